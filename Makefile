@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+
+# Tools, pinned. They come from the Go module registry and are built where they
+# are used; nothing is installed.
+CONTROLLER_GEN = go run sigs.k8s.io/controller-tools/cmd/controller-gen@v0.23.0
+GOLANGCI_LINT  = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOTESTSUM      = go run gotest.tools/gotestsum@v1.13.0
+BENCHSTAT      = go run golang.org/x/perf/cmd/benchstat@v0.0.0-20251023143056-3684bd442cc8
+
+MODULE     = github.com/rancher-sandbox/rancher-desktop-daemon
+GROUPS     = app containers
+PLATFORMS  = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+
+# The version of RDD, and that of the Kubernetes in it for kubectl to report.
+VERSION    ?= $(shell git describe --tags --match 'v*' --dirty 2>/dev/null | sed 's/^v//' || true)
+KUBERNETES  = $(shell go list -m -f '{{.Version}}' k8s.io/kubernetes)
+KUBE_MINOR  = $(word 2,$(subst ., ,$(KUBERNETES)))
+LDFLAGS     = -s -w $(if $(VERSION),-X $(MODULE)/internal/version.rdd=$(VERSION)) \
+  -X k8s.io/component-base/version.gitVersion=$(KUBERNETES) \
+  -X k8s.io/component-base/version.gitMajor=1 \
+  -X k8s.io/component-base/version.gitMinor=$(KUBE_MINOR)
+
+# Programs are built without cgo: no C compiler is needed, and every platform
+# has the same SQLite.
+build: export CGO_ENABLED = 0
+cross: export CGO_ENABLED = 0
+
+.PHONY: help build run test check lint generate check-generated bench cross clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## Build the programs into bin/
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+
+run: build ## Start an instance and show a container appear as an object
+	hack/run
+
+test: build ## Run every test, with the race detector
+	CGO_ENABLED=1 $(GOTESTSUM) --format testname --format-hide-empty-pkg -- -race -timeout 30m ./...
+
+check: lint check-generated test ## Everything that must hold before a commit
+
+lint: ## Vet and lint
+	go vet ./...
+	$(GOLANGCI_LINT) run ./...
+
+generate: ## Generate what is generated: deep copies and definitions
+	$(CONTROLLER_GEN) object paths=./api/...
+	$(foreach group,$(GROUPS),$(CONTROLLER_GEN) crd paths=./api/$(group)/... output:crd:dir=api/$(group)/v1alpha1/crds &&) true
+
+check-generated: generate ## Check that generated files are current
+	@git diff --exit-code -- api || { echo 'generated files are out of date: run make generate and commit'; exit 1; }
+
+bench: build ## Measure, and print the figures beside the budgets
+	go run ./test/bench
+
+cross: ## Build and vet for every platform
+	@for platform in $(PLATFORMS); do \
+	  os=$${platform%/*} arch=$${platform#*/}; echo "== $$platform"; \
+	  GOOS=$$os GOARCH=$$arch go build -trimpath -o /dev/null ./... || exit 1; \
+	  GOOS=$$os GOARCH=$$arch go vet ./... || exit 1; \
+	done
+
+clean: ## Remove what was built
+	rm -rf bin dist .run

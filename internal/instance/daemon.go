@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package instance
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/atomicfile"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+)
+
+const (
+	lockPoll = 5 * time.Millisecond
+
+	// daemonLockPatience is how long a daemon tries for its lock: those who
+	// only look whether it is held hold it for an instant themselves.
+	daemonLockPatience = time.Second
+)
+
+// ErrRunning says that another daemon of the instance lives.
+var ErrRunning = errors.New("the daemon is running already")
+
+// Daemon describes a living daemon, in its own words.
+type Daemon struct {
+	PID int `json:"pid"`
+	// Birth tells the process from another that got its number later.
+	Birth       string    `json:"birth"`
+	Version     string    `json:"version"`
+	Started     time.Time `json:"started"`
+	Address     string    `json:"address,omitempty"` // host:port of the API server, once bound
+	Controllers string    `json:"controllers"`
+	Waiting     string    `json:"waiting,omitempty"` // the gate that start-up waits for
+	Ready       bool      `json:"ready"`
+	Stopping    bool      `json:"stopping,omitempty"`
+}
+
+// isProcess reports whether the process that d describes lives.
+func (d *Daemon) isProcess() bool {
+	birth, err := processBirth(d.PID)
+	return err == nil && birth == d.Birth
+}
+
+// Lock is a lock that the operating system drops with its process.
+type Lock struct{ file *flock.Flock }
+
+// Unlock releases the lock.
+func (l *Lock) Unlock() { _ = l.file.Unlock() }
+
+// LockDaemon takes the lock that a daemon holds for all its life. Where
+// another daemon has it, the error is [ErrRunning].
+func (i *Instance) LockDaemon(ctx context.Context) (*Lock, error) {
+	ctx, cancel := context.WithTimeout(ctx, daemonLockPatience)
+	defer cancel()
+	lock, err := acquire(ctx, i.lockFile())
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil, ErrRunning
+	}
+	return lock, err
+}
+
+// LockStart serialises those who make, start and remove the instance. It waits
+// until ctx ends. The instance's directory must exist.
+func (i *Instance) LockStart(ctx context.Context) (*Lock, error) {
+	return acquire(ctx, i.startLock())
+}
+
+// acquire locks the file at path, and makes sure that it is still the file of
+// that name: a holder may have removed the whole directory meanwhile.
+func acquire(ctx context.Context, path string) (*Lock, error) {
+	for {
+		file := flock.New(path, flock.SetPermissions(fileMode))
+		if _, err := file.TryLockContext(ctx, lockPoll); err != nil {
+			return nil, fault.New(fault.KindOf(err), "lock", path, err)
+		}
+		held, heldErr := file.Stat()
+		named, namedErr := os.Stat(path)
+		if heldErr == nil && namedErr == nil && os.SameFile(held, named) {
+			return &Lock{file}, nil
+		}
+		_ = file.Unlock()
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if namedErr != nil && !errors.Is(namedErr, fs.ErrNotExist) {
+			return nil, namedErr
+		}
+	}
+}
+
+// Alive reports whether a daemon holds its lock.
+func (i *Instance) Alive() (bool, error) {
+	if _, err := os.Stat(i.lockFile()); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return false, nil
+		}
+		return false, err
+	}
+	file := flock.New(i.lockFile(), flock.SetPermissions(fileMode), flock.SetFlag(os.O_RDWR))
+	free, err := file.TryRLock()
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return false, nil // removed since
+		}
+		return false, fault.New(fault.Failed, "test the lock", i.lockFile(), err)
+	}
+	_ = file.Unlock()
+	return !free, nil
+}
+
+// Daemon returns the living daemon, or nil where none lives. A daemon that has
+// the lock and has not described itself yet has PID 0.
+func (i *Instance) Daemon() (*Daemon, error) {
+	alive, err := i.Alive()
+	if err != nil || !alive {
+		return nil, err
+	}
+	var d Daemon
+	data, err := os.ReadFile(i.stateFile())
+	if errors.Is(err, fs.ErrNotExist) {
+		return &d, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(data, &d); err != nil {
+		return nil, fault.New(fault.Failed, "read", i.stateFile(), err)
+	}
+	if !d.isProcess() {
+		return &Daemon{}, nil // the file is that of a daemon before this one
+	}
+	return &d, nil
+}
+
+// Announce writes the daemon's description and its PID file, for the process
+// that calls it. The caller holds the daemon's lock.
+func (i *Instance) Announce(d Daemon) error {
+	birth, err := processBirth(os.Getpid())
+	if err != nil {
+		return fmt.Errorf("read the start time of this process: %w", err)
+	}
+	d.PID, d.Birth = os.Getpid(), birth
+	data, err := json.Marshal(d)
+	if err != nil {
+		return err
+	}
+	if err := atomicfile.WriteVolatile(i.PIDFile(), []byte(strconv.Itoa(d.PID)+"\n"), fileMode); err != nil {
+		return err
+	}
+	return atomicfile.WriteVolatile(i.stateFile(), append(data, '\n'), fileMode)
+}
+
+// Retract removes the PID file. What else Announce wrote means nothing once the
+// lock is free.
+func (i *Instance) Retract() { _ = os.Remove(i.PIDFile()) }

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package instance knows what belongs to one independent RDD: its name, its
+// directories and files, its preferred port, its saved settings, and whether
+// its daemon is alive. Instances share nothing.
+package instance
+
+import (
+	"fmt"
+	"hash/fnv"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+)
+
+const (
+	// DefaultName is the instance that is meant when none is named.
+	DefaultName = "2"
+
+	// NameEnv names the instance when no flag does.
+	NameEnv = "RDD_INSTANCE"
+
+	// LogDirEnv replaces the log directory.
+	LogDirEnv = "RDD_LOG_DIR"
+
+	maxNameLength = 24
+
+	// basePort is the port of the API server of an instance with index 0.
+	basePort = 6443
+	maxPort  = 65535
+
+	// logPattern matches every log of the daemon, the rotated ones too.
+	logPattern = "rdd.*.log*"
+)
+
+var nameRE = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
+
+// Instance is one RDD. The zero value is not usable; see [New].
+type Instance struct {
+	name string
+
+	dir          string
+	logDir       string
+	customLogDir bool // logDir is the user's choice
+	shortDir     string
+}
+
+// New returns the instance called name, or, where name is empty, the one that
+// the environment names, or the default. It touches no file. An unusable name
+// is a [fault.Usage].
+func New(name string) (*Instance, error) {
+	if name == "" {
+		name = os.Getenv(NameEnv)
+	}
+	if name == "" {
+		name = DefaultName
+	}
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return nil, fault.New(fault.Failed, "find the home directory", "", err)
+	}
+	inst := &Instance{name: name, shortDir: filepath.Join(home, ".rd"+name)}
+	inst.dir, inst.logDir = platformDirs(home, inst.ContextName())
+	if dir := os.Getenv(LogDirEnv); dir != "" {
+		if inst.logDir, err = filepath.Abs(dir); err != nil {
+			return nil, fault.New(fault.Usage, "resolve "+LogDirEnv, dir, err)
+		}
+		inst.customLogDir = true
+	}
+	return inst, nil
+}
+
+func checkName(name string) error {
+	if len(name) > maxNameLength || !nameRE.MatchString(name) {
+		return fault.New(fault.Usage, "", "", fmt.Errorf(
+			"invalid instance name %q: lower case letters, digits and inner dashes, at most %d characters", name, maxNameLength))
+	}
+	return nil
+}
+
+// Name returns the instance's name.
+func (i *Instance) Name() string { return i.name }
+
+// ContextName returns the name under which the instance is known to other
+// programs: its Docker context, its kubeconfig context.
+func (i *Instance) ContextName() string { return "rancher-desktop-" + i.name }
+
+// PreferredPort returns the port that the API server takes where it is free
+// and none was asked for: 6443 plus the number that is the instance's name, or
+// plus 100 and a hash of the name below 1000.
+func (i *Instance) PreferredPort() int {
+	if n, err := strconv.Atoi(i.name); err == nil && basePort+n <= maxPort {
+		return basePort + n
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(i.name))
+	return basePort + 100 + int(h.Sum32()%1000)
+}
+
+// Dir holds the settings, the store and the secrets.
+func (i *Instance) Dir() string { return i.dir }
+
+// LogDir holds the daemon's logs.
+func (i *Instance) LogDir() string { return i.logDir }
+
+// ShortDir has a short path, for sockets: their paths have 104 bytes at most.
+func (i *Instance) ShortDir() string { return i.shortDir }
+
+// ArgsFile holds the saved settings.
+func (i *Instance) ArgsFile() string { return filepath.Join(i.dir, "args.json") }
+
+// ConfigFile is the kubeconfig.
+func (i *Instance) ConfigFile() string { return filepath.Join(i.dir, "kubeconfig.yaml") }
+
+// StoreFile is the SQLite database of the API server.
+func (i *Instance) StoreFile() string { return filepath.Join(i.dir, "store.db") }
+
+// PIDFile holds the process ID of the daemon, in decimal.
+func (i *Instance) PIDFile() string { return filepath.Join(i.dir, "rdd.pid") }
+
+// TLSDir holds certificates, keys and tokens.
+func (i *Instance) TLSDir() string { return filepath.Join(i.dir, "tls") }
+
+// LimaHome is LIMA_HOME for the instance's virtual machines.
+func (i *Instance) LimaHome() string { return filepath.Join(i.shortDir, "lima") }
+
+// DockerSocket is where the socket of the virtual machine's Docker appears.
+func (i *Instance) DockerSocket() string { return filepath.Join(i.shortDir, "docker.sock") }
+
+// StdoutLog is what the daemon's process prints, which is nothing as a rule.
+func (i *Instance) StdoutLog() string { return filepath.Join(i.logDir, "rdd.stdout.log") }
+
+// StderrLog is the daemon's current log.
+func (i *Instance) StderrLog() string { return filepath.Join(i.logDir, "rdd.stderr.log") }
+
+func (i *Instance) stateFile() string { return filepath.Join(i.dir, "daemon.json") }
+func (i *Instance) lockFile() string  { return filepath.Join(i.dir, "daemon.lock") }
+func (i *Instance) startLock() string { return filepath.Join(i.dir, "start.lock") }
+
+// Path is a named path of an instance.
+type Path struct{ Key, Value string }
+
+// Paths returns every path that users may rely on, sorted by key.
+func (i *Instance) Paths() []Path {
+	return []Path{
+		{"args_file", i.ArgsFile()},
+		{"config", i.ConfigFile()},
+		{"dir", i.Dir()},
+		{"docker_socket", i.DockerSocket()},
+		{"lima_home", i.LimaHome()},
+		{"log_dir", i.LogDir()},
+		{"pid_file", i.PIDFile()},
+		{"short_dir", i.ShortDir()},
+		{"tls_dir", i.TLSDir()},
+	}
+}
+
+// Exists reports whether the instance has been created: its settings are there.
+func (i *Instance) Exists() (bool, error) {
+	_, err := os.Stat(i.ArgsFile())
+	if os.IsNotExist(err) {
+		return false, nil
+	}
+	return err == nil, err
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package instance
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+)
+
+const (
+	// KeepLogsEnv keeps every log for good, also when the instance is deleted.
+	KeepLogsEnv = "RDD_KEEP_LOGS"
+
+	keptLogs = 5 // besides the current one
+
+	lastLines = 4096 // bytes at the end of a log in which its last line is looked for
+)
+
+// KeepLogs reports whether the user wants to keep all logs.
+func KeepLogs() bool { return os.Getenv(KeepLogsEnv) != "" }
+
+// OpenLogs rotates the daemon's logs and opens new ones. The caller holds the
+// start lock or the daemon's.
+func (i *Instance) OpenLogs() (stdout, stderr *os.File, err error) {
+	open := func(path string) *os.File {
+		if err != nil {
+			return nil
+		}
+		if err = rotate(path); err != nil {
+			return nil
+		}
+		var file *os.File
+		file, err = os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND|os.O_TRUNC, fileMode)
+		return file
+	}
+	stdout, stderr = open(i.StdoutLog()), open(i.StderrLog())
+	if err != nil {
+		if stdout != nil {
+			_ = stdout.Close()
+		}
+		return nil, nil, fault.New(fault.Failed, "open the logs in", i.logDir, err)
+	}
+	return stdout, stderr, nil
+}
+
+// rotate moves path to path.1, that to path.2, and so on, and drops the oldest.
+func rotate(path string) error {
+	last := keptLogs
+	if KeepLogs() {
+		for last = 1; exists(fmt.Sprintf("%s.%d", path, last)); last++ {
+			continue
+		}
+	}
+	for n := last; n > 0; n-- {
+		from := path
+		if n > 1 {
+			from = fmt.Sprintf("%s.%d", path, n-1)
+		}
+		if err := os.Rename(from, fmt.Sprintf("%s.%d", path, n)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// LastLogLine returns the last line of the daemon's log, empty where there is
+// none.
+func (i *Instance) LastLogLine() string {
+	file, err := os.Open(i.StderrLog())
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = file.Close() }()
+	size, err := file.Seek(0, io.SeekEnd)
+	if err != nil {
+		return ""
+	}
+	tail := make([]byte, min(size, lastLines))
+	if _, err := file.ReadAt(tail, size-int64(len(tail))); err != nil && !errors.Is(err, io.EOF) {
+		return ""
+	}
+	tail = bytes.TrimSpace(tail)
+	return string(tail[bytes.LastIndexByte(tail, '\n')+1:])
+}
