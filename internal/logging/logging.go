@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package logging makes the one logger of a program, and leads the logs of the
+// libraries into it: those of Kubernetes (klog), of its controllers (logr) and
+// of the store (logrus).
+package logging
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/go-logr/logr"
+	"github.com/sirupsen/logrus"
+	"k8s.io/klog/v2"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+)
+
+// LevelEnv sets the level where no flag does.
+const LevelEnv = "RDD_LOG_LEVEL"
+
+// Options say what is logged and how.
+type Options struct {
+	// Level is debug, info, warn or error; empty for what LevelEnv says, or warn.
+	Level string
+	// Format is text or json; empty for text.
+	Format string
+}
+
+// New returns a logger that writes to w.
+func New(w io.Writer, opts Options) (*slog.Logger, error) {
+	level, err := parseLevel(opts.Level)
+	if err != nil {
+		return nil, err
+	}
+	handlerOptions := &slog.HandlerOptions{Level: level}
+	switch opts.Format {
+	case "", "text":
+		return slog.New(slog.NewTextHandler(w, handlerOptions)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, handlerOptions)), nil
+	}
+	return nil, fmt.Errorf("invalid log format %q: text or json", opts.Format)
+}
+
+func parseLevel(name string) (slog.Level, error) {
+	if name == "" {
+		name = os.Getenv(LevelEnv)
+	}
+	switch strings.ToLower(name) {
+	case "debug":
+		return slog.LevelDebug, nil
+	case "info":
+		return slog.LevelInfo, nil
+	case "", "warn", "warning":
+		return slog.LevelWarn, nil
+	case "error":
+		return slog.LevelError, nil
+	}
+	return 0, fmt.Errorf("invalid log level %q: debug, info, warn or error", name)
+}
+
+// Capture leads the logs of the libraries to log. A library that would end the
+// process calls die instead, with its reason, and must not return from it.
+func Capture(log *slog.Logger, die func(reason string)) {
+	handler := libraryHandler{log.Handler()}
+	klog.SetLogger(logr.FromSlogHandler(handler))
+	klog.OsExit = func(code int) { die(fmt.Sprintf("a Kubernetes library gave up (%d), see above", code)) }
+	ctrllog.SetLogger(logr.FromSlogHandler(handler))
+	logrus.SetOutput(io.Discard)
+	logrus.SetLevel(logrusLevel(log))
+	logrus.StandardLogger().ReplaceHooks(logrus.LevelHooks{})
+	logrus.AddHook(logrusHook{slog.New(handler), die})
+}
+
+// libraryHandler demotes what libraries call information: it is detail to the
+// user of the daemon.
+type libraryHandler struct{ slog.Handler }
+
+// Enabled implements [slog.Handler].
+func (h libraryHandler) Enabled(ctx context.Context, level slog.Level) bool {
+	return h.Handler.Enabled(ctx, demote(level))
+}
+
+// Handle implements [slog.Handler].
+func (h libraryHandler) Handle(ctx context.Context, record slog.Record) error {
+	record.Level = demote(record.Level)
+	return h.Handler.Handle(ctx, record)
+}
+
+// WithAttrs implements [slog.Handler].
+func (h libraryHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return libraryHandler{h.Handler.WithAttrs(attrs)}
+}
+
+// WithGroup implements [slog.Handler].
+func (h libraryHandler) WithGroup(name string) slog.Handler {
+	return libraryHandler{h.Handler.WithGroup(name)}
+}
+
+func demote(level slog.Level) slog.Level {
+	if level == slog.LevelInfo {
+		return slog.LevelDebug
+	}
+	return level
+}
+
+func logrusLevel(log *slog.Logger) logrus.Level {
+	if log.Enabled(context.Background(), slog.LevelDebug) {
+		return logrus.InfoLevel // kine's debug and trace levels are its SQL
+	}
+	return logrus.WarnLevel
+}
+
+// logrusHook passes entries on.
+type logrusHook struct {
+	log *slog.Logger
+	die func(reason string)
+}
+
+// Levels implements [logrus.Hook].
+func (logrusHook) Levels() []logrus.Level { return logrus.AllLevels }
+
+// Fire implements [logrus.Hook].
+func (h logrusHook) Fire(entry *logrus.Entry) error {
+	attrs := make([]slog.Attr, 0, len(entry.Data))
+	for key, value := range entry.Data {
+		attrs = append(attrs, slog.Any(key, value))
+	}
+	level := slog.LevelInfo
+	switch entry.Level {
+	case logrus.PanicLevel, logrus.FatalLevel:
+		h.die(entry.Message)
+	case logrus.ErrorLevel:
+		level = slog.LevelError
+	case logrus.WarnLevel:
+		level = slog.LevelWarn
+	default: // detail
+	}
+	h.log.LogAttrs(entry.Context, level, entry.Message, attrs...)
+	return nil
+}

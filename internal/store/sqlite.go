@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/k3s-io/kine/pkg/drivers/generic"
+	"github.com/k3s-io/kine/pkg/query"
+	"modernc.org/sqlite"
+)
+
+// driverName is the name that the pure Go driver registers itself under.
+const driverName = "sqlite"
+
+// connectionParams are given to each connection. One writer at a time, which
+// waits for its turn. The log is synced at each checkpoint and not at each
+// commit: a power cut may cost the last commits, and never the file (see
+// Store.Checkpoint). The page cache (in KiB where negative) is small, as what
+// is read often is in the API server's own caches.
+const connectionParams = "_txlock=immediate" +
+	"&_pragma=busy_timeout(30000)&_pragma=synchronous(NORMAL)&_pragma=cache_size(-1024)"
+
+// schema is kine's table. Of the indexes that kine's own SQLite driver makes
+// it keeps the one that the queries use: writers are serialised, so the check
+// of the previous revision in each insert needs no unique index to hold.
+var schema = []string{
+	`PRAGMA auto_vacuum = INCREMENTAL`, // before the first table, else it does nothing
+	`PRAGMA journal_mode = WAL`,
+	`CREATE TABLE IF NOT EXISTS kine (
+		id INTEGER PRIMARY KEY AUTOINCREMENT,
+		name TEXT,
+		created INTEGER,
+		deleted INTEGER,
+		create_revision INTEGER,
+		prev_revision INTEGER,
+		lease INTEGER,
+		value BLOB,
+		old_value BLOB)`,
+	`CREATE INDEX IF NOT EXISTS kine_name_id ON kine (name, id)`,
+}
+
+const (
+	// compactSQL drops the revisions in (?, ?] that were replaced, and those
+	// that record a deletion. The range is given twice.
+	compactSQL = `DELETE FROM kine WHERE id IN (
+		SELECT prev_revision FROM kine WHERE id > ? AND id <= ? AND prev_revision != 0 AND name != 'compact_rev_key'
+		UNION ALL
+		SELECT id FROM kine WHERE id > ? AND id <= ? AND deleted != 0)`
+
+	// postCompactSQL gives free pages back to the file system, a bounded number
+	// at a time, and then empties the log.
+	postCompactSQL = `PRAGMA incremental_vacuum(4096); PRAGMA wal_checkpoint(TRUNCATE)`
+
+	sizeSQL = `SELECT (page_count - freelist_count) * page_size
+		FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()`
+)
+
+// openSQLite opens or makes the database for as long as ctx lives; wg is done
+// when it is closed.
+func openSQLite(ctx context.Context, wg *sync.WaitGroup, path string) (*generic.Generic, error) {
+	if err := touch(path); err != nil {
+		return nil, err
+	}
+	connector, err := sqlite.NewConnector(dsn(path, connectionParams))
+	if err != nil {
+		return nil, err
+	}
+	// kine retries a database that does not open for minutes; here the first
+	// error is the answer.
+	first := sql.OpenDB(connector)
+	for _, statement := range schema {
+		if _, err := first.ExecContext(ctx, statement); err != nil {
+			return nil, errors.Join(err, first.Close())
+		}
+	}
+	if err := first.Close(); err != nil {
+		return nil, err
+	}
+	dialect, err := generic.OpenDB(ctx, wg, driverName, connector, generic.ConnectionPoolConfig{MaxIdle: 4}, "?", false, nil)
+	if err != nil {
+		return nil, err
+	}
+	dialect.LastInsertID = true
+	dialect.ErrCode = errCode
+	dialect.GetSizeSQL = query.New(sizeSQL, "?", false, "Size")
+	dialect.CompactSQL = query.New(compactSQL, "?", false, "Compact")
+	dialect.PostCompactSQL = query.New(postCompactSQL, "?", false, "PostCompact")
+	return dialect, nil
+}
+
+// touch makes the file, with no rights for others, where it is missing; SQLite
+// gives its log and its index the same mode.
+func touch(path string) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return file.Close()
+}
+
+// dsn returns the URI of the database at path (https://www.sqlite.org/uri.html):
+// a drive letter follows a slash.
+func dsn(path, params string) string {
+	path = filepath.ToSlash(path)
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path
+	}
+	return "file://" + (&url.URL{Path: path}).EscapedPath() + "?" + params
+}
+
+// errCode labels an error in kine's metrics.
+func errCode(err error) string {
+	var failure *sqlite.Error
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &failure):
+		return fmt.Sprint(failure.Code())
+	}
+	return "other"
+}

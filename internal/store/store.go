@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package store keeps the API server's objects: kine on a SQLite file, in this
+// process and with no socket. The API server reaches it through etcd clients
+// whose calls are function calls.
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/k3s-io/kine/pkg/drivers"
+	"github.com/k3s-io/kine/pkg/drivers/generic"
+	"github.com/k3s-io/kine/pkg/logstructured"
+	"github.com/k3s-io/kine/pkg/logstructured/sqllog"
+	"github.com/k3s-io/kine/pkg/server"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/client/v3/kubernetes"
+	"go.etcd.io/etcd/server/v3/proxy/grpcproxy/adapter"
+)
+
+const (
+	compactInterval  = 5 * time.Minute
+	compactTimeout   = 5 * time.Second
+	compactMinRetain = 1000 // revisions that a watch may always resume from
+	compactBatch     = 1000
+
+	// Local writes wake the poll and the watches themselves; these are for
+	// writes by others, of which there are none.
+	pollInterval   = 30 * time.Second
+	notifyInterval = time.Minute
+	pollBatch      = 500
+
+	// emulatedVersion is an etcd that has watch progress requests.
+	emulatedVersion = "3.6.11"
+)
+
+// Config describes a store.
+type Config struct {
+	// File is the SQLite database; it is made where there never was one.
+	File string
+	// Version is that of the program, for the record beside the file.
+	Version string
+}
+
+// Store is an open store. It belongs to one process at a time, which the
+// caller makes sure of.
+type Store struct {
+	file    string
+	backend *watchdog
+	dialect *generic.Generic
+	bridge  *server.KVServerBridge
+
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	checkpoints chan struct{} // holds a token while a checkpoint is wanted
+}
+
+// Open opens the store, or makes it where it never existed. The error of a
+// store that exists and can't be read is a [*DamagedError], that of one which a
+// newer program wrote a [*NewerError]; the file is then left as it is.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	fresh, err := inspect(ctx, cfg.File)
+	if err != nil {
+		return nil, err
+	}
+	// The store ends by Close and not with ctx, which only bounds the opening.
+	life, cancel := context.WithCancel(context.Background())
+	s := &Store{file: cfg.File, cancel: cancel, checkpoints: make(chan struct{}, 1)}
+	stopOnTimeout := context.AfterFunc(ctx, cancel)
+	defer stopOnTimeout()
+
+	dialect, err := openSQLite(life, &s.wg, cfg.File)
+	if err == nil {
+		s.dialect = dialect
+		s.backend = newWatchdog(logstructured.New(sqllog.New(dialect, &s.wg, &drivers.Config{
+			CompactInterval:  compactInterval,
+			CompactTimeout:   compactTimeout,
+			CompactMinRetain: compactMinRetain,
+			CompactBatchSize: compactBatch,
+			PollInterval:     pollInterval,
+			PollBatchSize:    pollBatch,
+		})))
+		err = s.backend.Start(life)
+	}
+	if err == nil && fresh {
+		err = writeRecord(cfg.File, cfg.Version)
+	}
+	if err != nil {
+		s.Close()
+		if isCorrupt(err) {
+			return nil, &DamagedError{File: cfg.File, Err: err}
+		}
+		return nil, fmt.Errorf("open the store %s: %w", cfg.File, err)
+	}
+	s.bridge = server.New(s.backend, "rdd", notifyInterval, emulatedVersion)
+	s.wg.Add(1)
+	go s.checkpointLoop(life)
+	return s, nil
+}
+
+// Close ends the store and waits for all that it started. Clients must have
+// been closed.
+func (s *Store) Close() {
+	s.cancel()
+	s.wg.Wait()
+}
+
+// Failed is closed when the file turned out to be damaged while in use; Err
+// then says how.
+func (s *Store) Failed() <-chan struct{} { return s.backend.failed }
+
+// Err returns the [*DamagedError] that closed Failed.
+func (s *Store) Err() error {
+	if err := s.backend.failure(); err != nil {
+		return &DamagedError{File: s.file, Err: err}
+	}
+	return nil
+}
+
+// Ping reports whether the store answers.
+func (s *Store) Ping(ctx context.Context) error {
+	_, _, err := s.backend.Get(ctx, server.HealthKey, 0, true)
+	return err
+}
+
+// Client returns an etcd client of the store. Each has a watch stream of its
+// own, so that a slow reader of one resource never holds up another's.
+func (s *Store) Client() *kubernetes.Client {
+	c := clientv3.NewCtxClient(context.Background())
+	c.KV = clientv3.NewKVFromKVClient(adapter.KvServerToKvClient(s.bridge), c)
+	c.Lease = clientv3.NewLeaseFromLeaseClient(adapter.LeaseServerToLeaseClient(s.bridge), c, time.Second)
+	c.Watcher = clientv3.NewWatchFromWatchClient(adapter.WatchServerToWatchClient(s.bridge), c)
+	client := &kubernetes.Client{Client: c}
+	client.Kubernetes = client
+	return client
+}
+
+// Checkpoint asks for what was written so far to be on disk soon, whatever
+// becomes of the machine. It returns at once.
+func (s *Store) Checkpoint() {
+	select {
+	case s.checkpoints <- struct{}{}:
+	default: // one is wanted already, and will cover this too
+	}
+}
+
+func (s *Store) checkpointLoop(ctx context.Context) {
+	defer s.wg.Done()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.checkpoints:
+		}
+		// A passive checkpoint syncs the log and waits for nobody. Where it
+		// fails the next one, or SQLite's own, does its work.
+		_, _ = s.dialect.DB.ExecContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)")
+	}
+}
+
+// watchdog passes everything on to a backend, and notices when the file proves
+// to be damaged.
+type watchdog struct {
+	server.Backend
+
+	failed chan struct{}
+	once   sync.Once
+
+	mu  sync.Mutex
+	err error // guarded by mu; why failed is closed
+}
+
+func newWatchdog(backend server.Backend) *watchdog {
+	return &watchdog{Backend: backend, failed: make(chan struct{})}
+}
+
+func (w *watchdog) see(err error) {
+	if err == nil || !isCorrupt(err) {
+		return
+	}
+	w.once.Do(func() {
+		w.mu.Lock()
+		w.err = err
+		w.mu.Unlock()
+		close(w.failed)
+	})
+}
+
+func (w *watchdog) failure() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err
+}
+
+func (w *watchdog) Get(ctx context.Context, key string, revision int64, keysOnly bool) (int64, *server.KeyValue, error) {
+	rev, kv, err := w.Backend.Get(ctx, key, revision, keysOnly)
+	w.see(err)
+	return rev, kv, err
+}
+
+func (w *watchdog) Create(ctx context.Context, key string, value []byte, lease int64) (int64, error) {
+	rev, err := w.Backend.Create(ctx, key, value, lease)
+	w.see(err)
+	return rev, err
+}
+
+func (w *watchdog) Update(ctx context.Context, key string, value []byte, revision, lease int64) (int64, *server.KeyValue, bool, error) {
+	rev, kv, ok, err := w.Backend.Update(ctx, key, value, revision, lease)
+	w.see(err)
+	return rev, kv, ok, err
+}
+
+func (w *watchdog) Delete(ctx context.Context, key string, revision int64) (int64, *server.KeyValue, bool, error) {
+	rev, kv, ok, err := w.Backend.Delete(ctx, key, revision)
+	w.see(err)
+	return rev, kv, ok, err
+}
+
+func (w *watchdog) List(ctx context.Context, key, end string, limit, revision int64, keysOnly bool) (int64, []*server.KeyValue, error) {
+	rev, kvs, err := w.Backend.List(ctx, key, end, limit, revision, keysOnly)
+	w.see(err)
+	return rev, kvs, err
+}
+
+// isCorrupt recognises SQLite's words for SQLITE_CORRUPT and SQLITE_NOTADB,
+// which are the same in every driver (sqlite3_errstr).
+func isCorrupt(err error) bool {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return false
+	}
+	text := err.Error()
+	return strings.Contains(text, "database disk image is malformed") || strings.Contains(text, "file is not a database")
+}

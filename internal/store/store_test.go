@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+func open(t *testing.T, file string) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), Config{File: file, Version: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func put(t *testing.T, c clientv3.KV, key, value string, revision int64) int64 {
+	t.Helper()
+	response, err := c.Txn(t.Context()).
+		If(clientv3.Compare(clientv3.ModRevision(key), "=", revision)).
+		Then(clientv3.OpPut(key, value)).
+		Else(clientv3.OpGet(key)).
+		Commit()
+	if err != nil || !response.Succeeded {
+		t.Fatalf("put %s: %+v, %v", key, response, err)
+	}
+	return response.Header.Revision
+}
+
+func get(t *testing.T, c clientv3.KV, key string) string {
+	t.Helper()
+	response, err := c.Get(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(response.Kvs) == 0 {
+		return ""
+	}
+	return string(response.Kvs[0].Value)
+}
+
+func TestKeepsWhatIsWritten(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "with space & ü%41", "store.db")
+	if err := os.Mkdir(filepath.Dir(file), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, file)
+	c := s.Client()
+	first := put(t, c.KV, "/registry/a", "one", 0)
+	put(t, c.KV, "/registry/a", "two", first)
+	s.Checkpoint()
+	if err := s.Ping(t.Context()); err != nil {
+		t.Error(err)
+	}
+	_ = c.Close()
+	s.Close()
+	if runtime.GOOS != "windows" {
+		if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("the file: %v, %v; want mode 600", info, err)
+		}
+	}
+
+	s = open(t, file)
+	defer s.Close()
+	c = s.Client()
+	defer func() { _ = c.Close() }()
+	if got := get(t, c.KV, "/registry/a"); got != "two" {
+		t.Errorf("after reopening: %q", got)
+	}
+}
+
+func TestWatchesSeeEveryWriteInOrder(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "store.db"))
+	defer s.Close()
+	writer, reader := s.Client(), s.Client()
+	defer func() { _, _ = writer.Close(), reader.Close() }()
+	watch := reader.Watch(t.Context(), "/registry/", clientv3.WithPrefix())
+	revision := int64(0)
+	const writes = 100
+	for i := range writes {
+		revision = put(t, writer.KV, "/registry/a", fmt.Sprint(i), revision)
+	}
+	next := 0
+	deadline := time.After(10 * time.Second)
+	for next < writes {
+		select {
+		case response := <-watch:
+			for _, event := range response.Events {
+				if got := string(event.Kv.Value); got != fmt.Sprint(next) {
+					t.Fatalf("event %d has %q", next, got)
+				}
+				next++
+			}
+		case <-deadline:
+			t.Fatalf("only %d of %d events", next, writes)
+		}
+	}
+}
+
+// fill makes a store with enough in it to have pages to damage.
+func fill(t *testing.T, file string) {
+	t.Helper()
+	s := open(t, file)
+	c := s.Client()
+	for i := range 200 {
+		put(t, c.KV, fmt.Sprintf("/registry/%04d", i), strings.Repeat("x", 1000), 0)
+	}
+	_ = c.Close()
+	s.Close()
+}
+
+func TestDamageIsNoNewStore(t *testing.T) {
+	for name, damage := range map[string]func(t *testing.T, file string){
+		"missing": func(t *testing.T, file string) {
+			t.Helper()
+			remove(t, file)
+		},
+		"empty": func(t *testing.T, file string) {
+			t.Helper()
+			truncate(t, file, 0)
+		},
+		"cut off": func(t *testing.T, file string) {
+			t.Helper()
+			truncate(t, file, 20_000)
+		},
+		"not a database": func(t *testing.T, file string) {
+			t.Helper()
+			overwrite(t, file, 0, 4096)
+		},
+		"a page in the middle": func(t *testing.T, file string) {
+			t.Helper()
+			overwrite(t, file, 4*4096, 4096)
+		},
+		"record damaged": func(t *testing.T, file string) {
+			t.Helper()
+			overwrite(t, recordFile(file), 0, 5)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "store.db")
+			fill(t, file)
+			damage(t, file)
+			before := snapshot(t, file)
+			s, err := Open(t.Context(), Config{File: file, Version: "test"})
+			if err == nil {
+				s.Close()
+				t.Fatal("a damaged store was opened")
+			}
+			var damaged *DamagedError
+			if !errors.As(err, &damaged) {
+				t.Fatalf("error %v (%T), want a DamagedError", err, err)
+			}
+			for _, word := range []string{file, "rdd service reset", "come back", "lost"} {
+				if !strings.Contains(err.Error(), word) {
+					t.Errorf("error %q does not say %q", err, word)
+				}
+			}
+			if after := snapshot(t, file); after != before {
+				t.Errorf("the damaged store was changed")
+			}
+		})
+	}
+}
+
+func remove(t *testing.T, file string) {
+	t.Helper()
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func truncate(t *testing.T, file string, size int64) {
+	t.Helper()
+	if err := os.Truncate(file, size); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func overwrite(t *testing.T, file string, offset int64, count int) {
+	t.Helper()
+	f, err := os.OpenFile(file, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	if _, err := f.WriteAt([]byte(strings.Repeat("?", count)), offset); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// snapshot returns what is in the database file, empty where it is missing.
+func snapshot(t *testing.T, file string) string {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func TestNewerStoreIsRefused(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "store.db")
+	fill(t, file)
+	if err := os.WriteFile(recordFile(file), []byte(`{"format": 99, "version": "9.9.9"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open(t.Context(), Config{File: file, Version: "test"})
+	var newer *NewerError
+	if !errors.As(err, &newer) || newer.Format != 99 {
+		t.Fatalf("error %v, want a NewerError", err)
+	}
+	if !strings.Contains(err.Error(), "9.9.9") || !strings.Contains(err.Error(), file) {
+		t.Errorf("error %q names neither the version nor the file", err)
+	}
+}
+
+// TestInterruptedBeginning: a first start that was killed before the store was
+// whole is no damage.
+func TestInterruptedBeginning(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "store.db")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	open(t, file).Close()
+}
+
+func TestDamageInUseIsNoticed(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "store.db")
+	fill(t, file)
+	s := open(t, file)
+	defer s.Close()
+	overwrite(t, file, 4096, 100*4096)
+	c := s.Client()
+	defer func() { _ = c.Close() }()
+	_, err := c.KV.Get(t.Context(), "/registry/", clientv3.WithPrefix())
+	if err == nil {
+		t.Fatal("a list of a damaged store succeeded")
+	}
+	select {
+	case <-s.Failed():
+	case <-time.After(10 * time.Second):
+		t.Fatalf("the damage was not noticed, after %v", err)
+	}
+	var damaged *DamagedError
+	if !errors.As(s.Err(), &damaged) {
+		t.Errorf("Err() = %v", s.Err())
+	}
+}
+
+func TestUnreadableFileFailsAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	began := time.Now()
+	if _, err := Open(t.Context(), Config{File: filepath.Join(dir, "none", "store.db")}); err == nil {
+		t.Error("a store in a missing directory was opened")
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("it took %s", took)
+	}
+}
