@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// AppName is the name of the one App.
+const AppName = "app"
+
+// EngineName is a container engine that RDD can run.
+// +kubebuilder:validation:Enum=moby;containerd
+type EngineName string
+
+// The engines.
+const (
+	EngineMoby       EngineName = "moby"
+	EngineContainerd EngineName = "containerd"
+)
+
+// Types of an App's conditions.
+const (
+	ConditionCreated              = "Created"
+	ConditionRunning              = "Running"
+	ConditionContainerEngineReady = "ContainerEngineReady"
+	ConditionSettled              = "Settled"
+)
+
+// Reasons of an App's conditions that are not copied from what it owns.
+const (
+	// ReasonNotApplicable: there is no virtual machine, as the engine is there
+	// already.
+	ReasonNotApplicable = "NotApplicable"
+	// ReasonVMNotSupported: this version can't make a virtual machine.
+	ReasonVMNotSupported = "VMNotSupported"
+
+	ReasonSettled          = "Settled"
+	ReasonApplyingTemplate = "ApplyingTemplate"
+	ReasonWaitingForVM     = "WaitingForVM"
+	ReasonWaitingForEngine = "WaitingForEngine"
+	ReasonStopped          = "Stopped"
+)
+
+// ContainerEngine says which engine is wanted.
+type ContainerEngine struct {
+	// Name of the engine.
+	// +kubebuilder:default=moby
+	// +optional
+	Name EngineName `json:"name,omitempty"`
+
+	// Endpoint of an engine that is there already, as in
+	// unix:///var/run/docker.sock, tcp://host:port or ssh://user@host. Empty:
+	// the engine in RDD's own virtual machine.
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^(unix:///|npipe:////|tcp://|ssh://).')",message="must be empty, or begin with unix:///, npipe:////, tcp:// or ssh://"
+	// +optional
+	Endpoint string `json:"endpoint,omitempty"`
+}
+
+// Mount is a directory of the host that the virtual machine sees.
+type Mount struct {
+	// Location on the host.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	Location string `json:"location"`
+
+	// MountPoint in the virtual machine; the same as Location where empty.
+	// +optional
+	MountPoint string `json:"mountPoint,omitempty"`
+
+	// Writable from within the virtual machine.
+	// +optional
+	Writable bool `json:"writable,omitempty"`
+}
+
+// VirtualMachine describes RDD's own virtual machine. It matters only where
+// containerEngine.endpoint is empty.
+//
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.disk) || (has(self.disk) && quantity(string(self.disk)).compareTo(quantity(string(oldSelf.disk))) >= 0)",message="a disk may grow and never shrink",fieldPath=".disk"
+type VirtualMachine struct {
+	// CPUs is the number of processors. Default: half of the host's, at least 2
+	// where it has them, at most 8.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=256
+	// +optional
+	CPUs int32 `json:"cpus,omitempty"`
+
+	// Memory is the size of the main memory. Default: a quarter of the host's,
+	// between 2 and 8 GiB.
+	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('512Mi')) >= 0",message="must be a quantity of at least 512Mi, as in 4Gi"
+	// +optional
+	Memory *resource.Quantity `json:"memory,omitempty"`
+
+	// Disk is the size of the disk. It may grow and never shrink.
+	// +kubebuilder:default="100Gi"
+	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('1Gi')) >= 0",message="must be a quantity of at least 1Gi, as in 100Gi"
+	// +optional
+	Disk *resource.Quantity `json:"disk,omitempty"`
+
+	// Image is a path or a URL of a disk image, with an optional digest. Empty:
+	// the one that the built-in template names.
+	// +kubebuilder:validation:MaxLength=1024
+	// +optional
+	Image string `json:"image,omitempty"`
+
+	// Mounts are directories of the host that the virtual machine sees.
+	// +listType=map
+	// +listMapKey=location
+	// +kubebuilder:validation:MaxItems=64
+	// +optional
+	Mounts []Mount `json:"mounts,omitempty"`
+}
+
+// Updates says what to do about newer versions of RDD.
+type Updates struct {
+	// Enabled is whether to look for them.
+	// +kubebuilder:default=true
+	// +optional
+	Enabled *bool `json:"enabled,omitempty"`
+}
+
+// Application has settings of the desktop application.
+type Application struct {
+	// +kubebuilder:default={}
+	// +optional
+	Updates Updates `json:"updates,omitempty"`
+}
+
+// AppSpec is what the user wants.
+type AppSpec struct {
+	// Running is whether the engine is to be up and mirrored.
+	// +kubebuilder:default=false
+	// +optional
+	Running bool `json:"running"`
+
+	// Namespace where everything that the App owns lives. It can't be changed.
+	// +kubebuilder:default=rancher-desktop
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="namespace is immutable: delete the App to choose another"
+	// +optional
+	Namespace string `json:"namespace,omitempty"`
+
+	// +kubebuilder:default={}
+	// +optional
+	ContainerEngine ContainerEngine `json:"containerEngine,omitempty"`
+
+	// +kubebuilder:default={}
+	// +optional
+	VirtualMachine VirtualMachine `json:"virtualMachine,omitempty"`
+
+	// +kubebuilder:default={}
+	// +optional
+	Application Application `json:"application,omitempty"`
+}
+
+// AppStatus is how far things are.
+type AppStatus struct {
+	// ObservedGeneration is the generation of the spec that the conditions
+	// speak of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// DockerSocket is the endpoint of the engine's Docker API, while it answers.
+	// +optional
+	DockerSocket string `json:"dockerSocket,omitempty"`
+
+	// DockerContext is the name of the Docker context for the engine, while
+	// there is one.
+	// +optional
+	DockerContext string `json:"dockerContext,omitempty"`
+
+	// Conditions are Created, Running, ContainerEngineReady and Settled.
+	// +listType=map
+	// +listMapKey=type
+	// +optional
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// App is what the user wants of RDD as a whole. There is one, named app.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster,categories=rdd
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=1"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name == 'app'",message="there is one App, and its name is app"
+// +kubebuilder:printcolumn:name="Wanted",type=boolean,JSONPath=`.spec.running`
+// +kubebuilder:printcolumn:name="Engine",type=string,JSONPath=`.spec.containerEngine.name`
+// +kubebuilder:printcolumn:name="EngineReady",type=string,JSONPath=`.status.conditions[?(@.type=="ContainerEngineReady")].status`
+// +kubebuilder:printcolumn:name="Settled",type=string,JSONPath=`.status.conditions[?(@.type=="Settled")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Settled")].reason`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type App struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// +kubebuilder:default={}
+	// +optional
+	Spec AppSpec `json:"spec,omitempty"`
+	// +optional
+	Status AppStatus `json:"status,omitempty"`
+}
+
+// AppList is a list of Apps.
+//
+// +kubebuilder:object:root=true
+type AppList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	Items []App `json:"items"`
+}

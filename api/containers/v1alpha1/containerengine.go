@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// EngineType is a kind of container engine.
+// +kubebuilder:validation:Enum=moby;containerd;simulated
+type EngineType string
+
+// The kinds of engines.
+const (
+	EngineMoby       EngineType = "moby"
+	EngineContainerd EngineType = "containerd"
+	EngineSimulated  EngineType = "simulated"
+)
+
+// DefaultResyncPeriod is the time between two comparisons where none is given.
+const DefaultResyncPeriod = time.Minute
+
+// ConditionReady is the type of a ContainerEngine's one condition: that the
+// engine answers and its mirrors are complete.
+const ConditionReady = "Ready"
+
+// Reasons of [ConditionReady]. Only [ReasonConnected] comes with True.
+const (
+	ReasonConnected     = "Connected"
+	ReasonConnecting    = "Connecting"
+	ReasonConnectFailed = "ConnectFailed"
+	ReasonDisconnected  = "Disconnected"
+	ReasonStopped       = "Stopped"
+	ReasonEngineChanged = "EngineChanged"
+	ReasonConflict      = "Conflict"
+	ReasonUnsupported   = "Unsupported"
+)
+
+// ContainerEngineSpec says which engine to connect to.
+//
+// +kubebuilder:validation:XValidation:rule="self.type == oldSelf.type",message="type is immutable: make another ContainerEngine"
+// +kubebuilder:validation:XValidation:rule="self.type != 'moby' || self.endpoint.matches('^(unix:///|npipe:////|tcp://|ssh://).')",message="endpoint of a moby engine must begin with unix:///, npipe:////, tcp:// or ssh://"
+// +kubebuilder:validation:XValidation:rule="self.type != 'containerd' || self.endpoint.matches('^(unix:///|npipe:////).')",message="endpoint of a containerd engine must begin with unix:/// or npipe:////"
+// +kubebuilder:validation:XValidation:rule="self.type != 'simulated' || self.endpoint.matches('^file:///.')",message="endpoint of a simulated engine must begin with file:///"
+// +kubebuilder:validation:XValidation:rule="duration(self.resyncPeriod) >= duration('1s')",message="resyncPeriod must be at least 1s",fieldPath=".resyncPeriod"
+type ContainerEngineSpec struct {
+	// Type is the kind of engine: moby (the Docker API), containerd, or
+	// simulated (fixed objects from a file). It can't be changed.
+	// +required
+	Type EngineType `json:"type"`
+
+	// Endpoint is where the engine listens: unix:///path, npipe:////./pipe/name,
+	// tcp://host:port, ssh://user@host, or, for a simulated engine, file:///path.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Endpoint string `json:"endpoint"`
+
+	// Running is whether to be connected. False disconnects and removes the
+	// mirrors; the engine itself is left alone.
+	// +kubebuilder:default=true
+	// +optional
+	Running *bool `json:"running,omitempty"`
+
+	// ResyncPeriod is the time between two comparisons of all mirrors with the
+	// engine, which repair what an event stream lost.
+	// +kubebuilder:default="60s"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=duration
+	// +kubebuilder:validation:MaxLength=32
+	// +optional
+	ResyncPeriod *metav1.Duration `json:"resyncPeriod,omitempty"`
+}
+
+// ContainerEngineStatus is what is known of the engine.
+type ContainerEngineStatus struct {
+	// ObservedGeneration is the generation of the spec that was acted on.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// EngineID is how the engine names itself. Another engine at the same
+	// endpoint is not mirrored.
+	// +optional
+	EngineID string `json:"engineID,omitempty"`
+
+	// Endpoint is where EngineID answered.
+	// +optional
+	Endpoint string `json:"endpoint,omitempty"`
+
+	// Version is the engine's version.
+	// +optional
+	Version string `json:"version,omitempty"`
+
+	// APIVersion is the version of the engine's API in use.
+	// +optional
+	APIVersion string `json:"apiVersion,omitempty"`
+
+	// OS is the operating system that containers run on.
+	// +optional
+	OS string `json:"os,omitempty"`
+
+	// Architecture is that of the engine's machine, as in GOARCH.
+	// +optional
+	Architecture string `json:"architecture,omitempty"`
+
+	// CPUs is the number of processors of the engine's machine.
+	// +optional
+	CPUs int32 `json:"cpus,omitempty"`
+
+	// Memory is the size of the main memory of the engine's machine.
+	// +optional
+	Memory *resource.Quantity `json:"memory,omitempty"`
+
+	// Containers is the number of Container objects of this engine.
+	// +optional
+	Containers int32 `json:"containers"`
+
+	// Images is the number of Image objects of this engine.
+	// +optional
+	Images int32 `json:"images"`
+
+	// Volumes is the number of Volume objects of this engine.
+	// +optional
+	Volumes int32 `json:"volumes"`
+
+	// LastSync is when all mirrors were last compared with the engine.
+	// +optional
+	LastSync *metav1.Time `json:"lastSync,omitempty"`
+
+	// Conditions has one condition, Ready.
+	// +listType=map
+	// +listMapKey=type
+	// +optional
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// ContainerEngine is a connection to a container engine, and the owner of the
+// objects that mirror what is in it.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:categories=rdd
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=1"
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="the name must have at most 63 characters: it is a label of every mirror"
+// +kubebuilder:printcolumn:name="Type",type=string,JSONPath=`.spec.type`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Containers",type=integer,JSONPath=`.status.containers`
+// +kubebuilder:printcolumn:name="Images",type=integer,JSONPath=`.status.images`
+// +kubebuilder:printcolumn:name="Volumes",type=integer,JSONPath=`.status.volumes`
+// +kubebuilder:printcolumn:name="Version",type=string,JSONPath=`.status.version`,priority=1
+// +kubebuilder:printcolumn:name="Endpoint",type=string,JSONPath=`.spec.endpoint`,priority=1
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type ContainerEngine struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// +required
+	Spec ContainerEngineSpec `json:"spec"`
+	// +optional
+	Status ContainerEngineStatus `json:"status,omitempty"`
+}
+
+// ShouldRun reports whether the engine should be connected.
+func (e *ContainerEngine) ShouldRun() bool {
+	return e.DeletionTimestamp == nil && (e.Spec.Running == nil || *e.Spec.Running)
+}
+
+// Resync returns the time between two comparisons.
+func (e *ContainerEngine) Resync() time.Duration {
+	if e.Spec.ResyncPeriod == nil {
+		return DefaultResyncPeriod
+	}
+	return e.Spec.ResyncPeriod.Duration
+}
+
+// ContainerEngineList is a list of ContainerEngines.
+//
+// +kubebuilder:object:root=true
+type ContainerEngineList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	Items []ContainerEngine `json:"items"`
+}

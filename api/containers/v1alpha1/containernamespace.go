@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// ContainerNamespaceStatus is the namespace as the engine describes it.
+type ContainerNamespaceStatus struct {
+	// Name of the namespace in the engine.
+	// +optional
+	Name string `json:"name,omitempty"`
+
+	// Labels are those of the namespace in the engine.
+	// +optional
+	Labels map[string]string `json:"labels,omitempty"`
+
+	// Conditions has Deleting where the engine refuses a deletion.
+	// +listType=map
+	// +listMapKey=type
+	// +optional
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// ContainerNamespace mirrors a namespace of containerd; a moby engine has one,
+// named moby. Where that name is taken by another engine's, the engine's own
+// name follows a dot.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:categories=rdd
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=1"
+// +kubebuilder:printcolumn:name="Engine",type=string,JSONPath=`.metadata.labels.containers\.rancherdesktop\.io/engine`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type ContainerNamespace struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// +optional
+	Status ContainerNamespaceStatus `json:"status,omitempty"`
+}
+
+// ContainerNamespaceList is a list of ContainerNamespaces.
+//
+// +kubebuilder:object:root=true
+type ContainerNamespaceList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	Items []ContainerNamespace `json:"items"`
+}

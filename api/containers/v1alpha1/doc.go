@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package v1alpha1 is version v1alpha1 of the API group
+// containers.rancherdesktop.io: a container engine, and objects that mirror
+// what is in it.
+//
+// +kubebuilder:object:generate=true
+// +groupName=containers.rancherdesktop.io
+package v1alpha1
+
+import (
+	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// GroupVersion names this version of the group.
+var GroupVersion = schema.GroupVersion{Group: "containers.rancherdesktop.io", Version: "v1alpha1"}
+
+const (
+	// EngineLabel is on every mirror; its value is the name of the
+	// ContainerEngine that the mirror belongs to, in the same namespace.
+	EngineLabel = "containers.rancherdesktop.io/engine"
+
+	// ActionAnnotation on a Container asks for one act, an [Action].
+	ActionAnnotation = "containers.rancherdesktop.io/action"
+
+	// IDAnnotation holds the engine's own name for what a mirror stands for: the
+	// ID of an image or a container, the name of a volume or a namespace.
+	IDAnnotation = "containers.rancherdesktop.io/id"
+
+	// MirrorFinalizer is on every mirror: an object that is deleted goes when
+	// the engine has removed what it stands for.
+	MirrorFinalizer = "engine.rancherdesktop.io/mirror"
+)
+
+// AddToScheme registers the types of this package.
+func AddToScheme(scheme *runtime.Scheme) error {
+	scheme.AddKnownTypes(GroupVersion,
+		&Container{}, &ContainerList{},
+		&ContainerEngine{}, &ContainerEngineList{},
+		&ContainerNamespace{}, &ContainerNamespaceList{},
+		&Image{}, &ImageList{},
+		&Volume{}, &VolumeList{},
+	)
+	v1.AddToGroupVersion(scheme, GroupVersion)
+	return nil
+}

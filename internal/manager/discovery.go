@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package manager
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+)
+
+const (
+	// SystemNamespace holds what RDD needs for itself.
+	SystemNamespace = "rdd-system"
+	// DiscoveryName is the ConfigMap that says which controllers run where. Its
+	// creation time is the start of the control plane.
+	DiscoveryName = "rdd-controller-manager"
+	// ReadyAnnotation on it is "true" from the moment that the control plane is
+	// ready: every enabled kind is served, and every entry written.
+	ReadyAnnotation = "rdd.rancherdesktop.io/ready"
+	// EmbeddedKey is the entry of the daemon's own manager. An external
+	// manager's is the name of its API group.
+	EmbeddedKey = "embedded"
+)
+
+// Entry describes a manager of controllers, as JSON in the discovery ConfigMap.
+type Entry struct {
+	// EnabledControllers are the names of its controllers, in order.
+	EnabledControllers []string `json:"enabledControllers"`
+	// EnabledPassthroughs maps a controller to its endpoints' names.
+	EnabledPassthroughs map[string][]string `json:"enabledPassthroughs"`
+	// The ports on 127.0.0.1; 0 for none.
+	HealthPort  int `json:"healthPort"`
+	MetricsPort int `json:"metricsPort"`
+	// The URLs; empty for none.
+	HealthEndpoint      string `json:"healthEndpoint"`
+	MetricsEndpoint     string `json:"metricsEndpoint"`
+	PassthroughEndpoint string `json:"passthroughEndpoint"`
+	// StartTime is when the manager started.
+	StartTime metav1.Time `json:"startTime"`
+}
+
+// Discovery is the ConfigMap in which clients find the controllers.
+type Discovery struct{ Client kubernetes.Interface }
+
+// Reset makes the ConfigMap anew, with nothing in it: the control plane has
+// started.
+func (d Discovery) Reset(ctx context.Context) error {
+	if err := EnsureNamespace(ctx, d.Client, SystemNamespace); err != nil {
+		return err
+	}
+	maps := d.Client.CoreV1().ConfigMaps(SystemNamespace)
+	if err := maps.Delete(ctx, DiscoveryName, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("remove the discovery of the last run: %w", err)
+	}
+	_, err := maps.Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: DiscoveryName}}, metav1.CreateOptions{})
+	if err != nil {
+		return fmt.Errorf("begin the discovery: %w", err)
+	}
+	return nil
+}
+
+// Publish writes a manager's entry.
+func (d Discovery) Publish(ctx context.Context, key string, entry Entry) error {
+	value, err := json.Marshal(entry)
+	if err != nil {
+		return err
+	}
+	return d.patch(ctx, map[string]any{"data": map[string]any{key: string(value)}})
+}
+
+// SetReady sets the ready annotation: the last step of the start.
+func (d Discovery) SetReady(ctx context.Context) error {
+	return d.patch(ctx, map[string]any{"metadata": map[string]any{"annotations": map[string]any{ReadyAnnotation: "true"}}})
+}
+
+func (d Discovery) patch(ctx context.Context, change map[string]any) error {
+	data, err := json.Marshal(change)
+	if err != nil {
+		return err
+	}
+	_, err = d.Client.CoreV1().ConfigMaps(SystemNamespace).Patch(ctx, DiscoveryName, types.MergePatchType, data, metav1.PatchOptions{})
+	if err != nil {
+		return fmt.Errorf("update the discovery: %w", err)
+	}
+	return nil
+}
+
+// EnsureNamespace makes the namespace where it is missing.
+func EnsureNamespace(ctx context.Context, client kubernetes.Interface, name string) error {
+	_, err := client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("make the namespace %s: %w", name, err)
+	}
+	return nil
+}
