@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controlplane
+
+import (
+	"io"
+
+	"k8s.io/apiserver/pkg/admission"
+	"k8s.io/apiserver/pkg/admission/initializer"
+	"k8s.io/apiserver/pkg/admission/plugin/namespace/lifecycle"
+	mutatingpolicy "k8s.io/apiserver/pkg/admission/plugin/policy/mutating"
+	validatingpolicy "k8s.io/apiserver/pkg/admission/plugin/policy/validating"
+	webhookinit "k8s.io/apiserver/pkg/admission/plugin/webhook/initializer"
+	mutatingwebhook "k8s.io/apiserver/pkg/admission/plugin/webhook/mutating"
+	validatingwebhook "k8s.io/apiserver/pkg/admission/plugin/webhook/validating"
+	"k8s.io/apiserver/pkg/util/webhook"
+	"k8s.io/kubernetes/pkg/kubeapiserver/admission/exclusion"
+)
+
+// newAdmission returns what every write passes: the life of namespaces,
+// policies in CEL, and webhooks.
+func newAdmission(c *chain) (admission.Interface, error) {
+	plugins := admission.NewPlugins()
+	order := []string{
+		lifecycle.PluginName,
+		mutatingpolicy.PluginName,
+		mutatingwebhook.PluginName,
+		validatingpolicy.PluginName,
+		validatingwebhook.PluginName,
+	}
+	lifecycle.Register(plugins)
+	mutatingpolicy.Register(plugins)
+	mutatingwebhook.Register(plugins)
+	validatingpolicy.Register(plugins)
+	validatingwebhook.Register(plugins)
+
+	return plugins.NewFromPlugins(order, noPluginConfig{}, admission.PluginInitializers{
+		initializer.New(c.client, c.dynamic, c.informers, c.auth.authorizer, c.generic.FeatureGate,
+			c.generic.EffectiveVersion, c.generic.DrainedNotify(), c.mapper),
+		webhookinit.NewPluginInitializer(
+			webhook.NewDefaultAuthenticationInfoResolverWrapper(nil, nil, c.clientConfig, c.generic.TracerProvider),
+			webhook.NewDefaultServiceResolver(),
+		),
+		exclusions{},
+	}, nil)
+}
+
+// noPluginConfig configures no plugin.
+type noPluginConfig struct{}
+
+// ConfigFor implements [admission.ConfigProvider].
+func (noPluginConfig) ConfigFor(string) (io.Reader, error) { return nil, nil }
+
+// exclusions keeps policies away from reviews, which are no objects.
+type exclusions struct{}
+
+// Initialize implements [admission.PluginInitializer].
+func (exclusions) Initialize(plugin admission.Interface) {
+	if wants, ok := plugin.(initializer.WantsExcludedAdmissionResources); ok {
+		wants.SetExcludedAdmissionResources(exclusion.Excluded())
+	}
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controlplane
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/client-go/kubernetes"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
+)
+
+// basicNamespaces are there in every cluster, but for the last, which is the
+// one that a kubeconfig of RDD's names.
+var basicNamespaces = []string{metav1.NamespaceDefault, metav1.NamespaceSystem, instance.DefaultNamespace}
+
+// rddGroups are the API groups of RDD.
+var rddGroups = []string{"app.rancherdesktop.io", "containers.rancherdesktop.io", "lima.rancherdesktop.io", "rdd.rancherdesktop.io"}
+
+// basicRoles are the roles that clients expect to find. Those named system: are
+// bound to everyone who is known.
+func basicRoles() []*rbacv1.ClusterRole {
+	read := []string{"get", "list", "watch"}
+	core := []string{"configmaps", "events", "namespaces", "serviceaccounts"}
+	return []*rbacv1.ClusterRole{
+		clusterRole("cluster-admin",
+			rbacv1.PolicyRule{APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"*"}},
+			rbacv1.PolicyRule{NonResourceURLs: []string{"*"}, Verbs: []string{"*"}}),
+		clusterRole("edit",
+			rbacv1.PolicyRule{APIGroups: rddGroups, Resources: []string{"*"}, Verbs: []string{"*"}},
+			rbacv1.PolicyRule{APIGroups: []string{""}, Resources: append(core, "secrets"), Verbs: []string{"*"}}),
+		clusterRole("view",
+			rbacv1.PolicyRule{APIGroups: rddGroups, Resources: []string{"*"}, Verbs: read},
+			rbacv1.PolicyRule{APIGroups: []string{""}, Resources: core, Verbs: read}),
+		clusterRole("system:discovery",
+			rbacv1.PolicyRule{NonResourceURLs: []string{"/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*",
+				"/healthz", "/livez", "/readyz", "/version", "/version/"}, Verbs: []string{"get"}}),
+		clusterRole("system:basic-user",
+			rbacv1.PolicyRule{APIGroups: []string{"authorization.k8s.io"}, Resources: []string{"selfsubjectaccessreviews", "selfsubjectrulesreviews"}, Verbs: []string{"create"}},
+			rbacv1.PolicyRule{APIGroups: []string{"authentication.k8s.io"}, Resources: []string{"selfsubjectreviews"}, Verbs: []string{"create"}}),
+	}
+}
+
+func clusterRole(name string, rules ...rbacv1.PolicyRule) *rbacv1.ClusterRole {
+	return &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: rules}
+}
+
+func basicBindings() []*rbacv1.ClusterRoleBinding {
+	var bindings []*rbacv1.ClusterRoleBinding
+	for role, group := range map[string]string{
+		"cluster-admin":     user.SystemPrivilegedGroup,
+		"system:discovery":  user.AllAuthenticated,
+		"system:basic-user": user.AllAuthenticated,
+	} {
+		bindings = append(bindings, &rbacv1.ClusterRoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: role},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
+			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: group}},
+		})
+	}
+	return bindings
+}
+
+// ensureBasics makes what is missing of the objects that are in every cluster.
+// What is there stays as it is, so that the owner may change it.
+func ensureBasics(ctx context.Context, client kubernetes.Interface) error {
+	group, ctx := errgroup.WithContext(ctx)
+	ensure := func(name string, get, create func() error) {
+		group.Go(func() error {
+			err := get()
+			if apierrors.IsNotFound(err) {
+				err = create()
+			}
+			if err != nil && !apierrors.IsAlreadyExists(err) {
+				return fmt.Errorf("make %s: %w", name, err)
+			}
+			return nil
+		})
+	}
+	for _, name := range basicNamespaces {
+		namespaces := client.CoreV1().Namespaces()
+		ensure("the namespace "+name,
+			func() error { _, err := namespaces.Get(ctx, name, metav1.GetOptions{}); return err },
+			func() error {
+				_, err := namespaces.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+				return err
+			})
+	}
+	for _, role := range basicRoles() {
+		roles := client.RbacV1().ClusterRoles()
+		ensure("the role "+role.Name,
+			func() error { _, err := roles.Get(ctx, role.Name, metav1.GetOptions{}); return err },
+			func() error { _, err := roles.Create(ctx, role, metav1.CreateOptions{}); return err })
+	}
+	for _, binding := range basicBindings() {
+		bindings := client.RbacV1().ClusterRoleBindings()
+		ensure("the binding "+binding.Name,
+			func() error { _, err := bindings.Get(ctx, binding.Name, metav1.GetOptions{}); return err },
+			func() error { _, err := bindings.Create(ctx, binding, metav1.CreateOptions{}); return err })
+	}
+	return group.Wait()
+}

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controlplane
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apiextensionsserver "k8s.io/apiextensions-apiserver/pkg/apiserver"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/sets"
+	apimachineryversion "k8s.io/apimachinery/pkg/version"
+	"k8s.io/apiserver/pkg/admission"
+	"k8s.io/apiserver/pkg/endpoints/discovery/aggregated"
+	openapinamer "k8s.io/apiserver/pkg/endpoints/openapi"
+	"k8s.io/apiserver/pkg/features"
+	genericapiserver "k8s.io/apiserver/pkg/server"
+	"k8s.io/apiserver/pkg/server/dynamiccertificates"
+	"k8s.io/apiserver/pkg/server/filters"
+	serverstorage "k8s.io/apiserver/pkg/server/storage"
+	etcdfeature "k8s.io/apiserver/pkg/storage/feature"
+	"k8s.io/apiserver/pkg/util/compatibility"
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
+	"k8s.io/apiserver/pkg/util/openapi"
+	"k8s.io/apiserver/pkg/util/webhook"
+	cacheddiscovery "k8s.io/client-go/discovery/cached/memory"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/restmapper"
+	basecompatibility "k8s.io/component-base/compatibility"
+	"k8s.io/kubernetes/pkg/api/legacyscheme"
+	generatedopenapi "k8s.io/kubernetes/pkg/generated/openapi"
+)
+
+const (
+	// masterCount above one makes the API server wait 5 s before it
+	// establishes a definition, for the sake of its peers. There are none.
+	masterCount = 1
+
+	requestTimeout = time.Minute
+
+	// watchDrain bounds the wait for watches to end at shutdown.
+	watchDrain = time.Second
+)
+
+// setFeatures adjusts what the Kubernetes libraries keep in globals.
+var setFeatures = sync.OnceValue(func() error {
+	etcdfeature.DefaultFeatureSupportChecker = storeFeatures{etcdfeature.DefaultFeatureSupportChecker}
+	return utilfeature.DefaultMutableFeatureGate.SetFromMap(map[string]bool{
+		// Peers that know each other by leases: there are none.
+		string(features.APIServerIdentity):                   false,
+		string(features.UnknownVersionInteroperabilityProxy): false,
+	})
+})
+
+// chain is the API server while it is put together: a server of the built-in
+// groups, which passes what it does not know to one of custom resources.
+type chain struct {
+	generic      *genericapiserver.Config
+	loopback     *loopback
+	clientConfig *rest.Config // through loopback
+	client       kubernetes.Interface
+	dynamic      dynamic.Interface
+	informers    informers.SharedInformerFactory
+	mapper       meta.ResettableRESTMapper
+	auth         *auth
+	admission    admission.Interface
+	storages     storages
+	kindsChanged chan struct{}
+
+	custom *apiextensionsserver.CustomResourceDefinitions
+	front  *genericapiserver.GenericAPIServer
+}
+
+// newChain composes the API server. Nothing runs yet but the watch caches.
+func newChain(cfg Config) (*chain, error) {
+	if err := setFeatures(); err != nil {
+		return nil, err
+	}
+	c := &chain{loopback: newLoopback(), storages: storages{cfg.Store}, kindsChanged: make(chan struct{}, 1)}
+	steps := []func(Config) error{c.makeClients, c.makeGeneric, c.makeAuth, c.makeAdmission, c.makeCustom, c.makeFront}
+	for _, step := range steps {
+		if err := step(cfg); err != nil {
+			return nil, fmt.Errorf("compose the API server: %w", err)
+		}
+	}
+	return c, nil
+}
+
+func (c *chain) makeClients(cfg Config) (err error) {
+	c.clientConfig = c.loopback.config(cfg.loopbackToken)
+	c.clientConfig.ContentType = runtime.ContentTypeProtobuf
+	if c.client, err = kubernetes.NewForConfig(c.clientConfig); err != nil {
+		return err
+	}
+	if c.dynamic, err = dynamic.NewForConfig(c.loopback.config(cfg.loopbackToken)); err != nil {
+		return err
+	}
+	c.informers = informers.NewSharedInformerFactoryWithOptions(c.client, 0, informers.WithTransform(dropManagedFields))
+	c.mapper = restmapper.NewDeferredDiscoveryRESTMapper(cacheddiscovery.NewMemCacheClient(c.client.Discovery()))
+	return nil
+}
+
+func dropManagedFields(obj any) (any, error) {
+	if accessor, err := meta.Accessor(obj); err == nil {
+		accessor.SetManagedFields(nil)
+	}
+	return obj, nil
+}
+
+func (c *chain) makeGeneric(cfg Config) error {
+	g := genericapiserver.NewConfig(legacyscheme.Codecs)
+	cert, err := dynamiccertificates.NewStaticCertKeyContent("serving", cfg.ServingCert, cfg.ServingKey)
+	if err != nil {
+		return err
+	}
+	g.SecureServing = &genericapiserver.SecureServingInfo{Listener: cfg.Listener, Cert: cert}
+	address := cfg.Listener.Addr().(*net.TCPAddr)
+	g.PublicAddress, g.ExternalAddress = address.IP, address.String()
+	g.LoopbackClientConfig = c.clientConfig
+	g.EffectiveVersion = effectiveVersion{compatibility.DefaultBuildEffectiveVersion(), cfg.Version}
+	g.FeatureGate = utilfeature.DefaultFeatureGate
+	g.MergedResourceConfig = nativeResources()
+	g.RequestTimeout = requestTimeout
+	g.ShutdownWatchTerminationGracePeriod = watchDrain
+	g.LongRunningFunc = filters.BasicLongRunningRequestCheck(sets.NewString("watch"), sets.NewString())
+	g.EnableProfiling = cfg.Profiling
+	g.ReadyzChecks = append(g.ReadyzChecks, cfg.ReadyChecks...)
+	g.AddHealthChecks(storeCheck(cfg.Store))
+	g.AggregatedDiscoveryGroupManager = aggregated.NewResourceManager("apis")
+	g.BuildHandlerChainFunc = func(handler http.Handler, config *genericapiserver.Config) http.Handler {
+		return cfg.drain.filter(genericapiserver.DefaultBuildHandlerChain(handler, config))
+	}
+	definitions := openapi.GetOpenAPIDefinitionsWithoutDisabledFeatures(generatedopenapi.GetOpenAPIDefinitions)
+	g.OpenAPIV3Config = genericapiserver.DefaultOpenAPIV3Config(definitions,
+		openapinamer.NewDefinitionNamer(legacyscheme.Scheme, apiextensionsserver.Scheme))
+	g.OpenAPIV3Config.Info.Title = "Rancher Desktop daemon"
+	c.generic = g
+	return nil
+}
+
+func (c *chain) makeAuth(cfg Config) (err error) {
+	if c.auth, err = newAuth(cfg.Identity, c.client, c.informers); err != nil {
+		return err
+	}
+	c.generic.Authentication.APIAudiences = c.auth.audiences
+	c.generic.Authentication.Authenticator = c.auth.authenticator
+	c.generic.Authorization.Authorizer = c.auth.authorizer
+	c.generic.RuleResolver = c.auth.rules
+	return nil
+}
+
+func (c *chain) makeAdmission(Config) (err error) {
+	c.admission, err = newAdmission(c)
+	c.generic.AdmissionControl = c.admission
+	return err
+}
+
+// makeCustom makes the server of custom resources, the last in the chain.
+func (c *chain) makeCustom(Config) error {
+	g := *c.generic // its hooks and its storage are its own, the rest is shared
+	g.PostStartHooks = map[string]genericapiserver.PostStartHookConfigEntry{}
+	g.RESTOptionsGetter = c.storages.definitions()
+	g.SkipOpenAPIInstallation = true // the front server serves its documents
+	g.MergedResourceConfig = serverstorage.NewResourceConfig()
+	g.MergedResourceConfig.EnableVersions(apiextensionsv1.SchemeGroupVersion)
+
+	config := apiextensionsserver.Config{
+		GenericConfig: &genericapiserver.RecommendedConfig{Config: g, SharedInformerFactory: c.informers},
+		ExtraConfig: apiextensionsserver.ExtraConfig{
+			CRDRESTOptionsGetter: c.storages.custom(),
+			MasterCount:          masterCount,
+			ServiceResolver:      webhook.NewDefaultServiceResolver(),
+			AuthResolverWrapper:  webhook.NewDefaultAuthenticationInfoResolverWrapper(nil, nil, c.clientConfig, g.TracerProvider),
+		},
+	}
+	var err error
+	c.custom, err = config.Complete().New(genericapiserver.NewEmptyDelegate())
+	return err
+}
+
+// makeFront makes the server that requests reach first.
+func (c *chain) makeFront(Config) (err error) {
+	if c.front, err = c.generic.Complete(c.informers).New("rdd", c.custom.GenericAPIServer); err != nil {
+		return err
+	}
+	if err := installNative(c.front, c); err != nil {
+		return err
+	}
+	return c.addHooks()
+}
+
+// effectiveVersion is a Kubernetes version that also names RDD's.
+type effectiveVersion struct {
+	basecompatibility.EffectiveVersion
+	full string
+}
+
+// Info implements [basecompatibility.EffectiveVersion].
+func (v effectiveVersion) Info() *apimachineryversion.Info {
+	info := *v.EffectiveVersion.Info()
+	info.GitVersion = v.full
+	info.Major = fmt.Sprint(v.EmulationVersion().Major())
+	info.Minor = fmt.Sprint(v.EmulationVersion().Minor())
+	return &info
+}

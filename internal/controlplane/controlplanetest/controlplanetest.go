@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package controlplanetest runs a control plane in the process of a test.
+package controlplanetest
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/housekeeping"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/logging"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/pki"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/store"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/version"
+)
+
+const readyTimeout = time.Minute
+
+// quiet keeps the logs of the libraries out of the tests' output. It is done
+// once, as they are global.
+var quiet = sync.OnceFunc(func() {
+	logging.Capture(slog.New(slog.NewTextHandler(io.Discard, nil)), func(reason string) { panic(reason) })
+})
+
+// Env is a running control plane.
+type Env struct {
+	// Dir holds the store and the keys. A control plane that is started again in
+	// it goes on where the one before ended.
+	Dir      string
+	Server   *controlplane.Server
+	Address  string // host:port
+	Identity *pki.Identity
+
+	t    testing.TB
+	stop func()
+}
+
+// Start runs a control plane with housekeeping until the test ends.
+func Start(t testing.TB) *Env {
+	t.Helper()
+	e := &Env{Dir: t.TempDir(), t: t}
+	e.Start()
+	t.Cleanup(e.Stop)
+	return e
+}
+
+// Start starts the control plane again after Stop.
+func (e *Env) Start() {
+	e.t.Helper()
+	quiet()
+	s, err := store.Open(context.Background(), store.Config{File: filepath.Join(e.Dir, "store.db"), Version: "test"})
+	e.check(err)
+	e.Identity, err = pki.Load(e.Dir, time.Now())
+	e.check(err)
+	cert, key, err := e.Identity.ServingCert(time.Now())
+	e.check(err)
+	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	e.check(err)
+	e.Address = listener.Addr().String()
+	e.Server, err = controlplane.New(controlplane.Config{
+		Listener: listener, ServingCert: cert, ServingKey: key,
+		Identity: e.Identity, Store: s, Version: version.Full(),
+	})
+	e.check(err)
+
+	ctx, cancel := context.WithCancel(context.Background())
+	house, stopHouse := context.WithCancel(context.Background())
+	var serving, keeping sync.WaitGroup
+	serving.Go(func() {
+		if err := e.Server.Run(ctx); err != nil {
+			e.t.Errorf("the control plane ended: %v", err)
+		}
+	})
+	e.stop = sync.OnceFunc(func() {
+		stopHouse()
+		keeping.Wait()
+		cancel()
+		serving.Wait()
+		s.Close()
+	})
+	starting, stopStarting := context.WithTimeout(ctx, readyTimeout)
+	defer stopStarting()
+	e.check(e.Server.WaitReady(starting))
+	keeping.Go(func() {
+		err := housekeeping.Run(house, housekeeping.Config{
+			REST:         e.Server.ClientConfig(),
+			Namespaces:   e.Server.Namespaces(),
+			KindsChanged: e.Server.KindsChanged(),
+			Log:          slog.New(slog.DiscardHandler),
+		})
+		if err != nil {
+			e.t.Errorf("housekeeping ended: %v", err)
+		}
+	})
+}
+
+// Stop ends the control plane.
+func (e *Env) Stop() { e.stop() }
+
+func (e *Env) check(err error) {
+	e.t.Helper()
+	if err != nil {
+		e.t.Fatal(err)
+	}
+}
+
+// Remote returns a configuration for clients that come in by TCP and TLS, with
+// the administrator's token or, where one is given, another.
+func (e *Env) Remote(token ...string) *rest.Config {
+	config := &rest.Config{
+		Host:            "https://" + e.Address,
+		TLSClientConfig: rest.TLSClientConfig{CAData: e.Identity.CACert},
+		BearerToken:     e.Identity.AdminToken,
+		QPS:             -1,
+	}
+	if len(token) > 0 {
+		config.BearerToken = token[0]
+	}
+	return config
+}
+
+// Install brings the definitions of the controllers to the control plane.
+func (e *Env) Install(controllers []manager.Controller) {
+	e.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
+	defer cancel()
+	m := manager.New(manager.Config{Controllers: controllers, REST: e.Server.ClientConfig(), Sole: true, Log: slog.New(slog.DiscardHandler)})
+	e.check(m.Install(ctx))
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controlplane
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apiextensions-apiserver/pkg/controller/openapiv3"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	genericapiserver "k8s.io/apiserver/pkg/server"
+	"k8s.io/apiserver/pkg/server/healthz"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/kube-openapi/pkg/builder3"
+	"k8s.io/kube-openapi/pkg/common/restfuladapter"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/store"
+)
+
+// storeTimeout bounds a health check of the store.
+const storeTimeout = 2 * time.Second
+
+func storeCheck(s *store.Store) healthz.HealthChecker {
+	return healthz.NamedCheck("store", func(r *http.Request) error {
+		ctx, cancel := context.WithTimeout(r.Context(), storeTimeout)
+		defer cancel()
+		return s.Ping(ctx)
+	})
+}
+
+// addHooks adds what has to run beside the servers for the chain to look like
+// one server: whole discovery documents and whole OpenAPI documents.
+func (c *chain) addHooks() error {
+	definitions := c.custom.Informers.Apiextensions().V1().CustomResourceDefinitions()
+	handler, err := definitions.Informer().AddEventHandler(c.discoveryHandler())
+	if err != nil {
+		return err
+	}
+	if err := c.front.AddPostStartHook("rdd-discovery", func(hook genericapiserver.PostStartHookContext) error {
+		cache.WaitForCacheSync(hook.Done(), handler.HasSynced)
+		return nil
+	}); err != nil {
+		return err
+	}
+	if err := c.front.AddPostStartHook("rdd-basics", func(hook genericapiserver.PostStartHookContext) error {
+		return ensureBasics(hook, c.client)
+	}); err != nil {
+		return err
+	}
+	documents := openapiv3.NewController(definitions)
+	return c.front.AddPostStartHook("rdd-openapi", func(hook genericapiserver.PostStartHookContext) error {
+		if err := c.publishDefinitionsDocument(); err != nil {
+			return err
+		}
+		go documents.Run(c.front.OpenAPIV3VersionedService, hook.Done())
+		return nil
+	})
+}
+
+// publishDefinitionsDocument describes CustomResourceDefinitions themselves,
+// which the front server passes on and knows nothing of.
+func (c *chain) publishDefinitionsDocument() error {
+	for _, service := range c.custom.GenericAPIServer.Handler.GoRestfulContainer.RegisteredWebServices() {
+		path := strings.TrimPrefix(service.RootPath(), "/")
+		if !strings.HasPrefix(path, "apis/"+apiextensionsv1.GroupName+"/") {
+			continue
+		}
+		document, err := builder3.BuildOpenAPISpecFromRoutes(restfuladapter.AdaptWebServices(
+			append(c.custom.GenericAPIServer.Handler.GoRestfulContainer.RegisteredWebServices()[:0:0], service)), c.generic.OpenAPIV3Config)
+		if err != nil {
+			return err
+		}
+		c.front.OpenAPIV3VersionedService.UpdateGroupVersion(path, document)
+	}
+	return nil
+}
+
+// discoveryHandler adds the groups of custom resources to GET /apis, for
+// clients that do not ask for aggregated discovery.
+func (c *chain) discoveryHandler() cache.ResourceEventHandler {
+	c.front.DiscoveryGroupManager.AddGroup(apiGroup(apiextensionsv1.GroupName, []string{apiextensionsv1.SchemeGroupVersion.Version}))
+	sync := func(obj any) {
+		definition, ok := obj.(*apiextensionsv1.CustomResourceDefinition)
+		if !ok {
+			return
+		}
+		c.syncDiscoveryGroup(definition.Spec.Group)
+		c.mapper.Reset()
+		select {
+		case c.kindsChanged <- struct{}{}:
+		default: // one is on its way already
+		}
+	}
+	return cache.ResourceEventHandlerFuncs{
+		AddFunc:    sync,
+		UpdateFunc: func(_, obj any) { sync(obj) },
+		DeleteFunc: func(obj any) {
+			if tombstone, ok := obj.(cache.DeletedFinalStateUnknown); ok {
+				obj = tombstone.Obj
+			}
+			sync(obj)
+		},
+	}
+}
+
+func (c *chain) syncDiscoveryGroup(group string) {
+	var versions []string
+	for _, obj := range c.custom.Informers.Apiextensions().V1().CustomResourceDefinitions().Informer().GetStore().List() {
+		definition := obj.(*apiextensionsv1.CustomResourceDefinition)
+		if definition.Spec.Group == group && established(definition) {
+			versions = append(versions, servedVersions(definition)...)
+		}
+	}
+	if len(versions) == 0 {
+		c.front.DiscoveryGroupManager.RemoveGroup(group)
+		return
+	}
+	c.front.DiscoveryGroupManager.AddGroup(apiGroup(group, versions))
+}
+
+func established(definition *apiextensionsv1.CustomResourceDefinition) bool {
+	for _, condition := range definition.Status.Conditions {
+		if condition.Type == apiextensionsv1.Established {
+			return condition.Status == apiextensionsv1.ConditionTrue
+		}
+	}
+	return false
+}
+
+func servedVersions(definition *apiextensionsv1.CustomResourceDefinition) []string {
+	var versions []string
+	for _, version := range definition.Spec.Versions {
+		if version.Served {
+			versions = append(versions, version.Name)
+		}
+	}
+	return versions
+}
+
+// drain turns writes from outside the process away once it is closed.
+type drain struct{ closed atomic.Bool }
+
+func (d *drain) filter(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if d.closed.Load() && !isLoopback(r.Context()) && writes(r.Method) {
+			w.Header().Set("Retry-After", "1")
+			http.Error(w, "the control plane is shutting down", http.StatusServiceUnavailable)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func writes(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+		return false
+	}
+	return true
+}
+
+// apiGroup describes a group with its versions, the most stable first.
+func apiGroup(name string, versions []string) metav1.APIGroup {
+	group := metav1.APIGroup{Name: name}
+	for _, version := range byPriority(versions) {
+		group.Versions = append(group.Versions, metav1.GroupVersionForDiscovery{
+			GroupVersion: name + "/" + version,
+			Version:      version,
+		})
+	}
+	group.PreferredVersion = group.Versions[0]
+	return group
+}
