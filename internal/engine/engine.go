@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package engine is what RDD needs of a container engine, whatever its kind.
+// The interface is level-based: an event only names an object, and what is true
+// of the object is asked for.
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+)
+
+// Kind is a kind of object in an engine.
+type Kind string
+
+// The kinds.
+const (
+	KindNamespace Kind = "namespace"
+	KindImage     Kind = "image"
+	KindVolume    Kind = "volume"
+	KindContainer Kind = "container"
+)
+
+// Kinds has all kinds, in the order in which they are listed.
+var Kinds = []Kind{KindNamespace, KindImage, KindVolume, KindContainer}
+
+// Key names an object of an engine. An image is one object, however many tags
+// it has.
+type Key struct {
+	Kind Kind
+	// Namespace of the engine; empty where the engine has none.
+	Namespace string
+	// ID of a container or an image; the name of a volume or a namespace. For
+	// an image it may also be a reference, which stands for whatever image it
+	// leads to at the time.
+	ID string
+}
+
+// Errors that callers tell apart, with [errors.Is].
+var (
+	// ErrNotFound says that the engine has no such object.
+	ErrNotFound = errors.New("not found in the engine")
+	// ErrRefused says that the engine understood and will not: the object is in
+	// use, or not in a state for it. The same again is of no use by itself.
+	ErrRefused = errors.New("refused by the engine")
+)
+
+// Info describes an engine.
+type Info struct {
+	// ID is the engine's name for itself, the same over restarts; empty where
+	// the engine has none.
+	ID           string
+	Version      string
+	APIVersion   string
+	OS           string
+	Architecture string // as in GOARCH
+	CPUs         int32
+	Memory       int64 // bytes
+	// Clock is the time on the engine's clock.
+	Clock time.Time
+}
+
+// Event says that something happened to an object.
+type Event struct {
+	Key Key
+	// At is the time on the engine's clock.
+	At time.Time
+	// Gone says that the engine removed the object.
+	Gone bool
+}
+
+// Object is the state of an object: the field of its kind is set. Its status
+// has everything but conditions whose transition times others know, and lists
+// are sorted: the same state is always the same Object.
+type Object struct {
+	// Key is the object's, with its ID, whatever it was asked for by.
+	Key Key
+
+	Container *containersv1alpha1.ContainerStatus
+	Volume    *containersv1alpha1.VolumeStatus
+	Namespace *containersv1alpha1.ContainerNamespaceStatus
+	// Images has the image once for each of its tags, or once with no tag.
+	Images []containersv1alpha1.ImageStatus
+}
+
+// Item is an object as a list shows it, which may be less than all of it.
+type Item struct {
+	Key Key
+	// Tags are those of an image.
+	Tags []string
+	// Current reports whether an object whose status is known could still be
+	// this item. A false alarm costs an Inspect, a miss leaves a stale object:
+	// in doubt it is false. now is the time on the engine's clock at which the
+	// list was made.
+	Current func(known Object, now time.Time) bool
+}
+
+// Engine is a connection to a container engine. All methods may be called at
+// the same time, return when their context ends, and fail with what the
+// connection failed with; [ErrNotFound] is never said of a lost connection.
+type Engine interface {
+	// Info asks the engine who it is.
+	Info(ctx context.Context) (Info, error)
+
+	// Watch calls sink for every event from since (on the engine's clock) on, in
+	// order. It calls ready, perhaps more than once, when no event can be missed
+	// any more, and returns when the stream breaks, always with an error.
+	Watch(ctx context.Context, since time.Time, ready func(), sink func(Event)) error
+
+	// List returns all objects of a kind, or an error and nothing.
+	List(ctx context.Context, kind Kind) ([]Item, error)
+
+	// Inspect returns the state of an object.
+	Inspect(ctx context.Context, key Key) (Object, error)
+
+	// Remove removes a container (a running one too) or a volume. Of an image
+	// it removes the tag, or the image where tag is empty. [ErrRefused] says
+	// that it is in use.
+	Remove(ctx context.Context, key Key, tag string) error
+
+	// Close ends the connection. What is under way fails.
+	Close() error
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package moby
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/docker/go-units"
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/image"
+	"github.com/moby/moby/api/types/volume"
+	"github.com/moby/moby/client"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+)
+
+// List implements [engine.Engine].
+func (e *Engine) List(ctx context.Context, kind engine.Kind) ([]engine.Item, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	switch kind {
+	case engine.KindNamespace:
+		return []engine.Item{{
+			Key:     engine.Key{Kind: engine.KindNamespace, ID: Namespace},
+			Current: func(engine.Object, time.Time) bool { return true },
+		}}, nil
+	case engine.KindContainer:
+		result, err := e.client.ContainerList(ctx, client.ContainerListOptions{All: true})
+		return items(result.Items, containerItem), translate(err)
+	case engine.KindImage:
+		result, err := e.client.ImageList(ctx, client.ImageListOptions{})
+		return items(result.Items, imageItem), translate(err)
+	case engine.KindVolume:
+		result, err := e.client.VolumeList(ctx, client.VolumeListOptions{})
+		return items(result.Items, volumeItem), translate(err)
+	}
+	return nil, fmt.Errorf("unknown kind %q", kind)
+}
+
+func items[T any](list []T, convert func(*T) engine.Item) []engine.Item {
+	converted := make([]engine.Item, len(list))
+	for i := range list {
+		converted[i] = convert(&list[i])
+	}
+	return converted
+}
+
+func containerItem(summary *container.Summary) engine.Item {
+	return engine.Item{
+		Key: engine.Key{Kind: engine.KindContainer, ID: summary.ID},
+		Current: func(known engine.Object, now time.Time) bool {
+			return known.Container != nil && containerCurrent(summary, known.Container, now)
+		},
+	}
+}
+
+// containerCurrent compares what a list of containers shows. A list has no
+// times, only the text of `docker ps`; but where a container was restarted
+// since the last comparison, that text has a shorter time than the one known.
+func containerCurrent(summary *container.Summary, known *containersv1alpha1.ContainerStatus, now time.Time) bool {
+	return string(summary.State) == string(known.Status) &&
+		slices.Contains(summary.Names, "/"+known.Name) &&
+		summary.ImageID == known.Image &&
+		maps.Equal(summary.Labels, known.Labels) &&
+		equalNetworks(summary, known) &&
+		equalPorts(summary, known) &&
+		statusTextFits(summary.Status, known, now)
+}
+
+func equalNetworks(summary *container.Summary, known *containersv1alpha1.ContainerStatus) bool {
+	if summary.NetworkSettings == nil {
+		return true
+	}
+	networks := summary.NetworkSettings.Networks
+	if len(networks) != len(known.Networks) {
+		return false
+	}
+	for _, attachment := range known.Networks {
+		endpoint, ok := networks[attachment.Name]
+		if !ok || (endpoint != nil && endpoint.IPAddress.IsValid() && endpoint.IPAddress.String() != attachment.IPAddress) {
+			return false
+		}
+	}
+	return true
+}
+
+// equalPorts compares the published ports; those that are only exposed can't
+// change.
+func equalPorts(summary *container.Summary, known *containersv1alpha1.ContainerStatus) bool {
+	listed := map[string]bool{}
+	for _, port := range summary.Ports {
+		if port.PublicPort != 0 {
+			listed[fmt.Sprintf("%s:%d->%d/%s", port.IP, port.PublicPort, port.PrivatePort, port.Type)] = true
+		}
+	}
+	count := 0
+	for _, port := range known.Ports {
+		for _, binding := range port.Bindings {
+			count++
+			if !listed[fmt.Sprintf("%s:%s->%s", binding.HostIP, binding.HostPort, port.Name)] {
+				return false
+			}
+		}
+	}
+	return count == len(listed)
+}
+
+var (
+	// The texts that the engine makes of a state (daemon/container's State.String
+	// in the documentation of `docker ps`): Up 2 minutes (Paused),
+	// Up 3 seconds (health: starting), Exited (137) 4 hours ago, Created, Dead.
+	upRE     = regexp.MustCompile(`^Up (.+?)(?: \((.+)\))?$`)
+	exitedRE = regexp.MustCompile(`^Exited \((-?\d+)\) (.+) ago$`)
+)
+
+// statusTextFits reports whether the text of `docker ps` can be that of the
+// known state.
+func statusTextFits(text string, known *containersv1alpha1.ContainerStatus, now time.Time) bool {
+	if match := exitedRE.FindStringSubmatch(text); match != nil {
+		return match[1] == strconv.Itoa(int(known.ExitCode)) && durationFits(match[2], known.FinishedAt, now)
+	}
+	if match := upRE.FindStringSubmatch(text); match != nil {
+		return healthFits(match[2], known.Health) && durationFits(match[1], known.StartedAt, now)
+	}
+	return true
+}
+
+func healthFits(text, known string) bool {
+	switch text {
+	case "", "Paused":
+		return known == "" || text == "Paused"
+	case "health: starting":
+		return known == "starting"
+	case "healthy", "unhealthy":
+		return known == text
+	}
+	return true
+}
+
+// durationFits leaves some seconds for what is known of the engine's clock, and
+// for the fractions that the known time has lost.
+func durationFits(text string, since *metav1.Time, now time.Time) bool {
+	const slack = 5
+	if since == nil {
+		return false
+	}
+	for off := -slack; off <= slack; off++ {
+		if units.HumanDuration(now.Add(time.Duration(off)*time.Second).Sub(since.Time)) == text {
+			return true
+		}
+	}
+	return false
+}
+
+func imageItem(summary *image.Summary) engine.Item {
+	tags := references(summary.RepoTags, noTag)
+	digests := references(summary.RepoDigests, noDigest)
+	return engine.Item{
+		Key:  engine.Key{Kind: engine.KindImage, ID: summary.ID},
+		Tags: tags,
+		Current: func(known engine.Object, _ time.Time) bool {
+			var knownTags []string
+			for _, status := range known.Images {
+				if !slices.Equal(status.RepoDigests, digests) {
+					return false
+				}
+				if status.RepoTag != "" {
+					knownTags = append(knownTags, status.RepoTag)
+				}
+			}
+			slices.Sort(knownTags)
+			return len(known.Images) == max(1, len(tags)) && slices.Equal(knownTags, tags)
+		},
+	}
+}
+
+func volumeItem(v *volume.Volume) engine.Item {
+	listed := volumeStatus(v)
+	return engine.Item{
+		Key: engine.Key{Kind: engine.KindVolume, ID: v.Name},
+		Current: func(known engine.Object, _ time.Time) bool {
+			return known.Volume != nil && equalVolume(listed, known.Volume)
+		},
+	}
+}
+
+func equalVolume(a, b *containersv1alpha1.VolumeStatus) bool {
+	return a.Name == b.Name && a.Driver == b.Driver && a.Mountpoint == b.Mountpoint && a.Scope == b.Scope &&
+		a.CreatedAt.Equal(b.CreatedAt) && maps.Equal(a.Labels, b.Labels) && maps.Equal(a.Options, b.Options)
+}

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package moby is an [engine.Engine] behind the Docker Engine API
+// (https://docs.docker.com/reference/api/engine/), from version 1.40 on.
+package moby
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/moby/moby/api/types/events"
+	"github.com/moby/moby/client"
+
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+)
+
+// Namespace is the name of the one namespace of a moby engine, as containerd
+// knows it.
+const Namespace = "moby"
+
+// callTimeout bounds every call but the event stream: an engine that takes
+// longer is as good as gone.
+const callTimeout = 30 * time.Second
+
+// refusalGrace is how long a refused event stream may take to say so.
+const refusalGrace = 5 * time.Millisecond
+
+// Config says where the engine is.
+type Config struct {
+	// Endpoint is unix:///path, npipe:////./pipe/name or tcp://host:port.
+	Endpoint string
+}
+
+// Engine is a connection to a Docker API. Connections are made as calls need
+// them.
+type Engine struct {
+	client *client.Client
+}
+
+var _ engine.Engine = (*Engine)(nil)
+
+// New returns an engine at the endpoint. It does not connect.
+func New(cfg Config) (*Engine, error) {
+	c, err := client.New(client.WithHost(cfg.Endpoint))
+	if err != nil {
+		return nil, fmt.Errorf("use the endpoint %s: %w", cfg.Endpoint, err)
+	}
+	return &Engine{client: c}, nil
+}
+
+// Close implements [engine.Engine].
+func (e *Engine) Close() error { return e.client.Close() }
+
+// Info implements [engine.Engine].
+func (e *Engine) Info(ctx context.Context) (engine.Info, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	result, err := e.client.Info(ctx, client.InfoOptions{})
+	if err != nil {
+		return engine.Info{}, translate(err)
+	}
+	info := result.Info
+	clock, err := time.Parse(time.RFC3339Nano, info.SystemTime)
+	if err != nil {
+		clock = time.Now() // as good as any other
+	}
+	return engine.Info{
+		ID:           info.ID,
+		Version:      info.ServerVersion,
+		APIVersion:   e.client.ClientVersion(),
+		OS:           info.OSType,
+		Architecture: goarch(info.Architecture),
+		CPUs:         int32(info.NCPU),
+		Memory:       info.MemTotal,
+		Clock:        clock,
+	}, nil
+}
+
+// goarch turns uname's word for an architecture into Go's.
+func goarch(machine string) string {
+	switch machine {
+	case "x86_64":
+		return "amd64"
+	case "aarch64":
+		return "arm64"
+	case "armv7l", "armv6l":
+		return "arm"
+	case "i386", "i686":
+		return "386"
+	}
+	return machine
+}
+
+// Watch implements [engine.Engine].
+func (e *Engine) Watch(ctx context.Context, since time.Time, ready func(), sink func(engine.Event)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	// Events returns when the engine has answered, and from then on sends what
+	// happened since the given moment.
+	stream := e.client.Events(ctx, client.EventsListOptions{
+		// Seconds and nanoseconds since 1970.
+		Since: fmt.Sprintf("%d.%09d", since.Unix(), since.Nanosecond()),
+		Filters: make(client.Filters).Add("type", string(events.ContainerEventType), string(events.ImageEventType),
+			string(events.VolumeEventType), string(events.NetworkEventType)),
+	})
+	// It also returns when there is no answer, an instant before it says so.
+	answered := time.After(refusalGrace)
+	for {
+		select {
+		case <-answered:
+			ready()
+		case message := <-stream.Messages:
+			ready()
+			if event, ok := convertEvent(message); ok {
+				sink(event)
+			}
+		case err := <-stream.Err:
+			if err == nil {
+				err = errors.New("the engine ended the event stream")
+			}
+			return translate(err)
+		}
+	}
+}
+
+// convertEvent tells which object a message is about. Many are about none: the
+// start of a health check is an event, and changes nothing.
+func convertEvent(m events.Message) (engine.Event, bool) {
+	event := engine.Event{At: messageTime(m)}
+	switch m.Type {
+	case events.ContainerEventType:
+		event.Key = engine.Key{Kind: engine.KindContainer, ID: m.Actor.ID}
+		event.Gone = m.Action == events.ActionDestroy || m.Action == events.ActionRemove
+		return event, changesContainer(m.Action)
+	case events.ImageEventType:
+		event.Key = engine.Key{Kind: engine.KindImage, ID: m.Actor.ID}
+		event.Gone = m.Action == events.ActionDelete
+		return event, m.Actor.ID != "" && m.Action != events.ActionPush && m.Action != events.ActionSave
+	case events.VolumeEventType:
+		event.Key = engine.Key{Kind: engine.KindVolume, ID: m.Actor.ID}
+		event.Gone = m.Action == events.ActionDestroy || m.Action == events.ActionRemove
+		return event, m.Actor.ID != "" && m.Action != events.ActionMount && m.Action != events.ActionUnmount
+	case events.NetworkEventType:
+		container := m.Actor.Attributes["container"]
+		event.Key = engine.Key{Kind: engine.KindContainer, ID: container}
+		return event, container != ""
+	}
+	return event, false
+}
+
+func changesContainer(action events.Action) bool {
+	switch action {
+	case events.ActionCreate, events.ActionStart, events.ActionRestart, events.ActionStop,
+		events.ActionPause, events.ActionUnPause, events.ActionUpdate, events.ActionRename,
+		events.ActionDie, events.ActionOOM, events.ActionDestroy, events.ActionRemove,
+		events.ActionHealthStatus, events.ActionHealthStatusRunning,
+		events.ActionHealthStatusHealthy, events.ActionHealthStatusUnhealthy:
+		return true
+	}
+	return false
+}
+
+func messageTime(m events.Message) time.Time {
+	if m.TimeNano == 0 {
+		return time.Unix(m.Time, 0)
+	}
+	return time.Unix(0, m.TimeNano)
+}
+
+// Inspect implements [engine.Engine].
+func (e *Engine) Inspect(ctx context.Context, key engine.Key) (engine.Object, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	object := engine.Object{Key: key}
+	switch key.Kind {
+	case engine.KindNamespace:
+		if key.ID != Namespace {
+			return object, engine.ErrNotFound
+		}
+		object.Namespace = &containersv1alpha1.ContainerNamespaceStatus{Name: Namespace}
+	case engine.KindContainer:
+		result, err := e.client.ContainerInspect(ctx, key.ID, client.ContainerInspectOptions{})
+		if err != nil {
+			return object, translate(err)
+		}
+		object.Container = containerStatus(&result.Container)
+	case engine.KindImage:
+		result, err := e.client.ImageInspect(ctx, key.ID)
+		if err != nil {
+			return object, translate(err)
+		}
+		object.Key.ID = result.ID
+		object.Images = imageStatuses(&result.InspectResponse)
+	case engine.KindVolume:
+		result, err := e.client.VolumeInspect(ctx, key.ID, client.VolumeInspectOptions{})
+		if err != nil {
+			return object, translate(err)
+		}
+		object.Volume = volumeStatus(&result.Volume)
+	default:
+		return object, fmt.Errorf("unknown kind %q", key.Kind)
+	}
+	return object, nil
+}
+
+// translate gives an error of the client one of this project's kinds, and keeps
+// the engine's words.
+func translate(err error) error {
+	switch {
+	case err == nil, client.IsErrConnectionFailed(err):
+		return err
+	case cerrdefs.IsNotFound(err):
+		// Whatever else answers at the endpoint may not know the path.
+		if strings.Contains(strings.ToLower(err.Error()), "no such ") {
+			return fmt.Errorf("%w: %w", engine.ErrNotFound, err)
+		}
+		return err
+	case cerrdefs.IsConflict(err), cerrdefs.IsFailedPrecondition(err), cerrdefs.IsInvalidArgument(err),
+		cerrdefs.IsPermissionDenied(err), cerrdefs.IsNotImplemented(err), cerrdefs.IsNotModified(err):
+		return fmt.Errorf("%w: %w", engine.ErrRefused, err)
+	}
+	return err
+}

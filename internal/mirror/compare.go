@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+)
+
+// compare lists every kind and queues what differs from its mirrors, as a part
+// of the batch. Of a kind whose list fails nothing is queued, and the others go
+// on.
+func (s *Session) compare(ctx context.Context, b *batch) error {
+	s.mu.Lock()
+	s.current = b
+	s.mu.Unlock()
+	var failures []error
+	for _, kind := range engine.Kinds {
+		items, err := s.engine.List(ctx, kind)
+		if err != nil {
+			failures = append(failures, fmt.Errorf("list the %ss: %w", kind, err))
+			continue
+		}
+		s.enqueueDifferent(kind, items, b)
+	}
+	if len(failures) == 0 {
+		b.seal()
+	}
+	return errors.Join(failures...)
+}
+
+func (s *Session) enqueueDifferent(kind engine.Kind, items []engine.Item, b *batch) {
+	s.mu.Lock()
+	now := s.clock.Now().Add(s.clockAhead)
+	s.mu.Unlock()
+	var different, same []engine.Key
+	listed := make(map[engine.Key]bool, len(items))
+	for _, item := range items {
+		listed[item.Key] = true
+		mirrors := s.table.of(item.Key)
+		if len(mirrors) > 0 && !slices.ContainsFunc(mirrors, wants) && item.Current(engineObject(item.Key, mirrors), now) {
+			same = append(same, item.Key)
+		} else {
+			different = append(different, item.Key)
+		}
+	}
+	for _, key := range s.table.keys(kind) {
+		if !listed[key] {
+			different = append(different, key)
+		}
+	}
+	different = append(different, s.inTurn(kind, same)...)
+	b.add(different)
+	priority := resyncPriority
+	s.queue.AddWithOpts(priorityqueue.AddOpts{Priority: &priority}, different...)
+}
+
+// wants reports whether a mirror asks for something to be done.
+func wants(m client.Object) bool { return m.GetDeletionTimestamp() != nil }
+
+// inTurn returns a few of the keys, others each time.
+func (s *Session) inTurn(kind engine.Kind, keys []engine.Key) []engine.Key {
+	if len(keys) <= deepResync {
+		return keys
+	}
+	slices.SortFunc(keys, func(a, b engine.Key) int { return strings.Compare(a.ID, b.ID) })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	start, _ := slices.BinarySearchFunc(keys, s.deepAfter[kind], func(k engine.Key, after string) int {
+		if k.ID <= after {
+			return -1
+		}
+		return 1
+	})
+	turn := make([]engine.Key, deepResync)
+	for i := range turn {
+		turn[i] = keys[(start+i)%len(keys)]
+	}
+	s.deepAfter[kind] = turn[deepResync-1].ID
+	return turn
+}

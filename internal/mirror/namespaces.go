@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mirror
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+)
+
+// namespaces knows the ContainerNamespace of each namespace of an engine. Its
+// name is the namespace's; where another engine's ContainerNamespace has that
+// name already, the engine's name follows a dot.
+type namespaces struct {
+	session *Session
+
+	mu       sync.Mutex
+	names    map[string]string       // guarded by mu; by the engine's namespace
+	released map[engine.Key]struct{} // guarded by mu; deleted by the user in this connection
+}
+
+// name returns the name of the ContainerNamespace, which it makes where it does
+// not exist: who creates the object has the name. It is empty for no namespace.
+func (n *namespaces) name(ctx context.Context, namespace string) (string, error) {
+	if namespace == "" {
+		return "", nil
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if name, ok := n.names[namespace]; ok {
+		return name, nil
+	}
+	name, err := n.claim(ctx, namespace)
+	if err != nil {
+		return "", err
+	}
+	if n.names == nil {
+		n.names = map[string]string{}
+	}
+	n.names[namespace] = name
+	return name, nil
+}
+
+func (n *namespaces) claim(ctx context.Context, namespace string) (string, error) {
+	s := n.session
+	key := engine.Key{Kind: engine.KindNamespace, ID: namespace}
+	if have := s.table.of(key); len(have) > 0 {
+		return have[0].GetName(), nil
+	}
+	object := engine.Object{Key: key, Namespace: &containersv1alpha1.ContainerNamespaceStatus{Name: namespace}}
+	var failures []error
+	for _, name := range []string{namespace, namespace + "." + s.owner.name} {
+		err := s.create(ctx, s.owner.mirrors(object, name)[0])
+		if err == nil {
+			return name, nil
+		}
+		failures = append(failures, err)
+		if !errors.Is(err, errForeign) {
+			break
+		}
+	}
+	return "", errors.Join(failures...)
+}
+
+// release lets a ContainerNamespace go that the user deleted. It is not made
+// again before the next connection.
+func (n *namespaces) release(ctx context.Context, key engine.Key, have client.Object) error {
+	n.mu.Lock()
+	if n.released == nil {
+		n.released = map[engine.Key]struct{}{}
+	}
+	n.released[key] = struct{}{}
+	n.mu.Unlock()
+	return n.session.remove(ctx, have)
+}
+
+func (n *namespaces) isReleased(key engine.Key) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	_, ok := n.released[key]
+	return ok
+}
+
+// reset begins a new connection.
+func (n *namespaces) reset() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	clear(n.released)
+	clear(n.names)
+}

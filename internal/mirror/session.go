@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/tools/record"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+)
+
+const (
+	workers = 8
+
+	// A failed object is tried again after these.
+	retryMin = 20 * time.Millisecond
+	retryMax = time.Minute
+
+	// resyncPriority puts what a comparison found behind what happens now.
+	resyncPriority = -100
+
+	// deepResync is how many objects of a kind each comparison inspects though
+	// they look as they are known, in turn: a list does not show everything.
+	deepResync = 16
+
+	// identityTTL is how long a proof of the engine's identity holds for
+	// removals that it did not tell of.
+	identityTTL = time.Second
+
+	// countDelay is how long counts wait for more changes before they are told.
+	countDelay = time.Second
+)
+
+// reconnect is the back-off between attempts to connect.
+var reconnect = wait.Backoff{Duration: 100 * time.Millisecond, Factor: 2, Jitter: 0.1, Steps: 100, Cap: 10 * time.Second}
+
+// State is how far a session is.
+type State struct {
+	Reason  string // one of the Ready condition's
+	Message string
+	// Info is what the engine last said of itself; nil before the first answer.
+	Info *engine.Info
+	// Synced is when all mirrors were last compared with the engine.
+	Synced time.Time
+	Counts map[engine.Kind]int
+}
+
+// sessionConfig is what a session needs. All fields must be set.
+type sessionConfig struct {
+	owner  owner
+	engine engine.Engine
+	// knownID is the engine that the existing mirrors are of; empty for none.
+	knownID string
+	resync  time.Duration
+
+	client client.Client
+	reader client.Reader // not from a cache
+	events record.EventRecorder
+	watch  mirrorWatch
+	clock  clock.WithTicker
+	log    *slog.Logger
+	// changed is called when State has changed. It must not wait for anything.
+	changed func()
+}
+
+// Session mirrors one engine for as long as it runs: it connects, and connects
+// again, and keeps the mirrors equal. It owns the connection and all its
+// goroutines.
+type Session struct {
+	sessionConfig
+
+	table      *table
+	queue      priorityqueue.PriorityQueue[engine.Key]
+	pacer      *pacer
+	link       link
+	removals   removals
+	namespaces namespaces
+
+	cancel context.CancelFunc
+	done   chan struct{}
+
+	mu         sync.Mutex
+	state      State                  // guarded by mu
+	clockAhead time.Duration          // guarded by mu; the engine's clock minus ours
+	identified time.Time              // guarded by mu; when the engine last proved who it is
+	lastEvent  time.Time              // guarded by mu; on the engine's clock
+	busy       map[engine.Key]bool    // guarded by mu; being synced
+	current    *batch                 // guarded by mu; what the last comparison found
+	deepAfter  map[engine.Kind]string // guarded by mu; where the next deep comparison goes on
+}
+
+// startSession starts a session, which runs until Stop.
+func startSession(cfg sessionConfig) *Session {
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &Session{
+		sessionConfig: cfg,
+		table:         newTable(),
+		queue: priorityqueue.New("mirror-"+cfg.owner.namespace+"-"+cfg.owner.name, func(o *priorityqueue.Opts[engine.Key]) {
+			o.RateLimiter = workqueue.NewTypedItemExponentialFailureRateLimiter[engine.Key](retryMin, retryMax)
+		}),
+		pacer:     newPacer(cfg.clock),
+		cancel:    cancel,
+		done:      make(chan struct{}),
+		state:     State{Reason: containersv1alpha1.ReasonConnecting, Message: "connecting"},
+		busy:      map[engine.Key]bool{},
+		deepAfter: map[engine.Kind]string{},
+	}
+	s.namespaces.session = s
+	go s.run(ctx)
+	return s
+}
+
+// Stop ends the session and waits for everything that it started. The mirrors
+// stay.
+func (s *Session) Stop() {
+	s.cancel()
+	<-s.done
+}
+
+// State returns how far the session is.
+func (s *Session) State() State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	state := s.state
+	state.Counts = map[engine.Kind]int{}
+	for kind := range kinds {
+		state.Counts[kind] = s.table.count(kind)
+	}
+	return state
+}
+
+func (s *Session) setState(reason, message string) {
+	s.mu.Lock()
+	changed := s.state.Reason != reason || s.state.Message != message
+	s.state.Reason, s.state.Message = reason, message
+	s.mu.Unlock()
+	if changed {
+		s.changed()
+	}
+}
+
+func (s *Session) run(ctx context.Context) {
+	defer close(s.done)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer s.queue.ShutDown()
+	defer func() { _ = s.engine.Close() }()
+
+	stopWatching, err := s.watch.start(ctx, s)
+	if err != nil {
+		if ctx.Err() == nil {
+			s.setState(containersv1alpha1.ReasonConnectFailed, err.Error())
+		}
+		return
+	}
+	defer stopWatching()
+	for range workers {
+		wg.Go(func() { s.work(ctx) })
+	}
+	wg.Go(func() { s.tellCounts(ctx) })
+	s.keepConnected(ctx)
+}
+
+// keepConnected connects, and connects again when the connection breaks.
+func (s *Session) keepConnected(ctx context.Context) {
+	backoff := reconnect
+	for ctx.Err() == nil {
+		was := s.State().Reason
+		err := s.connected(ctx, func() { backoff = reconnect })
+		if ctx.Err() != nil {
+			return
+		}
+		pause := backoff.Step()
+		s.log.Info("no connection to the engine", "error", err, "retryIn", pause)
+		s.setState(s.failure(err, was), fmt.Sprintf("%v; next try in %s", err, pause.Round(100*time.Millisecond)))
+		select {
+		case <-ctx.Done():
+		case <-s.clock.After(pause):
+		}
+	}
+}
+
+// failure returns the reason for a connection that ended with err. A session
+// that had a stream is Disconnected until it has one again.
+func (s *Session) failure(err error, was string) string {
+	var changed *changedError
+	switch {
+	case errors.As(err, &changed):
+		return containersv1alpha1.ReasonEngineChanged
+	case s.link.number() > 0 && was != containersv1alpha1.ReasonEngineChanged:
+		return containersv1alpha1.ReasonDisconnected
+	}
+	return containersv1alpha1.ReasonConnectFailed
+}
+
+// changedError says that another engine answers.
+type changedError struct{ had, has string }
+
+func (e *changedError) Error() string {
+	return fmt.Sprintf("the endpoint answers as engine %q, and the mirrors are of %q: nothing is changed on its word; "+
+		"stop and start the ContainerEngine (spec.running) to mirror the other engine instead", e.has, e.had)
+}
+
+// connected holds one connection, from its first question to its end, which is
+// the error. ok is called once the connection has proved good.
+func (s *Session) connected(ctx context.Context, ok func()) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+
+	if err := s.identify(ctx); err != nil {
+		return err
+	}
+	ready, broken := make(chan struct{}), make(chan error, 1)
+	since := s.watchSince()
+	wg.Go(func() {
+		broken <- s.engine.Watch(ctx, since, sync.OnceFunc(func() {
+			s.link.connect()
+			s.namespaces.reset()
+			close(ready)
+		}), s.event)
+		s.link.disconnect()
+		s.removals.clear()
+	})
+	select {
+	case err := <-broken:
+		return err
+	case <-ready:
+	}
+	ok()
+	return s.serve(ctx, broken)
+}
+
+// serve compares everything, says that it has, and compares again and again.
+func (s *Session) serve(ctx context.Context, broken <-chan error) error {
+	first := newBatch()
+	backoff := reconnect
+	for {
+		err := s.compare(ctx, first)
+		if err == nil {
+			break
+		}
+		// What could be listed is on its way, and what happens is mirrored; but
+		// the engine's mirrors are not complete before every list was.
+		pause := backoff.Step()
+		s.setState(s.State().Reason, fmt.Sprintf("%v; next try in %s", err, pause.Round(100*time.Millisecond)))
+		select {
+		case <-s.clock.After(pause):
+		case err := <-broken:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	select {
+	case <-first.finished():
+	case err := <-broken:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	s.compared(nil)
+	return s.keepComparing(ctx, broken)
+}
+
+func (s *Session) keepComparing(ctx context.Context, broken <-chan error) error {
+	ticker := s.clock.NewTicker(s.resync)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case err := <-broken:
+			return err
+		case <-ticker.C():
+			if err := s.identify(ctx); err != nil {
+				return err
+			}
+			s.compared(s.compare(ctx, newBatch()))
+		}
+	}
+}
+
+// compared tells how a comparison went. Where a list failed the connection
+// still stands: what happens is mirrored, and the next comparison mends the
+// rest.
+func (s *Session) compared(err error) {
+	if err != nil {
+		s.log.Warn("comparing the mirrors with the engine failed", "error", err)
+		s.setState(containersv1alpha1.ReasonConnected, "connected; the last comparison failed: "+err.Error())
+		return
+	}
+	s.mu.Lock()
+	s.state.Synced = s.clock.Now()
+	s.state.Reason, s.state.Message = containersv1alpha1.ReasonConnected, "connected"
+	s.mu.Unlock()
+	s.changed()
+}
+
+// identify asks the engine who it is, and fails where it is not the one that
+// the mirrors are of.
+func (s *Session) identify(ctx context.Context) error {
+	s.mu.Lock()
+	recent := s.link.up() && s.clock.Since(s.identified) < identityTTL
+	s.mu.Unlock()
+	if recent {
+		return nil
+	}
+	asked := s.clock.Now()
+	info, err := s.engine.Info(ctx)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.knownID != "" && info.ID != "" && info.ID != s.knownID {
+		return &changedError{had: s.knownID, has: info.ID}
+	}
+	if s.knownID == "" {
+		s.knownID = info.ID
+	}
+	s.state.Info = &info
+	s.identified = s.clock.Now()
+	s.clockAhead = info.Clock.Sub(asked)
+	return nil
+}
+
+// watchSince returns where the event stream is to begin: after the last event
+// that was seen, or now. The clock is the engine's.
+func (s *Session) watchSince() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.lastEvent.IsZero() {
+		return s.lastEvent
+	}
+	return s.state.Info.Clock
+}
+
+// event takes an event of the stream: it names an object, and that is queued.
+func (s *Session) event(e engine.Event) {
+	s.mu.Lock()
+	s.lastEvent = e.At
+	s.mu.Unlock()
+	if e.Gone {
+		s.removals.add(e.Key)
+		s.queue.Add(e.Key)
+		return
+	}
+	if delay := s.pacer.delay(e.Key); delay > 0 {
+		s.queue.AddAfter(e.Key, delay)
+		return
+	}
+	s.queue.Add(e.Key)
+}
+
+// work syncs one object after the other until the queue ends.
+func (s *Session) work(ctx context.Context) {
+	for {
+		key, shutdown := s.queue.Get()
+		if shutdown {
+			return
+		}
+		s.setBusy(key, true)
+		err := s.sync(ctx, key)
+		s.setBusy(key, false)
+		switch {
+		case err == nil:
+			s.queue.Forget(key)
+			s.requeueForeign(key)
+		case ctx.Err() != nil:
+		default:
+			s.log.Debug("sync failed, will try again", "kind", key.Kind, "id", key.ID, "error", err)
+			s.queue.AddRateLimited(key)
+		}
+		s.finishInBatch(key)
+		s.queue.Done(key)
+	}
+}
+
+func (s *Session) finishInBatch(key engine.Key) {
+	s.mu.Lock()
+	current := s.current
+	s.mu.Unlock()
+	if current != nil {
+		current.finish(key)
+	}
+}
+
+func (s *Session) setBusy(key engine.Key, busy bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if busy {
+		s.busy[key] = true
+	} else {
+		delete(s.busy, key)
+	}
+}
+
+// requeueForeign queues an object again where somebody else wrote one of its
+// mirrors while it was synced.
+func (s *Session) requeueForeign(key engine.Key) {
+	for _, m := range s.table.of(key) {
+		if s.table.foreign(nameOf(m)) {
+			s.queue.Add(key)
+			return
+		}
+	}
+}
+
+func (s *Session) isBusy(key engine.Key) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.busy[key]
+}
+
+// tellCounts tells of changed numbers of mirrors, a while after they changed:
+// it must cost nothing for each single one.
+func (s *Session) tellCounts(ctx context.Context) {
+	told := s.State().Counts
+	ticker := s.clock.NewTicker(countDelay)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C():
+			if counts := s.State().Counts; !maps.Equal(counts, told) {
+				told = counts
+				s.changed()
+			}
+		}
+	}
+}

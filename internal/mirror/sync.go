@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+)
+
+// errUnverified says that what the engine answered can't be trusted, as it may
+// be another engine by now.
+var errUnverified = errors.New("the connection to the engine broke meanwhile")
+
+// errForeign says that an object which is not ours has the name of a mirror.
+var errForeign = errors.New("an object of that name exists and belongs to somebody else")
+
+// sync makes the mirrors of one engine object equal to it. It reads the engine
+// first and writes what differs; called again with nothing changed it writes
+// nothing. A nil error means that the mirrors are equal.
+func (s *Session) sync(ctx context.Context, key engine.Key) error {
+	if s.namespaces.isReleased(key) {
+		return nil
+	}
+	seen := s.link.number()
+	object, err := s.engine.Inspect(ctx, key)
+	switch {
+	case errors.Is(err, engine.ErrNotFound):
+		if err := s.verifyGone(ctx, key, seen); err != nil {
+			return err
+		}
+	case err != nil:
+		return fmt.Errorf("inspect %s %s: %w", key.Kind, key.ID, err)
+	default:
+		key = object.Key // an image may have been asked for by reference
+	}
+	namespace, err := s.namespaces.name(ctx, namespaceOf(object))
+	if err != nil {
+		return err
+	}
+	want := s.owner.mirrors(object, namespace)
+	if err := s.write(ctx, key, s.table.of(key), want); err != nil {
+		return err
+	}
+	if key.Kind == engine.KindImage {
+		for _, rival := range s.table.rivals(key, tagsOf(want)) {
+			s.queue.Add(rival)
+		}
+	}
+	return nil
+}
+
+func tagsOf(mirrors []client.Object) []string {
+	var tags []string
+	for _, m := range mirrors {
+		if tag := tagOf(m); tag != "" {
+			tags = append(tags, tag)
+		}
+	}
+	return tags
+}
+
+// verifyGone makes sure that an engine which says not found is the one that
+// had the object: either it told of the removal itself, or it proves who it is.
+func (s *Session) verifyGone(ctx context.Context, key engine.Key, seen uint64) error {
+	if s.link.number() != seen || !s.link.up() {
+		return errUnverified
+	}
+	if s.removals.take(key) {
+		return nil
+	}
+	if err := s.identify(ctx); err != nil {
+		return fmt.Errorf("%w: %w", errUnverified, err)
+	}
+	if s.link.number() != seen {
+		return errUnverified
+	}
+	return nil
+}
+
+// write makes the mirrors of one engine object, which are have, what they
+// should be. It does all it can, and returns what failed.
+func (s *Session) write(ctx context.Context, key engine.Key, have, want []client.Object) error {
+	var failures []error
+	for _, w := range want {
+		i := slices.IndexFunc(have, func(h client.Object) bool { return h.GetName() == w.GetName() })
+		var err error
+		switch {
+		case i < 0:
+			err = s.create(ctx, w)
+		case have[i].GetDeletionTimestamp() != nil:
+			err = s.delete(ctx, key, have[i])
+		default:
+			err = s.update(ctx, have[i], w)
+		}
+		if err != nil {
+			failures = append(failures, fmt.Errorf("write the %s %s: %w", kindOf(w), w.GetName(), err))
+		}
+	}
+	for _, h := range have {
+		if !slices.ContainsFunc(want, func(w client.Object) bool { return h.GetName() == w.GetName() }) {
+			if err := s.remove(ctx, h); err != nil {
+				failures = append(failures, fmt.Errorf("remove the %s %s: %w", kindOf(h), h.GetName(), err))
+			}
+		}
+	}
+	return errors.Join(failures...)
+}
+
+func (s *Session) create(ctx context.Context, want client.Object) error {
+	created := want.DeepCopyObject().(client.Object)
+	err := s.client.Create(ctx, created)
+	if apierrors.IsAlreadyExists(err) {
+		return s.adopt(ctx, want)
+	}
+	if err != nil {
+		return err
+	}
+	s.table.wrote(created)
+	return s.update(ctx, created, want)
+}
+
+// adopt deals with an object that has the name of a mirror and is not in the
+// table: a mirror of ours that the watch has not brought yet, or somebody
+// else's object, which stays as it is.
+func (s *Session) adopt(ctx context.Context, want client.Object) error {
+	have := kinds[kindOf(want)].object()
+	if err := s.reader.Get(ctx, client.ObjectKeyFromObject(want), have); err != nil {
+		return err
+	}
+	if !s.owner.owns(have) {
+		return errForeign
+	}
+	s.table.watched(have)
+	return s.update(ctx, have, want)
+}
+
+func (s *Session) update(ctx context.Context, have, want client.Object) error {
+	updated := withStatus(have, want, s.clock.Now())
+	if updated == nil {
+		return nil
+	}
+	if err := s.client.Status().Update(ctx, updated); err != nil {
+		if apierrors.IsNotFound(err) {
+			s.table.removed(have)
+		}
+		return err
+	}
+	s.table.wrote(updated)
+	return nil
+}
+
+// remove removes a mirror whose engine object is gone.
+func (s *Session) remove(ctx context.Context, have client.Object) error {
+	err := release(ctx, s.client, have)
+	if err == nil {
+		s.table.removed(have)
+	}
+	return err
+}
+
+// release takes a mirror's finalizer away and deletes it: nothing is asked of
+// the engine. A mirror that is gone is no error.
+func release(ctx context.Context, c client.Client, have client.Object) error {
+	if slices.Contains(have.GetFinalizers(), containersv1alpha1.MirrorFinalizer) {
+		stripped := have.DeepCopyObject().(client.Object)
+		patch := client.MergeFromWithOptions(have, client.MergeFromWithOptimisticLock{})
+		stripped.SetFinalizers(slices.DeleteFunc(slices.Clone(have.GetFinalizers()), func(f string) bool {
+			return f == containersv1alpha1.MirrorFinalizer
+		}))
+		if err := c.Patch(ctx, stripped, patch); err != nil {
+			return client.IgnoreNotFound(err)
+		}
+	}
+	if have.GetDeletionTimestamp() != nil {
+		return nil // it went with its last finalizer, or waits for another's
+	}
+	return client.IgnoreNotFound(c.Delete(ctx, have, client.Preconditions{UID: ptr.To(have.GetUID())}))
+}

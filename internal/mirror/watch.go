@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// mirrorWatch brings a session what happens to its mirrors, from the caches
+// that all sessions of a manager share.
+type mirrorWatch struct{ informers cache.Informers }
+
+// start fills the session's table and keeps it up to date until stop is called.
+// It returns when the table holds every mirror.
+func (w mirrorWatch) start(ctx context.Context, s *Session) (stop func(), err error) {
+	var stops []func()
+	stop = func() {
+		for _, stop := range stops {
+			stop()
+		}
+	}
+	for kind, types := range kinds {
+		informer, err := w.informers.GetInformer(ctx, types.object())
+		if err != nil {
+			stop()
+			return nil, fmt.Errorf("watch the %ss: %w", kind, err)
+		}
+		registration, err := informer.AddEventHandler(s.handler())
+		if err != nil {
+			stop()
+			return nil, fmt.Errorf("watch the %ss: %w", kind, err)
+		}
+		stops = append(stops, func() { _ = informer.RemoveEventHandler(registration) })
+		if !toolscache.WaitForCacheSync(ctx.Done(), registration.HasSynced) {
+			stop()
+			return nil, errors.Join(errors.New("the caches did not fill"), ctx.Err())
+		}
+	}
+	return stop, nil
+}
+
+// handler takes what the watch brings: it goes into the table, and where it is
+// somebody else's doing the object is queued.
+func (s *Session) handler() toolscache.ResourceEventHandler {
+	changed := func(obj any) {
+		m, ok := obj.(client.Object)
+		if !ok || !s.owner.owns(m) {
+			return
+		}
+		s.table.watched(m)
+		if s.table.foreign(nameOf(m)) && !s.isBusy(keyOf(m)) {
+			s.queue.Add(keyOf(m))
+		}
+	}
+	return toolscache.ResourceEventHandlerDetailedFuncs{
+		AddFunc: func(obj any, initial bool) {
+			if m, ok := obj.(client.Object); ok && initial && s.owner.owns(m) {
+				// The first comparison looks at all that were there before.
+				s.table.wrote(m)
+				return
+			}
+			changed(obj)
+		},
+		UpdateFunc: func(old, obj any) {
+			if m, ok := obj.(client.Object); ok && !s.owner.owns(m) {
+				s.lost(old)
+				return
+			}
+			changed(obj)
+		},
+		DeleteFunc: s.lost,
+	}
+}
+
+// lost takes that a mirror is no more: it was deleted, or made somebody else's.
+func (s *Session) lost(obj any) {
+	if tombstone, ok := obj.(toolscache.DeletedFinalStateUnknown); ok {
+		obj = tombstone.Obj
+	}
+	m, ok := obj.(client.Object)
+	if !ok || !s.owner.owns(m) {
+		return
+	}
+	if s.table.watchedRemoval(m) {
+		s.queue.Add(keyOf(m))
+	}
+}
