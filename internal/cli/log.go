@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+)
+
+const (
+	logPoll = 100 * time.Millisecond
+
+	logBlock = 64 << 10 // bytes read at once while looking for the last lines
+)
+
+func (e *env) logCommand() *cobra.Command {
+	var follow, stdout bool
+	tail := -1
+	command := &cobra.Command{
+		Use:   "log",
+		Short: "Print the daemon's log",
+		Args:  noArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			inst, err := e.instance()
+			if err != nil {
+				return err
+			}
+			path := inst.StderrLog()
+			if stdout {
+				path = inst.StdoutLog()
+			}
+			err = printLog(command.Context(), e.stdout, path, tail, follow)
+			if errors.Is(err, os.ErrNotExist) {
+				return fault.New(fault.Failed, "read the log", filepath.Clean(path), errors.New("there is none yet"))
+			}
+			return err
+		},
+	}
+	command.Flags().BoolVarP(&follow, "follow", "f", follow, "go on printing what is added")
+	command.Flags().BoolVar(&stdout, "stdout", stdout, "print the daemon's standard output instead")
+	command.Flags().IntVar(&tail, "tail", tail, "print only this `many` lines from the end; -1 for all")
+	return command
+}
+
+// printLog prints the last lines of the file, all where tail is negative, and
+// then, where follow is set, what is added until ctx ends. A file that is
+// replaced, as at the start of a daemon, is followed from its beginning.
+func printLog(ctx context.Context, w io.Writer, path string, tail int, follow bool) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	if tail >= 0 {
+		if err := seekLines(file, tail); err != nil {
+			return err
+		}
+	}
+	for {
+		if _, err := io.Copy(w, file); err != nil || !follow {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(logPoll):
+		}
+		replaced, err := reopened(file, path)
+		if err != nil {
+			return err
+		}
+		if replaced != nil {
+			if _, err := io.Copy(w, file); err != nil {
+				return err
+			}
+			_ = file.Close()
+			file = replaced
+		}
+	}
+}
+
+// reopened opens the file at path where it is no longer the open one.
+func reopened(file *os.File, path string) (*os.File, error) {
+	open, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	named, err := os.Stat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil // between a rotation and the next file
+	}
+	if err != nil || os.SameFile(open, named) {
+		return nil, err
+	}
+	return os.Open(path)
+}
+
+// seekLines puts the file's offset before its last lines.
+func seekLines(file *os.File, lines int) error {
+	size, err := file.Seek(0, io.SeekEnd)
+	if err != nil || lines == 0 {
+		return err
+	}
+	block := make([]byte, logBlock)
+	for end := size; end > 0; {
+		start := max(0, end-logBlock)
+		text := block[:end-start]
+		if _, err := file.ReadAt(text, start); err != nil {
+			return err
+		}
+		for i := bytes.LastIndexByte(text, '\n'); i >= 0; i = bytes.LastIndexByte(text[:i], '\n') {
+			after := start + int64(i) + 1
+			if after == size {
+				continue // the end of the last line
+			}
+			if lines--; lines == 0 {
+				_, err := file.Seek(after, io.SeekStart)
+				return err
+			}
+		}
+		end = start
+	}
+	_, err = file.Seek(0, io.SeekStart)
+	return err
+}

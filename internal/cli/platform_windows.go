@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"os"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service"
+)
+
+// endSignals ask the daemon to end. Go reports CTRL_C and CTRL_BREAK as
+// interrupts.
+var endSignals = []os.Signal{os.Interrupt}
+
+// addPlatformCommands adds the command with which `service stop` reaches a
+// process on another console.
+func (e *env) addPlatformCommands(parent *cobra.Command) {
+	parent.AddCommand(&cobra.Command{
+		Use:    "interrupt PID",
+		Hidden: true,
+		Args:   cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			pid, err := strconv.Atoi(args[0])
+			if err != nil {
+				return usageError("%q is no process ID", args[0])
+			}
+			return service.Interrupt(pid)
+		},
+	})
+}

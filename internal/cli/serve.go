@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/daemon"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/logging"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service"
+)
+
+// gcPercent trades processor time for memory: the daemon's garbage is small
+// beside what it keeps.
+const gcPercent = 50
+
+func (e *env) serveCommand() *cobra.Command {
+	var f runFlags
+	var background bool
+	command := &cobra.Command{
+		Use:   "serve",
+		Short: "Be the daemon, in the foreground",
+		Long: `Run the daemon in the foreground until SIGINT or SIGTERM, as a service manager
+would. Its log goes to standard error and to the instance's log directory.`,
+		Args: noArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			if err := e.check(&f); err != nil {
+				return err
+			}
+			inst, err := e.instance()
+			if err != nil {
+				return err
+			}
+			run := serveRun{env: e, instance: inst, background: background}
+			if command.Flags().Changed("controllers") {
+				run.controllers = &f.controllers
+			}
+			if command.Flags().Changed("secure-port") {
+				run.securePort = &f.securePort
+			}
+			return run.serve(command.Context())
+		},
+	}
+	e.addRunFlags(command, &f)
+	command.Flags().BoolVar(&background, "background", false, "standard error is the log already")
+	_ = command.Flags().MarkHidden("background")
+	return command
+}
+
+// serveRun is one run of the daemon.
+type serveRun struct {
+	*env
+	instance   *instance.Instance
+	background bool
+	// What replaces the saved settings; nil for nothing.
+	controllers *string
+	securePort  *int
+}
+
+func (r *serveRun) serve(ctx context.Context) error {
+	if err := r.instance.MakeDirs(); err != nil {
+		return err
+	}
+	lock, err := r.instance.LockDaemon(ctx)
+	if errors.Is(err, instance.ErrRunning) {
+		return fault.New(fault.Failed, "serve instance", r.instance.Name(), err)
+	}
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock()
+	settings, err := r.settings()
+	if err != nil {
+		return err
+	}
+	controllers, err := r.registry.Select(settings.Controllers)
+	if err != nil {
+		return fault.New(fault.Failed, "select the controllers", settings.Controllers, err)
+	}
+	log, closeLog, err := r.openLog()
+	if err != nil {
+		return err
+	}
+	defer closeLog()
+
+	debug.SetGCPercent(gcPercent)
+	ctx, stop := signal.NotifyContext(ctx, endSignals...)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	return daemon.Run(ctx, daemon.Config{
+		Instance:    r.instance,
+		Controllers: controllers,
+		Selection:   settings.Controllers,
+		SecurePort:  settings.SecurePort,
+		Log:         log,
+	})
+}
+
+// settings returns the saved settings, which are made where there are none,
+// with what replaces them for this run.
+func (r *serveRun) settings() (instance.Settings, error) {
+	settings, err := r.instance.LoadSettings()
+	if errors.Is(err, os.ErrNotExist) {
+		settings = instance.Settings{Controllers: service.DefaultControllers, Created: now()}
+		err = r.instance.SaveSettings(settings)
+	}
+	if r.controllers != nil {
+		settings.Controllers = *r.controllers
+	}
+	if r.securePort != nil {
+		settings.SecurePort = *r.securePort
+	}
+	return settings, err
+}
+
+// openLog makes the daemon's logger, and leads the libraries' into it.
+func (r *serveRun) openLog() (*slog.Logger, func(), error) {
+	out, closeLog := r.stderr, func() {}
+	if !r.background {
+		stdout, stderr, err := r.instance.OpenLogs()
+		if err != nil {
+			return nil, nil, err
+		}
+		out = io.MultiWriter(r.stderr, stderr)
+		closeLog = func() { _, _ = stdout.Close(), stderr.Close() }
+	}
+	log, err := r.logger(out)
+	if err != nil {
+		return nil, nil, err
+	}
+	logging.Capture(log, func(reason string) {
+		log.Error("a library ended the daemon", "reason", reason)
+		os.Exit(fault.ExitFailed)
+	})
+	return log, closeLog, nil
+}

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package daemon is the daemon of an instance: it puts the control plane and
+// the controllers together, starts them in order, and ends them in the reverse
+// of it.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/housekeeping"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/pki"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/readiness"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/store"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/version"
+)
+
+// startTimeout bounds the start: a daemon that is not ready by then never will
+// be, and one that hangs is of no use to anyone.
+const startTimeout = 80 * time.Second
+
+// Config describes a daemon. All fields must be set.
+type Config struct {
+	Instance *instance.Instance
+	// Controllers are those that run, and Selection is how they were chosen.
+	Controllers []manager.Controller
+	Selection   string
+	// SecurePort is the wanted port of the API server; 0 for the instance's own.
+	SecurePort int
+	Log        *slog.Logger
+}
+
+// daemon is one run.
+type daemon struct {
+	Config
+
+	gates    *readiness.Gates
+	started  time.Time
+	listener net.Listener
+	identity *pki.Identity
+	store    *store.Store
+	control  *controlplane.Server
+	client   kubernetes.Interface
+	manager  *manager.Manager
+
+	mu       sync.Mutex
+	announce instance.Daemon // guarded by mu; what others are told
+
+	// failed gets the reason of the first part that dies.
+	failed chan error
+}
+
+// Run runs the daemon until ctx ends or a part of it dies, which is the error.
+// The caller holds the instance's daemon lock.
+func Run(ctx context.Context, cfg Config) (err error) {
+	d := &daemon{Config: cfg, started: time.Now(), failed: make(chan error, 1)}
+	d.gates = readiness.New(readiness.Order, d.waiting)
+	d.announce = instance.Daemon{
+		Version:     version.RDD(),
+		Started:     d.started.UTC(),
+		Controllers: cfg.Selection,
+		Waiting:     d.gates.Waiting(),
+	}
+	defer cfg.Instance.Retract()
+	if err := cfg.Instance.Announce(d.announce); err != nil {
+		return fmt.Errorf("announce the daemon: %w", err)
+	}
+	if err := d.open(ctx); err != nil {
+		return err
+	}
+	defer d.store.Close()
+	return d.serve(ctx)
+}
+
+// waiting tells others which gate the start waits for.
+func (d *daemon) waiting(gate string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.announce.Waiting, d.announce.Ready = gate, gate == ""
+	if err := d.Instance.Announce(d.announce); err != nil {
+		d.fail(fmt.Errorf("announce the daemon: %w", err))
+	}
+}
+
+// announceEnd tells others that the daemon is about to end.
+func (d *daemon) announceEnd() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.announce.Stopping = true
+	if err := d.Instance.Announce(d.announce); err != nil {
+		d.Log.Warn("announcing the end failed", "error", err)
+	}
+}
+
+// fail ends the daemon with err as the reason, unless it has one already.
+func (d *daemon) fail(err error) {
+	select {
+	case d.failed <- err:
+	default:
+	}
+}
+
+// open makes ready what the control plane stands on.
+func (d *daemon) open(ctx context.Context) (err error) {
+	if d.listener, err = listen(ctx, d.SecurePort, d.Instance.PreferredPort(), d.Log); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = d.listener.Close()
+		}
+	}()
+	if d.identity, err = pki.Load(d.Instance.TLSDir(), d.started); err != nil {
+		return fault.New(fault.Failed, "load the keys in", d.Instance.TLSDir(), err)
+	}
+	d.mu.Lock()
+	d.announce.Address = d.listener.Addr().String()
+	d.mu.Unlock()
+	if err = d.Instance.WriteKubeconfig(d.listener.Addr().String(), d.identity.CACert, d.identity.AdminToken); err != nil {
+		return err
+	}
+	if d.store, err = store.Open(ctx, store.Config{File: d.Instance.StoreFile(), Version: version.RDD()}); err != nil {
+		return err
+	}
+	d.gates.Pass(readiness.Store)
+	return nil
+}
+
+// listen binds the API server's port on the loopback interface: the wanted one,
+// and where that is taken any other.
+func listen(ctx context.Context, wanted, preferred int, log *slog.Logger) (net.Listener, error) {
+	if wanted == 0 {
+		wanted = preferred
+	}
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(wanted)))
+	if err == nil {
+		return listener, nil
+	}
+	log.Warn("the port is taken, using a free one", "port", wanted, "error", err)
+	if listener, err = config.Listen(ctx, "tcp", "127.0.0.1:0"); err != nil {
+		return nil, fmt.Errorf("listen on the loopback interface: %w", err)
+	}
+	return listener, nil
+}
+
+// serve starts the parts in order and waits for the end: of ctx, or of a part
+// that should not have ended.
+func (d *daemon) serve(ctx context.Context) error {
+	cert, key, err := d.identity.ServingCert(d.started)
+	if err != nil {
+		return fmt.Errorf("make the serving certificate: %w", err)
+	}
+	d.control, err = controlplane.New(controlplane.Config{
+		Listener:    d.listener,
+		ServingCert: cert,
+		ServingKey:  key,
+		Identity:    d.identity,
+		Store:       d.store,
+		Version:     version.Full(),
+		ReadyChecks: d.gates.Checks(),
+	})
+	if err != nil {
+		return err
+	}
+	stages := newStages(d.Log, d.fail)
+	defer stages.end()
+	stages.start("store watch", func(ctx context.Context) error {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-d.store.Failed():
+			return d.store.Err()
+		}
+	})
+	stages.start("API server", d.control.Run)
+
+	starting, stopStarting := context.WithTimeout(ctx, startTimeout)
+	started := make(chan struct{})
+	go func() {
+		defer close(started)
+		if err := d.start(starting, stages); err != nil {
+			d.fail(fmt.Errorf("waiting for %s: %w", d.gates.Waiting(), err))
+		}
+	}()
+	defer func() {
+		stopStarting()
+		<-started
+	}()
+
+	select {
+	case <-ctx.Done():
+	case err = <-d.failed:
+	}
+	d.announceEnd()
+	d.control.Drain()
+	if ctx.Err() != nil {
+		return nil // whatever failed, failed for that
+	}
+	return err
+}
+
+// start takes the gates after the store, one after the other.
+func (d *daemon) start(ctx context.Context, stages *stages) error {
+	if err := d.control.WaitReady(ctx); err != nil {
+		return err
+	}
+	config := d.control.ClientConfig()
+	var err error
+	if d.client, err = kubernetes.NewForConfig(config); err != nil {
+		return err
+	}
+	discovery := manager.Discovery{Client: d.client}
+	if err := discovery.Reset(ctx); err != nil {
+		return err
+	}
+	d.gates.Pass(readiness.APIServer)
+
+	d.manager = manager.New(manager.Config{Controllers: d.Controllers, REST: config, Sole: true, Log: d.Log})
+	if err := d.manager.Install(ctx); err != nil {
+		return err
+	}
+	d.gates.Pass(readiness.CRDs)
+	d.gates.Pass(readiness.Admission)
+
+	if err := d.startControllers(ctx, stages); err != nil {
+		return err
+	}
+	d.gates.Pass(readiness.Controllers)
+	if err := discovery.Publish(ctx, manager.EmbeddedKey, d.entry()); err != nil {
+		return err
+	}
+	d.gates.Pass(readiness.Discovery)
+	if err := discovery.SetReady(ctx); err != nil {
+		return err
+	}
+	d.gates.Pass(readiness.Announced)
+	debug.FreeOSMemory() // what the start took and the rest of the life does not
+	return nil
+}
+
+func (d *daemon) startControllers(ctx context.Context, stages *stages) error {
+	if err := d.manager.Setup(); err != nil {
+		return err
+	}
+	stages.start("housekeeping", func(ctx context.Context) error {
+		return housekeeping.Run(ctx, housekeeping.Config{
+			REST:         d.control.ClientConfig(),
+			Namespaces:   d.control.Namespaces(),
+			KindsChanged: d.control.KindsChanged(),
+			Log:          d.Log,
+		})
+	})
+	stages.start("controllers", d.manager.Run)
+	return d.manager.WaitSynced(ctx)
+}
+
+// entry describes the daemon's manager to clients. Its health is the API
+// server's own.
+func (d *daemon) entry() manager.Entry {
+	port := d.listener.Addr().(*net.TCPAddr).Port
+	url := "https://" + d.listener.Addr().String()
+	return manager.Entry{
+		EnabledControllers:  manager.Names(d.Controllers),
+		EnabledPassthroughs: map[string][]string{},
+		HealthPort:          port,
+		MetricsPort:         port,
+		HealthEndpoint:      url + "/readyz",
+		MetricsEndpoint:     url + "/metrics",
+		StartTime:           metav1.NewTime(d.started),
+	}
+}
+
+// errEnded says that a part ended by itself.
+var errEnded = errors.New("ended unexpectedly")

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package properties turns the schema of a kind's spec into settings that can
+// be assigned on a command line.
+package properties
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+)
+
+// Property is one setting.
+type Property struct {
+	// Name is the path in the spec, with dots.
+	Name string
+	// Type is boolean, integer, number, string, quantity, or array.
+	Type string
+	// Enum has the only values that are allowed; empty for any.
+	Enum []string
+	// Default is the value where none is set, as it would be written.
+	Default string
+	// Help says what it is for.
+	Help string
+}
+
+// Set is all settings of a kind.
+type Set struct {
+	properties []Property
+	objects    map[string][]string // by path, the fields of those that are no settings themselves
+}
+
+// TypeQuantity is the type of a number with a suffix, as in 4Gi.
+const TypeQuantity = "quantity"
+
+// FromDefinition returns the settings in the spec of a definition's newest
+// version, but those that are named.
+func FromDefinition(definition *apiextensionsv1.CustomResourceDefinition, except ...string) (*Set, error) {
+	for _, version := range definition.Spec.Versions {
+		if !version.Served || version.Schema == nil || version.Schema.OpenAPIV3Schema == nil {
+			continue
+		}
+		spec, ok := version.Schema.OpenAPIV3Schema.Properties["spec"]
+		if !ok {
+			break
+		}
+		set := &Set{objects: map[string][]string{}}
+		set.add("", &spec, except)
+		slices.SortFunc(set.properties, func(a, b Property) int { return strings.Compare(a.Name, b.Name) })
+		return set, nil
+	}
+	return nil, fmt.Errorf("the definition %s has no spec", definition.Name)
+}
+
+func (s *Set) add(path string, schema *apiextensionsv1.JSONSchemaProps, except []string) {
+	if slices.Contains(except, path) && path != "" {
+		return
+	}
+	if len(schema.Properties) == 0 {
+		s.properties = append(s.properties, Property{
+			Name:    path,
+			Type:    typeOf(schema),
+			Enum:    values(schema.Enum),
+			Default: value(schema.Default),
+			Help:    schema.Description,
+		})
+		return
+	}
+	for name, field := range schema.Properties {
+		full := strings.TrimPrefix(path+"."+name, ".")
+		if slices.Contains(except, full) {
+			continue
+		}
+		s.objects[path] = append(s.objects[path], full)
+		s.add(full, &field, except)
+	}
+	slices.Sort(s.objects[path])
+}
+
+func typeOf(schema *apiextensionsv1.JSONSchemaProps) string {
+	if schema.XIntOrString {
+		return TypeQuantity
+	}
+	return schema.Type
+}
+
+func values(list []apiextensionsv1.JSON) []string {
+	texts := make([]string, len(list))
+	for i := range list {
+		texts[i] = value(&list[i])
+	}
+	return texts
+}
+
+func value(v *apiextensionsv1.JSON) string {
+	if v == nil {
+		return ""
+	}
+	var text string
+	if json.Unmarshal(v.Raw, &text) == nil {
+		return text
+	}
+	return string(v.Raw)
+}
+
+// All returns the settings, sorted by name.
+func (s *Set) All() []Property { return s.properties }
+
+// Names returns the names of the settings, sorted.
+func (s *Set) Names() []string {
+	names := make([]string, len(s.properties))
+	for i, property := range s.properties {
+		names[i] = property.Name
+	}
+	return names
+}
+
+// Parse turns assignments (NAME=VALUE) into the spec that they make. The first
+// that is wrong is the error, which says what is allowed.
+func (s *Set) Parse(assignments []string) (map[string]any, error) {
+	spec := map[string]any{}
+	for _, assignment := range assignments {
+		name, text, ok := strings.Cut(assignment, "=")
+		if !ok {
+			return nil, fmt.Errorf("%q: expected PROPERTY=VALUE", assignment)
+		}
+		property, err := s.find(name)
+		if err != nil {
+			return nil, err
+		}
+		parsed, err := property.parse(text)
+		if err != nil {
+			return nil, fmt.Errorf("property %q: %w", name, err)
+		}
+		assign(spec, strings.Split(name, "."), parsed)
+	}
+	return spec, nil
+}
+
+func (s *Set) find(name string) (Property, error) {
+	for _, property := range s.properties {
+		if property.Name == name {
+			return property, nil
+		}
+	}
+	if fields, ok := s.objects[name]; ok && name != "" {
+		return Property{}, fmt.Errorf("property %q is an object: set its fields: %s", name, strings.Join(fields, ", "))
+	}
+	return Property{}, fmt.Errorf("unknown property %q: valid properties are %s", name, strings.Join(s.Names(), ", "))
+}
+
+func (p Property) parse(text string) (any, error) {
+	if len(p.Enum) > 0 && !slices.Contains(p.Enum, text) {
+		return nil, fmt.Errorf("%q: valid values are %s", text, strings.Join(p.Enum, ", "))
+	}
+	switch p.Type {
+	case "boolean":
+		if text != "true" && text != "false" {
+			return nil, fmt.Errorf("%q: expected boolean, true or false", text)
+		}
+		return text == "true", nil
+	case "integer":
+		parsed, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("%q: expected integer", text)
+		}
+		return parsed, nil
+	case "number":
+		parsed, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return nil, fmt.Errorf("%q: expected number", text)
+		}
+		return parsed, nil
+	case "array":
+		var parsed []any
+		if err := json.Unmarshal([]byte(text), &parsed); err != nil {
+			return nil, fmt.Errorf("%q: expected array, in JSON", text)
+		}
+		return parsed, nil
+	}
+	return text, nil
+}
+
+func assign(spec map[string]any, path []string, parsed any) {
+	for _, name := range path[:len(path)-1] {
+		inner, ok := spec[name].(map[string]any)
+		if !ok {
+			inner = map[string]any{}
+			spec[name] = inner
+		}
+		spec = inner
+	}
+	spec[path[len(path)-1]] = parsed
+}

@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package service controls the daemon of an instance from outside: it creates
+// and removes the instance, starts and stops the daemon, and waits for it.
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/store"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/version"
+)
+
+const (
+	// DefaultControllers is the selection of a new instance.
+	DefaultControllers = "*"
+
+	poll = 5 * time.Millisecond
+
+	// killGrace is how long a process may take to be gone after SIGKILL.
+	killGrace = 5 * time.Second
+)
+
+// Service is the daemon of one instance.
+type Service struct {
+	Instance *instance.Instance
+	// Executable is the program that is the daemon, with `service serve`.
+	Executable string
+	// Progress, which may be nil, is told what is being waited for.
+	Progress func(message string)
+}
+
+// Overrides replace saved settings for one run; empty ones do not.
+type Overrides struct {
+	Controllers *string
+	SecurePort  *int
+	LogLevel    string
+	LogFormat   string
+}
+
+func (s *Service) progress(format string, args ...any) {
+	if s.Progress != nil {
+		s.Progress(fmt.Sprintf(format, args...))
+	}
+}
+
+// Create makes the instance with the settings. It reports whether it did: an
+// instance that is there stays as it is.
+func (s *Service) Create(ctx context.Context, settings instance.Settings) (created bool, err error) {
+	lock, err := s.lock(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer lock.Unlock()
+	return s.createLocked(settings)
+}
+
+func (s *Service) createLocked(settings instance.Settings) (bool, error) {
+	exists, err := s.Instance.Exists()
+	if err != nil || exists {
+		return false, err
+	}
+	settings.Created = time.Now().UTC().Truncate(time.Second)
+	return true, s.Instance.SaveSettings(settings)
+}
+
+// lock takes the start lock, making the directories for it.
+func (s *Service) lock(ctx context.Context) (*instance.Lock, error) {
+	for {
+		if err := s.Instance.MakeDirs(); err != nil {
+			return nil, err
+		}
+		lock, err := s.Instance.LockStart(ctx)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // deleted meanwhile
+		}
+		return lock, err
+	}
+}
+
+// Start starts the daemon where it does not run, creating the instance where
+// that is missing, and returns once the process lives. It reports whether it
+// started one. A daemon of another version that runs is a [fault.Version].
+func (s *Service) Start(ctx context.Context, overrides Overrides) (started bool, err error) {
+	lock, err := s.lock(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer lock.Unlock()
+	if running, err := s.isRunning(ctx); err != nil || running {
+		return false, err
+	}
+	if _, err := s.createLocked(instance.Settings{Controllers: DefaultControllers}); err != nil {
+		return false, err
+	}
+	return true, s.launch(ctx, overrides)
+}
+
+// isRunning reports whether there is a daemon; one that is about to end is
+// waited for.
+func (s *Service) isRunning(ctx context.Context) (bool, error) {
+	for {
+		daemon, err := s.Instance.Daemon()
+		if err != nil || daemon == nil || !daemon.Stopping {
+			return daemon != nil, err
+		}
+		s.progress("waiting for the daemon before (process %d) to end", daemon.PID)
+		select {
+		case <-ctx.Done():
+			return false, fault.New(fault.Deadline, "wait for the end of the daemon of instance", s.Instance.Name(), ctx.Err())
+		case <-time.After(poll):
+		}
+	}
+}
+
+// launch starts the process and waits until it has taken its lock or ended.
+func (s *Service) launch(ctx context.Context, overrides Overrides) error {
+	stdout, stderr, err := s.Instance.OpenLogs()
+	if err != nil {
+		return err
+	}
+	defer func() { _, _ = stdout.Close(), stderr.Close() }()
+	args := []string{"--instance", s.Instance.Name(), "service", "serve", "--background"}
+	if overrides.LogLevel != "" {
+		args = append(args, "--log-level", overrides.LogLevel)
+	}
+	if overrides.LogFormat != "" {
+		args = append(args, "--log-format", overrides.LogFormat)
+	}
+	if overrides.Controllers != nil {
+		args = append(args, "--controllers", *overrides.Controllers)
+	}
+	if overrides.SecurePort != nil {
+		args = append(args, "--secure-port", fmt.Sprint(*overrides.SecurePort))
+	}
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), s.Executable, args...) // it outlives this program
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	cmd.Dir = string(os.PathSeparator)
+	detach(cmd)
+	if err := cmd.Start(); err != nil {
+		return fault.New(fault.Failed, "start the daemon", s.Executable, err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait()
+	}()
+	for {
+		alive, err := s.Instance.Alive()
+		if err != nil || alive {
+			return err
+		}
+		select {
+		case <-ended:
+			return s.failedStart()
+		case <-ctx.Done():
+			return fault.New(fault.Deadline, "start the daemon of instance", s.Instance.Name(), ctx.Err())
+		case <-time.After(poll):
+		}
+	}
+}
+
+// failedStart returns what the daemon said before it ended.
+func (s *Service) failedStart() error {
+	reason := strings.TrimPrefix(s.Instance.LastLogLine(), fault.Prefix)
+	if reason == "" {
+		reason = "it ended without a word"
+	}
+	return fault.New(fault.Failed, "start the daemon of instance", s.Instance.Name(),
+		fmt.Errorf("%s (log: %s)", reason, s.Instance.StderrLog()))
+}
+
+// WaitReady waits until the daemon is ready, and returns its description. One
+// that ends meanwhile is an error with its last words.
+func (s *Service) WaitReady(ctx context.Context) (*instance.Daemon, error) {
+	ticker := time.NewTicker(poll)
+	defer ticker.Stop()
+	waiting := ""
+	for {
+		daemon, err := s.Instance.Daemon()
+		switch {
+		case err != nil:
+			return nil, err
+		case daemon == nil:
+			return nil, s.failedStart()
+		case daemon.Version != "" && daemon.Version != version.RDD():
+			return nil, s.versionError(daemon)
+		case daemon.Ready:
+			return daemon, nil
+		case daemon.Waiting != waiting:
+			waiting = daemon.Waiting
+			s.progress("waiting for %s", waiting)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fault.New(fault.Deadline, "wait for the daemon of instance", s.Instance.Name(),
+				fmt.Errorf("still waiting for %s: %w", waiting, ctx.Err()))
+		case <-ticker.C:
+		}
+	}
+}
+
+func (s *Service) versionError(daemon *instance.Daemon) error {
+	return fault.New(fault.Version, "", "", fmt.Errorf(
+		"the daemon of instance %s is rdd %s, and this is rdd %s: run `rdd service stop` to start this one",
+		s.Instance.Name(), daemon.Version, version.RDD()))
+}
+
+// EnsureReady makes sure that the daemon runs and is ready.
+func (s *Service) EnsureReady(ctx context.Context) (*instance.Daemon, error) {
+	daemon, err := s.Instance.Daemon()
+	if err != nil {
+		return nil, err
+	}
+	if daemon != nil && daemon.Ready && !daemon.Stopping && daemon.Version == version.RDD() {
+		return daemon, nil
+	}
+	if daemon == nil || daemon.Stopping {
+		s.progress("starting the daemon of instance %s", s.Instance.Name())
+		if _, err := s.Start(ctx, Overrides{}); err != nil {
+			return nil, err
+		}
+	}
+	return s.WaitReady(ctx)
+}
+
+// Stop ends the daemon: gently, and at the end of ctx by force, which is then a
+// [fault.Deadline]. It reports whether there was one. With wait false it only
+// asks the daemon to end.
+func (s *Service) Stop(ctx context.Context, wait bool) (stopped bool, err error) {
+	daemon, err := s.Instance.Daemon()
+	if err != nil || daemon == nil {
+		return false, err
+	}
+	asked := 0
+	ticker := time.NewTicker(poll)
+	defer ticker.Stop()
+	for daemon != nil {
+		if daemon.PID != 0 && daemon.PID != asked {
+			if err := interrupt(daemon.PID); err != nil {
+				return false, fault.New(fault.Failed, "stop the daemon", fmt.Sprint("(process ", daemon.PID, ")"), err)
+			}
+			asked = daemon.PID
+			s.progress("stopping the daemon (process %d)", asked)
+		}
+		if !wait && asked != 0 {
+			return true, nil
+		}
+		select {
+		case <-ctx.Done():
+			return true, s.kill(ctx.Err())
+		case <-ticker.C:
+		}
+		if daemon, err = s.Instance.Daemon(); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// kill ends the daemon by force.
+func (s *Service) kill(cause error) error {
+	daemon, err := s.Instance.Daemon()
+	if err != nil || daemon == nil {
+		return err
+	}
+	if daemon.PID != 0 {
+		if err := kill(daemon.PID); err != nil {
+			return fault.New(fault.Failed, "kill the daemon", fmt.Sprint("(process ", daemon.PID, ")"), err)
+		}
+	}
+	for deadline := time.Now().Add(killGrace); time.Now().Before(deadline); time.Sleep(poll) {
+		if alive, err := s.Instance.Alive(); err != nil || !alive {
+			break
+		}
+	}
+	return fault.New(fault.Deadline, "stop the daemon of instance", s.Instance.Name(),
+		fmt.Errorf("it did not end in time and was killed: %w", cause))
+}
+
+// Delete stops the daemon and removes the instance. It reports whether there
+// was one. Where the daemon does not end in time the instance stays.
+func (s *Service) Delete(ctx context.Context, keepLogs bool) (deleted bool, err error) {
+	exists, err := s.Instance.Exists()
+	if err != nil || !exists {
+		return false, err
+	}
+	if _, err := s.Stop(ctx, true); err != nil {
+		return false, err
+	}
+	lock, err := s.Instance.LockStart(ctx)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil // somebody else was faster
+	}
+	if err != nil {
+		return false, err
+	}
+	defer lock.Unlock()
+	// Nobody starts a daemon while the start lock is held; but one may have
+	// been started since the one before was stopped.
+	guard, err := s.Instance.LockDaemon(ctx)
+	if errors.Is(err, instance.ErrRunning) {
+		return false, fault.New(fault.Failed, "delete instance", s.Instance.Name(), errors.New("somebody started it meanwhile"))
+	}
+	if err != nil {
+		return false, err
+	}
+	defer guard.Unlock()
+	return true, s.Instance.Remove(keepLogs)
+}
+
+// Reset replaces the store by an empty one, with the daemon stopped. It reports
+// whether the daemon ran.
+func (s *Service) Reset(ctx context.Context) (wasRunning bool, err error) {
+	exists, err := s.Instance.Exists()
+	if err != nil {
+		return false, err
+	}
+	if !exists {
+		return false, fault.New(fault.Failed, "reset instance", s.Instance.Name(), errors.New("there is no such instance"))
+	}
+	if wasRunning, err = s.Stop(ctx, true); err != nil {
+		return wasRunning, err
+	}
+	lock, err := s.lock(ctx)
+	if err != nil {
+		return wasRunning, err
+	}
+	defer lock.Unlock()
+	guard, err := s.Instance.LockDaemon(ctx)
+	if err != nil {
+		return wasRunning, err
+	}
+	defer guard.Unlock()
+	for _, path := range store.Files(s.Instance.StoreFile()) {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return wasRunning, fault.New(fault.Failed, "remove", path, err)
+		}
+	}
+	return wasRunning, nil
+}
