@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package dockerd runs real Docker engines for tests: Debian's docker.io, as
+// root, each in directories and on a socket of its own.
+package dockerd
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/client"
+)
+
+const (
+	// Image is in every engine: a static busybox.
+	Image = "busybox:latest"
+
+	startTimeout = time.Minute
+	stopTimeout  = 30 * time.Second
+	poll         = 20 * time.Millisecond
+
+	// busybox is where Debian's busybox-static has it.
+	busybox = "/bin/busybox"
+)
+
+// Config says what kind of engine to run.
+type Config struct {
+	// Network gives containers a bridge with published ports. One engine at a
+	// time can have it.
+	Network bool
+}
+
+// Engine is a running engine.
+type Engine struct {
+	Client *client.Client
+
+	t      testing.TB
+	cfg    Config
+	dir    string
+	socket string
+	cmd    *exec.Cmd
+	exited chan struct{}
+}
+
+// Start runs an engine until the test ends. Where there is no dockerd, or no
+// right to run one, the test fails: it has nothing to test.
+func Start(t testing.TB, cfg Config) *Engine {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Fatal("a real Docker engine is needed, which only root can start: run the tests as root")
+	}
+	if _, err := exec.LookPath("dockerd"); err != nil {
+		t.Fatal("a real Docker engine is needed: apt-get install docker.io containerd busybox-static")
+	}
+	dir, err := os.MkdirTemp("", "rdd-dockerd-") // short, for sockets
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &Engine{t: t, cfg: cfg, dir: dir, socket: filepath.Join(dir, "d.sock")}
+	e.Client, err = client.New(client.WithHost(e.Endpoint()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.cleanup)
+	e.Start()
+	e.importBusybox()
+	return e
+}
+
+// Endpoint returns where the engine listens.
+func (e *Engine) Endpoint() string { return "unix://" + e.socket }
+
+// Start starts the engine again after Kill or Stop, and waits until it answers.
+func (e *Engine) Start() {
+	e.t.Helper()
+	// What a killed engine left. Its containerd died with it, and may stay a
+	// zombie for a while, which the next dockerd would take for alive.
+	_ = os.Remove(filepath.Join(e.dir, "pid"))
+	_ = os.Remove(filepath.Join(e.dir, "exec", "containerd", "containerd.pid"))
+	log, err := os.OpenFile(filepath.Join(e.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	defer func() { _ = log.Close() }()
+	args := []string{
+		"--data-root", filepath.Join(e.dir, "data"), "--exec-root", filepath.Join(e.dir, "exec"),
+		"--pidfile", filepath.Join(e.dir, "pid"), "-H", e.Endpoint(), "--config-file", filepath.Join(e.dir, "config.json"),
+	}
+	if !e.cfg.Network {
+		args = append(args, "--bridge", "none", "--iptables=false", "--ip6tables=false")
+	}
+	if err := os.WriteFile(filepath.Join(e.dir, "config.json"), []byte("{}"), 0o600); err != nil {
+		e.t.Fatal(err)
+	}
+	e.cmd = exec.CommandContext(context.Background(), "dockerd", args...)
+	e.cmd.Stdout, e.cmd.Stderr = log, log
+	// It dies with the test, however that ends.
+	e.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := e.cmd.Start(); err != nil {
+		e.t.Fatal(err)
+	}
+	e.exited = make(chan struct{})
+	go func(cmd *exec.Cmd, exited chan struct{}) {
+		defer close(exited)
+		_ = cmd.Wait()
+	}(e.cmd, e.exited)
+	for deadline := time.Now().Add(startTimeout); ; time.Sleep(poll) {
+		if _, err := e.Client.Ping(context.Background(), client.PingOptions{}); err == nil {
+			return
+		}
+		select {
+		case <-e.exited:
+			e.t.Fatalf("dockerd ended: %s", e.logTail())
+		default:
+		}
+		if time.Now().After(deadline) {
+			e.t.Fatalf("dockerd does not answer: %s", e.logTail())
+		}
+	}
+}
+
+// Kill ends the engine with SIGKILL. Its containers' processes may live on.
+func (e *Engine) Kill() {
+	_ = e.cmd.Process.Kill()
+	<-e.exited
+}
+
+// Stop ends the engine gently, with its containers.
+func (e *Engine) Stop() {
+	_ = e.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-e.exited:
+	case <-time.After(stopTimeout):
+		e.Kill()
+	}
+}
+
+func (e *Engine) logTail() string {
+	data, _ := os.ReadFile(filepath.Join(e.dir, "log"))
+	return string(data[max(0, len(data)-2000):])
+}
+
+// importBusybox makes the image, as no registry is needed for it.
+func (e *Engine) importBusybox() {
+	e.t.Helper()
+	root, err := busyboxRoot()
+	if err != nil {
+		e.t.Fatalf("make an image: %v (apt-get install busybox-static)", err)
+	}
+	result, err := e.Client.ImageImport(context.Background(),
+		client.ImageImportSource{Source: root, SourceName: "-"}, Image, client.ImageImportOptions{})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	defer func() { _ = result.Close() }()
+	if _, err := io.Copy(io.Discard, result); err != nil {
+		e.t.Fatal(err)
+	}
+}
+
+// busyboxRoot returns a file system, as a tar archive, with busybox in it.
+func busyboxRoot() (io.Reader, error) {
+	program, err := os.ReadFile(busybox)
+	if err != nil {
+		return nil, err
+	}
+	var archive bytes.Buffer
+	w := tar.NewWriter(&archive)
+	files := []tar.Header{{Name: "bin/busybox", Mode: 0o755, Size: int64(len(program))}}
+	for _, applet := range strings.Fields("sh sleep true false echo cat kill") {
+		files = append(files, tar.Header{Name: "bin/" + applet, Linkname: "busybox", Typeflag: tar.TypeSymlink, Mode: 0o777})
+	}
+	for _, header := range files {
+		if err := w.WriteHeader(&header); err != nil {
+			return nil, err
+		}
+		if header.Size > 0 {
+			if _, err := w.Write(program); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return &archive, w.Close()
+}
+
+// cleanup leaves nothing behind: no container, process, mount or file.
+func (e *Engine) cleanup() {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	if list, err := e.Client.ContainerList(ctx, client.ContainerListOptions{All: true}); err == nil {
+		for _, c := range list.Items {
+			_, _ = e.Client.ContainerRemove(ctx, c.ID, client.ContainerRemoveOptions{Force: true})
+		}
+	}
+	_ = e.Client.Close()
+	e.Stop()
+	e.killLeftovers()
+	e.unmountAll()
+	if err := os.RemoveAll(e.dir); err != nil {
+		e.t.Errorf("the engine's directory is left behind: %v", err)
+	}
+}
+
+// killLeftovers ends what a killed engine left running: everything that has
+// its directory on the command line.
+func (e *Engine) killLeftovers() {
+	processes, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, path := range processes {
+		data, err := os.ReadFile(path)
+		if err != nil || !strings.Contains(string(data), e.dir) {
+			continue
+		}
+		var pid int
+		if _, err := fmt.Sscanf(path, "/proc/%d/", &pid); err == nil && pid != os.Getpid() {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
+}
+
+// unmountAll unmounts everything below the engine's directory, the newest mount
+// first.
+func (e *Engine) unmountAll() {
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return
+	}
+	lines := strings.Split(string(mounts), "\n")
+	for i := len(lines) - 1; i >= 0; i-- {
+		if fields := strings.Fields(lines[i]); len(fields) > 4 && strings.HasPrefix(fields[4], e.dir) {
+			if err := syscall.Unmount(fields[4], syscall.MNT_DETACH); err != nil && !errors.Is(err, syscall.EINVAL) {
+				e.t.Logf("unmount %s: %v", fields[4], err)
+			}
+		}
+	}
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package mirror_test runs the mirror against engines, real and simulated, with
+// the project's own API server.
+package mirror_test
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/client"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/utils/ptr"
+	ctrlclient "sigs.k8s.io/controller-runtime/pkg/client"
+
+	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/app"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/controlplanetest"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/moby"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/mirror"
+)
+
+const (
+	namespace = "rancher-desktop"
+
+	// patience is how long anything may take that must come true: long, as a
+	// busy machine is no failure.
+	patience = time.Minute
+)
+
+// env is a control plane with the controllers running, and an engine's client.
+type env struct {
+	t       *testing.T
+	control *controlplanetest.Env
+	kube    ctrlclient.WithWatch
+	docker  *client.Client
+	// endpoint is the engine's.
+	endpoint string
+
+	stopManager func()
+}
+
+func openEngine(spec containersv1alpha1.ContainerEngineSpec) (engine.Engine, error) {
+	return moby.New(moby.Config{Endpoint: spec.Endpoint})
+}
+
+func controllers() []manager.Controller {
+	return append(mirror.Controllers(openEngine), app.Controllers()...)
+}
+
+// newEnv starts a control plane with the controllers, for the engine at the
+// endpoint. Nothing is connected yet.
+func newEnv(t *testing.T, docker *client.Client, endpoint string) *env {
+	t.Helper()
+	e := &env{t: t, control: controlplanetest.Start(t), docker: docker, endpoint: endpoint}
+	e.control.Install(controllers())
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, containersv1alpha1.AddToScheme, appv1alpha1.AddToScheme} {
+		e.must(add(scheme))
+	}
+	var err error
+	e.kube, err = ctrlclient.NewWithWatch(e.control.Server.ClientConfig(), ctrlclient.Options{Scheme: scheme})
+	e.must(err)
+	e.startManager()
+	t.Cleanup(func() { e.stopManager() })
+	return e
+}
+
+func (e *env) must(err error) {
+	e.t.Helper()
+	if err != nil {
+		e.t.Fatal(err)
+	}
+}
+
+func (e *env) startManager() {
+	e.t.Helper()
+	m := manager.New(manager.Config{Controllers: controllers(), REST: e.control.Server.ClientConfig(), Log: slog.New(slog.DiscardHandler)})
+	e.must(m.Setup())
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := m.Run(ctx); err != nil {
+			e.t.Errorf("the manager ended: %v", err)
+		}
+	})
+	e.stopManager = sync.OnceFunc(func() {
+		cancel()
+		running.Wait()
+	})
+}
+
+// connect makes a ContainerEngine and waits until it is connected.
+func (e *env) connect(name string) *containersv1alpha1.ContainerEngine {
+	e.t.Helper()
+	ce := e.create(name, namespace)
+	e.waitReason(ce, containersv1alpha1.ReasonConnected)
+	return ce
+}
+
+func (e *env) create(name, namespace string) *containersv1alpha1.ContainerEngine {
+	e.t.Helper()
+	ce := &containersv1alpha1.ContainerEngine{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace},
+		Spec: containersv1alpha1.ContainerEngineSpec{
+			Type:         containersv1alpha1.EngineMoby,
+			Endpoint:     e.endpoint,
+			ResyncPeriod: &metav1.Duration{Duration: time.Hour}, // nothing is repaired behind a test's back
+		},
+	}
+	err := e.kube.Create(e.t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		e.t.Fatal(err)
+	}
+	e.must(e.kube.Create(e.t.Context(), ce))
+	return ce
+}
+
+// update changes a ContainerEngine's spec.
+func (e *env) update(ce *containersv1alpha1.ContainerEngine, change func(*containersv1alpha1.ContainerEngineSpec)) {
+	e.t.Helper()
+	before := ce.DeepCopy()
+	change(&ce.Spec)
+	e.must(e.kube.Patch(e.t.Context(), ce, ctrlclient.MergeFrom(before)))
+}
+
+func (e *env) setRunning(ce *containersv1alpha1.ContainerEngine, running bool) {
+	e.t.Helper()
+	e.update(ce, func(spec *containersv1alpha1.ContainerEngineSpec) { spec.Running = ptr.To(running) })
+}
+
+// waitReason waits until a ContainerEngine has acted on its newest generation
+// and is in the state that the reason names.
+func (e *env) waitReason(ce *containersv1alpha1.ContainerEngine, reason string) {
+	e.t.Helper()
+	e.eventually("ContainerEngine "+ce.Name+" is "+reason, func() (bool, string) {
+		if err := e.kube.Get(e.t.Context(), ctrlclient.ObjectKeyFromObject(ce), ce); err != nil {
+			return false, err.Error()
+		}
+		ready := apimeta.FindStatusCondition(ce.Status.Conditions, containersv1alpha1.ConditionReady)
+		if ready == nil {
+			return false, "no condition"
+		}
+		return ready.Reason == reason && ce.Status.ObservedGeneration == ce.Generation,
+			ready.Reason + ": " + ready.Message
+	})
+}
+
+// eventually waits until a condition holds, and says how it was last where it
+// never does.
+func (e *env) eventually(what string, condition func() (bool, string)) {
+	e.t.Helper()
+	deadline := time.Now().Add(patience)
+	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
+		holds, state := condition()
+		if holds {
+			return
+		}
+		if time.Now().After(deadline) {
+			e.t.Fatalf("never: %s; last: %s", what, state)
+		}
+		select {
+		case <-e.t.Context().Done():
+			e.t.Fatal(e.t.Context().Err())
+		case <-time.After(pause):
+		}
+	}
+}
+
+// list lists objects in the namespace.
+func (e *env) list(list ctrlclient.ObjectList, options ...ctrlclient.ListOption) {
+	e.t.Helper()
+	e.must(e.kube.List(e.t.Context(), list, append(options, ctrlclient.InNamespace(namespace))...))
+}
+
+// versions returns the UID and the resource version of every mirror.
+func (e *env) versions() map[string]string {
+	e.t.Helper()
+	versions := map[string]string{}
+	for _, list := range []ctrlclient.ObjectList{&containersv1alpha1.ContainerList{}, &containersv1alpha1.ImageList{},
+		&containersv1alpha1.VolumeList{}, &containersv1alpha1.ContainerNamespaceList{}} {
+		e.list(list)
+		e.must(apimeta.EachListItem(list, func(obj runtime.Object) error {
+			m := obj.(ctrlclient.Object)
+			versions[m.GetName()] = string(m.GetUID()) + "@" + m.GetResourceVersion()
+			return nil
+		}))
+	}
+	return versions
+}
+
+func (e *env) getEngine(name string) *containersv1alpha1.ContainerEngine {
+	e.t.Helper()
+	ce := &containersv1alpha1.ContainerEngine{}
+	e.must(e.kube.Get(e.t.Context(), ctrlclient.ObjectKey{Namespace: namespace, Name: name}, ce))
+	return ce
+}

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mirror_test
+
+import (
+	"context"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/client"
+)
+
+// engineUnderTest is an engine that the suite drives.
+type engineUnderTest interface {
+	Endpoint() string
+	// Restart kills the engine and starts it again; between is called while it
+	// is dead.
+	Restart(between func())
+	// AnotherImage returns a new image's ID.
+	AnotherImage() string
+}
+
+// features says what an engine can do.
+type features struct {
+	ports  bool
+	health bool
+}
+
+const busyboxImage = "busybox:latest"
+
+// driver drives an engine through the Docker API and compares after each step.
+type driver struct {
+	*env
+	engine engineUnderTest
+}
+
+func (d *driver) run(name string, config container.Config, host container.HostConfig) string {
+	d.t.Helper()
+	id := d.createContainer(name, config, host)
+	_, err := d.docker.ContainerStart(d.t.Context(), id, client.ContainerStartOptions{})
+	d.must(err)
+	d.equal("moby")
+	return id
+}
+
+func (d *driver) createContainer(name string, config container.Config, host container.HostConfig) string {
+	d.t.Helper()
+	if config.Image == "" {
+		config.Image = busyboxImage
+	}
+	if config.Cmd == nil {
+		config.Cmd = []string{"sleep", "1000"}
+	}
+	result, err := d.docker.ContainerCreate(d.t.Context(), client.ContainerCreateOptions{Name: name, Config: &config, HostConfig: &host})
+	d.must(err)
+	d.equal("moby")
+	return result.ID
+}
+
+// step does one thing to the engine and waits until the mirrors have followed.
+func (d *driver) step(do func(ctx context.Context) error) {
+	d.t.Helper()
+	d.must(do(d.t.Context()))
+	d.equal("moby")
+}
+
+// runSuite drives everything that an engine does to containers, images and
+// volumes, comparing all mirrors after each step.
+func runSuite(t *testing.T, engine engineUnderTest, docker *client.Client, has features) {
+	e := newEnv(t, docker, engine.Endpoint())
+	e.connect("moby")
+	for _, test := range []struct {
+		name string
+		skip bool
+		run  func(*driver)
+	}{
+		{"Lifecycle", false, suiteLifecycle},
+		{"Ports", !has.ports, suitePorts},
+		{"Labels", false, suiteLabels},
+		{"Health", !has.health, suiteHealth},
+		{"ExitCodes", false, suiteExitCodes},
+		{"Images", false, suiteImages},
+		{"Volumes", false, suiteVolumes},
+		{"EngineRestart", false, suiteEngineRestart},
+		{"StopAndStart", false, suiteStopAndStart},
+		{"ManagerRestart", false, suiteManagerRestart},
+	} {
+		if test.skip {
+			continue
+		}
+		t.Run(test.name, func(t *testing.T) {
+			inner := *e
+			inner.t = t
+			test.run(&driver{env: &inner, engine: engine})
+		})
+	}
+}
+
+func (d *driver) removeContainer(id string) {
+	d.t.Helper()
+	d.step(func(ctx context.Context) error {
+		_, err := d.docker.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+		return err
+	})
+}
+
+func suiteLifecycle(d *driver) {
+	id := d.run("life", container.Config{}, container.HostConfig{RestartPolicy: container.RestartPolicy{Name: "on-failure", MaximumRetryCount: 3}})
+	seconds := 0
+	steps := []func(ctx context.Context) error{
+		func(ctx context.Context) error {
+			_, err := d.docker.ContainerPause(ctx, id, client.ContainerPauseOptions{})
+			return err
+		},
+		func(ctx context.Context) error {
+			_, err := d.docker.ContainerUnpause(ctx, id, client.ContainerUnpauseOptions{})
+			return err
+		},
+		func(ctx context.Context) error {
+			_, err := d.docker.ContainerRename(ctx, id, client.ContainerRenameOptions{NewName: "renamed"})
+			return err
+		},
+		func(ctx context.Context) error {
+			_, err := d.docker.ContainerRestart(ctx, id, client.ContainerRestartOptions{Timeout: &seconds})
+			return err
+		},
+		func(ctx context.Context) error {
+			_, err := d.docker.ContainerUpdate(ctx, id, client.ContainerUpdateOptions{RestartPolicy: &container.RestartPolicy{Name: "always"}})
+			return err
+		},
+		func(ctx context.Context) error {
+			_, err := d.docker.ContainerStop(ctx, id, client.ContainerStopOptions{Timeout: &seconds})
+			return err
+		},
+		func(ctx context.Context) error {
+			_, err := d.docker.ContainerStart(ctx, id, client.ContainerStartOptions{})
+			return err
+		},
+		func(ctx context.Context) error {
+			_, err := d.docker.ContainerUpdate(ctx, id, client.ContainerUpdateOptions{RestartPolicy: &container.RestartPolicy{Name: "no"}})
+			return err
+		},
+		func(ctx context.Context) error {
+			_, err := d.docker.ContainerKill(ctx, id, client.ContainerKillOptions{Signal: "KILL"})
+			return err
+		},
+	}
+	for _, step := range steps {
+		d.step(step)
+	}
+	d.removeContainer(id)
+}
+
+func suitePorts(d *driver) {
+	web, dns := network.MustParsePort("80/tcp"), network.MustParsePort("53/udp")
+	loopback := netip.MustParseAddr("127.0.0.1")
+	id := d.run("ports", container.Config{ExposedPorts: network.PortSet{web: {}, dns: {}}}, container.HostConfig{
+		PortBindings: network.PortMap{web: {{HostIP: loopback}, {HostIP: loopback}}},
+	})
+	d.step(func(ctx context.Context) error {
+		_, err := d.docker.ContainerKill(ctx, id, client.ContainerKillOptions{Signal: "KILL"})
+		return err
+	})
+	d.removeContainer(id)
+}
+
+func suiteLabels(d *driver) {
+	id := d.createContainer("labels", container.Config{Labels: map[string]string{
+		"com.docker.compose.project": "shop",
+		"UPPER/case key":             "value with ünïcode ✓",
+		"long":                       strings.Repeat("x", 4096),
+		"empty":                      "",
+	}}, container.HostConfig{})
+	d.removeContainer(id)
+}
+
+func suiteHealth(d *driver) {
+	id := d.run("health", container.Config{Healthcheck: &container.HealthConfig{Test: []string{"CMD", "true"}, Interval: 500e6}}, container.HostConfig{})
+	d.eventually("the container is healthy", func() (bool, string) {
+		side := d.mirrorSide("moby")["container "+id]
+		return side["health"] == "healthy", side["health"]
+	})
+	d.equal("moby")
+	d.removeContainer(id)
+}
+
+func suiteExitCodes(d *driver) {
+	id := d.createContainer("fails", container.Config{Cmd: []string{"sh", "-c", "exit 42"}}, container.HostConfig{})
+	_, err := d.docker.ContainerStart(d.t.Context(), id, client.ContainerStartOptions{})
+	d.must(err)
+	d.eventually("the container has exited with 42", func() (bool, string) {
+		side := d.mirrorSide("moby")["container "+id]
+		return side["status"] == "exited" && side["exitCode"] == "42", side["status"] + " " + side["exitCode"]
+	})
+	d.equal("moby")
+	d.removeContainer(id)
+
+	id = d.createContainer("cannot", container.Config{Cmd: []string{"/no/such/program"}}, container.HostConfig{})
+	_, err = d.docker.ContainerStart(d.t.Context(), id, client.ContainerStartOptions{})
+	if err == nil {
+		d.t.Error("a program that does not exist was started")
+	}
+	d.equal("moby")
+	d.removeContainer(id)
+}
+
+func suiteImages(d *driver) {
+	tag := func(source, target string) {
+		d.t.Helper()
+		d.step(func(ctx context.Context) error {
+			_, err := d.docker.ImageTag(ctx, client.ImageTagOptions{Source: source, Target: target})
+			return err
+		})
+	}
+	remove := func(reference string) {
+		d.t.Helper()
+		d.step(func(ctx context.Context) error {
+			_, err := d.docker.ImageRemove(ctx, reference, client.ImageRemoveOptions{PruneChildren: true})
+			return err
+		})
+	}
+	tag(busyboxImage, "one:1")
+	tag(busyboxImage, "registry.example.com:5000/some/where/two:v2")
+	remove("one:1")
+	other := d.engine.AnotherImage() // dangling
+	d.equal("moby")
+	tag(other, "one:1")
+	tag(busyboxImage, "one:1") // takes the tag away from the other, which dangles again
+	tag(other, "one:1")        // and back
+	remove("one:1")            // the other is gone
+	remove("registry.example.com:5000/some/where/two:v2")
+}
+
+func suiteVolumes(d *driver) {
+	names := []string{"plain", "My_Vol_Ume", "dots.and-dashes_1", "UPPER", strings.Repeat("v", 255)}
+	for _, name := range names {
+		d.step(func(ctx context.Context) error {
+			_, err := d.docker.VolumeCreate(ctx, client.VolumeCreateOptions{Name: name, Labels: map[string]string{"k": name[:1]}})
+			return err
+		})
+	}
+	id := d.createContainer("mounts", container.Config{}, container.HostConfig{Binds: []string{"plain:/data:ro", "/tmp:/host"}})
+	d.removeContainer(id)
+	for _, name := range names {
+		d.step(func(ctx context.Context) error {
+			_, err := d.docker.VolumeRemove(ctx, name, client.VolumeRemoveOptions{})
+			return err
+		})
+	}
+}
+
+// suiteEngineRestart kills the engine. The mirrors are kept meanwhile, with
+// their names and UIDs, and are equal afterwards.
+func suiteEngineRestart(d *driver) {
+	stays := d.createContainer("stays", container.Config{}, container.HostConfig{})
+	runs := d.run("runs", container.Config{}, container.HostConfig{})
+	before := d.versions()
+	ce := d.getEngine("moby")
+	d.engine.Restart(func() {
+		d.waitReason(ce, "Disconnected")
+		for name := range before {
+			if _, ok := d.versions()[name]; !ok {
+				d.t.Errorf("mirror %s was removed while the engine was gone", name)
+			}
+		}
+	})
+	d.waitReason(ce, "Connected")
+	d.equal("moby")
+	after := d.versions()
+	for name, version := range before {
+		uid, _, _ := strings.Cut(version, "@")
+		if !strings.HasPrefix(after[name], uid+"@") {
+			d.t.Errorf("mirror %s was replaced: %s, then %s", name, version, after[name])
+		}
+	}
+	if before[stays] != after[stays] {
+		d.t.Errorf("a container that did not change was written: %s, then %s", before[stays], after[stays])
+	}
+	d.removeContainer(stays)
+	d.removeContainer(runs)
+}
+
+// suiteStopAndStart stops the mirroring: the mirrors go, and nothing happens to
+// the engine.
+func suiteStopAndStart(d *driver) {
+	id := d.run("lives", container.Config{}, container.HostConfig{})
+	ce := d.getEngine("moby")
+	d.setRunning(ce, false)
+	d.waitReason(ce, "Stopped")
+	if left := d.versions(); len(left) != 0 {
+		d.t.Errorf("mirrors are left after a stop: %v", left)
+	}
+	result, err := d.docker.ContainerInspect(d.t.Context(), id, client.ContainerInspectOptions{})
+	if err != nil || !result.Container.State.Running {
+		d.t.Errorf("the container after a stop of the mirroring: %+v, %v", result.Container.State, err)
+	}
+	d.setRunning(ce, true)
+	d.waitReason(ce, "Connected")
+	d.equal("moby")
+	d.removeContainer(id)
+}
+
+// suiteManagerRestart ends the controllers and starts them again: what happened
+// meanwhile is caught up with, and what did not change is not written.
+func suiteManagerRestart(d *driver) {
+	kept := d.createContainer("kept", container.Config{}, container.HostConfig{})
+	gone := d.createContainer("gone", container.Config{}, container.HostConfig{})
+	before := d.versions()
+	d.stopManager()
+	if after := d.versions(); len(after) != len(before) {
+		d.t.Errorf("a shutdown changed the mirrors: %d, then %d", len(before), len(after))
+	}
+	_, err := d.docker.ContainerRemove(d.t.Context(), gone, client.ContainerRemoveOptions{})
+	d.must(err)
+	result, err := d.docker.ContainerCreate(d.t.Context(), client.ContainerCreateOptions{Name: "new", Config: &container.Config{Image: busyboxImage, Cmd: []string{"true"}}})
+	d.must(err)
+	d.startManager()
+	d.equal("moby")
+	if after := d.versions(); after[kept] != before[kept] {
+		d.t.Errorf("a container that did not change was written: %s, then %s", before[kept], after[kept])
+	}
+	d.removeContainer(kept)
+	d.removeContainer(result.ID)
+}
