@@ -41,7 +41,7 @@ func (c *chain) addHooks() error {
 		return err
 	}
 	if err := c.front.AddPostStartHook("rdd-discovery", func(hook genericapiserver.PostStartHookContext) error {
-		cache.WaitForCacheSync(hook.Done(), handler.HasSynced)
+		cache.WaitFor(hook, "", handler.HasSyncedChecker())
 		return nil
 	}); err != nil {
 		return err

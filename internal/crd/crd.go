@@ -180,7 +180,9 @@ func upToDate(have, want *apiextensionsv1.CustomResourceDefinition) bool {
 	return revision(have) == revision(want) && apiequality.Semantic.DeepEqual(&have.Spec, defaulted)
 }
 
-// waitServed waits until every served version answers a list.
+// waitServed waits until every served version answers a list from the API
+// server's cache, which fills after the first request: until then watches are
+// refused, and clients wait a second before they try again.
 func (i Installer) waitServed(ctx context.Context, definition *apiextensionsv1.CustomResourceDefinition) error {
 	for _, version := range definition.Spec.Versions {
 		if !version.Served {
@@ -189,8 +191,9 @@ func (i Installer) waitServed(ctx context.Context, definition *apiextensionsv1.C
 		path := fmt.Sprintf("/apis/%s/%s/%s", definition.Spec.Group, version.Name, definition.Spec.Names.Plural)
 		var last error
 		err := wait.PollUntilContextCancel(ctx, servedPoll, true, func(ctx context.Context) (bool, error) {
-			last = i.Client.Discovery().RESTClient().Get().AbsPath(path).Param("limit", "1").
-				SetHeader("Accept", "application/json").Do(ctx).Error()
+			last = i.Client.Discovery().RESTClient().Get().AbsPath(path).Param("resourceVersion", "0").
+				SetHeader("Accept", "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1").
+				MaxRetries(0).Do(ctx).Error()
 			return last == nil, nil
 		})
 		if err != nil {

@@ -89,6 +89,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 
 // waiting tells others which gate the start waits for.
 func (d *daemon) waiting(gate string) {
+	d.Log.Info("waiting", "gate", gate, "after", time.Since(d.started))
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.announce.Waiting, d.announce.Ready = gate, gate == ""

@@ -22,6 +22,7 @@ import (
 	cmdutil "k8s.io/kubectl/pkg/cmd/util"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+	_ "github.com/rancher-sandbox/rancher-desktop-daemon/internal/kubectl/english" // see there
 )
 
 const (

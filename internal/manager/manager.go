@@ -13,9 +13,10 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
+	ctrlcache "sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
@@ -76,7 +77,7 @@ func (m *Manager) Setup() error {
 	}
 	inner, err := ctrl.NewManager(m.rest, ctrl.Options{
 		Scheme: scheme,
-		Cache:  cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
+		Cache:  ctrlcache.Options{DefaultTransform: ctrlcache.TransformStripManagedFields()},
 		// Tests run several managers in one process.
 		Controller:              config.Controller{SkipNameValidation: ptr.To(true)},
 		Metrics:                 metricsserver.Options{BindAddress: "0"},
@@ -108,13 +109,19 @@ func (m *Manager) WaitSynced(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var synced []cache.DoneChecker
 	for _, definition := range wanted {
 		for _, version := range definition.Spec.Versions {
 			kind := schema.GroupVersionKind{Group: definition.Spec.Group, Version: version.Name, Kind: definition.Spec.Names.Kind}
-			if _, err := m.inner.GetCache().GetInformerForKind(ctx, kind); err != nil {
+			informer, err := m.inner.GetCache().GetInformerForKind(ctx, kind, ctrlcache.BlockUntilSynced(false))
+			if err != nil {
 				return fmt.Errorf("fill the cache of %s: %w", kind.Kind, err)
 			}
+			synced = append(synced, informer.HasSyncedChecker())
 		}
+	}
+	if !cache.WaitFor(ctx, "", synced...) {
+		return fmt.Errorf("fill the caches: %w", context.Cause(ctx))
 	}
 	return nil
 }

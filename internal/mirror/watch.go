@@ -4,7 +4,6 @@ package mirror
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	toolscache "k8s.io/client-go/tools/cache"
@@ -25,6 +24,7 @@ func (w mirrorWatch) start(ctx context.Context, s *Session) (stop func(), err er
 			stop()
 		}
 	}
+	var synced []toolscache.DoneChecker
 	for kind, types := range kinds {
 		informer, err := w.informers.GetInformer(ctx, types.object())
 		if err != nil {
@@ -37,10 +37,11 @@ func (w mirrorWatch) start(ctx context.Context, s *Session) (stop func(), err er
 			return nil, fmt.Errorf("watch the %ss: %w", kind, err)
 		}
 		stops = append(stops, func() { _ = informer.RemoveEventHandler(registration) })
-		if !toolscache.WaitForCacheSync(ctx.Done(), registration.HasSynced) {
-			stop()
-			return nil, errors.Join(errors.New("the caches did not fill"), ctx.Err())
-		}
+		synced = append(synced, registration.HasSyncedChecker())
+	}
+	if !toolscache.WaitFor(ctx, "", synced...) {
+		stop()
+		return nil, fmt.Errorf("fill the caches: %w", context.Cause(ctx))
 	}
 	return stop, nil
 }
