@@ -45,7 +45,7 @@ type Config struct {
 type Engine struct {
 	Client *client.Client
 
-	t      testing.TB
+	tb     testing.TB
 	cfg    Config
 	dir    string
 	socket string
@@ -55,24 +55,24 @@ type Engine struct {
 
 // Start runs an engine until the test ends. Where there is no dockerd, or no
 // right to run one, the test fails: it has nothing to test.
-func Start(t testing.TB, cfg Config) *Engine {
-	t.Helper()
+func Start(tb testing.TB, cfg Config) *Engine {
+	tb.Helper()
 	if os.Geteuid() != 0 {
-		t.Fatal("a real Docker engine is needed, which only root can start: run the tests as root")
+		tb.Fatal("a real Docker engine is needed, which only root can start: run the tests as root")
 	}
 	if _, err := exec.LookPath("dockerd"); err != nil {
-		t.Fatal("a real Docker engine is needed: apt-get install docker.io containerd busybox-static")
+		tb.Fatal("a real Docker engine is needed: apt-get install docker.io containerd busybox-static")
 	}
 	dir, err := os.MkdirTemp("", "rdd-dockerd-") // short, for sockets
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	e := &Engine{t: t, cfg: cfg, dir: dir, socket: filepath.Join(dir, "d.sock")}
+	e := &Engine{tb: tb, cfg: cfg, dir: dir, socket: filepath.Join(dir, "d.sock")}
 	e.Client, err = client.New(client.WithHost(e.Endpoint()))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(e.cleanup)
+	tb.Cleanup(e.cleanup)
 	e.Start()
 	e.importBusybox()
 	return e
@@ -83,14 +83,14 @@ func (e *Engine) Endpoint() string { return "unix://" + e.socket }
 
 // Start starts the engine again after Kill or Stop, and waits until it answers.
 func (e *Engine) Start() {
-	e.t.Helper()
+	e.tb.Helper()
 	// What a killed engine left. Its containerd died with it, and may stay a
 	// zombie for a while, which the next dockerd would take for alive.
 	_ = os.Remove(filepath.Join(e.dir, "pid"))
 	_ = os.Remove(filepath.Join(e.dir, "exec", "containerd", "containerd.pid"))
 	log, err := os.OpenFile(filepath.Join(e.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
-		e.t.Fatal(err)
+		e.tb.Fatal(err)
 	}
 	defer func() { _ = log.Close() }()
 	args := []string{
@@ -101,14 +101,14 @@ func (e *Engine) Start() {
 		args = append(args, "--bridge", "none", "--iptables=false", "--ip6tables=false")
 	}
 	if err := os.WriteFile(filepath.Join(e.dir, "config.json"), []byte("{}"), 0o600); err != nil {
-		e.t.Fatal(err)
+		e.tb.Fatal(err)
 	}
 	e.cmd = exec.CommandContext(context.Background(), "dockerd", args...)
 	e.cmd.Stdout, e.cmd.Stderr = log, log
 	// It dies with the test, however that ends.
 	e.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := e.cmd.Start(); err != nil {
-		e.t.Fatal(err)
+		e.tb.Fatal(err)
 	}
 	e.exited = make(chan struct{})
 	go func(cmd *exec.Cmd, exited chan struct{}) {
@@ -121,11 +121,11 @@ func (e *Engine) Start() {
 		}
 		select {
 		case <-e.exited:
-			e.t.Fatalf("dockerd ended: %s", e.logTail())
+			e.tb.Fatalf("dockerd ended: %s", e.logTail())
 		default:
 		}
 		if time.Now().After(deadline) {
-			e.t.Fatalf("dockerd does not answer: %s", e.logTail())
+			e.tb.Fatalf("dockerd does not answer: %s", e.logTail())
 		}
 	}
 }
@@ -153,19 +153,19 @@ func (e *Engine) logTail() string {
 
 // importBusybox makes the image, as no registry is needed for it.
 func (e *Engine) importBusybox() {
-	e.t.Helper()
+	e.tb.Helper()
 	root, err := busyboxRoot()
 	if err != nil {
-		e.t.Fatalf("make an image: %v (apt-get install busybox-static)", err)
+		e.tb.Fatalf("make an image: %v (apt-get install busybox-static)", err)
 	}
 	result, err := e.Client.ImageImport(context.Background(),
 		client.ImageImportSource{Source: root, SourceName: "-"}, Image, client.ImageImportOptions{})
 	if err != nil {
-		e.t.Fatal(err)
+		e.tb.Fatal(err)
 	}
 	defer func() { _ = result.Close() }()
 	if _, err := io.Copy(io.Discard, result); err != nil {
-		e.t.Fatal(err)
+		e.tb.Fatal(err)
 	}
 }
 
@@ -208,7 +208,7 @@ func (e *Engine) cleanup() {
 	e.killLeftovers()
 	e.unmountAll()
 	if err := os.RemoveAll(e.dir); err != nil {
-		e.t.Errorf("the engine's directory is left behind: %v", err)
+		e.tb.Errorf("the engine's directory is left behind: %v", err)
 	}
 }
 
@@ -239,7 +239,7 @@ func (e *Engine) unmountAll() {
 	for i := len(lines) - 1; i >= 0; i-- {
 		if fields := strings.Fields(lines[i]); len(fields) > 4 && strings.HasPrefix(fields[4], e.dir) {
 			if err := syscall.Unmount(fields[4], syscall.MNT_DETACH); err != nil && !errors.Is(err, syscall.EINVAL) {
-				e.t.Logf("unmount %s: %v", fields[4], err)
+				e.tb.Logf("unmount %s: %v", fields[4], err)
 			}
 		}
 	}

@@ -51,5 +51,5 @@ func (r realEngine) AnotherImage() string {
 
 func TestDockerd(t *testing.T) {
 	engine := dockerd.Start(t, dockerd.Config{Network: true})
-	runSuite(t, realEngine{engine, t}, engine.Client, features{ports: true, health: true})
+	runSuite(t, realEngine{engine, t}, engine.Client, features{ports: true, health: true, processes: true})
 }

@@ -6,6 +6,7 @@ package mirror_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
 	ctrlclient "sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -46,6 +48,8 @@ type env struct {
 	docker  *client.Client
 	// endpoint is the engine's.
 	endpoint string
+	// adjust changes how the manager reaches the API server.
+	adjust func(*rest.Config)
 
 	stopManager func()
 }
@@ -62,7 +66,13 @@ func controllers() []manager.Controller {
 // endpoint. Nothing is connected yet.
 func newEnv(t *testing.T, docker *client.Client, endpoint string) *env {
 	t.Helper()
-	e := &env{t: t, control: controlplanetest.Start(t), docker: docker, endpoint: endpoint}
+	return newEnvWith(t, docker, endpoint, func(*rest.Config) {})
+}
+
+// newEnvWith is newEnv with another way for the manager to the API server.
+func newEnvWith(t *testing.T, docker *client.Client, endpoint string, adjust func(*rest.Config)) *env {
+	t.Helper()
+	e := &env{t: t, control: controlplanetest.Start(t), docker: docker, endpoint: endpoint, adjust: adjust}
 	e.control.Install(controllers())
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, containersv1alpha1.AddToScheme, appv1alpha1.AddToScheme} {
@@ -85,7 +95,9 @@ func (e *env) must(err error) {
 
 func (e *env) startManager() {
 	e.t.Helper()
-	m := manager.New(manager.Config{Controllers: controllers(), REST: e.control.Server.ClientConfig(), Log: slog.New(slog.DiscardHandler)})
+	config := e.control.Server.ClientConfig()
+	e.adjust(config)
+	m := manager.New(manager.Config{Controllers: controllers(), REST: config, Log: slog.New(slog.DiscardHandler)})
 	e.must(m.Setup())
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -204,4 +216,26 @@ func (e *env) getEngine(name string) *containersv1alpha1.ContainerEngine {
 	ce := &containersv1alpha1.ContainerEngine{}
 	e.must(e.kube.Get(e.t.Context(), ctrlclient.ObjectKey{Namespace: namespace, Name: name}, ce))
 	return ce
+}
+
+// waitCompared waits for a comparison that begins after the call.
+func (e *env) waitCompared(ce *containersv1alpha1.ContainerEngine) {
+	e.t.Helper()
+	began := time.Now()
+	e.eventually("a comparison since "+began.String(), func() (bool, string) {
+		e.must(e.kube.Get(e.t.Context(), ctrlclient.ObjectKeyFromObject(ce), ce))
+		last := ce.Status.LastSync
+		return last != nil && last.Time.After(began.Add(time.Second)), fmt.Sprint(last)
+	})
+}
+
+// deleteNamespace deletes a namespace and waits until it is gone.
+func (e *env) deleteNamespace(name string) {
+	e.t.Helper()
+	n := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	e.must(e.kube.Delete(e.t.Context(), n))
+	e.eventually("the namespace "+name+" is gone", func() (bool, string) {
+		err := e.kube.Get(e.t.Context(), ctrlclient.ObjectKeyFromObject(n), n)
+		return apierrors.IsNotFound(err), fmt.Sprint(err, n.Status.Conditions)
+	})
 }

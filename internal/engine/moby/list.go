@@ -4,6 +4,7 @@ package moby
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"regexp"
@@ -33,24 +34,48 @@ func (e *Engine) List(ctx context.Context, kind engine.Kind) ([]engine.Item, err
 			Current: func(engine.Object, time.Time) bool { return true },
 		}}, nil
 	case engine.KindContainer:
-		result, err := e.client.ContainerList(ctx, client.ContainerListOptions{All: true})
-		return items(result.Items, containerItem), translate(err)
+		return list(ctx, kind, "", "Id", containerItem, func(ctx context.Context) error {
+			_, err := e.client.ContainerList(ctx, client.ContainerListOptions{All: true})
+			return err
+		})
 	case engine.KindImage:
-		result, err := e.client.ImageList(ctx, client.ImageListOptions{})
-		return items(result.Items, imageItem), translate(err)
+		return list(ctx, kind, "", "Id", imageItem, func(ctx context.Context) error {
+			_, err := e.client.ImageList(ctx, client.ImageListOptions{})
+			return err
+		})
 	case engine.KindVolume:
-		result, err := e.client.VolumeList(ctx, client.VolumeListOptions{})
-		return items(result.Items, volumeItem), translate(err)
+		return list(ctx, kind, "Volumes", "Name", volumeItem, func(ctx context.Context) error {
+			_, err := e.client.VolumeList(ctx, client.VolumeListOptions{})
+			return err
+		})
 	}
 	return nil, fmt.Errorf("unknown kind %q", kind)
 }
 
-func items[T any](list []T, convert func(*T) engine.Item) []engine.Item {
-	converted := make([]engine.Item, len(list))
-	for i := range list {
-		converted[i] = convert(&list[i])
+// list makes a list. Of an object that is not as the API says the item has the
+// key, in the member called id, and is never current.
+func list[T any](
+	ctx context.Context, kind engine.Kind, member, id string, convert func(*T) engine.Item, call func(context.Context) error,
+) ([]engine.Item, error) {
+	var items []engine.Item
+	decoded, err := decodeList[T](ctx, call, member, func(broken json.RawMessage) {
+		var object map[string]any
+		if json.Unmarshal(broken, &object) == nil {
+			if text, ok := object[id].(string); ok {
+				items = append(items, engine.Item{
+					Key:     engine.Key{Kind: kind, ID: text},
+					Current: func(engine.Object, time.Time) bool { return false },
+				})
+			}
+		}
+	})
+	if err != nil {
+		return nil, translate(err)
 	}
-	return converted
+	for i := range decoded {
+		items = append(items, convert(&decoded[i]))
+	}
+	return items, nil
 }
 
 func containerItem(summary *container.Summary) engine.Item {

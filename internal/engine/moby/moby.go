@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -39,22 +40,30 @@ type Config struct {
 // Engine is a connection to a Docker API. Connections are made as calls need
 // them.
 type Engine struct {
-	client *client.Client
+	client    *client.Client
+	transport *http.Transport
 }
 
 var _ engine.Engine = (*Engine)(nil)
 
 // New returns an engine at the endpoint. It does not connect.
 func New(cfg Config) (*Engine, error) {
-	c, err := client.New(client.WithHost(cfg.Endpoint))
+	httpClient, transport, err := newHTTPClient(cfg.Endpoint)
 	if err != nil {
 		return nil, fmt.Errorf("use the endpoint %s: %w", cfg.Endpoint, err)
 	}
-	return &Engine{client: c}, nil
+	c, err := client.New(client.WithHost(cfg.Endpoint), client.WithHTTPClient(httpClient))
+	if err != nil {
+		return nil, fmt.Errorf("use the endpoint %s: %w", cfg.Endpoint, err)
+	}
+	return &Engine{client: c, transport: transport}, nil
 }
 
 // Close implements [engine.Engine].
-func (e *Engine) Close() error { return e.client.Close() }
+func (e *Engine) Close() error {
+	e.transport.CloseIdleConnections()
+	return e.client.Close()
+}
 
 // Info implements [engine.Engine].
 func (e *Engine) Info(ctx context.Context) (engine.Info, error) {
