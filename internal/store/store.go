@@ -7,15 +7,12 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/k3s-io/kine/pkg/drivers"
 	"github.com/k3s-io/kine/pkg/drivers/generic"
-	"github.com/k3s-io/kine/pkg/logstructured"
 	"github.com/k3s-io/kine/pkg/logstructured/sqllog"
 	"github.com/k3s-io/kine/pkg/server"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -51,7 +48,7 @@ type Config struct {
 // caller makes sure of.
 type Store struct {
 	file    string
-	backend *watchdog
+	backend *backend
 	dialect *generic.Generic
 	bridge  *server.KVServerBridge
 
@@ -78,14 +75,14 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	dialect, err := openSQLite(life, &s.wg, cfg.File)
 	if err == nil {
 		s.dialect = dialect
-		s.backend = newWatchdog(logstructured.New(sqllog.New(dialect, &s.wg, &drivers.Config{
+		s.backend = newBackend(sqllog.New(dialect, &s.wg, &drivers.Config{
 			CompactInterval:  compactInterval,
 			CompactTimeout:   compactTimeout,
 			CompactMinRetain: compactMinRetain,
 			CompactBatchSize: compactBatch,
 			PollInterval:     pollInterval,
 			PollBatchSize:    pollBatch,
-		})))
+		}))
 		err = s.backend.Start(life)
 	}
 	if err == nil && fresh {
@@ -113,11 +110,11 @@ func (s *Store) Close() {
 
 // Failed is closed when the file turned out to be damaged while in use; Err
 // then says how.
-func (s *Store) Failed() <-chan struct{} { return s.backend.failed }
+func (s *Store) Failed() <-chan struct{} { return s.backend.damaged }
 
 // Err returns the [*DamagedError] that closed Failed.
 func (s *Store) Err() error {
-	if err := s.backend.failure(); err != nil {
+	if err := s.backend.damage(); err != nil {
 		return &DamagedError{File: s.file, Err: err}
 	}
 	return nil
@@ -162,78 +159,4 @@ func (s *Store) checkpointLoop(ctx context.Context) {
 		// fails the next one, or SQLite's own, does its work.
 		_, _ = s.dialect.DB.ExecContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)")
 	}
-}
-
-// watchdog passes everything on to a backend, and notices when the file proves
-// to be damaged.
-type watchdog struct {
-	server.Backend
-
-	failed chan struct{}
-	once   sync.Once
-
-	mu  sync.Mutex
-	err error // guarded by mu; why failed is closed
-}
-
-func newWatchdog(backend server.Backend) *watchdog {
-	return &watchdog{Backend: backend, failed: make(chan struct{})}
-}
-
-func (w *watchdog) see(err error) {
-	if err == nil || !isCorrupt(err) {
-		return
-	}
-	w.once.Do(func() {
-		w.mu.Lock()
-		w.err = err
-		w.mu.Unlock()
-		close(w.failed)
-	})
-}
-
-func (w *watchdog) failure() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.err
-}
-
-func (w *watchdog) Get(ctx context.Context, key string, revision int64, keysOnly bool) (int64, *server.KeyValue, error) {
-	rev, kv, err := w.Backend.Get(ctx, key, revision, keysOnly)
-	w.see(err)
-	return rev, kv, err
-}
-
-func (w *watchdog) Create(ctx context.Context, key string, value []byte, lease int64) (int64, error) {
-	rev, err := w.Backend.Create(ctx, key, value, lease)
-	w.see(err)
-	return rev, err
-}
-
-func (w *watchdog) Update(ctx context.Context, key string, value []byte, revision, lease int64) (int64, *server.KeyValue, bool, error) {
-	rev, kv, ok, err := w.Backend.Update(ctx, key, value, revision, lease)
-	w.see(err)
-	return rev, kv, ok, err
-}
-
-func (w *watchdog) Delete(ctx context.Context, key string, revision int64) (int64, *server.KeyValue, bool, error) {
-	rev, kv, ok, err := w.Backend.Delete(ctx, key, revision)
-	w.see(err)
-	return rev, kv, ok, err
-}
-
-func (w *watchdog) List(ctx context.Context, key, end string, limit, revision int64, keysOnly bool) (int64, []*server.KeyValue, error) {
-	rev, kvs, err := w.Backend.List(ctx, key, end, limit, revision, keysOnly)
-	w.see(err)
-	return rev, kvs, err
-}
-
-// isCorrupt recognises SQLite's words for SQLITE_CORRUPT and SQLITE_NOTADB,
-// which are the same in every driver (sqlite3_errstr).
-func isCorrupt(err error) bool {
-	if err == nil || errors.Is(err, context.Canceled) {
-		return false
-	}
-	text := err.Error()
-	return strings.Contains(text, "database disk image is malformed") || strings.Contains(text, "file is not a database")
 }

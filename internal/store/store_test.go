@@ -79,6 +79,47 @@ func TestKeepsWhatIsWritten(t *testing.T) {
 	}
 }
 
+// TestFailedWritesAreErrors: a write that SQLite refuses is an error and never
+// taken for success or for a conflict, and it works when SQLite does again.
+func TestFailedWritesAreErrors(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "store.db"))
+	defer s.Close()
+	c := s.Client()
+	defer func() { _ = c.Close() }()
+	revision := put(t, c.KV, "/registry/a", "one", 0)
+	execute := func(statement string) {
+		t.Helper()
+		if _, err := s.dialect.DB.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	execute(`CREATE TRIGGER full BEFORE INSERT ON kine BEGIN SELECT RAISE(ABORT, 'no room'); END`)
+	for name, write := range map[string]struct {
+		key      string
+		revision int64
+		op       clientv3.Op
+	}{
+		"create": {"/registry/b", 0, clientv3.OpPut("/registry/b", "one")},
+		"update": {"/registry/a", revision, clientv3.OpPut("/registry/a", "two")},
+		"delete": {"/registry/a", revision, clientv3.OpDelete("/registry/a")},
+	} {
+		response, err := c.KV.Txn(t.Context()).
+			If(clientv3.Compare(clientv3.ModRevision(write.key), "=", write.revision)).
+			Then(write.op).
+			Else(clientv3.OpGet(write.key)).
+			Commit()
+		if err == nil || !strings.Contains(err.Error(), "no room") {
+			t.Errorf("%s: %+v, %v; want an error that says why", name, response, err)
+		}
+	}
+	if a, b := get(t, c.KV, "/registry/a"), get(t, c.KV, "/registry/b"); a != "one" || b != "" {
+		t.Errorf("after writes that failed: %q and %q", a, b)
+	}
+	execute(`DROP TRIGGER full`)
+	put(t, c.KV, "/registry/a", "two", revision)
+	put(t, c.KV, "/registry/b", "one", 0)
+}
+
 func TestWatchesSeeEveryWriteInOrder(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "store.db"))
 	defer s.Close()
@@ -239,6 +280,7 @@ func TestDamageInUseIsNoticed(t *testing.T) {
 	fill(t, file)
 	s := open(t, file)
 	defer s.Close()
+	s.dialect.DB.SetMaxIdleConns(0) // nothing is read from a connection's cache
 	overwrite(t, file, 4096, 100*4096)
 	c := s.Client()
 	defer func() { _ = c.Close() }()

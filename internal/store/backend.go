@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+
+	"github.com/k3s-io/kine/pkg/logstructured"
+	"github.com/k3s-io/kine/pkg/server"
+)
+
+// backend is kine's, made to tell of two things that kine keeps to itself: a
+// write that failed, and a file that proves to be damaged while it is in use.
+type backend struct {
+	server.Backend
+
+	damaged chan struct{}
+	once    sync.Once
+
+	mu  sync.Mutex
+	err error // guarded by mu; why damaged is closed
+}
+
+func newBackend(log logstructured.Log) *backend {
+	return &backend{Backend: logstructured.New(appendLog{log}), damaged: make(chan struct{})}
+}
+
+// appendLog notes why a write failed in the context's [writeFailure]. kine
+// takes a failure for a revision that somebody else wrote: a create on a full
+// disk would succeed, and an update would be a conflict, tried again for ever.
+type appendLog struct{ logstructured.Log }
+
+// Append implements [logstructured.Log].
+func (l appendLog) Append(ctx context.Context, event *server.Event) (int64, error) {
+	revision, err := l.Log.Append(ctx, event)
+	if failure, ok := ctx.Value(writeFailureKey{}).(*writeFailure); ok && err != nil {
+		failure.err = err
+	}
+	return revision, err
+}
+
+// writeFailure is why the write of one call failed.
+type writeFailure struct{ err error }
+
+type writeFailureKey struct{}
+
+// writing returns a context for one write.
+func writing(ctx context.Context) (context.Context, *writeFailure) {
+	failure := &writeFailure{}
+	return context.WithValue(ctx, writeFailureKey{}, failure), failure
+}
+
+// outcome returns how a write ended that kine says ended with err.
+func (b *backend) outcome(failure *writeFailure, err error) error {
+	if failure.err != nil {
+		err = failure.err
+	}
+	b.see(err)
+	return err
+}
+
+// see closes damaged where an error tells of it.
+func (b *backend) see(err error) {
+	if !isCorrupt(err) {
+		return
+	}
+	b.once.Do(func() {
+		b.mu.Lock()
+		b.err = err
+		b.mu.Unlock()
+		close(b.damaged)
+	})
+}
+
+// damage returns why damaged is closed.
+func (b *backend) damage() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.err
+}
+
+func (b *backend) Create(ctx context.Context, key string, value []byte, lease int64) (int64, error) {
+	ctx, failure := writing(ctx)
+	revision, err := b.Backend.Create(ctx, key, value, lease)
+	return revision, b.outcome(failure, err)
+}
+
+func (b *backend) Update(ctx context.Context, key string, value []byte, revision, lease int64) (int64, *server.KeyValue, bool, error) {
+	ctx, failure := writing(ctx)
+	now, kv, ok, err := b.Backend.Update(ctx, key, value, revision, lease)
+	return now, kv, ok, b.outcome(failure, err)
+}
+
+func (b *backend) Delete(ctx context.Context, key string, revision int64) (int64, *server.KeyValue, bool, error) {
+	ctx, failure := writing(ctx)
+	now, kv, ok, err := b.Backend.Delete(ctx, key, revision)
+	return now, kv, ok, b.outcome(failure, err)
+}
+
+func (b *backend) Get(ctx context.Context, key string, revision int64, keysOnly bool) (int64, *server.KeyValue, error) {
+	now, kv, err := b.Backend.Get(ctx, key, revision, keysOnly)
+	b.see(err)
+	return now, kv, err
+}
+
+func (b *backend) List(ctx context.Context, key, end string, limit, revision int64, keysOnly bool) (int64, []*server.KeyValue, error) {
+	now, kvs, err := b.Backend.List(ctx, key, end, limit, revision, keysOnly)
+	b.see(err)
+	return now, kvs, err
+}
+
+// isCorrupt recognises SQLite's words for SQLITE_CORRUPT and SQLITE_NOTADB,
+// which are the same in every driver (sqlite3_errstr).
+func isCorrupt(err error) bool {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return false
+	}
+	text := err.Error()
+	return strings.Contains(text, "database disk image is malformed") || strings.Contains(text, "file is not a database")
+}
