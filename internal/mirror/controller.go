@@ -257,25 +257,33 @@ func (r *reconciler) end(e *containersv1alpha1.ContainerEngine) {
 
 // run makes sure that a session runs as the spec says, and reports its state.
 func (r *reconciler) run(ctx context.Context, e *containersv1alpha1.ContainerEngine) error {
+	if r.moved(e) {
+		if forgotten, err := r.forgetMoved(ctx, e); err != nil || !forgotten {
+			return err
+		}
+	}
 	run := r.current(e)
 	if run != nil && (run.purge != nil || run.endpoint != e.Spec.Endpoint || run.resync != e.Resync()) {
 		r.end(e)
 		run = nil
 	}
 	if run == nil {
-		if e.Status.EngineID != "" && e.Status.Endpoint != e.Spec.Endpoint {
-			// The user wants another endpoint. Its engine is most often another
-			// one too, and then its predecessor's mirrors are in the way.
-			if moved, err := r.forgetMoved(ctx, e); err != nil || !moved {
-				return err
-			}
-		}
 		run = r.begin(e)
 	}
 	if run != nil { // else the manager ends
 		report(e, e.Generation, run.state())
 	}
 	return nil
+}
+
+// moved reports whether the mirrors are of an engine at another endpoint. That
+// one is most often another engine too, and then they are in the way. What runs
+// tells it before the status, which may come from a cache that is behind.
+func (r *reconciler) moved(e *containersv1alpha1.ContainerEngine) bool {
+	if run := r.current(e); run != nil && run.purge == nil && run.endpoint == e.Spec.Endpoint {
+		return false
+	}
+	return e.Status.EngineID != "" && e.Status.Endpoint != e.Spec.Endpoint
 }
 
 func (r *reconciler) current(e *containersv1alpha1.ContainerEngine) *running {
@@ -318,10 +326,14 @@ func (r *reconciler) begin(e *containersv1alpha1.ContainerEngine) *running {
 func (r *reconciler) forgetMoved(ctx context.Context, e *containersv1alpha1.ContainerEngine) (bool, error) {
 	done, err := r.purged(ctx, e)
 	if err != nil || !done {
+		report(e, e.Status.ObservedGeneration, State{
+			Reason:  containersv1alpha1.ReasonConnecting,
+			Message: "removing the mirrors of " + e.Status.Endpoint + " first",
+		})
 		return false, err
 	}
 	r.end(e)
-	e.Status.EngineID, e.Status.Endpoint = "", ""
+	e.Status = containersv1alpha1.ContainerEngineStatus{Conditions: e.Status.Conditions}
 	return true, nil
 }
 

@@ -39,8 +39,9 @@ func (s *Session) sync(ctx context.Context, key engine.Key) error {
 		}
 	case err != nil:
 		return fmt.Errorf("inspect %s %s: %w", key.Kind, key.ID, err)
-	default:
-		key = object.Key // an image may have been asked for by reference
+	case object.Key != key: // an image that was asked for by reference
+		s.queue.Add(object.Key)
+		return nil
 	}
 	namespace, err := s.namespaces.name(ctx, namespaceOf(object))
 	if err != nil {

@@ -82,6 +82,7 @@ func TestLostEventOfWhatAListDoesNotShow(t *testing.T) {
 }
 
 func TestFailedListsDeleteNothing(t *testing.T) {
+	t.Parallel()
 	for kind, list := range map[string]fakedocker.List{"containers": fakedocker.Containers, "images": fakedocker.Images, "volumes": fakedocker.Volumes} {
 		for name, fail := range map[string]func(*fakedocker.Server, int){
 			"refused":  func(s *fakedocker.Server, times int) { s.FailList(list, times) },
@@ -298,6 +299,36 @@ func TestAnotherEngineAtTheEndpoint(t *testing.T) {
 	e.setRunning(ce, true)
 	e.waitReason(ce, containersv1alpha1.ReasonConnected)
 	e.equal("moby")
+}
+
+// TestTheEndpointIsChanged: the mirrors of the engine before go, and those of
+// the new one come, with the engine before gone or not.
+func TestTheEndpointIsChanged(t *testing.T) {
+	for _, gone := range []bool{false, true} {
+		t.Run(fmt.Sprintf("gone=%t", gone), func(t *testing.T) {
+			e, first := newFaulty(t, fakedocker.Config{ID: "first"})
+			ce := e.connect("moby")
+			before := first.Counts()
+			second, _ := newFake(t, fakedocker.Config{ID: "second"})
+			if gone {
+				first.Stop()
+				e.waitReason(ce, containersv1alpha1.ReasonDisconnected)
+			}
+			e.update(ce, func(spec *containersv1alpha1.ContainerEngineSpec) { spec.Endpoint = second.Endpoint() })
+			e.waitReason(ce, containersv1alpha1.ReasonConnected)
+			if ce.Status.EngineID != "second" || ce.Status.Endpoint != second.Endpoint() {
+				t.Errorf("the status says %s at %s", ce.Status.EngineID, ce.Status.Endpoint)
+			}
+			var containers containersv1alpha1.ContainerList
+			e.list(&containers)
+			if len(containers.Items) != 0 {
+				t.Errorf("%d containers of the engine before are left", len(containers.Items))
+			}
+			if after := first.Counts(); after != before {
+				t.Errorf("the engine before lost objects: %+v, then %+v", before, after)
+			}
+		})
+	}
 }
 
 // TestStopWhileTheEngineIsGone: a stop needs no engine.
