@@ -89,7 +89,11 @@ and shows every container, image and volume of the engine as a Kubernetes object
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          noArgs,
-		RunE:          func(command *cobra.Command, _ []string) error { return command.Help() },
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			_, err := e.logger(e.stderr)
+			return err
+		},
+		RunE: func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
 	e.addGlobalFlags(root.PersistentFlags())
 	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
@@ -150,11 +154,16 @@ func (e *env) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(e.stderr, format+"\n", args...)
 }
 
+// logger makes the program's logger, and leads the libraries' into it.
 func (e *env) logger(w io.Writer) (*slog.Logger, error) {
 	log, err := logging.New(w, e.logging)
 	if err != nil {
 		return nil, usageError("%w", err)
 	}
+	logging.Capture(log, func(reason string) {
+		log.Error("a library ended the program", "reason", reason)
+		os.Exit(fault.ExitFailed)
+	})
 	return log, nil
 }
 

@@ -76,6 +76,7 @@ func (e *env) ctl(ctx context.Context, args []string) int {
 	}
 	bound := kubectl.Bound{
 		Kubeconfig: svc.Instance.ConfigFile(),
+		CacheDir:   svc.Instance.CacheDir(),
 		Streams:    genericiooptions.IOStreams{In: os.Stdin, Out: e.stdout, ErrOut: e.stderr},
 		AddFlags:   func(root *cobra.Command) { e.addGlobalFlags(root.PersistentFlags()) },
 	}

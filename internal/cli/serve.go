@@ -16,7 +16,6 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/daemon"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/logging"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service"
 )
 
@@ -123,7 +122,7 @@ func (r *serveRun) settings() (instance.Settings, error) {
 	return settings, err
 }
 
-// openLog makes the daemon's logger, and leads the libraries' into it.
+// openLog makes the daemon's logger.
 func (r *serveRun) openLog() (*slog.Logger, func(), error) {
 	out, closeLog := r.stderr, func() {}
 	if !r.background {
@@ -138,9 +137,5 @@ func (r *serveRun) openLog() (*slog.Logger, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	logging.Capture(log, func(reason string) {
-		log.Error("a library ended the daemon", "reason", reason)
-		os.Exit(fault.ExitFailed)
-	})
 	return log, closeLog, nil
 }

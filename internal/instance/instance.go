@@ -121,6 +121,9 @@ func (i *Instance) ConfigFile() string { return filepath.Join(i.dir, "kubeconfig
 // StoreFile is the SQLite database of the API server.
 func (i *Instance) StoreFile() string { return filepath.Join(i.dir, "store.db") }
 
+// CacheDir is where kubectl keeps what it learnt of the API.
+func (i *Instance) CacheDir() string { return filepath.Join(i.dir, "cache") }
+
 // PIDFile holds the process ID of the daemon, in decimal.
 func (i *Instance) PIDFile() string { return filepath.Join(i.dir, "rdd.pid") }
 

@@ -59,7 +59,9 @@ func configFlags() *genericclioptions.ConfigFlags {
 type Bound struct {
 	// Kubeconfig is the instance's; the environment's is ignored.
 	Kubeconfig string
-	Streams    genericiooptions.IOStreams
+	// CacheDir is where kubectl keeps what it learnt of the API.
+	CacheDir string
+	Streams  genericiooptions.IOStreams
 	// AddFlags adds RDD's own global flags, which have been read already.
 	AddFlags func(*cobra.Command)
 }
@@ -68,7 +70,7 @@ type Bound struct {
 // it, by the rules of package fault.
 func (b Bound) Run(args []string) int {
 	flags := configFlags().WithWarningPrinter(b.Streams)
-	flags.KubeConfig = &b.Kubeconfig
+	flags.KubeConfig, flags.CacheDir = &b.Kubeconfig, &b.CacheDir
 	var refused atomic.Bool
 	flags.WrapConfigFn = func(config *rest.Config) *rest.Config {
 		config.Wrap(func(next http.RoundTripper) http.RoundTripper { return refusalRecorder{next, &refused} })

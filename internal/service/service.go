@@ -163,7 +163,8 @@ func (s *Service) launch(ctx context.Context, overrides Overrides) error {
 		case <-ended:
 			return s.failedStart()
 		case <-ctx.Done():
-			return fault.New(fault.Deadline, "start the daemon of instance", s.Instance.Name(), ctx.Err())
+			return fault.New(fault.Deadline, "start the daemon of instance", s.Instance.Name(),
+				fmt.Errorf("still waiting for the process to begin: %w", ctx.Err()))
 		case <-time.After(poll):
 		}
 	}

@@ -5,7 +5,6 @@ package controlplanetest
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net"
 	"path/filepath"
@@ -29,7 +28,7 @@ const readyTimeout = time.Minute
 // quiet keeps the logs of the libraries out of the tests' output. It is done
 // once, as they are global.
 var quiet = sync.OnceFunc(func() {
-	logging.Capture(slog.New(slog.NewTextHandler(io.Discard, nil)), func(reason string) { panic(reason) })
+	logging.Capture(slog.New(slog.DiscardHandler), func(reason string) { panic(reason) })
 })
 
 // Env is a running control plane.
