@@ -9,6 +9,10 @@ BENCHSTAT      = go run golang.org/x/perf/cmd/benchstat@v0.0.0-20251023143056-36
 
 MODULE     = github.com/rancher-sandbox/rancher-desktop-daemon
 GROUPS     = app containers
+# Where programs are built to, and how: the tests build theirs with RACE=-race.
+BIN        ?= bin
+RACE       ?=
+
 PLATFORMS  = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 # The version of RDD, and that of the Kubernetes in it for kubectl to report.
@@ -31,10 +35,10 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## Build the programs into bin/
-	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+	go build $(RACE) -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
 
 run: build ## Start an instance and show a container appear as an object
-	hack/run
+	go run ./hack/run
 
 test: build ## Run every test, with the race detector
 	CGO_ENABLED=1 $(GOTESTSUM) --format testname --format-hide-empty-pkg -- -race -timeout 30m ./...
@@ -63,4 +67,4 @@ cross: ## Build and vet for every platform
 	done
 
 clean: ## Remove what was built
-	rm -rf bin dist .run
+	rm -rf bin dist

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package program_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/client"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrlclient "sigs.k8s.io/controller-runtime/pkg/client"
+
+	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/test/fakedocker"
+)
+
+func TestSetErrors(t *testing.T) {
+	h := newHome(t)
+	h.fails(0, []string{"There is no App"}, "stop")
+	if files := h.files(); len(files) != 0 {
+		t.Errorf("a stop of nothing made files: %v", files)
+	}
+	for _, test := range []struct {
+		code  int
+		words []string
+		args  []string
+	}{
+		{1, []string{"unknown property", "running", "virtualMachine.cpus"}, []string{"runing=true"}},
+		{1, []string{"expected PROPERTY=VALUE"}, []string{"running"}},
+		{1, []string{"is an object", "containerEngine.endpoint"}, []string{"containerEngine=moby"}},
+		{1, []string{"expected boolean"}, []string{"running=on"}},
+		{1, []string{"valid values", "moby", "containerd"}, []string{"containerEngine.name=docker"}},
+		{1, []string{"unknown property"}, []string{"namespace=elsewhere"}},
+		{3, []string{"endpoint", "unix:///"}, []string{"containerEngine.endpoint=docker.sock"}},
+		{3, []string{"cpus", "greater than or equal to 1"}, []string{"virtualMachine.cpus=0"}},
+		{3, []string{"memory", "512Mi"}, []string{"virtualMachine.memory=1Mi"}},
+		{3, []string{"memory"}, []string{"virtualMachine.memory=much"}},
+	} {
+		h.fails(test.code, test.words, append([]string{"set"}, test.args...)...)
+	}
+	h.fails(0, []string{"Nothing was changed"}, "set", "--dry-run", "running=true", "containerEngine.endpoint=unix:///nowhere")
+	h.fails(3, []string{"cpus"}, "set", "--dry-run", "virtualMachine.cpus=0")
+	if err := h.client().Get(t.Context(), ctrlclient.ObjectKey{Name: "app"}, &appv1alpha1.App{}); !apierrors.IsNotFound(err) {
+		t.Errorf("a dry run, or a refusal, made the App: %v", err)
+	}
+	h.fails(1, []string{"can't make a virtual machine yet", "containerEngine.endpoint"}, "set", "running=true")
+	h.fails(4, []string{"ConnectFailed", "/nowhere"}, "set", "containerEngine.endpoint=unix:///nowhere", "--timeout", "2s")
+	listing := h.ok("set")
+	for _, word := range []string{"running (boolean", "containerEngine.name ([moby containerd], default moby)", "virtualMachine.disk (quantity, default 100Gi)"} {
+		if !strings.Contains(listing, word) {
+			t.Errorf("the list of properties lacks %q:\n%s", word, listing)
+		}
+	}
+}
+
+func TestAppRules(t *testing.T) {
+	h := newHome(t)
+	h.ok("set", "running=false")
+	c := h.client()
+	other := &appv1alpha1.App{ObjectMeta: metav1.ObjectMeta{Name: "other"}}
+	if err := c.Create(t.Context(), other); !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "its name is app") {
+		t.Errorf("a second App: %v", err)
+	}
+	app := &appv1alpha1.App{}
+	if err := c.Get(t.Context(), ctrlclient.ObjectKey{Name: "app"}, app); err != nil {
+		t.Fatal(err)
+	}
+	moved := app.DeepCopy()
+	moved.Spec.Namespace = "elsewhere"
+	if err := c.Update(t.Context(), moved); !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "namespace is immutable") {
+		t.Errorf("another namespace: %v", err)
+	}
+	h.ok("set", "virtualMachine.disk=200Gi")
+	h.fails(3, []string{"never shrink"}, "set", "virtualMachine.disk=100Gi")
+}
+
+// engine starts a simulated engine with some objects, and a client for it.
+func startEngine(t *testing.T, containers int) (*fakedocker.Server, *client.Client) {
+	t.Helper()
+	engine := fakedocker.Run(t, fakedocker.Config{})
+	engine.AddImage("busybox:latest")
+	engine.AddContainers(containers, fakedocker.ContainerOptions{Image: "busybox:latest", Running: true})
+	docker, err := client.New(client.WithHost(engine.Endpoint()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = docker.Close() })
+	return engine, docker
+}
+
+// mirrored returns the IDs of the mirrored containers, sorted.
+func (h *home) mirrored() []string {
+	h.t.Helper()
+	var list containersv1alpha1.ContainerList
+	if err := h.client().List(h.t.Context(), &list, ctrlclient.InNamespace(namespace)); err != nil {
+		h.t.Fatal(err)
+	}
+	ids := make([]string, len(list.Items))
+	for i := range list.Items {
+		ids[i] = list.Items[i].Name
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// ids returns the IDs of the engine's containers, sorted.
+func ids(t *testing.T, docker *client.Client) []string {
+	t.Helper()
+	list, err := docker.ContainerList(t.Context(), client.ContainerListOptions{All: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, c := range list.Items {
+		ids = append(ids, c.ID)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// TestSetIsWhatYouGet: a `set` that returns 0 has come true.
+func TestSetIsWhatYouGet(t *testing.T) {
+	h := newHome(t)
+	engine, docker := startEngine(t, 20)
+	h.fails(0, []string{"Settled: connected"}, "set", "running=true", "containerEngine.endpoint="+engine.Endpoint())
+	if got, want := h.mirrored(), ids(t, docker); !slices.Equal(got, want) {
+		t.Errorf("%d containers are mirrored right after set, want %d", len(got), len(want))
+	}
+	var status struct {
+		Service struct{ Ready bool }
+		App     struct {
+			Running    bool
+			Conditions []metav1.Condition
+		}
+		Engines []struct {
+			Status containersv1alpha1.ContainerEngineStatus
+		}
+	}
+	if err := json.Unmarshal([]byte(h.ok("status", "-o", "json")), &status); err != nil {
+		t.Fatal(err)
+	}
+	if !status.Service.Ready || !status.App.Running || len(status.App.Conditions) != 4 || len(status.Engines) != 1 {
+		t.Errorf("status %+v", status)
+	}
+	for _, condition := range status.App.Conditions {
+		if condition.Status != metav1.ConditionTrue || condition.ObservedGeneration != 1 {
+			t.Errorf("condition %+v", condition)
+		}
+	}
+	h.fails(0, []string{"Settled: stopped"}, "stop")
+	if left := h.mirrored(); len(left) != 0 {
+		t.Errorf("%d containers are mirrored right after stop", len(left))
+	}
+	if counts := engine.Counts(); counts.Running != 20 {
+		t.Errorf("the engine after stop: %+v", counts)
+	}
+	h.ok("start")
+	if got := h.mirrored(); len(got) != 20 {
+		t.Errorf("%d containers are mirrored right after start", len(got))
+	}
+	second, _ := startEngine(t, 3)
+	h.ok("set", "containerEngine.endpoint="+second.Endpoint())
+	if got := h.mirrored(); len(got) != 3 {
+		t.Errorf("%d containers are mirrored right after a change of the endpoint, want 3", len(got))
+	}
+	h.ok("ctl", "delete", "app", "app", "--timeout=60s")
+	if left := h.mirrored(); len(left) != 0 {
+		t.Errorf("%d containers are mirrored after the App is gone", len(left))
+	}
+}
+
+// TestSIGKILLDuringBurst: whatever was in flight, after a restart the mirrors
+// are equal to the engine.
+func TestSIGKILLDuringBurst(t *testing.T) {
+	h := newHome(t)
+	engine, docker := startEngine(t, 10)
+	h.ok("set", "running=true", "containerEngine.endpoint="+engine.Endpoint())
+	for round := range 3 {
+		added := engine.AddContainers(60, fakedocker.ContainerOptions{Image: "busybox:latest", NamePrefix: fmt.Sprint("burst", round), Running: true})
+		for _, id := range added[:20] {
+			if _, err := docker.ContainerRemove(t.Context(), id, client.ContainerRemoveOptions{Force: true}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Duration(round) * 50 * time.Millisecond) // the moment of the kill is what is tested
+		h.kill()
+		engine.AddContainers(5, fakedocker.ContainerOptions{Image: "busybox:latest", NamePrefix: fmt.Sprint("dead", round)})
+		h.ok("service", "start")
+		h.eventually("the mirrors are equal", func() (bool, string) {
+			got, want := h.mirrored(), ids(t, docker)
+			return slices.Equal(got, want), fmt.Sprintf("%d mirrored, %d in the engine", len(got), len(want))
+		})
+	}
+}
+
+// TestStopEndsTheDaemonWhileTheEngineHangs: nothing waits for an engine.
+func TestStopEndsTheDaemonWhileTheEngineHangs(t *testing.T) {
+	h := newHome(t)
+	engine, _ := startEngine(t, 10)
+	h.ok("set", "running=true", "containerEngine.endpoint="+engine.Endpoint())
+	engine.HangRequests(true)
+	defer engine.HangRequests(false)
+	began := time.Now()
+	h.ok("service", "stop")
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("a stop took %s", took)
+	}
+}

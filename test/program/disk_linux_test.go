@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package program_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// mount mounts a file system in memory for the length of a test.
+func mount(t *testing.T, path string, flags uintptr, options string) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Fatal("a file system is to be mounted, which only root can do: run the tests as root")
+	}
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("tmpfs", path, "tmpfs", flags, options); err != nil {
+		t.Fatalf("mount %s: %v", path, err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(path, syscall.MNT_DETACH); err != nil {
+			t.Errorf("unmount %s: %v", path, err)
+		}
+	})
+}
+
+func TestReadOnlyDirectory(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	mount(t, data, syscall.MS_RDONLY, "")
+	h := newHome(t, "XDG_DATA_HOME="+data)
+	for _, command := range []string{"create", "start", "serve"} {
+		h.fails(1, []string{data, "read-only"}, "service", command)
+	}
+	h.fails(1, []string{data, "read-only"}, "ctl", "get", "ns")
+	if status := h.status(); status.Created || status.Started {
+		t.Errorf("status %+v", status)
+	}
+}
+
+// TestFullDisk: writes fail while the disk is full, nothing is lost, and they
+// work again when there is room.
+func TestFullDisk(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	mount(t, data, 0, "size=16m")
+	h := newHome(t, "XDG_DATA_HOME="+data)
+	h.ok("service", "start")
+	h.ok("ctl", "create", "configmap", "kept", "-n", "default")
+	ballast := filepath.Join(data, "ballast")
+	fill(t, ballast)
+	failed := false
+	for i := range 200 {
+		r := h.run("ctl", "create", "configmap", fmt.Sprint("big-", i), "-n", "default", "--from-literal=x="+strings.Repeat("x", 100_000))
+		if r.code != 0 {
+			failed = true
+			break
+		}
+	}
+	if !failed {
+		t.Fatal("the disk never filled: nothing is tested")
+	}
+	h.ok("ctl", "get", "configmap", "kept", "-n", "default") // reads go on
+	if !h.status().Ready {
+		t.Error("the daemon is not ready any more")
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	h.eventually("writes work again", func() (bool, string) {
+		r := h.run("ctl", "create", "configmap", "after", "-n", "default")
+		return r.code == 0, r.stderr
+	})
+	h.ok("service", "stop")
+	h.ok("service", "start")
+	h.ok("ctl", "get", "configmap", "kept", "after", "-n", "default")
+}
+
+// TestFullDiskAtStart: there is not room for a beginning.
+func TestFullDiskAtStart(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	mount(t, data, 0, "size=1m")
+	h := newHome(t, "XDG_DATA_HOME="+data)
+	ballast := filepath.Join(data, "ballast")
+	fill(t, ballast)
+	r := h.fails(1, nil, "service", "start")
+	if !strings.Contains(r.stderr, "no space left") && !strings.Contains(r.stderr, "full") {
+		t.Errorf("the error does not say that the disk is full: %s", r.stderr)
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	h.ok("service", "start")
+}
+
+// fill writes a file until there is no room for more.
+func fill(t *testing.T, path string) {
+	t.Helper()
+	file, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }()
+	for block := make([]byte, 4096); ; {
+		if _, err := file.Write(block); err != nil {
+			return
+		}
+	}
+}

@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package program_test runs the built program as its users do.
+package program_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	ctrlclient "sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/logging"
+)
+
+const (
+	// patience is how long anything may take that must come true.
+	patience = 2 * time.Minute
+
+	namespace = "rancher-desktop"
+)
+
+// programs is the directory of what was built for the tests.
+var programs string
+
+func TestMain(m *testing.M) {
+	logging.Capture(slog.New(slog.DiscardHandler), func(reason string) { panic(reason) })
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "rdd-test-")
+		if err != nil {
+			panic(err)
+		}
+		defer func() { _ = os.RemoveAll(dir) }()
+		programs = dir
+		args := []string{"-C", "../..", "build", "BIN=" + dir}
+		if raceEnabled {
+			args = append(args, "RACE=-race", "CGO_ENABLED=1")
+		}
+		build := exec.CommandContext(context.Background(), "make", args...)
+		build.Stderr = os.Stderr
+		if err := build.Run(); err != nil {
+			fmt.Fprintln(os.Stderr, "the programs could not be built:", err)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+// home is a user's home directory with an instance of its own.
+type home struct {
+	t    *testing.T
+	dir  string
+	name string
+	env  []string
+}
+
+// newHome makes a home directory that leaves nothing behind: whatever daemon
+// runs in it ends with the test.
+func newHome(t *testing.T, env ...string) *home {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "rdd-h-") // short, for sockets
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &home{t: t, dir: dir, name: "test"}
+	for _, variable := range []string{"PATH", "GOCOVERDIR"} {
+		if value, ok := os.LookupEnv(variable); ok {
+			h.env = append(h.env, variable+"="+value)
+		}
+	}
+	h.env = append(h.env, "HOME="+dir, "DOCKER_CONFIG="+filepath.Join(dir, ".docker"), "RDD_INSTANCE="+h.name,
+		"GORACE=exitcode=66 halt_on_error=0")
+	h.env = append(h.env, env...)
+	t.Cleanup(h.cleanup)
+	return h
+}
+
+func (h *home) cleanup() {
+	if log, err := os.ReadFile(h.path("log_dir") + "/rdd.stderr.log"); err == nil {
+		if strings.Contains(string(log), "DATA RACE") {
+			h.t.Errorf("the daemon has a data race:\n%s", log)
+		}
+		if h.t.Failed() {
+			h.t.Logf("the daemon's log:\n%s", log[max(0, len(log)-8000):])
+		}
+	}
+	h.kill()
+	if err := os.RemoveAll(h.dir); err != nil {
+		h.t.Errorf("the home directory is left behind: %v", err)
+	}
+}
+
+// kill ends the daemon with SIGKILL, and waits for its end.
+func (h *home) kill() {
+	h.t.Helper()
+	pid := h.pid()
+	if pid == 0 {
+		return
+	}
+	if process, err := os.FindProcess(pid); err == nil {
+		_ = process.Kill()
+	}
+	for deadline := time.Now().Add(patience); h.alive(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			h.t.Errorf("process %d does not end", pid)
+			return
+		}
+	}
+}
+
+// alive asks the program whether the daemon lives.
+func (h *home) alive() bool { return h.status().Started }
+
+func (h *home) pid() int {
+	data, err := os.ReadFile(h.path("pid_file"))
+	if err != nil || !h.alive() {
+		return 0
+	}
+	var pid int
+	_, _ = fmt.Sscan(string(data), &pid)
+	return pid
+}
+
+// result is how a command ended.
+type result struct {
+	stdout, stderr string
+	code           int
+}
+
+// run runs rdd.
+func (h *home) run(args ...string) result {
+	h.t.Helper()
+	return h.runProgram(filepath.Join(programs, "rdd"), args...)
+}
+
+func (h *home) runProgram(program string, args ...string) result {
+	h.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
+	defer cancel()
+	var stdout, stderr bytes.Buffer
+	cmd := h.command(ctx, program, args...)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		h.t.Fatalf("%s %v: %v", program, args, err)
+	}
+	return result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
+}
+
+func (h *home) command(ctx context.Context, program string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Env = h.env
+	cmd.Dir = h.dir
+	cmd.WaitDelay = time.Second
+	return cmd
+}
+
+// ok runs rdd, which must succeed, and returns its standard output.
+func (h *home) ok(args ...string) string {
+	h.t.Helper()
+	r := h.run(args...)
+	if r.code != 0 {
+		h.t.Fatalf("rdd %s: exit code %d\n%s%s", strings.Join(args, " "), r.code, r.stdout, r.stderr)
+	}
+	return r.stdout
+}
+
+// fails runs rdd, which must end with the exit code and say all the words.
+func (h *home) fails(code int, words []string, args ...string) result {
+	h.t.Helper()
+	r := h.run(args...)
+	if r.code != code {
+		h.t.Errorf("rdd %s: exit code %d, want %d\n%s%s", strings.Join(args, " "), r.code, code, r.stdout, r.stderr)
+	}
+	for _, word := range words {
+		if !strings.Contains(r.stderr, word) {
+			h.t.Errorf("rdd %s: standard error does not say %q:\n%s", strings.Join(args, " "), word, r.stderr)
+		}
+	}
+	return r
+}
+
+// path returns one of the instance's paths.
+func (h *home) path(key string) string {
+	h.t.Helper()
+	return strings.TrimSpace(h.ok("service", "paths", key))
+}
+
+// serviceStatus is the part of `service status -o json` that tests read.
+type serviceStatus struct {
+	Created     bool
+	Started     bool
+	PID         int
+	Ready       bool
+	Version     string
+	Address     string
+	Controllers string
+	Uptime      float64
+	Memory      int64
+}
+
+func (h *home) status() serviceStatus {
+	h.t.Helper()
+	var status serviceStatus
+	if err := json.Unmarshal([]byte(h.ok("service", "status", "-o", "json")), &status); err != nil {
+		h.t.Fatal(err)
+	}
+	return status
+}
+
+// config returns the configuration of a client of the daemon, which must be
+// ready.
+func (h *home) config() *rest.Config {
+	h.t.Helper()
+	config, err := clientcmd.BuildConfigFromFlags("", h.path("config"))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	config.QPS = -1
+	return config
+}
+
+func (h *home) client() ctrlclient.WithWatch {
+	h.t.Helper()
+	c, err := client.New(h.path("config"))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return c
+}
+
+// eventually waits until a condition holds.
+func (h *home) eventually(what string, condition func() (bool, string)) {
+	h.t.Helper()
+	deadline := time.Now().Add(patience)
+	for {
+		holds, state := condition()
+		if holds {
+			return
+		}
+		if time.Now().After(deadline) {
+			h.t.Fatalf("never: %s; last: %s", what, state)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// files returns everything in the home directory.
+func (h *home) files() []string {
+	h.t.Helper()
+	var files []string
+	err := filepath.WalkDir(h.dir, func(path string, _ os.DirEntry, err error) error {
+		if path != h.dir {
+			files = append(files, strings.TrimPrefix(path, h.dir))
+		}
+		return err
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return files
+}
+
+// get makes a request to the API server's port as curl would.
+func (h *home) get(path string) (int, error) {
+	config := rest.CopyConfig(h.config())
+	transport, err := rest.TransportFor(config)
+	if err != nil {
+		return 0, err
+	}
+	request, err := http.NewRequestWithContext(h.t.Context(), http.MethodGet, config.Host+path, nil)
+	if err != nil {
+		return 0, err
+	}
+	response, err := (&http.Client{Transport: transport}).Do(request)
+	if err != nil {
+		return 0, err
+	}
+	return response.StatusCode, response.Body.Close()
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package program_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestDamagedStore: the error says which file and what reset would do, and the
+// file stays.
+func TestDamagedStore(t *testing.T) {
+	h := newHome(t)
+	h.ok("service", "start")
+	h.ok("service", "stop")
+	file := filepath.Join(h.path("dir"), "store.db")
+	for name, damage := range map[string]func() error{
+		"rubbish": func() error { return os.WriteFile(file, []byte(strings.Repeat("rubbish ", 4096)), 0o600) },
+		"empty":   func() error { return os.Truncate(file, 0) },
+		"missing": func() error { return os.Remove(file) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := damage(); err != nil {
+				t.Fatal(err)
+			}
+			before, _ := os.ReadFile(file)
+			words := []string{file, "damaged", "rdd service reset", "lost"}
+			h.fails(1, words, "service", "start")
+			h.fails(1, words, "ctl", "get", "ns")
+			h.fails(1, words, "service", "serve")
+			if after, _ := os.ReadFile(file); string(after) != string(before) {
+				t.Error("the damaged store was changed")
+			}
+			h.ok("service", "reset")
+			h.ok("service", "start")
+			h.ok("service", "stop")
+		})
+	}
+}
+
+func TestNewerStore(t *testing.T) {
+	h := newHome(t)
+	h.ok("service", "start")
+	h.ok("service", "stop")
+	record := filepath.Join(h.path("dir"), "store.db.json")
+	if err := os.WriteFile(record, []byte(`{"format":99,"version":"9.0.0"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.fails(1, []string{"9.0.0", "store.db", "format 99", "rdd service reset"}, "service", "start")
+}
+
+// TestAnotherVersion: the daemon that runs is another rdd.
+func TestAnotherVersion(t *testing.T) {
+	h := newHome(t)
+	h.ok("service", "start")
+	state := filepath.Join(h.path("dir"), "daemon.json")
+	data, err := os.ReadFile(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.Replace(string(data), h.status().Version, "9.0.0", 1)
+	if err := os.WriteFile(state, []byte(changed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	words := []string{"9.0.0", "rdd service stop"}
+	h.fails(5, words, "service", "start")
+	h.fails(5, words, "ctl", "get", "ns")
+	h.fails(5, words, "set", "running=false")
+	h.ok("service", "status")
+	h.ok("service", "stop")
+	h.ok("service", "start")
+}
