@@ -25,9 +25,14 @@ LDFLAGS     = -s -w $(if $(VERSION),-X $(MODULE)/internal/version.rdd=$(VERSION)
   -X k8s.io/component-base/version.gitMinor=$(KUBE_MINOR)
 
 # Programs are built without cgo: no C compiler is needed, and every platform
-# has the same SQLite.
-build: export CGO_ENABLED = 0
-cross: export CGO_ENABLED = 0
+# has the same SQLite. Everything is compiled in one way, as to compile
+# Kubernetes twice takes minutes; the race detector alone needs cgo.
+export CGO_ENABLED = 0
+export GOFLAGS     = -trimpath
+test: export CGO_ENABLED = 1
+
+# The compiler is quicker when it collects less garbage.
+lint cross: export GOGC = 400
 
 .PHONY: help build run test check lint generate check-generated bench cross clean
 
@@ -35,13 +40,13 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## Build the programs into bin/
-	go build $(RACE) -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
+	go build $(RACE) -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
 
 run: build ## Start an instance and show a container appear as an object
 	go run ./hack/run
 
-test: build ## Run every test, with the race detector
-	CGO_ENABLED=1 $(GOTESTSUM) --format testname --format-hide-empty-pkg -- -race -timeout 30m ./...
+test: ## Run every test, with the race detector
+	$(GOTESTSUM) --format testname --format-hide-empty-pkg -- -race -timeout 30m ./...
 
 check: lint check-generated test ## Everything that must hold before a commit
 
@@ -62,7 +67,7 @@ bench: build ## Measure, and print the figures beside the budgets
 cross: ## Build and vet for every platform
 	@for platform in $(PLATFORMS); do \
 	  os=$${platform%/*} arch=$${platform#*/}; echo "== $$platform"; \
-	  GOOS=$$os GOARCH=$$arch go build -trimpath -o /dev/null ./... || exit 1; \
+	  GOOS=$$os GOARCH=$$arch go build -o /dev/null ./cmd/... || exit 1; \
 	  GOOS=$$os GOARCH=$$arch go vet ./... || exit 1; \
 	done
 

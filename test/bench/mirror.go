@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
+
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/test/fakedocker"
+)
+
+const (
+	images  = 100
+	volumes = 100
+	burst   = 500
+
+	bulkImage = "bench/bulk:latest"
+	lifeImage = "bench/life:latest"
+)
+
+// bench is a daemon with a simulated engine, and a watch of the mirrors.
+type bench struct {
+	options
+	*report
+	daemon *daemon
+	engine *fakedocker.Server
+	docker *client.Client
+	seen   *watcher
+}
+
+// withEngine measures a daemon that is up, and whose engine, with a number of
+// containers, is not connected yet.
+func withEngine(ctx context.Context, o options, r *report, containers int, measure func(*bench) error) error {
+	d, err := newDaemon(o.program)
+	if err != nil {
+		return err
+	}
+	defer d.remove()
+	if err := os.MkdirAll(d.home, 0o700); err != nil {
+		return err
+	}
+	engine := fakedocker.New(fakedocker.Config{})
+	if err := engine.ListenUnix(filepath.Join(d.home, "d.sock")); err != nil {
+		return err
+	}
+	defer engine.Close()
+	engine.AddContainers(containers, fakedocker.ContainerOptions{Image: bulkImage, Running: true, Ports: 1})
+	for i := range images - 2 {
+		engine.AddImage(fmt.Sprintf("bench/i-%d:latest", i))
+	}
+	engine.AddImage(lifeImage)
+	for i := range volumes {
+		engine.AddVolume(fmt.Sprintf("v-%d", i))
+	}
+	docker, err := client.New(client.WithHost(engine.Endpoint()))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = docker.Close() }()
+	if _, err := d.run(ctx, "service", "start"); err != nil {
+		return err
+	}
+	seen, err := watchMirrors(ctx, d)
+	if err != nil {
+		return err
+	}
+	defer seen.stop()
+	return measure(&bench{options: o, report: r, daemon: d, engine: engine, docker: docker, seen: seen})
+}
+
+// thousand measures everything of an engine with 1,000 containers.
+func thousand(ctx context.Context, o options, r *report) error {
+	return withEngine(ctx, o, r, 0, func(b *bench) error {
+		// An engine without containers first: single events, undisturbed.
+		if err := b.connect(ctx, images-1+volumes); err != nil {
+			return err
+		}
+		if err := b.lifeOf(ctx); err != nil {
+			return err
+		}
+		return withEngine(ctx, o, r, 1000, func(b *bench) error { return b.bulk(ctx, 1000) })
+	})
+}
+
+func large(ctx context.Context, o options, r *report) error {
+	if o.many == 0 {
+		return nil
+	}
+	return withEngine(ctx, o, r, o.many, func(b *bench) error { return b.bulk(ctx, o.many) })
+}
+
+// connect names the engine's endpoint and waits until so many mirrors are seen.
+func (b *bench) connect(ctx context.Context, mirrors int) error {
+	if _, err := b.daemon.run(ctx, "set", "--wait=false", "running=true", "containerEngine.endpoint="+b.engine.Endpoint()); err != nil {
+		return err
+	}
+	return b.seen.wait(ctx, mirrors)
+}
+
+// budget is what a figure may be at 1,000 containers; there is none at others.
+func budget(n int, must, goal value) (value, value) {
+	if n != 1000 {
+		return 0, 0
+	}
+	return must, goal
+}
+
+// bulk measures the first sync, memory, a burst, and a single container on top.
+func (b *bench) bulk(ctx context.Context, n int) error {
+	mirrors := n + images + volumes
+	before, err := b.daemon.usage(ctx)
+	if err != nil {
+		return err
+	}
+	begin := time.Now()
+	if err := b.connect(ctx, mirrors); err != nil {
+		return err
+	}
+	took := time.Since(begin)
+	after, err := b.daemon.usage(ctx)
+	if err != nil {
+		return err
+	}
+	must, goal := budget(n, 8, 4)
+	b.single(fmt.Sprintf("full sync of %d containers, %d images, %d volumes", n, images, volumes), "s", took.Seconds(), must, goal)
+	must, goal = budget(n, 12, 6)
+	b.single("… CPU an object", "ms", milliseconds(after.cpu-before.cpu)/float64(mirrors), must, goal)
+
+	memory, cpu, err := b.daemon.rest(ctx, b.rest)
+	if err != nil {
+		return err
+	}
+	must, goal = budget(n, 240, 180)
+	b.single(fmt.Sprintf("resident with %d mirrors", mirrors), "MB", memory, must, goal)
+	b.single("… CPU at rest", "% of a core", cpu, 0, 0)
+
+	if n := b.seen.resumed.Load(); n > 0 {
+		b.single("… watches that were ended and resumed", "", float64(n), 0, 0)
+	}
+	begin = time.Now()
+	b.engine.AddContainers(burst, fakedocker.ContainerOptions{Image: bulkImage, NamePrefix: "burst-", Running: true})
+	if err := b.seen.wait(ctx, mirrors+burst); err != nil {
+		return err
+	}
+	must, goal = budget(n, 5, 2.5)
+	b.single(fmt.Sprintf("burst of %d containers beside %d", burst, n), "s", time.Since(begin).Seconds(), must, goal)
+	if err := b.seen.quiet(ctx); err != nil {
+		return err
+	}
+	var created []time.Duration
+	for i := range b.lives {
+		_, took, err := b.create(ctx, fmt.Sprintf("one-%d", i))
+		if err != nil {
+			return err
+		}
+		created = append(created, took)
+	}
+	must = 10
+	if n > 1000 {
+		must = 12
+	}
+	b.times(fmt.Sprintf("one new container beside %d others", n+burst), time.Millisecond, created, must, 5)
+	return nil
+}
+
+// create makes a container, and returns how long after the engine's answer its
+// mirror was seen.
+func (b *bench) create(ctx context.Context, name string) (string, time.Duration, error) {
+	response, err := b.docker.ContainerCreate(ctx, client.ContainerCreateOptions{Name: name, Config: &container.Config{Image: lifeImage}})
+	if err != nil {
+		return "", 0, err
+	}
+	took, err := b.seen.until(ctx, time.Now(), response.ID, containersv1alpha1.PhaseCreated)
+	return response.ID, took, err
+}
+
+// lifeOf measures single containers from creation to removal.
+func (b *bench) lifeOf(ctx context.Context) error {
+	if err := b.seen.quiet(ctx); err != nil {
+		return err
+	}
+	before, err := b.daemon.usage(ctx)
+	if err != nil {
+		return err
+	}
+	written := b.seen.events()
+	var created, started, removed []time.Duration
+	for i := range b.lives {
+		id, took, err := b.create(ctx, fmt.Sprintf("life-%d", i))
+		if err != nil {
+			return err
+		}
+		created = append(created, took)
+		for _, step := range []struct {
+			do   func() error
+			want containersv1alpha1.Phase
+			into *[]time.Duration
+		}{
+			{func() error { _, err := b.docker.ContainerStart(ctx, id, client.ContainerStartOptions{}); return err }, containersv1alpha1.PhaseRunning, &started},
+			{func() error { _, err := b.docker.ContainerStop(ctx, id, client.ContainerStopOptions{}); return err }, containersv1alpha1.PhaseExited, new([]time.Duration)},
+			{func() error { _, err := b.docker.ContainerRemove(ctx, id, client.ContainerRemoveOptions{}); return err }, gone, &removed},
+		} {
+			if err := step.do(); err != nil {
+				return err
+			}
+			took, err := b.seen.until(ctx, time.Now(), id, step.want)
+			if err != nil {
+				return err
+			}
+			*step.into = append(*step.into, took)
+		}
+	}
+	after, err := b.daemon.usage(ctx)
+	if err != nil {
+		return err
+	}
+	lives := float64(b.lives)
+	b.times("create: engine's answer to object seen", time.Millisecond, created, 8, 4)
+	b.times("start: engine's answer to object seen", time.Millisecond, started, 8, 4)
+	b.times("remove: engine's answer to object gone", time.Millisecond, removed, 10, 6)
+	b.single("daemon CPU for one life", "ms", milliseconds(after.cpu-before.cpu)/lives, 30, 15)
+	b.single("writes for one life", "events", float64(b.seen.events()-written)/lives, 6, 5)
+	return nil
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
