@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -18,10 +17,6 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service"
 )
-
-// gcPercent trades processor time for memory: the daemon's garbage is small
-// beside what it keeps.
-const gcPercent = 50
 
 func (e *env) serveCommand() *cobra.Command {
 	var f runFlags
@@ -92,7 +87,6 @@ func (r *serveRun) serve(ctx context.Context) error {
 	}
 	defer closeLog()
 
-	debug.SetGCPercent(gcPercent)
 	ctx, stop := signal.NotifyContext(ctx, endSignals...)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once

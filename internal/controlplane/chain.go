@@ -57,6 +57,14 @@ var setFeatures = sync.OnceValue(func() error {
 		// Peers that know each other by leases: there are none.
 		string(features.APIServerIdentity):                   false,
 		string(features.UnknownVersionInteroperabilityProxy): false,
+		// Each costs timers, goroutines or memory for every resource, for the sake
+		// of clusters: old pages of lists come from the store, priority and
+		// fairness is not there to ask for the cost of a list, and the cache and the
+		// store that it reads are in one process.
+		string(features.ListFromCacheSnapshot):       false,
+		string(features.SizeBasedListCostEstimate):   false,
+		string(features.DetectCacheInconsistency):    false,
+		string(features.ConcurrentWatchObjectDecode): false,
 	})
 })
 
@@ -131,7 +139,7 @@ func (c *chain) makeGeneric(cfg Config) error {
 	g.RequestTimeout = requestTimeout
 	g.ShutdownWatchTerminationGracePeriod = watchDrain
 	g.LongRunningFunc = filters.BasicLongRunningRequestCheck(sets.NewString("watch"), sets.NewString())
-	g.EnableProfiling = cfg.Profiling
+	g.EnableProfiling = true // /debug/pprof, for administrators as all else
 	g.ReadyzChecks = append(g.ReadyzChecks, cfg.ReadyChecks...)
 	g.AddHealthChecks(storeCheck(cfg.Store))
 	g.AggregatedDiscoveryGroupManager = aggregated.NewResourceManager("apis")

@@ -46,8 +46,6 @@ type Config struct {
 
 	// ReadyChecks are added to GET /readyz.
 	ReadyChecks []healthz.HealthChecker
-	// Profiling serves /debug/pprof to the administrator.
-	Profiling bool
 
 	loopbackToken string
 	drain         *drain

@@ -30,12 +30,6 @@ import (
 // cluster, so that its tools can read a store.
 const keyPrefix = "/registry"
 
-// uncached are the resources that are written often and read seldom: their
-// watches go to the store.
-var uncached = map[schema.GroupResource]bool{
-	{Resource: "events"}: true,
-}
-
 // storages connects the registries of the API server with the store.
 type storages struct {
 	store *store.Store
@@ -120,7 +114,9 @@ func (s storages) open(
 		raw.Close()
 		_ = client.Close()
 	}
-	if uncached[config.GroupResource] {
+	// A cache costs timers and goroutines even at rest. The built-in resources
+	// are few, and their watchers are this process's own: they read the store.
+	if _, custom := newFunc().(*unstructured.Unstructured); !custom {
 		return raw, sync.OnceFunc(closeRaw), nil
 	}
 	cached, err := cacher.NewCacherFromConfig(cacher.Config{

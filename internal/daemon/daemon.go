@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"runtime/debug"
 	"strconv"
 	"sync"
 	"time"
@@ -181,6 +180,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	}
 	stages := newStages(d.Log, d.fail)
 	defer stages.end()
+	stages.start("memory", runTrimmer)
 	stages.start("store watch", func(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
@@ -251,7 +251,6 @@ func (d *daemon) start(ctx context.Context, stages *stages) error {
 		return err
 	}
 	d.gates.Pass(readiness.Announced)
-	debug.FreeOSMemory() // what the start took and the rest of the life does not
 	return nil
 }
 

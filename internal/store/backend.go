@@ -7,12 +7,13 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/k3s-io/kine/pkg/logstructured"
 	"github.com/k3s-io/kine/pkg/server"
 )
 
-// backend is kine's, made to tell of two things that kine keeps to itself: a
+// backend is kine's, mended and made to tell of what kine keeps to itself: a
 // write that failed, and a file that proves to be damaged while it is in use.
 type backend struct {
 	server.Backend
@@ -25,21 +26,48 @@ type backend struct {
 }
 
 func newBackend(log logstructured.Log) *backend {
-	return &backend{Backend: logstructured.New(appendLog{log}), damaged: make(chan struct{})}
+	return &backend{Backend: logstructured.New(&mendedLog{Log: log}), damaged: make(chan struct{})}
 }
 
-// appendLog notes why a write failed in the context's [writeFailure]. kine
-// takes a failure for a revision that somebody else wrote: a create on a full
-// disk would succeed, and an update would be a conflict, tried again for ever.
-type appendLog struct{ logstructured.Log }
+// mendedLog is kine's log without two of its faults.
+//
+// kine takes a write that failed for a revision that somebody else wrote: a
+// create on a full disk would succeed, and an update would be a conflict, tried
+// again for ever. Append notes why it failed in the context's [writeFailure].
+//
+// kine's note of the newest revision stays behind when two writes end at once,
+// until the next one. Readers that wait until a cache is as new as the store
+// would wait for ever, as the progress that they are told of ends at the note.
+type mendedLog struct {
+	logstructured.Log
+	newest atomic.Int64 // revision that was written
+}
 
 // Append implements [logstructured.Log].
-func (l appendLog) Append(ctx context.Context, event *server.Event) (int64, error) {
+func (l *mendedLog) Append(ctx context.Context, event *server.Event) (int64, error) {
 	revision, err := l.Log.Append(ctx, event)
 	if failure, ok := ctx.Value(writeFailureKey{}).(*writeFailure); ok && err != nil {
 		failure.err = err
 	}
+	if err == nil {
+		l.wrote(revision)
+	}
 	return revision, err
+}
+
+func (l *mendedLog) wrote(revision int64) {
+	for {
+		newest := l.newest.Load()
+		if revision <= newest || l.newest.CompareAndSwap(newest, revision) {
+			return
+		}
+	}
+}
+
+// CurrentRevision implements [logstructured.Log].
+func (l *mendedLog) CurrentRevision(ctx context.Context) (int64, error) {
+	revision, err := l.Log.CurrentRevision(ctx)
+	return max(revision, l.newest.Load()), err
 }
 
 // writeFailure is why the write of one call failed.

@@ -8,7 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -118,6 +120,28 @@ func TestFailedWritesAreErrors(t *testing.T) {
 	execute(`DROP TRIGGER full`)
 	put(t, c.KV, "/registry/a", "two", revision)
 	put(t, c.KV, "/registry/b", "one", 0)
+}
+
+// TestNewestRevisionIsKnown: after writes that ended at the same time the store
+// knows the newest of them, though none follows. Progress is reported up to it.
+func TestNewestRevisionIsKnown(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "store.db"))
+	defer s.Close()
+	c := s.Client()
+	defer func() { _ = c.Close() }()
+	const writers = 4
+	for round := range 200 {
+		revisions := make([]int64, writers)
+		var writing sync.WaitGroup
+		for i := range writers {
+			writing.Go(func() { revisions[i] = put(t, c.KV, fmt.Sprintf("/registry/%d/%d", round, i), "", 0) })
+		}
+		writing.Wait()
+		current, err := s.backend.CurrentRevision(t.Context())
+		if newest := slices.Max(revisions); err != nil || current != newest {
+			t.Fatalf("round %d: the store's revision is %d, %v; %d was written", round, current, err, newest)
+		}
+	}
 }
 
 func TestWatchesSeeEveryWriteInOrder(t *testing.T) {

@@ -79,7 +79,7 @@ func withEngine(ctx context.Context, o options, r *report, containers int, measu
 func thousand(ctx context.Context, o options, r *report) error {
 	return withEngine(ctx, o, r, 0, func(b *bench) error {
 		// An engine without containers first: single events, undisturbed.
-		if err := b.connect(ctx, images-1+volumes); err != nil {
+		if err := b.connect(ctx, images+volumes); err != nil {
 			return err
 		}
 		if err := b.lifeOf(ctx); err != nil {
