@@ -33,6 +33,10 @@ type Manager struct {
 	sole        bool
 	log         *slog.Logger
 	inner       ctrl.Manager
+
+	// ending ends when the manager is told to end; end ends it.
+	ending context.Context
+	end    context.CancelFunc
 }
 
 // Config describes a manager.
@@ -47,7 +51,9 @@ type Config struct {
 
 // New returns a manager that does nothing yet.
 func New(cfg Config) *Manager {
-	return &Manager{controllers: cfg.Controllers, rest: cfg.REST, sole: cfg.Sole, log: cfg.Log}
+	m := &Manager{controllers: cfg.Controllers, rest: cfg.REST, sole: cfg.Sole, log: cfg.Log}
+	m.ending, m.end = context.WithCancel(context.Background())
+	return m
 }
 
 // Install brings the controllers' definitions to the API server, and returns
@@ -78,6 +84,10 @@ func (m *Manager) Setup() error {
 	inner, err := ctrl.NewManager(m.rest, ctrl.Options{
 		Scheme: scheme,
 		Cache:  ctrlcache.Options{DefaultTransform: ctrlcache.TransformStripManagedFields()},
+		NewCache: func(config *rest.Config, options ctrlcache.Options) (ctrlcache.Cache, error) {
+			inner, err := ctrlcache.New(config, options)
+			return endingCache{inner, m.ending}, err
+		},
 		// Tests run several managers in one process.
 		Controller:              config.Controller{SkipNameValidation: ptr.To(true)},
 		Metrics:                 metricsserver.Options{BindAddress: "0"},
@@ -100,7 +110,26 @@ func (m *Manager) Setup() error {
 }
 
 // Run runs the controllers until ctx ends, and then waits for them.
-func (m *Manager) Run(ctx context.Context) error { return m.inner.Start(ctx) }
+func (m *Manager) Run(ctx context.Context) error {
+	defer context.AfterFunc(ctx, m.end)()
+	return m.inner.Start(ctx)
+}
+
+// endingCache is a cache for whose first sync nobody waits any more when the
+// manager ends. controller-runtime's manager would wait, for ever.
+type endingCache struct {
+	ctrlcache.Cache
+	ending context.Context
+}
+
+// WaitForCacheSync implements [ctrlcache.Informers]. It is true of a manager
+// that ends, whose controllers end by themselves.
+func (c endingCache) WaitForCacheSync(ctx context.Context) bool {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(c.ending, cancel)()
+	return c.Cache.WaitForCacheSync(ctx) || c.ending.Err() != nil
+}
 
 // WaitSynced returns when every kind of the controllers is in the caches. Run
 // must have been called.

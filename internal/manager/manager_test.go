@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package manager_test
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/app"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/controlplanetest"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/mirror"
+
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+)
+
+// patience is how long a manager may take to end on a busy machine.
+const patience = 20 * time.Second
+
+// mute answers no watch until its request is given up.
+type mute struct {
+	http.RoundTripper
+	asked chan struct{}
+}
+
+func (m mute) RoundTrip(request *http.Request) (*http.Response, error) {
+	if request.URL.Query().Get("watch") == "" {
+		return m.RoundTripper.RoundTrip(request)
+	}
+	select {
+	case m.asked <- struct{}{}:
+	default:
+	}
+	<-request.Context().Done()
+	return nil, request.Context().Err()
+}
+
+// TestEndsBeforeCachesAreFull: a manager whose caches never fill ends when it is
+// told to.
+func TestEndsBeforeCachesAreFull(t *testing.T) {
+	env := controlplanetest.Start(t)
+	controllers := append(mirror.Controllers(func(containersv1alpha1.ContainerEngineSpec) (engine.Engine, error) {
+		return nil, nil
+	}), app.Controllers()...)
+	env.Install(controllers)
+	asked := make(chan struct{}, 1)
+	config := rest.CopyConfig(env.Server.ClientConfig())
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return mute{next, asked} })
+	m := manager.New(manager.Config{Controllers: controllers, REST: config, Log: slog.New(slog.DiscardHandler)})
+	if err := m.Setup(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- m.Run(ctx) }()
+	<-asked
+	cancel()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(patience):
+		t.Fatal("the manager does not end")
+	}
+}
