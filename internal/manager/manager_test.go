@@ -4,6 +4,7 @@ package manager_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"testing"
@@ -57,6 +58,11 @@ func TestEndsBeforeCachesAreFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
+	over, give := context.WithCancel(t.Context())
+	give()
+	if err := m.WaitSynced(over); !errors.Is(err, context.Canceled) { // the kinds are wanted now
+		t.Fatal(err)
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- m.Run(ctx) }()
 	<-asked
