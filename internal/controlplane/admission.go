@@ -18,17 +18,19 @@ import (
 )
 
 // newAdmission returns what every write passes: the life of namespaces,
-// policies in CEL, and webhooks.
-func newAdmission(c *chain) (admission.Interface, error) {
+// policies in CEL, webhooks, and what is not tracked.
+func newAdmission(c *chain, cfg Config) (admission.Interface, error) {
 	plugins := admission.NewPlugins()
 	order := []string{
 		lifecycle.PluginName,
+		untrackedName,
 		mutatingpolicy.PluginName,
 		mutatingwebhook.PluginName,
 		validatingpolicy.PluginName,
 		validatingwebhook.PluginName,
 	}
 	lifecycle.Register(plugins)
+	untracked{resources: cfg.Untracked}.register(plugins)
 	mutatingpolicy.Register(plugins)
 	mutatingwebhook.Register(plugins)
 	validatingpolicy.Register(plugins)

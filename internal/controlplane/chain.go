@@ -165,8 +165,8 @@ func (c *chain) makeAuth(cfg Config) (err error) {
 	return nil
 }
 
-func (c *chain) makeAdmission(Config) (err error) {
-	c.admission, err = newAdmission(c)
+func (c *chain) makeAdmission(cfg Config) (err error) {
+	c.admission, err = newAdmission(c, cfg)
 	c.generic.AdmissionControl = c.admission
 	return err
 }

@@ -19,6 +19,7 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/version"
 	"k8s.io/apiserver/pkg/server/healthz"
@@ -44,6 +45,8 @@ type Config struct {
 	// Version is what GET /version answers.
 	Version string
 
+	// Untracked are the resources whose fields' writers are not noted.
+	Untracked []schema.GroupResource
 	// ReadyChecks are added to GET /readyz.
 	ReadyChecks []healthz.HealthChecker
 

@@ -20,15 +20,18 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	applycorev1 "k8s.io/client-go/applyconfigurations/core/v1"
 	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
 
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/controlplanetest"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/mirror"
 )
@@ -66,6 +69,7 @@ func TestAPI(t *testing.T) {
 	t.Run("Anonymous", func(t *testing.T) { testAnonymous(t, env) })
 	t.Run("Discovery", func(t *testing.T) { testDiscovery(t, env) })
 	t.Run("ServerSideApply", func(t *testing.T) { testServerSideApply(t, env) })
+	t.Run("UntrackedFields", func(t *testing.T) { testUntrackedFields(t, env) })
 	t.Run("WatchResumes", func(t *testing.T) { testWatchResumes(t, env) })
 	t.Run("ChunkedList", func(t *testing.T) { testChunkedList(t, env) })
 	t.Run("Deletion", func(t *testing.T) { testDeletion(t, env) })
@@ -185,6 +189,52 @@ func testServerSideApply(t *testing.T, env *controlplanetest.Env) {
 	}
 	if got, err := maps.Get(t.Context(), "applied", metav1.GetOptions{}); err != nil || got.Data["key"] != "b" {
 		t.Errorf("applied: %v, %v", got.Data, err)
+	}
+}
+
+// testUntrackedFields sees that nobody's fields of mirrors are noted until
+// somebody applies, whose conflicts are then found.
+func testUntrackedFields(t *testing.T, env *controlplanetest.Env) {
+	client, err := dynamic.NewForConfig(env.Remote())
+	if err != nil {
+		t.Fatal(err)
+	}
+	volumes := client.Resource(containersv1alpha1.GroupVersion.WithResource("volumes")).Namespace("default")
+	volume := func(name, color string) *unstructured.Unstructured {
+		object := &unstructured.Unstructured{}
+		object.SetAPIVersion(containersv1alpha1.GroupVersion.String())
+		object.SetKind("Volume")
+		object.SetName(name)
+		object.SetLabels(map[string]string{"color": color})
+		return object
+	}
+	managers := func(object *unstructured.Unstructured) (names []string) {
+		for _, entry := range object.GetManagedFields() {
+			names = append(names, entry.Manager)
+		}
+		slices.Sort(names)
+		return names
+	}
+	created, err := volumes.Create(t.Context(), volume("created", "red"), metav1.CreateOptions{FieldManager: "one"})
+	if err != nil || len(managers(created)) != 0 {
+		t.Fatalf("a new object: managers %q, %v", managers(created), err)
+	}
+	created.SetAnnotations(map[string]string{"a": "b"})
+	updated, err := volumes.Update(t.Context(), created, metav1.UpdateOptions{FieldManager: "one"})
+	if err != nil || len(managers(updated)) != 0 {
+		t.Fatalf("after an update: managers %q, %v", managers(updated), err)
+	}
+	_, err = volumes.Apply(t.Context(), "created", volume("created", "blue"), metav1.ApplyOptions{FieldManager: "two"})
+	if !apierrors.IsConflict(err) {
+		t.Errorf("another's value was applied: %v", err)
+	}
+	applied, err := volumes.Apply(t.Context(), "applied", volume("applied", "red"), metav1.ApplyOptions{FieldManager: "one"})
+	if err != nil || !slices.Equal(managers(applied), []string{"one"}) {
+		t.Fatalf("an object made by apply: managers %q, %v", managers(applied), err)
+	}
+	_, err = volumes.Apply(t.Context(), "applied", volume("applied", "blue"), metav1.ApplyOptions{FieldManager: "two"})
+	if !apierrors.IsConflict(err) {
+		t.Errorf("another's value was applied: %v", err)
 	}
 }
 

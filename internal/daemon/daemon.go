@@ -18,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/housekeeping"
@@ -173,6 +174,7 @@ func (d *daemon) serve(ctx context.Context) error {
 		Identity:    d.identity,
 		Store:       d.store,
 		Version:     version.Full(),
+		Untracked:   containersv1alpha1.MirrorResources(),
 		ReadyChecks: d.gates.Checks(),
 	})
 	if err != nil {

@@ -13,7 +13,7 @@ const (
 	// gcPercent is how much the heap may grow between collections while there
 	// is work: a burst's cost is collections as much as writes. What it takes is
 	// given back when the work is done.
-	gcPercent = 200
+	gcPercent = 100
 
 	trimInterval = 5 * time.Second
 	// A daemon that allocates less than quietBytes in an interval is at rest; one

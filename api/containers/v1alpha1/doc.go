@@ -34,6 +34,15 @@ const (
 	MirrorFinalizer = "engine.rancherdesktop.io/mirror"
 )
 
+// MirrorResources returns the resources whose objects mirror an engine's.
+func MirrorResources() []schema.GroupResource {
+	var resources []schema.GroupResource
+	for _, resource := range []string{"containers", "images", "volumes", "containernamespaces"} {
+		resources = append(resources, schema.GroupResource{Group: GroupVersion.Group, Resource: resource})
+	}
+	return resources
+}
+
 // AddToScheme registers the types of this package.
 func AddToScheme(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(GroupVersion,

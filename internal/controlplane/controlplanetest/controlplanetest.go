@@ -14,6 +14,7 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/housekeeping"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/logging"
@@ -68,7 +69,7 @@ func (e *Env) Start() {
 	e.Address = listener.Addr().String()
 	e.Server, err = controlplane.New(controlplane.Config{
 		Listener: listener, ServingCert: cert, ServingKey: key,
-		Identity: e.Identity, Store: s, Version: version.Full(),
+		Identity: e.Identity, Store: s, Version: version.Full(), Untracked: containersv1alpha1.MirrorResources(),
 	})
 	e.check(err)
 
