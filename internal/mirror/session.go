@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"sync"
 	"time"
 
@@ -348,100 +347,4 @@ func (s *Session) watchSince() time.Time {
 		return s.lastEvent
 	}
 	return s.state.Info.Clock
-}
-
-// event takes an event of the stream: it names an object, and that is queued.
-func (s *Session) event(e engine.Event) {
-	s.mu.Lock()
-	s.lastEvent = e.At
-	s.mu.Unlock()
-	if e.Gone {
-		s.removals.add(e.Key)
-		s.queue.Add(e.Key)
-		return
-	}
-	if delay := s.pacer.delay(e.Key); delay > 0 {
-		s.queue.AddAfter(e.Key, delay)
-		return
-	}
-	s.queue.Add(e.Key)
-}
-
-// work syncs one object after the other until the queue ends.
-func (s *Session) work(ctx context.Context) {
-	for {
-		key, shutdown := s.queue.Get()
-		if shutdown {
-			return
-		}
-		s.setBusy(key, true)
-		err := s.sync(ctx, key)
-		s.setBusy(key, false)
-		switch {
-		case err == nil:
-			s.queue.Forget(key)
-			s.requeueForeign(key)
-		case ctx.Err() != nil:
-		default:
-			s.log.Debug("sync failed, will try again", "kind", key.Kind, "id", key.ID, "error", err)
-			s.queue.AddRateLimited(key)
-		}
-		s.finishInBatch(key)
-		s.queue.Done(key)
-	}
-}
-
-func (s *Session) finishInBatch(key engine.Key) {
-	s.mu.Lock()
-	current := s.current
-	s.mu.Unlock()
-	if current != nil {
-		current.finish(key)
-	}
-}
-
-func (s *Session) setBusy(key engine.Key, busy bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if busy {
-		s.busy[key] = true
-	} else {
-		delete(s.busy, key)
-	}
-}
-
-// requeueForeign queues an object again where somebody else wrote one of its
-// mirrors while it was synced.
-func (s *Session) requeueForeign(key engine.Key) {
-	for _, m := range s.table.of(key) {
-		if s.table.foreign(nameOf(m)) {
-			s.queue.Add(key)
-			return
-		}
-	}
-}
-
-func (s *Session) isBusy(key engine.Key) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.busy[key]
-}
-
-// tellCounts tells of changed numbers of mirrors, a while after they changed:
-// it must cost nothing for each single one.
-func (s *Session) tellCounts(ctx context.Context) {
-	told := s.State().Counts
-	ticker := s.clock.NewTicker(countDelay)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C():
-			if counts := s.State().Counts; !maps.Equal(counts, told) {
-				told = counts
-				s.changed()
-			}
-		}
-	}
 }

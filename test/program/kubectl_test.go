@@ -22,7 +22,7 @@ spec: {type: moby, endpoint: "unix:///nowhere", resyncPeriod: 30s}
 `
 
 // TestKubectl does with kubectl what its users do: with the one that is built
-// in, and with Debian's, which is seventeen minor versions older.
+// in, and with an older one.
 func TestKubectl(t *testing.T) {
 	h := newHome(t)
 	engine, _ := startEngine(t, 3)
@@ -36,18 +36,24 @@ func TestKubectl(t *testing.T) {
 	if err := os.Symlink(filepath.Join(programs, "rdd"), filepath.Join(h.dir, "kubectl")); err != nil {
 		t.Fatal(err)
 	}
-	t.Run("ctl", func(t *testing.T) { testKubectl(t, h, engine, []string{filepath.Join(programs, "rdd"), "ctl"}, true) })
-	t.Run("named", func(t *testing.T) { testKubectl(t, h, engine, []string{filepath.Join(h.dir, "kubectl")}, true) })
-	t.Run("Debian", func(t *testing.T) {
-		debian, err := exec.LookPath("kubectl")
-		if err != nil {
-			t.Fatal("a kubectl of another version is needed: apt-get install kubernetes-client")
-		}
-		testKubectl(t, h, engine, []string{debian}, false)
-	})
+	t.Run("ctl", func(t *testing.T) { testKubectl(t, h, engine, []string{filepath.Join(programs, "rdd"), "ctl"}) })
+	t.Run("named", func(t *testing.T) { testKubectl(t, h, engine, []string{filepath.Join(h.dir, "kubectl")}) })
+	t.Run("older", func(t *testing.T) { testKubectl(t, h, engine, []string{buildOldKubectl(t, h)}) })
 }
 
-func testKubectl(t *testing.T, h *home, engine *fakedocker.Server, kubectl []string, current bool) {
+// buildOldKubectl builds a kubectl that is some minor versions older.
+func buildOldKubectl(t *testing.T, h *home) string {
+	t.Helper()
+	program := filepath.Join(h.dir, "old", "kubectl")
+	build := exec.CommandContext(t.Context(), "go", "build", "-C", "../oldkubectl", "-o", program, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build a kubectl of another version: %v\n%s", err, out)
+	}
+	return program
+}
+
+func testKubectl(t *testing.T, h *home, engine *fakedocker.Server, kubectl []string) {
 	run := func(args ...string) result { return h.runProgram(kubectl[0], append(kubectl[1:], args...)...) }
 	says := func(words []string, args ...string) string {
 		t.Helper()
@@ -75,9 +81,7 @@ func testKubectl(t *testing.T, h *home, engine *fakedocker.Server, kubectl []str
 	says([]string{"NAME", "CONTAINER", "IMAGE", "STATUS", "PORTS", "ENGINE", "AGE", "running"}, "get", "containers", "-n", namespace)
 	says([]string{"moby", "Connected"}, "get", "containerengine", "-A")
 	says([]string{"busybox:latest"}, "get", "images", "-n", namespace)
-	if current { // older ones read OpenAPI v2 for it
-		says([]string{"exitCode", "startedAt"}, "explain", "container.status")
-	}
+	says([]string{"exitCode", "startedAt"}, "explain", "container.status")
 
 	write(engineManifest)
 	says([]string{"created"}, "apply", "-f", manifest)
