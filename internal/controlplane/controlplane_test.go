@@ -192,22 +192,29 @@ func testServerSideApply(t *testing.T, env *controlplanetest.Env) {
 	}
 }
 
-// testUntrackedFields sees that nobody's fields of mirrors are noted until
-// somebody applies, whose conflicts are then found.
-func testUntrackedFields(t *testing.T, env *controlplanetest.Env) {
+// volumes is a client of a kind whose resources are custom ones.
+func volumes(t *testing.T, env *controlplanetest.Env) dynamic.ResourceInterface {
+	t.Helper()
 	client, err := dynamic.NewForConfig(env.Remote())
 	if err != nil {
 		t.Fatal(err)
 	}
-	volumes := client.Resource(containersv1alpha1.GroupVersion.WithResource("volumes")).Namespace("default")
-	volume := func(name, color string) *unstructured.Unstructured {
-		object := &unstructured.Unstructured{}
-		object.SetAPIVersion(containersv1alpha1.GroupVersion.String())
-		object.SetKind("Volume")
-		object.SetName(name)
-		object.SetLabels(map[string]string{"color": color})
-		return object
-	}
+	return client.Resource(containersv1alpha1.GroupVersion.WithResource("volumes")).Namespace("default")
+}
+
+func volume(name, color string) *unstructured.Unstructured {
+	object := &unstructured.Unstructured{}
+	object.SetAPIVersion(containersv1alpha1.GroupVersion.String())
+	object.SetKind("Volume")
+	object.SetName(name)
+	object.SetLabels(map[string]string{"color": color})
+	return object
+}
+
+// testUntrackedFields sees that nobody's fields of mirrors are noted until
+// somebody applies, whose conflicts are then found.
+func testUntrackedFields(t *testing.T, env *controlplanetest.Env) {
+	volumes := volumes(t, env)
 	managers := func(object *unstructured.Unstructured) (names []string) {
 		for _, entry := range object.GetManagedFields() {
 			names = append(names, entry.Manager)
@@ -448,18 +455,21 @@ func testOpenAPI(t *testing.T, env *controlplanetest.Env) {
 // that asks for it is told so, at once and in the way that makes it list again.
 func TestTooOldWatch(t *testing.T) {
 	env := controlplanetest.Start(t)
-	maps := clientset(t, env.Remote()).CoreV1().ConfigMaps("default")
-	first, err := maps.Create(t.Context(), configMap("old"), metav1.CreateOptions{})
+	env.Install(mirror.Controllers(nil))
+	first, err := volumes(t, env).Create(t.Context(), volume("old", "red"), metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := maps.Create(t.Context(), configMap("new"), metav1.CreateOptions{}); err != nil {
+	if _, err := volumes(t, env).Create(t.Context(), volume("new", "red"), metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	env.Stop()
 	env.Start()
-	maps = clientset(t, env.Remote()).CoreV1().ConfigMaps("default")
-	watcher, err := maps.Watch(t.Context(), metav1.ListOptions{ResourceVersion: first.ResourceVersion})
+	eventually(t, "the kind is served again", func() bool {
+		_, err := volumes(t, env).List(t.Context(), metav1.ListOptions{})
+		return err == nil
+	})
+	watcher, err := volumes(t, env).Watch(t.Context(), metav1.ListOptions{ResourceVersion: first.GetResourceVersion()})
 	if err == nil {
 		event := next(t, watcher)
 		watcher.Stop()
@@ -468,7 +478,7 @@ func TestTooOldWatch(t *testing.T) {
 	if !apierrors.IsResourceExpired(err) && !apierrors.IsGone(err) {
 		t.Errorf("a watch from before the restart: %v, want 410", err)
 	}
-	if got, err := maps.Get(t.Context(), "old", metav1.GetOptions{}); err != nil || got.ResourceVersion != first.ResourceVersion || got.UID != first.UID {
+	if got, err := volumes(t, env).Get(t.Context(), "old", metav1.GetOptions{}); err != nil || got.GetResourceVersion() != first.GetResourceVersion() || got.GetUID() != first.GetUID() {
 		t.Errorf("after the restart: %v, %v", got, err)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/kube-openapi/pkg/builder3"
 	"k8s.io/kube-openapi/pkg/common/restfuladapter"
+	"k8s.io/kube-openapi/pkg/spec3"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/store"
 )
@@ -51,32 +52,39 @@ func (c *chain) addHooks() error {
 	}); err != nil {
 		return err
 	}
+	own, err := c.definitionsDocuments()
+	if err != nil {
+		return err
+	}
 	documents := openapiv3.NewController(definitions)
 	return c.front.AddPostStartHook("rdd-openapi", func(hook genericapiserver.PostStartHookContext) error {
-		if err := c.publishDefinitionsDocument(); err != nil {
-			return err
+		for path, document := range own {
+			c.front.OpenAPIV3VersionedService.UpdateGroupVersion(path, document)
 		}
 		go documents.Run(c.front.OpenAPIV3VersionedService, hook.Done())
 		return nil
 	})
 }
 
-// publishDefinitionsDocument describes CustomResourceDefinitions themselves,
-// which the front server passes on and knows nothing of.
-func (c *chain) publishDefinitionsDocument() error {
-	for _, service := range c.custom.GenericAPIServer.Handler.GoRestfulContainer.RegisteredWebServices() {
+// definitionsDocuments describes CustomResourceDefinitions themselves, which the
+// front server passes on and knows nothing of. It returns documents by path.
+// They share schemas with the front server's, which building changes: all must
+// be built before one is read.
+func (c *chain) definitionsDocuments() (map[string]*spec3.OpenAPI, error) {
+	documents := map[string]*spec3.OpenAPI{}
+	services := c.custom.GenericAPIServer.Handler.GoRestfulContainer.RegisteredWebServices()
+	for i, service := range services {
 		path := strings.TrimPrefix(service.RootPath(), "/")
 		if !strings.HasPrefix(path, "apis/"+apiextensionsv1.GroupName+"/") {
 			continue
 		}
-		document, err := builder3.BuildOpenAPISpecFromRoutes(restfuladapter.AdaptWebServices(
-			append(c.custom.GenericAPIServer.Handler.GoRestfulContainer.RegisteredWebServices()[:0:0], service)), c.generic.OpenAPIV3Config)
+		document, err := builder3.BuildOpenAPISpecFromRoutes(restfuladapter.AdaptWebServices(services[i:i+1]), c.generic.OpenAPIV3Config)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		c.front.OpenAPIV3VersionedService.UpdateGroupVersion(path, document)
+		documents[path] = document
 	}
-	return nil
+	return documents, nil
 }
 
 // discoveryHandler adds the groups of custom resources to GET /apis, for

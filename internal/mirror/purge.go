@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 )
@@ -40,6 +41,13 @@ func purge(ctx context.Context, c client.Client, reader client.Reader, o owner) 
 	return errors.Join(failures...)
 }
 
+// orphaned reports whether an object is a mirror whose ContainerEngine was
+// deleted with the wish to keep what it owns. Mirrors can't outlive it: nobody
+// would keep them true.
+func orphaned(obj client.Object) bool {
+	return len(obj.GetOwnerReferences()) == 0 && controllerutil.ContainsFinalizer(obj, containersv1alpha1.MirrorFinalizer)
+}
+
 func purgeList(ctx context.Context, c client.Client, o owner, list client.ObjectList) error {
 	objects, err := apimeta.ExtractList(list)
 	if err != nil {
@@ -48,7 +56,7 @@ func purgeList(ctx context.Context, c client.Client, o owner, list client.Object
 	var group errgroup.Group // one failure does not stop the others
 	group.SetLimit(purgeWorkers)
 	for _, object := range objects {
-		if m, ok := object.(client.Object); ok && o.owns(m) {
+		if m, ok := object.(client.Object); ok && (o.owns(m) || orphaned(m)) {
 			group.Go(func() error { return release(ctx, c, m) })
 		}
 	}
