@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -45,6 +46,9 @@ type env struct {
 	// Global flags.
 	instanceName string
 	logging      logging.Options
+
+	// ending tells, in a daemon, why it is to end, and nil until then.
+	ending func() error
 }
 
 // Main runs the command line and returns the exit code.
@@ -161,6 +165,9 @@ func (e *env) logger(w io.Writer) (*slog.Logger, error) {
 		return nil, usageError("%w", err)
 	}
 	logging.Capture(log, func(reason string) {
+		if e.ending != nil && e.ending() != nil {
+			runtime.Goexit() // what it waited for won't come any more, and that is all
+		}
 		log.Error("a library ended the program", "reason", reason)
 		os.Exit(fault.ExitFailed)
 	})

@@ -90,6 +90,7 @@ func (r *serveRun) serve(ctx context.Context) error {
 	ctx, stop := signal.NotifyContext(ctx, endSignals...)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	r.ending = ctx.Err
 	return daemon.Run(ctx, daemon.Config{
 		Instance:    r.instance,
 		Controllers: controllers,

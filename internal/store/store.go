@@ -30,6 +30,7 @@ const (
 	// writes by others, of which there are none.
 	pollInterval   = 30 * time.Second
 	notifyInterval = time.Minute
+	closeTimeout   = 5 * time.Second
 	pollBatch      = 500
 
 	// emulatedVersion is an etcd that has watch progress requests.
@@ -102,10 +103,15 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 }
 
 // Close ends the store and waits for all that it started. Clients must have
-// been closed.
+// been closed. When it returns the file is whole by itself: the last connection
+// to be closed has moved the write-ahead log into it.
 func (s *Store) Close() {
 	s.cancel()
 	s.wg.Wait()
+	// A connection whose query was given up is closed a moment after the pool.
+	for deadline := time.Now().Add(closeTimeout); s.dialect.DB.Stats().OpenConnections > 0 && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // Failed is closed when the file turned out to be damaged while in use; Err

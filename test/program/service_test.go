@@ -371,3 +371,17 @@ func TestModes(t *testing.T) {
 		t.Error("the token is on the command line")
 	}
 }
+
+// TestStopAtOnce: a daemon that is stopped while parts of it still begin ends as
+// any other does, with a store that is whole by itself.
+func TestStopAtOnce(t *testing.T) {
+	h := newHome(t)
+	for range 10 {
+		h.ok("service", "start")
+		h.ok("service", "stop")
+		if _, err := os.Stat(filepath.Join(h.path("dir"), "store.db-wal")); !os.IsNotExist(err) {
+			log, _ := os.ReadFile(filepath.Join(h.path("log_dir"), "rdd.stderr.log"))
+			t.Fatalf("the store was not closed: %v\n%s", err, log)
+		}
+	}
+}
