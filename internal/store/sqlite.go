@@ -111,6 +111,18 @@ func touch(path string) error {
 	return file.Close()
 }
 
+// foldLog moves what is left of a write-ahead log into its file, which SQLite
+// does by itself when the last connection is closed. Where it can't, the log
+// stays, and nothing is lost.
+func foldLog(path string) {
+	db, err := sql.Open(driverName, dsn(path, "mode=rw"))
+	if err != nil {
+		return
+	}
+	defer func() { _ = db.Close() }()
+	_, _ = db.ExecContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")
+}
+
 // dsn returns the URI of the database at path (https://www.sqlite.org/uri.html):
 // a drive letter follows a slash.
 func dsn(path, params string) string {

@@ -8,6 +8,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -108,9 +109,16 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 func (s *Store) Close() {
 	s.cancel()
 	s.wg.Wait()
+	if s.dialect == nil { // it was never opened
+		return
+	}
 	// A connection whose query was given up is closed a moment after the pool.
 	for deadline := time.Now().Add(closeTimeout); s.dialect.DB.Stats().OpenConnections > 0 && time.Now().Before(deadline); {
 		time.Sleep(time.Millisecond)
+	}
+	// Of connections that are closed at once none knows itself to be the last.
+	if _, err := os.Stat(s.file + "-wal"); err == nil {
+		foldLog(s.file)
 	}
 }
 
