@@ -32,6 +32,19 @@ func newDaemon(program string) (*daemon, error) {
 	return &daemon{program: program, home: home}, err
 }
 
+// startDaemon returns a daemon that is up.
+func startDaemon(ctx context.Context, program string) (*daemon, error) {
+	d, err := newDaemon(program)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := d.run(ctx, "service", "start"); err != nil {
+		d.remove()
+		return nil, err
+	}
+	return d, nil
+}
+
 // remove ends the daemon, and removes its home directory.
 func (d *daemon) remove() {
 	_, _ = d.run(context.Background(), "service", "delete")

@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -43,9 +42,6 @@ func withEngine(ctx context.Context, o options, r *report, containers int, measu
 		return err
 	}
 	defer d.remove()
-	if err := os.MkdirAll(d.home, 0o700); err != nil {
-		return err
-	}
 	engine := fakedocker.New(fakedocker.Config{})
 	if err := engine.ListenUnix(filepath.Join(d.home, "d.sock")); err != nil {
 		return err

@@ -53,14 +53,11 @@ func starts(ctx context.Context, o options, r *report) error {
 
 // commands measures what users type most, against a daemon that is up.
 func commands(ctx context.Context, o options, r *report) error {
-	d, err := newDaemon(o.program)
+	d, err := startDaemon(ctx, o.program)
 	if err != nil {
 		return err
 	}
 	defer d.remove()
-	if _, err := d.run(ctx, "service", "start"); err != nil {
-		return err
-	}
 	for _, c := range []struct {
 		name string
 		args []string
@@ -85,14 +82,11 @@ func commands(ctx context.Context, o options, r *report) error {
 const settle = 10 * time.Second
 
 func atRest(ctx context.Context, o options, r *report) error {
-	d, err := newDaemon(o.program)
+	d, err := startDaemon(ctx, o.program)
 	if err != nil {
 		return err
 	}
 	defer d.remove()
-	if _, err := d.run(ctx, "service", "start"); err != nil {
-		return err
-	}
 	memory, cpu, err := d.rest(ctx, o.rest)
 	if err != nil {
 		return err
