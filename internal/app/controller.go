@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
@@ -26,18 +25,19 @@ import (
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 )
 
 // CleanupFinalizer is on the App: it goes when everything that the App owns has.
 const CleanupFinalizer = "rdd.rancherdesktop.io/cleanup"
 
-// Setup adds the controller of the App to a manager.
-func Setup(mgr ctrl.Manager, _ *slog.Logger) error {
-	return ctrl.NewControllerManagedBy(mgr).
+// Setup adds the controller of the App to its host.
+func Setup(host manager.Host) error {
+	return ctrl.NewControllerManagedBy(host).
 		Named("app").
 		For(&appv1alpha1.App{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Owns(&containersv1alpha1.ContainerEngine{}, builder.WithPredicates(engineChanged)).
-		Complete(&reconciler{client: mgr.GetClient()})
+		Complete(&reconciler{client: host.GetClient()})
 }
 
 // engineChanged lets through what the App's conditions speak of. How many

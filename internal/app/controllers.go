@@ -4,17 +4,21 @@ package app
 
 import (
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manifest"
 )
 
 // Controllers returns the controllers of the API group.
 func Controllers() []manager.Controller {
 	return []manager.Controller{{
-		Name:        "app",
-		Group:       "app",
-		DependsOn:   []string{"engine"},
-		Definitions: []string{"apps"},
-		Files:       appv1alpha1.CRDs,
+		Name:  "app",
+		Group: "app",
+		// The engine's controller may run elsewhere; its kind must be there.
+		Definitions: []manifest.Source{
+			{Files: appv1alpha1.Files, Path: "crds/app.rancherdesktop.io_apps.yaml"},
+			{Files: containersv1alpha1.Files, Path: "crds/containers.rancherdesktop.io_containerengines.yaml"},
+		},
 		AddToScheme: appv1alpha1.AddToScheme,
 		Setup:       Setup,
 	}}

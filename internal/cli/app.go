@@ -23,6 +23,7 @@ import (
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/properties"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service"
@@ -53,23 +54,23 @@ type waitFlags struct {
 	timeout time.Duration
 }
 
-func addWaitFlags(command *cobra.Command, f *waitFlags) {
-	command.Flags().BoolVar(&f.wait, "wait", true, "wait until what was set is true")
-	command.Flags().DurationVar(&f.timeout, "timeout", settleTimeout, "how long to wait")
+func addWaitFlags(cmd *cobra.Command, f *waitFlags) {
+	cmd.Flags().BoolVar(&f.wait, "wait", true, "wait until what was set is true")
+	cmd.Flags().DurationVar(&f.timeout, "timeout", settleTimeout, "how long to wait")
 }
 
 func (e *env) setCommand() *cobra.Command {
 	var f waitFlags
 	var dryRun bool
-	command := &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "set PROPERTY=VALUE...",
 		Short: "Change settings of the App, and wait until they hold",
 		Long: `Change settings of the App, which is made if there is none, and wait until
 everything that was asked for is true. Without an argument the properties are
 listed.`,
 		Example: `  rdd set running=true containerEngine.endpoint=unix:///var/run/docker.sock`,
-		RunE: func(command *cobra.Command, args []string) error {
-			return e.withApp(command.Context(), f.timeout, func(a *appSession) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return e.withApp(cmd.Context(), f.timeout, func(a *appSession) error {
 				definition, err := a.properties()
 				if err != nil {
 					return err
@@ -86,9 +87,9 @@ listed.`,
 			})
 		},
 	}
-	addWaitFlags(command, &f)
-	command.Flags().BoolVar(&dryRun, "dry-run", false, "only check what was asked for; nothing is changed")
-	return command
+	addWaitFlags(cmd, &f)
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only check what was asked for; nothing is changed")
+	return cmd
 }
 
 func (e *env) printProperties(set *properties.Set) {
@@ -97,63 +98,63 @@ func (e *env) printProperties(set *properties.Set) {
 		if len(property.Enum) > 0 {
 			kind = fmt.Sprint(property.Enum)
 		}
-		_, _ = fmt.Fprintf(e.stdout, "%s (%s", property.Name, kind)
+		_, _ = fmt.Fprintf(e.Stdout, "%s (%s", property.Name, kind)
 		if property.Default != "" {
-			_, _ = fmt.Fprintf(e.stdout, ", default %s", property.Default)
+			_, _ = fmt.Fprintf(e.Stdout, ", default %s", property.Default)
 		}
-		_, _ = fmt.Fprintf(e.stdout, ")\n")
+		_, _ = fmt.Fprintf(e.Stdout, ")\n")
 		if property.Help != "" {
-			_, _ = fmt.Fprintf(e.stdout, "    %s\n", property.Help)
+			_, _ = fmt.Fprintf(e.Stdout, "    %s\n", property.Help)
 		}
 	}
 }
 
 func (e *env) startCommand() *cobra.Command {
 	var f waitFlags
-	command := &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "start",
 		Short: "Start the engine: set running=true, and wait",
-		Args:  noArgs,
-		RunE: func(command *cobra.Command, _ []string) error {
-			return e.withApp(command.Context(), f.timeout, func(a *appSession) error {
+		Args:  command.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return e.withApp(cmd.Context(), f.timeout, func(a *appSession) error {
 				return a.apply(map[string]any{"running": true}, false, f.wait)
 			})
 		},
 	}
-	addWaitFlags(command, &f)
-	return command
+	addWaitFlags(cmd, &f)
+	return cmd
 }
 
 func (e *env) stopCommand() *cobra.Command {
 	var f waitFlags
-	command := &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "stop",
 		Short: "Stop the engine: set running=false, and wait",
-		Args:  noArgs,
-		RunE: func(command *cobra.Command, _ []string) error {
-			inst, err := e.instance()
+		Args:  command.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			inst, err := e.Instance()
 			if err != nil {
 				return err
 			}
 			if exists, err := inst.Exists(); err != nil || !exists {
-				e.say("There is no App: instance %s does not exist.", inst.Name())
+				e.Say("There is no App: instance %s does not exist.", inst.Name())
 				return err
 			}
-			return e.withApp(command.Context(), f.timeout, func(a *appSession) error {
+			return e.withApp(cmd.Context(), f.timeout, func(a *appSession) error {
 				app, err := a.get()
 				if err != nil {
 					return err
 				}
 				if app == nil {
-					e.say("There is no App: nothing runs.")
+					e.Say("There is no App: nothing runs.")
 					return nil
 				}
 				return a.apply(map[string]any{"running": false}, false, f.wait)
 			})
 		},
 	}
-	addWaitFlags(command, &f)
-	return command
+	addWaitFlags(cmd, &f)
+	return cmd
 }
 
 // appSession is one command's conversation with the API server about the App.
@@ -169,7 +170,7 @@ type appSession struct {
 func (e *env) withApp(ctx context.Context, timeout time.Duration, do func(*appSession) error) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	p := newProgress(e.stderr)
+	p := newProgress(e.Stderr)
 	defer p.done()
 	svc, err := e.service(p)
 	if err != nil {
@@ -215,11 +216,11 @@ func (a *appSession) apply(spec map[string]any, dryRun, wait bool) error {
 	}
 	a.progress.done()
 	if dryRun {
-		a.say("It would be accepted. Nothing was changed.")
+		a.Say("It would be accepted. Nothing was changed.")
 		return nil
 	}
 	if !wait {
-		a.say("The App was changed.")
+		a.Say("The App was changed.")
 		return nil
 	}
 	return a.settle(generation)
@@ -284,7 +285,7 @@ func (a *appSession) settle(generation int64) error {
 		}
 		if settled.Status == metav1.ConditionTrue {
 			a.progress.done()
-			a.say("Settled: %s.", settled.Message)
+			a.Say("Settled: %s.", settled.Message)
 			return nil
 		}
 		last = settled.Reason + ": " + settled.Message

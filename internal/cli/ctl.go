@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/kubectl"
 )
@@ -63,22 +64,22 @@ func instanceFlag(args []string) string {
 }
 
 func (e *env) ctl(ctx context.Context, args []string) int {
-	e.instanceName = instanceFlag(args)
-	p := newProgress(e.stderr)
+	e.InstanceName = instanceFlag(args)
+	p := newProgress(e.Stderr)
 	svc, err := e.service(p)
 	if err == nil {
 		_, err = svc.EnsureReady(ctx)
 	}
 	p.done()
 	if err != nil {
-		_, _ = fmt.Fprintf(e.stderr, "%s%v\n", fault.Prefix, err)
+		_, _ = fmt.Fprintf(e.Stderr, "%s%v\n", fault.Prefix, err)
 		return fault.ExitCode(err)
 	}
 	bound := kubectl.Bound{
 		Kubeconfig: svc.Instance.ConfigFile(),
 		CacheDir:   svc.Instance.CacheDir(),
-		Streams:    genericiooptions.IOStreams{In: os.Stdin, Out: e.stdout, ErrOut: e.stderr},
-		AddFlags:   func(root *cobra.Command) { e.addGlobalFlags(root.PersistentFlags()) },
+		Streams:    genericiooptions.IOStreams{In: os.Stdin, Out: e.Stdout, ErrOut: e.Stderr},
+		AddFlags:   func(root *cobra.Command) { e.AddFlags(root.PersistentFlags()) },
 	}
 	return bound.Run(args)
 }
@@ -90,8 +91,8 @@ func (e *env) ctlCommand() *cobra.Command {
 		Use:                "ctl",
 		Short:              "kubectl for this instance, with wait-condition; starts the service if needed",
 		DisableFlagParsing: true,
-		RunE: func(command *cobra.Command, args []string) error {
-			return &exitError{e.ctl(command.Context(), args)}
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return &command.ExitError{Code: e.ctl(cmd.Context(), args)}
 		},
 	}
 }
@@ -102,7 +103,7 @@ func kubectlCommand() *cobra.Command {
 		Short:              "Plain kubectl",
 		DisableFlagParsing: true,
 		RunE: func(_ *cobra.Command, args []string) error {
-			return &exitError{kubectl.Main(args)}
+			return &command.ExitError{Code: kubectl.Main(args)}
 		},
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 )
 
@@ -25,12 +26,12 @@ const (
 func (e *env) logCommand() *cobra.Command {
 	var follow, stdout bool
 	tail := -1
-	command := &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "log",
 		Short: "Print the daemon's log",
-		Args:  noArgs,
-		RunE: func(command *cobra.Command, _ []string) error {
-			inst, err := e.instance()
+		Args:  command.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			inst, err := e.Instance()
 			if err != nil {
 				return err
 			}
@@ -38,17 +39,17 @@ func (e *env) logCommand() *cobra.Command {
 			if stdout {
 				path = inst.StdoutLog()
 			}
-			err = printLog(command.Context(), e.stdout, path, tail, follow)
+			err = printLog(cmd.Context(), e.Stdout, path, tail, follow)
 			if errors.Is(err, os.ErrNotExist) {
 				return fault.New(fault.Failed, "read the log", filepath.Clean(path), errors.New("there is none yet"))
 			}
 			return err
 		},
 	}
-	command.Flags().BoolVarP(&follow, "follow", "f", follow, "go on printing what is added")
-	command.Flags().BoolVar(&stdout, "stdout", stdout, "print the daemon's standard output instead")
-	command.Flags().IntVar(&tail, "tail", tail, "print only this `many` lines from the end; -1 for all")
-	return command
+	cmd.Flags().BoolVarP(&follow, "follow", "f", follow, "go on printing what is added")
+	cmd.Flags().BoolVar(&stdout, "stdout", stdout, "print the daemon's standard output instead")
+	cmd.Flags().IntVar(&tail, "tail", tail, "print only this `many` lines from the end; -1 for all")
+	return cmd
 }
 
 // printLog prints the last lines of the file, all where tail is negative, and

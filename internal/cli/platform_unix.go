@@ -4,14 +4,6 @@
 
 package cli
 
-import (
-	"os"
-
-	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
-)
-
-// endSignals ask the daemon to end.
-var endSignals = []os.Signal{unix.SIGINT, unix.SIGTERM}
+import "github.com/spf13/cobra"
 
 func (e *env) addPlatformCommands(*cobra.Command) {}

@@ -3,17 +3,13 @@
 package cli
 
 import (
-	"os"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service"
 )
-
-// endSignals ask the daemon to end. Go reports CTRL_C and CTRL_BREAK as
-// interrupts.
-var endSignals = []os.Signal{os.Interrupt}
 
 // addPlatformCommands adds the command with which `service stop` reaches a
 // process on another console.
@@ -25,7 +21,7 @@ func (e *env) addPlatformCommands(parent *cobra.Command) {
 		RunE: func(_ *cobra.Command, args []string) error {
 			pid, err := strconv.Atoi(args[0])
 			if err != nil {
-				return usageError("%q is no process ID", args[0])
+				return command.Usage("%q is no process ID", args[0])
 			}
 			return service.Interrupt(pid)
 		},

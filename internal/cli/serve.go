@@ -8,10 +8,10 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
 
 	"github.com/spf13/cobra"
 
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/daemon"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
@@ -21,34 +21,34 @@ import (
 func (e *env) serveCommand() *cobra.Command {
 	var f runFlags
 	var background bool
-	command := &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Be the daemon, in the foreground",
 		Long: `Run the daemon in the foreground until SIGINT or SIGTERM, as a service manager
 would. Its log goes to standard error and to the instance's log directory.`,
-		Args: noArgs,
-		RunE: func(command *cobra.Command, _ []string) error {
+		Args: command.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := e.check(&f); err != nil {
 				return err
 			}
-			inst, err := e.instance()
+			inst, err := e.Instance()
 			if err != nil {
 				return err
 			}
 			run := serveRun{env: e, instance: inst, background: background}
-			if command.Flags().Changed("controllers") {
+			if cmd.Flags().Changed("controllers") {
 				run.controllers = &f.controllers
 			}
-			if command.Flags().Changed("secure-port") {
+			if cmd.Flags().Changed("secure-port") {
 				run.securePort = &f.securePort
 			}
-			return run.serve(command.Context())
+			return run.serve(cmd.Context())
 		},
 	}
-	e.addRunFlags(command, &f)
-	command.Flags().BoolVar(&background, "background", false, "standard error is the log already")
-	_ = command.Flags().MarkHidden("background")
-	return command
+	e.addRunFlags(cmd, &f)
+	cmd.Flags().BoolVar(&background, "background", false, "standard error is the log already")
+	_ = cmd.Flags().MarkHidden("background")
+	return cmd
 }
 
 // serveRun is one run of the daemon.
@@ -87,10 +87,8 @@ func (r *serveRun) serve(ctx context.Context) error {
 	}
 	defer closeLog()
 
-	ctx, stop := signal.NotifyContext(ctx, endSignals...)
+	ctx, stop := r.UntilSignal(ctx)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	r.ending = ctx.Err
 	return daemon.Run(ctx, daemon.Config{
 		Instance:    r.instance,
 		Controllers: controllers,
@@ -119,16 +117,16 @@ func (r *serveRun) settings() (instance.Settings, error) {
 
 // openLog makes the daemon's logger.
 func (r *serveRun) openLog() (*slog.Logger, func(), error) {
-	out, closeLog := r.stderr, func() {}
+	out, closeLog := r.Stderr, func() {}
 	if !r.background {
 		stdout, stderr, err := r.instance.OpenLogs()
 		if err != nil {
 			return nil, nil, err
 		}
-		out = io.MultiWriter(r.stderr, stderr)
+		out = io.MultiWriter(r.Stderr, stderr)
 		closeLog = func() { _, _ = stdout.Close(), stderr.Close() }
 	}
-	log, err := r.logger(out)
+	log, err := r.Logger(out)
 	if err != nil {
 		return nil, nil, err
 	}

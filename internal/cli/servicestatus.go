@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service"
 )
@@ -58,12 +59,12 @@ func readServiceStatus(inst *instance.Instance) (*serviceStatus, error) {
 
 func (e *env) serviceStatusCommand() *cobra.Command {
 	output := ""
-	command := &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show how the daemon is",
-		Args:  noArgs,
+		Args:  command.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			inst, err := e.instance()
+			inst, err := e.Instance()
 			if err != nil {
 				return err
 			}
@@ -73,20 +74,20 @@ func (e *env) serviceStatusCommand() *cobra.Command {
 			}
 			switch output {
 			case "json":
-				return printJSON(e.stdout, status)
+				return printJSON(e.Stdout, status)
 			case "":
 				e.printServiceStatus(status)
 				return nil
 			}
-			return usageError("unknown format %q: json", output)
+			return command.Usage("unknown format %q: json", output)
 		},
 	}
-	command.Flags().StringVarP(&output, "output", "o", output, "the `format`: json")
-	return command
+	cmd.Flags().StringVarP(&output, "output", "o", output, "the `format`: json")
+	return cmd
 }
 
 func (e *env) printServiceStatus(status *serviceStatus) {
-	row := func(name string, value any) { _, _ = fmt.Fprintf(e.stdout, "%-12s %v\n", name, value) }
+	row := func(name string, value any) { _, _ = fmt.Fprintf(e.Stdout, "%-12s %v\n", name, value) }
 	row("Instance", status.Instance)
 	if !status.Created {
 		row("Created", "no")

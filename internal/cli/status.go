@@ -13,6 +13,7 @@ import (
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 )
 
@@ -40,14 +41,14 @@ type engineStatus struct {
 
 func (e *env) statusCommand() *cobra.Command {
 	output := ""
-	command := &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show the service, the App and the engines",
-		Args:  noArgs,
-		RunE: func(command *cobra.Command, _ []string) error {
-			ctx, cancel := context.WithTimeout(command.Context(), statusTimeout)
+		Args:  command.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, cancel := context.WithTimeout(cmd.Context(), statusTimeout)
 			defer cancel()
-			inst, err := e.instance()
+			inst, err := e.Instance()
 			if err != nil {
 				return err
 			}
@@ -60,20 +61,20 @@ func (e *env) statusCommand() *cobra.Command {
 				e.printStatus(status)
 				return nil
 			case "json":
-				return printJSON(e.stdout, status)
+				return printJSON(e.Stdout, status)
 			case "yaml":
 				data, err := yaml.Marshal(status)
 				if err != nil {
 					return err
 				}
-				_, err = e.stdout.Write(data)
+				_, err = e.Stdout.Write(data)
 				return err
 			}
-			return usageError("unknown format %q: json or yaml", output)
+			return command.Usage("unknown format %q: json or yaml", output)
 		},
 	}
-	command.Flags().StringVarP(&output, "output", "o", output, "the `format`: json or yaml")
-	return command
+	cmd.Flags().StringVarP(&output, "output", "o", output, "the `format`: json or yaml")
+	return cmd
 }
 
 // readStatus starts nothing: a daemon that does not run is a status too.
@@ -110,7 +111,7 @@ func readStatus(ctx context.Context, inst *instance.Instance) (*status, error) {
 
 func (e *env) printStatus(s *status) {
 	e.printServiceStatus(s.Service)
-	row := func(name string, value any) { _, _ = fmt.Fprintf(e.stdout, "%-12s %v\n", name, value) }
+	row := func(name string, value any) { _, _ = fmt.Fprintf(e.Stdout, "%-12s %v\n", name, value) }
 	if !s.Service.Ready {
 		return
 	}

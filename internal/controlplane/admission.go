@@ -18,19 +18,21 @@ import (
 )
 
 // newAdmission returns what every write passes: the life of namespaces,
-// policies in CEL, webhooks, and what is not tracked.
+// policies in CEL, the hooks of this process, webhooks, and what is not tracked.
 func newAdmission(c *chain, cfg Config) (admission.Interface, error) {
 	plugins := admission.NewPlugins()
 	order := []string{
 		lifecycle.PluginName,
 		untrackedName,
 		mutatingpolicy.PluginName,
+		hookedName,
 		mutatingwebhook.PluginName,
 		validatingpolicy.PluginName,
 		validatingwebhook.PluginName,
 	}
 	lifecycle.Register(plugins)
 	untracked{resources: cfg.Untracked}.register(plugins)
+	c.hooked.register(plugins)
 	mutatingpolicy.Register(plugins)
 	mutatingwebhook.Register(plugins)
 	validatingpolicy.Register(plugins)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"k8s.io/apiserver/pkg/admission"
 	"k8s.io/apiserver/pkg/endpoints/discovery/aggregated"
 	openapinamer "k8s.io/apiserver/pkg/endpoints/openapi"
+	"k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/apiserver/pkg/features"
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/apiserver/pkg/server/dynamiccertificates"
@@ -80,6 +82,7 @@ type chain struct {
 	mapper       meta.ResettableRESTMapper
 	auth         *auth
 	admission    admission.Interface
+	hooked       *hooked
 	storages     storages
 	kindsChanged chan struct{}
 
@@ -92,7 +95,7 @@ func newChain(cfg Config) (*chain, error) {
 	if err := setFeatures(); err != nil {
 		return nil, err
 	}
-	c := &chain{loopback: newLoopback(), storages: storages{cfg.Store}, kindsChanged: make(chan struct{}, 1)}
+	c := &chain{loopback: newLoopback(), storages: storages{cfg.Store}, kindsChanged: make(chan struct{}, 1), hooked: newHooked(cfg.Hooks)}
 	steps := []func(Config) error{c.makeClients, c.makeGeneric, c.makeAuth, c.makeAdmission, c.makeCustom, c.makeFront}
 	for _, step := range steps {
 		if err := step(cfg); err != nil {
@@ -138,7 +141,8 @@ func (c *chain) makeGeneric(cfg Config) error {
 	g.MergedResourceConfig = nativeResources()
 	g.RequestTimeout = requestTimeout
 	g.ShutdownWatchTerminationGracePeriod = watchDrain
-	g.LongRunningFunc = filters.BasicLongRunningRequestCheck(sets.NewString("watch"), sets.NewString())
+	g.LongRunningFunc = longRunning(cfg.Handlers)
+	g.DisabledPostStartHooks = sets.NewString(informersHook)
 	g.EnableProfiling = true // /debug/pprof, for administrators as all else
 	g.ReadyzChecks = append(g.ReadyzChecks, cfg.ReadyChecks...)
 	g.AddHealthChecks(storeCheck(cfg.Store))
@@ -195,14 +199,35 @@ func (c *chain) makeCustom(Config) error {
 }
 
 // makeFront makes the server that requests reach first.
-func (c *chain) makeFront(Config) (err error) {
+func (c *chain) makeFront(cfg Config) (err error) {
 	if c.front, err = c.generic.Complete(c.informers).New("rdd", c.custom.GenericAPIServer); err != nil {
 		return err
 	}
 	if err := installNative(c.front, c); err != nil {
 		return err
 	}
-	return c.addHooks()
+	for path, handler := range cfg.Handlers {
+		handle := c.front.Handler.NonGoRestfulMux.Handle
+		if strings.HasSuffix(path, "/") {
+			handle = c.front.Handler.NonGoRestfulMux.HandlePrefix
+		}
+		handle(path, handler)
+	}
+	return c.addHooks(cfg)
+}
+
+// longRunning tells the requests that may take as long as they like: watches,
+// and whatever other handlers make of theirs.
+func longRunning(handlers map[string]http.Handler) request.LongRunningRequestCheck {
+	watches := filters.BasicLongRunningRequestCheck(sets.NewString("watch"), sets.NewString())
+	return func(r *http.Request, info *request.RequestInfo) bool {
+		for path := range handlers {
+			if info.Path == path || strings.HasSuffix(path, "/") && strings.HasPrefix(info.Path, path) {
+				return true
+			}
+		}
+		return watches(r, info)
+	}
 }
 
 // effectiveVersion is a Kubernetes version that also names RDD's.

@@ -23,9 +23,12 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/version"
 	"k8s.io/apiserver/pkg/server/healthz"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/admission"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/pki"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/store"
 )
@@ -33,7 +36,7 @@ import (
 // readyPoll is how often the start of the API server is looked at.
 const readyPoll = 5 * time.Millisecond
 
-// Config describes a control plane. All fields but the last two must be set.
+// Config describes a control plane. The first fields must be set.
 type Config struct {
 	// Listener is where clients outside the process come in. The control plane
 	// closes it.
@@ -45,6 +48,15 @@ type Config struct {
 	// Version is what GET /version answers.
 	Version string
 
+	// Prepare is called when the API server answers, and before it reads what
+	// policies there are.
+	Prepare func(context.Context, kubernetes.Interface) error
+	// Hooks decide about writes, see [Server.StartHooks].
+	Hooks []admission.Hook
+	// Handlers are served besides the API, for the path that is the key, and for
+	// all that begin with it where it ends with a slash. Clients have been
+	// authenticated, and authorised as for all paths that are no resources.
+	Handlers map[string]http.Handler
 	// Untracked are the resources whose fields' writers are not noted.
 	Untracked []schema.GroupResource
 	// ReadyChecks are added to GET /readyz.
@@ -89,6 +101,10 @@ func (s *Server) ClientConfig() *rest.Config {
 func (s *Server) Namespaces() cache.SharedIndexInformer {
 	return s.chain.informers.Core().V1().Namespaces().Informer()
 }
+
+// StartHooks begins to ask the hooks, which read with the reader. Until then
+// what they would be asked about is refused.
+func (s *Server) StartHooks(reader client.Reader) { s.chain.hooked.start(reader) }
 
 // KindsChanged gives a value after each change of the kinds that are served.
 // Values may be merged, and are for one receiver.

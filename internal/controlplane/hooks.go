@@ -33,9 +33,29 @@ func storeCheck(s *store.Store) healthz.HealthChecker {
 	})
 }
 
+// informersHook is the hook of the generic API server that starts its informers.
+const informersHook = "generic-apiserver-start-informers"
+
+// addInformersHook starts the informers when all is there that admission is to
+// know from its first moment: new policies would be heeded a second later.
+func (c *chain) addInformersHook(cfg Config) error {
+	return c.front.AddPostStartHook("rdd-informers", func(hook genericapiserver.PostStartHookContext) error {
+		if cfg.Prepare != nil {
+			if err := cfg.Prepare(hook, c.client); err != nil {
+				return err
+			}
+		}
+		c.informers.Start(hook.Done())
+		return nil
+	})
+}
+
 // addHooks adds what has to run beside the servers for the chain to look like
 // one server: whole discovery documents and whole OpenAPI documents.
-func (c *chain) addHooks() error {
+func (c *chain) addHooks(cfg Config) error {
+	if err := c.addInformersHook(cfg); err != nil {
+		return err
+	}
 	definitions := c.custom.Informers.Apiextensions().V1().CustomResourceDefinitions()
 	handler, err := definitions.Informer().AddEventHandler(c.discoveryHandler())
 	if err != nil {

@@ -15,15 +15,16 @@ import (
 	"sync"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/admission"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/housekeeping"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manifest"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/pki"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/readiness"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/store"
@@ -167,6 +168,10 @@ func (d *daemon) serve(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("make the serving certificate: %w", err)
 	}
+	var hooks []admission.Hook
+	for _, controller := range d.Controllers {
+		hooks = append(hooks, controller.Hooks...)
+	}
 	d.control, err = controlplane.New(controlplane.Config{
 		Listener:    d.listener,
 		ServingCert: cert,
@@ -174,8 +179,24 @@ func (d *daemon) serve(ctx context.Context) error {
 		Identity:    d.identity,
 		Store:       d.store,
 		Version:     version.Full(),
+		Prepare: func(ctx context.Context, client kubernetes.Interface) error {
+			return manifest.InstallPolicies(ctx, client, manager.Policies(d.Controllers))
+		},
+		Hooks:       hooks,
+		Handlers:    d.handlers(),
 		Untracked:   containersv1alpha1.MirrorResources(),
 		ReadyChecks: d.gates.Checks(),
+	})
+	if err != nil {
+		return err
+	}
+	d.manager, err = manager.New(manager.Config{
+		Controllers: d.Controllers,
+		REST:        d.control.ClientConfig(),
+		Sole:        true,
+		Holder:      manager.Embedded(),
+		Log:         d.Log,
+		Before:      d.dropWebhooks,
 	})
 	if err != nil {
 		return err
@@ -228,17 +249,20 @@ func (d *daemon) start(ctx context.Context, stages *stages) error {
 	if d.client, err = kubernetes.NewForConfig(config); err != nil {
 		return err
 	}
-	discovery := manager.Discovery{Client: d.client}
+	discovery := d.discovery()
 	if err := discovery.Reset(ctx); err != nil {
 		return err
 	}
 	d.gates.Pass(readiness.APIServer)
 
-	d.manager = manager.New(manager.Config{Controllers: d.Controllers, REST: config, Sole: true, Log: d.Log})
 	if err := d.manager.Install(ctx); err != nil {
 		return err
 	}
 	d.gates.Pass(readiness.CRDs)
+	if err := d.manager.Setup(ctx); err != nil {
+		return err
+	}
+	d.control.StartHooks(d.manager.Reader())
 	d.gates.Pass(readiness.Admission)
 
 	if err := d.startControllers(ctx, stages); err != nil {
@@ -249,6 +273,7 @@ func (d *daemon) start(ctx context.Context, stages *stages) error {
 		return err
 	}
 	d.gates.Pass(readiness.Discovery)
+	stages.start("discovery", d.publish)
 	if err := discovery.SetReady(ctx); err != nil {
 		return err
 	}
@@ -257,9 +282,6 @@ func (d *daemon) start(ctx context.Context, stages *stages) error {
 }
 
 func (d *daemon) startControllers(ctx context.Context, stages *stages) error {
-	if err := d.manager.Setup(); err != nil {
-		return err
-	}
 	stages.start("housekeeping", func(ctx context.Context) error {
 		return housekeeping.Run(ctx, housekeeping.Config{
 			REST:         d.control.ClientConfig(),
@@ -270,22 +292,6 @@ func (d *daemon) startControllers(ctx context.Context, stages *stages) error {
 	})
 	stages.start("controllers", d.manager.Run)
 	return d.manager.WaitSynced(ctx)
-}
-
-// entry describes the daemon's manager to clients. Its health is the API
-// server's own.
-func (d *daemon) entry() manager.Entry {
-	port := d.listener.Addr().(*net.TCPAddr).Port
-	url := "https://" + d.listener.Addr().String()
-	return manager.Entry{
-		EnabledControllers:  manager.Names(d.Controllers),
-		EnabledPassthroughs: map[string][]string{},
-		HealthPort:          port,
-		MetricsPort:         port,
-		HealthEndpoint:      url + "/readyz",
-		MetricsEndpoint:     url + "/metrics",
-		StartTime:           metav1.NewTime(d.started),
-	}
 }
 
 // errEnded says that a part ended by itself.

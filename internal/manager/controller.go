@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package manager runs controllers: it knows which there are and which are
-// selected, brings their definitions to the API server, starts them, and tells
-// clients where they run.
+// selected, brings their definitions to the API server, starts each where it
+// runs nowhere else, and tells clients where they run.
 package manager
 
 import (
-	"io/fs"
 	"log/slog"
+	"net/http"
 
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/runtime"
 	ctrl "sigs.k8s.io/controller-runtime"
 
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/crd"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/admission"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manifest"
 )
 
 // Controller is one controller, or one kind with its admission: the unit that
@@ -26,39 +27,33 @@ type Controller struct {
 	// DependsOn names the controllers without which this one can't work.
 	DependsOn []string
 
-	// Definitions names the definitions, of those in Files, that it brings.
-	Definitions []string
-	// Files holds the group's definitions.
-	Files fs.FS
+	// Definitions are those of the kinds that it works with, whoever reconciles
+	// them.
+	Definitions []manifest.Source
+	// Policies are what CEL decides about writes of its kinds.
+	Policies []manifest.Source
+	// Hooks are what code decides about writes of its kinds.
+	Hooks []admission.Hook
 	// AddToScheme registers the types that it works with.
 	AddToScheme func(*runtime.Scheme) error
 
-	// Setup adds it to a manager, with a log of its own. It is nil for a kind that
-	// nothing reconciles.
-	Setup func(ctrl.Manager, *slog.Logger) error
+	// Setup adds it to its host. It is nil for a kind that nothing reconciles.
+	Setup func(Host) error
 }
 
-// definitions returns the definitions that the controllers bring.
-func definitions(controllers []Controller) ([]*apiextensionsv1.CustomResourceDefinition, error) {
-	var all []*apiextensionsv1.CustomResourceDefinition
-	parsed := map[string]map[string]*apiextensionsv1.CustomResourceDefinition{}
-	for _, controller := range controllers {
-		if len(controller.Definitions) == 0 {
-			continue
-		}
-		if parsed[controller.Group] == nil {
-			list, err := crd.Parse(controller.Files)
-			if err != nil {
-				return nil, err
-			}
-			parsed[controller.Group] = map[string]*apiextensionsv1.CustomResourceDefinition{}
-			for _, definition := range list {
-				parsed[controller.Group][definition.Spec.Names.Plural] = definition
-			}
-		}
-		for _, plural := range controller.Definitions {
-			all = append(all, parsed[controller.Group][plural])
-		}
-	}
-	return all, nil
+// Host is what a controller runs in.
+type Host struct {
+	// Manager has the caches and clients that all controllers share. What is
+	// added to it runs while the controller does.
+	ctrl.Manager
+	Log *slog.Logger
+	// Metrics takes the controller's own.
+	Metrics prometheus.Registerer
+
+	endpoints map[string]http.Handler
 }
+
+// Serve makes a handler an endpoint of the controller, which clients reach as
+// /passthrough/<controller>/<endpoint>/… on the API server's port. The API
+// server has authenticated and authorised them. It must be called in Setup.
+func (h Host) Serve(endpoint string, handler http.Handler) { h.endpoints[endpoint] = handler }

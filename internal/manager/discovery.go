@@ -8,10 +8,14 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manifest"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/passthrough"
 )
 
 const (
@@ -43,6 +47,13 @@ type Entry struct {
 	PassthroughEndpoint string `json:"passthroughEndpoint"`
 	// StartTime is when the manager started.
 	StartTime metav1.Time `json:"startTime"`
+}
+
+// same reports whether two entries say the same.
+func (e Entry) same(other Entry) bool {
+	times := e.StartTime.Equal(&other.StartTime)
+	e.StartTime, other.StartTime = metav1.Time{}, metav1.Time{}
+	return times && apiequality.Semantic.DeepEqual(e, other)
 }
 
 // Discovery is the ConfigMap in which clients find the controllers.
@@ -87,6 +98,90 @@ func (d Discovery) patch(ctx context.Context, change map[string]any) error {
 	_, err = d.Client.CoreV1().ConfigMaps(SystemNamespace).Patch(ctx, DiscoveryName, types.MergePatchType, data, metav1.PatchOptions{})
 	if err != nil {
 		return fmt.Errorf("update the discovery: %w", err)
+	}
+	return nil
+}
+
+// Withdraw removes a manager's entry, where it is still that of the manager.
+func (d Discovery) Withdraw(ctx context.Context, key string, entry Entry) error {
+	state, err := d.Read(ctx)
+	if err != nil {
+		return err
+	}
+	if have, ok := state.Entries[key]; !ok || !have.StartTime.Equal(&entry.StartTime) {
+		return nil
+	}
+	return d.patch(ctx, map[string]any{
+		"metadata": map[string]any{"uid": state.UID, "resourceVersion": state.Version},
+		"data":     map[string]any{key: nil},
+	})
+}
+
+// State is what the ConfigMap says.
+type State struct {
+	UID     types.UID
+	Version string
+	// Ready says that the list of the daemon's controllers is whole.
+	Ready   bool
+	Entries map[string]Entry
+}
+
+// Read returns what the ConfigMap says. An entry that can't be read is an error.
+func (d Discovery) Read(ctx context.Context) (State, error) {
+	m, err := d.Client.CoreV1().ConfigMaps(SystemNamespace).Get(ctx, DiscoveryName, metav1.GetOptions{})
+	if err != nil {
+		return State{}, fmt.Errorf("read the discovery: %w", err)
+	}
+	state := State{UID: m.UID, Version: m.ResourceVersion, Ready: m.Annotations[ReadyAnnotation] == "true", Entries: map[string]Entry{}}
+	for key, value := range m.Data {
+		var entry Entry
+		if err := json.Unmarshal([]byte(value), &entry); err != nil {
+			return State{}, fmt.Errorf("read the entry %q of the discovery: %w", key, err)
+		}
+		state.Entries[key] = entry
+	}
+	return state, nil
+}
+
+const (
+	// passthroughSecret begins the names of the Secrets by which the API server
+	// reaches the endpoints of external managers; a manager's key ends it.
+	passthroughSecret = "rdd-passthrough-"
+
+	tokenKey     = "token"
+	authorityKey = "ca.crt"
+)
+
+// Remotes returns the external managers that offer endpoints.
+func (d Discovery) Remotes(ctx context.Context) ([]passthrough.Remote, error) {
+	state, err := d.Read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var remotes []passthrough.Remote
+	for key, entry := range state.Entries {
+		if key == EmbeddedKey || len(entry.EnabledPassthroughs) == 0 {
+			continue
+		}
+		remote := passthrough.Remote{Endpoints: entry.EnabledPassthroughs, URL: entry.PassthroughEndpoint}
+		secret, err := d.Client.CoreV1().Secrets(SystemNamespace).Get(ctx, passthroughSecret+key, metav1.GetOptions{})
+		if err != nil && !apierrors.IsNotFound(err) {
+			return nil, fmt.Errorf("read how to reach the endpoints of %s: %w", key, err)
+		}
+		remote.CA, remote.Token = secret.Data[authorityKey], string(secret.Data[tokenKey])
+		remotes = append(remotes, remote)
+	}
+	return remotes, nil
+}
+
+// ShareAccess tells the API server how to reach a manager's endpoints.
+func (d Discovery) ShareAccess(ctx context.Context, key, token string, authority []byte) error {
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: passthroughSecret + key},
+		Data:       map[string][]byte{tokenKey: []byte(token), authorityKey: authority},
+	}
+	if err := manifest.Replace(ctx, d.Client.CoreV1().Secrets(SystemNamespace), secret); err != nil {
+		return fmt.Errorf("tell how to reach the endpoints: %w", err)
 	}
 	return nil
 }

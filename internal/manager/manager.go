@@ -4,85 +4,149 @@ package manager
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
-	clientset "k8s.io/apiextensions-apiserver/pkg/client/clientset/clientset"
+	"github.com/prometheus/client_golang/prometheus"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	ctrlcache "sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/crd"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manifest"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/passthrough"
 )
 
-// ShutdownBudget is how long controllers may take to end.
+// ShutdownBudget is how long controllers may take to end, all together.
 const ShutdownBudget = 30 * time.Second
 
-// Manager runs a selection of controllers against one API server.
-type Manager struct {
-	controllers []Controller
-	rest        *rest.Config
-	sole        bool
-	log         *slog.Logger
-	inner       ctrl.Manager
-
-	// ending ends when the manager is told to end; end ends it.
-	ending context.Context
-	end    context.CancelFunc
-}
+// errBudget says that controllers did not end in time.
+var errBudget = errors.New("did not end in time")
 
 // Config describes a manager.
 type Config struct {
 	Controllers []Controller
 	// REST reaches the API server.
 	REST *rest.Config
-	// Sole says that the API server is RDD's own, see [crd.Installer].
+	// Sole says that the API server is RDD's own, see [manifest.Installer].
 	Sole bool
-	Log  *slog.Logger
+	// Holder holds the leases.
+	Holder Holder
+	// NoWait makes it an error that somebody else runs a controller.
+	NoWait bool
+	Log    *slog.Logger
+
+	// Before is called when a controller is about to run here, and After when it
+	// no longer does. nil for nothing.
+	Before, After func(context.Context, Controller) error
+}
+
+// Manager runs a selection of controllers against one API server.
+type Manager struct {
+	Config
+	scheme  *runtime.Scheme
+	client  kubernetes.Interface
+	inner   ctrl.Manager
+	metrics *prometheus.Registry
+	units   []*unit
+	changed chan struct{}
+
+	// ending ends when the manager is told to end; end ends it.
+	ending context.Context
+	end    context.CancelFunc
+
+	mu      sync.Mutex
+	waiting map[string]string // guarded by mu; controllers to who runs them
 }
 
 // New returns a manager that does nothing yet.
-func New(cfg Config) *Manager {
-	m := &Manager{controllers: cfg.Controllers, rest: cfg.REST, sole: cfg.Sole, log: cfg.Log}
+func New(cfg Config) (*Manager, error) {
+	cfg.REST = asControllers(cfg.REST)
+	m := &Manager{Config: cfg, scheme: runtime.NewScheme(), metrics: prometheus.NewRegistry(),
+		changed: make(chan struct{}, 1), waiting: map[string]string{}}
 	m.ending, m.end = context.WithCancel(context.Background())
-	return m
-}
-
-// Install brings the controllers' definitions to the API server, and returns
-// when it serves them.
-func (m *Manager) Install(ctx context.Context) error {
-	wanted, err := definitions(m.controllers)
-	if err != nil {
-		return err
+	if err := clientgoscheme.AddToScheme(m.scheme); err != nil {
+		return nil, err
 	}
-	client, err := clientset.NewForConfig(m.rest)
-	if err != nil {
-		return err
-	}
-	return crd.Installer{Client: client, Sole: m.sole}.Install(ctx, wanted)
-}
-
-// Setup adds the controllers. Their definitions must be served.
-func (m *Manager) Setup() error {
-	scheme := runtime.NewScheme()
-	if err := clientgoscheme.AddToScheme(scheme); err != nil {
-		return err
-	}
-	for _, controller := range m.controllers {
-		if err := controller.AddToScheme(scheme); err != nil {
-			return err
+	for _, controller := range cfg.Controllers {
+		if err := controller.AddToScheme(m.scheme); err != nil {
+			return nil, err
 		}
 	}
-	inner, err := ctrl.NewManager(m.rest, ctrl.Options{
-		Scheme: scheme,
+	var err error
+	m.client, err = kubernetes.NewForConfig(cfg.REST)
+	return m, err
+}
+
+// Controllers' requests are told from their user's by who makes them: what a
+// controller may do to the objects that it owns, nobody else may.
+const (
+	ControllersUser  = "rdd:controllers"
+	ControllersGroup = "rdd:controllers"
+)
+
+func asControllers(config *rest.Config) *rest.Config {
+	config = rest.CopyConfig(config)
+	config.Impersonate = rest.ImpersonationConfig{
+		UserName: ControllersUser,
+		Groups:   []string{ControllersGroup, "system:masters"},
+	}
+	return config
+}
+
+// Install brings the controllers' definitions and policies to the API server,
+// and returns when it serves the kinds.
+func (m *Manager) Install(ctx context.Context) error {
+	var policies []manifest.Source
+	if !m.Sole { // else they are there before the API server reads them
+		policies = Policies(m.Controllers)
+	}
+	return manifest.Installer{REST: m.REST, Sole: m.Sole}.Install(ctx, Definitions(m.Controllers), policies)
+}
+
+// Definitions returns the definitions that the controllers bring.
+func Definitions(controllers []Controller) []manifest.Source {
+	return collect(controllers, func(c Controller) []manifest.Source { return c.Definitions })
+}
+
+// Policies returns the policies that the controllers bring.
+func Policies(controllers []Controller) []manifest.Source {
+	return collect(controllers, func(c Controller) []manifest.Source { return c.Policies })
+}
+
+func collect(controllers []Controller, of func(Controller) []manifest.Source) []manifest.Source {
+	var all []manifest.Source
+	for _, controller := range controllers {
+		for _, source := range of(controller) {
+			if !slices.ContainsFunc(all, func(s manifest.Source) bool { return s.Path == source.Path }) {
+				all = append(all, source)
+			}
+		}
+	}
+	return all
+}
+
+// Setup makes the caches and clients. The definitions must be served.
+func (m *Manager) Setup(ctx context.Context) error {
+	var err error
+	m.inner, err = ctrl.NewManager(m.REST, ctrl.Options{
+		Scheme: m.scheme,
 		Cache:  ctrlcache.Options{DefaultTransform: ctrlcache.TransformStripManagedFields()},
 		NewCache: func(config *rest.Config, options ctrlcache.Options) (ctrlcache.Cache, error) {
 			inner, err := ctrlcache.New(config, options)
@@ -97,22 +161,173 @@ func (m *Manager) Setup() error {
 	if err != nil {
 		return err
 	}
-	for _, controller := range m.controllers {
-		if controller.Setup == nil {
-			continue
-		}
-		if err := controller.Setup(inner, m.log.With("controller", controller.Name)); err != nil {
-			return fmt.Errorf("set up the controller %s: %w", controller.Name, err)
+	if !m.Sole {
+		if err := EnsureNamespace(ctx, m.client, SystemNamespace); err != nil {
+			return err
 		}
 	}
-	m.inner = inner
+	leases := m.client.CoordinationV1().Leases(SystemNamespace)
+	for _, controller := range m.Controllers {
+		u := newUnit(m, controller)
+		if controller.Setup != nil {
+			u.lease = &lease{leases: leases, name: leasePrefix + controller.Name, holder: m.Holder, clock: clock.RealClock{}, log: m.Log}
+		}
+		m.units = append(m.units, u)
+	}
+	return m.giveUp(ctx)
+}
+
+// Reader reads the API server itself. Setup must have been called.
+func (m *Manager) Reader() client.Reader { return m.inner.GetAPIReader() }
+
+// giveUp releases the leases that an earlier run of the same holder had for
+// controllers that this one does not run.
+func (m *Manager) giveUp(ctx context.Context) error {
+	leases := m.client.CoordinationV1().Leases(SystemNamespace)
+	all, err := leases.List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("read the leases: %w", err)
+	}
+	for i := range all.Items {
+		item := &all.Items[i]
+		name, ours := strings.CutPrefix(item.Name, leasePrefix)
+		runs := slices.ContainsFunc(m.Controllers, func(c Controller) bool { return c.Name == name })
+		if !ours || runs || ptr.Deref(item.Spec.HolderIdentity, "") != m.Holder.Identity {
+			continue
+		}
+		if err := (&lease{leases: leases, name: item.Name, holder: m.Holder, last: item}).free(ctx); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-// Run runs the controllers until ctx ends, and then waits for them.
+// Run runs the controllers until ctx ends, and then waits for them: each ends
+// before the one that started before it is asked to.
 func (m *Manager) Run(ctx context.Context) error {
-	defer context.AfterFunc(ctx, m.end)()
-	return m.inner.Start(ctx)
+	defer m.end()
+	caches, stopCaches := context.WithCancel(context.Background())
+	failed := make(chan error, len(m.units)+1)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := m.inner.Start(caches); err != nil {
+			failed <- err
+		}
+	})
+	defer wg.Wait()
+	defer stopCaches()
+	for _, u := range m.units {
+		u.start(func(err error) { failed <- err })
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	m.end()
+	return errors.Join(err, m.stop(ctx))
+}
+
+func (m *Manager) stop(ctx context.Context) error {
+	allowed := ShutdownBudget
+	if errors.Is(context.Cause(ctx), errGone) {
+		allowed = goneBudget
+	}
+	budget := time.NewTimer(allowed)
+	defer budget.Stop()
+	var late []string
+	expired := false
+	for _, u := range slices.Backward(m.units) {
+		u.cancel()
+		if expired {
+			continue
+		}
+		select {
+		case <-u.done:
+		case <-budget.C:
+			expired = true
+		}
+	}
+	if !expired {
+		return nil
+	}
+	for _, u := range m.units {
+		select {
+		case <-u.done:
+		default:
+			late = append(late, u.Name)
+		}
+	}
+	return fmt.Errorf("controllers %s %w", strings.Join(late, ", "), errBudget)
+}
+
+// afterwards does what is left to do when a controller has ended.
+func (m *Manager) afterwards(do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), afterwardsTimeout)
+	defer cancel()
+	return do(ctx)
+}
+
+// afterwardsTimeout bounds each last word of a controller to the API server.
+const afterwardsTimeout = 2 * time.Second
+
+// Running returns the controllers that run here now, in order.
+func (m *Manager) Running() []string {
+	var names []string
+	for _, u := range m.units {
+		if u.isRunning() {
+			names = append(names, u.Name)
+		}
+	}
+	return names
+}
+
+// Waiting returns the controllers that run elsewhere, with who runs them.
+func (m *Manager) Waiting() map[string]string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	waiting := map[string]string{}
+	for _, u := range m.units {
+		if holder, ok := m.waiting[u.Name]; ok && !u.isRunning() {
+			waiting[u.Name] = holder
+		}
+	}
+	return waiting
+}
+
+func (m *Manager) waitsFor(controller, holder string) {
+	m.mu.Lock()
+	m.waiting[controller] = holder
+	m.mu.Unlock()
+	m.tellChanged()
+}
+
+// Changed gives a value after each change of what Running or Waiting return.
+// Values may be merged, and are for one receiver.
+func (m *Manager) Changed() <-chan struct{} { return m.changed }
+
+func (m *Manager) tellChanged() {
+	select {
+	case m.changed <- struct{}{}:
+	default: // one is on its way already
+	}
+}
+
+// Endpoints returns the endpoints of the controllers that run here now.
+func (m *Manager) Endpoints() passthrough.Endpoints {
+	endpoints := passthrough.Endpoints{}
+	for _, u := range m.units {
+		if u.isRunning() && len(u.endpoints) > 0 {
+			endpoints[u.Name] = u.endpoints
+		}
+	}
+	return endpoints
+}
+
+// Metrics returns the metrics of controllers: what controller-runtime counts,
+// and what they do themselves.
+func (m *Manager) Metrics() prometheus.Gatherer {
+	return prometheus.Gatherers{metrics.Registry, m.metrics}
 }
 
 // endingCache is a cache for whose first sync nobody waits any more when the
@@ -131,15 +346,16 @@ func (c endingCache) WaitForCacheSync(ctx context.Context) bool {
 	return c.Cache.WaitForCacheSync(ctx) || c.ending.Err() != nil
 }
 
-// WaitSynced returns when every kind of the controllers is in the caches. Run
-// must have been called.
+// WaitSynced returns when every kind of the controllers is in the caches, and
+// every controller runs here or is known to run elsewhere. Run must have been
+// called.
 func (m *Manager) WaitSynced(ctx context.Context) error {
-	wanted, err := definitions(m.controllers)
+	var synced []cache.DoneChecker
+	definitions, err := manifest.ParseDefinitions(Definitions(m.Controllers))
 	if err != nil {
 		return err
 	}
-	var synced []cache.DoneChecker
-	for _, definition := range wanted {
+	for _, definition := range definitions {
 		for _, version := range definition.Spec.Versions {
 			kind := schema.GroupVersionKind{Group: definition.Spec.Group, Version: version.Name, Kind: definition.Spec.Names.Kind}
 			informer, err := m.inner.GetCache().GetInformerForKind(ctx, kind, ctrlcache.BlockUntilSynced(false))
@@ -151,6 +367,13 @@ func (m *Manager) WaitSynced(ctx context.Context) error {
 	}
 	if !cache.WaitFor(ctx, "", synced...) {
 		return fmt.Errorf("fill the caches: %w", context.Cause(ctx))
+	}
+	for _, u := range m.units {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("start the controller %s: %w", u.Name, context.Cause(ctx))
+		case <-u.settled:
+		}
 	}
 	return nil
 }

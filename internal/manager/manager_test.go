@@ -53,8 +53,11 @@ func TestEndsBeforeCachesAreFull(t *testing.T) {
 	asked := make(chan struct{}, 1)
 	config := rest.CopyConfig(env.Server.ClientConfig())
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return mute{next, asked} })
-	m := manager.New(manager.Config{Controllers: controllers, REST: config, Log: slog.New(slog.DiscardHandler)})
-	if err := m.Setup(); err != nil {
+	m, err := manager.New(manager.Config{Controllers: controllers, REST: config, Holder: manager.Embedded(), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Setup(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -64,6 +64,17 @@ func (r Registry) match(name string) []string {
 	return names
 }
 
+// Group returns the controllers of an API group.
+func (r Registry) Group(name string) []Controller {
+	var controllers []Controller
+	for _, controller := range r {
+		if controller.Group == name {
+			controllers = append(controllers, controller)
+		}
+	}
+	return controllers
+}
+
 // Help lists what a selection may name: each API group with its controllers.
 func (r Registry) Help() string {
 	var groups []string

@@ -32,6 +32,7 @@ import (
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 )
 
 // CleanupFinalizer is on every ContainerEngine: it goes when its mirrors have.
@@ -41,22 +42,22 @@ const CleanupFinalizer = "rdd.rancherdesktop.io/cleanup"
 // it never can: the type or the endpoint is not supported.
 type Open func(spec containersv1alpha1.ContainerEngineSpec) (engine.Engine, error)
 
-// Setup adds the controller of ContainerEngines to a manager.
-func Setup(mgr ctrl.Manager, open Open, log *slog.Logger) error {
+// Setup adds the controller of ContainerEngines to its host.
+func Setup(host manager.Host, open Open) error {
 	r := &reconciler{
-		client:   mgr.GetClient(),
-		reader:   mgr.GetAPIReader(),
-		events:   mgr.GetEventRecorderFor("engine"), //nolint:staticcheck // RDD serves core Events only
-		watch:    mirrorWatch{mgr.GetCache()},
+		client:   host.GetClient(),
+		reader:   host.GetAPIReader(),
+		events:   host.GetEventRecorderFor("engine"), //nolint:staticcheck // RDD serves core Events only
+		watch:    mirrorWatch{host.GetCache()},
 		open:     open,
 		clock:    clock.RealClock{},
-		log:      log,
+		log:      host.Log,
 		sessions: map[types.UID]*running{},
 	}
-	if err := mgr.Add(r); err != nil {
+	if err := host.Add(r); err != nil {
 		return err
 	}
-	return ctrl.NewControllerManagedBy(mgr).
+	return ctrl.NewControllerManagedBy(host).
 		Named("engine").
 		// All of a namespace, as one that goes may be what another one waits for.
 		Watches(&containersv1alpha1.ContainerEngine{}, handler.EnqueueRequestsFromMapFunc(r.neighbours),

@@ -3,12 +3,9 @@
 package mirror
 
 import (
-	"log/slog"
-
-	ctrl "sigs.k8s.io/controller-runtime"
-
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manifest"
 )
 
 // Controllers returns the controllers of the API group: the kinds, and the one
@@ -16,16 +13,19 @@ import (
 func Controllers(open Open) []manager.Controller {
 	kind := func(name, plural string) manager.Controller {
 		return manager.Controller{
-			Name:        name,
-			Group:       "containers",
-			Definitions: []string{plural},
-			Files:       containersv1alpha1.CRDs,
+			Name:  name,
+			Group: "containers",
+			Definitions: []manifest.Source{{
+				Files: containersv1alpha1.Files,
+				Path:  "crds/containers.rancherdesktop.io_" + plural + ".yaml",
+			}},
 			AddToScheme: containersv1alpha1.AddToScheme,
 		}
 	}
 	engine := kind("engine", "containerengines")
 	engine.DependsOn = []string{"container", "image", "volume", "containernamespace"}
-	engine.Setup = func(mgr ctrl.Manager, log *slog.Logger) error { return Setup(mgr, open, log) }
+	engine.Policies = []manifest.Source{{Files: containersv1alpha1.Files, Path: "policies/owned-engines.yaml"}}
+	engine.Setup = func(host manager.Host) error { return Setup(host, open) }
 	return []manager.Controller{
 		kind("container", "containers"),
 		kind("image", "images"),

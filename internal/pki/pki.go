@@ -10,6 +10,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
@@ -22,6 +23,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/atomicfile"
@@ -37,17 +39,51 @@ const (
 	tokenBytes = 32
 )
 
-// Identity holds the secrets of an instance.
-type Identity struct {
+// Authority is a certificate authority.
+type Authority struct {
 	// CACert is the authority's certificate in PEM: what clients trust.
 	CACert []byte
+
+	ca    *x509.Certificate
+	caKey *ecdsa.PrivateKey
+}
+
+// NewAuthority makes an authority that is kept nowhere.
+func NewAuthority(now time.Time) (*Authority, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	return makeAuthority(key, now)
+}
+
+func makeAuthority(key *ecdsa.PrivateKey, now time.Time) (*Authority, error) {
+	template := &x509.Certificate{
+		Subject:               pkix.Name{CommonName: "Rancher Desktop daemon"},
+		NotBefore:             now.Add(-clockSkew),
+		NotAfter:              now.Add(caLifetime),
+		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
+		BasicConstraintsValid: true,
+		IsCA:                  true,
+	}
+	der, err := sign(template, template, key.Public(), key)
+	if err != nil {
+		return nil, err
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, err
+	}
+	return &Authority{CACert: encode("CERTIFICATE", der), ca: cert, caKey: key}, nil
+}
+
+// Identity holds the secrets of an instance.
+type Identity struct {
+	Authority
 	// AdminToken authenticates the instance's owner.
 	AdminToken string
 	// ServiceAccountKey signs the tokens of service accounts.
 	ServiceAccountKey *ecdsa.PrivateKey
-
-	ca    *x509.Certificate
-	caKey *ecdsa.PrivateKey
 }
 
 // Load returns the identity kept in dir, which must exist. What is missing is
@@ -77,31 +113,45 @@ func (id *Identity) loadCA(certFile, keyFile string, now time.Time) error {
 		return err
 	}
 	if cert := parseCert(data); cert != nil && now.Add(caRenewBefore).Before(cert.NotAfter) && key.PublicKey.Equal(cert.PublicKey) {
-		id.ca, id.caKey, id.CACert = cert, key, data
+		id.Authority = Authority{CACert: data, ca: cert, caKey: key}
 		return nil
 	}
-	template := &x509.Certificate{
-		Subject:               pkix.Name{CommonName: "Rancher Desktop daemon"},
-		NotBefore:             now.Add(-clockSkew),
-		NotAfter:              now.Add(caLifetime),
-		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
-		BasicConstraintsValid: true,
-		IsCA:                  true,
-	}
-	der, err := sign(template, template, key.Public(), key)
+	authority, err := makeAuthority(key, now)
 	if err != nil {
 		return err
 	}
-	if id.ca, err = x509.ParseCertificate(der); err != nil {
-		return err
-	}
-	id.caKey, id.CACert = key, encode("CERTIFICATE", der)
+	id.Authority = *authority
 	return atomicfile.Write(certFile, id.CACert, secretMode)
 }
 
-// ServingCert returns a certificate for a server on the loopback interface and
-// its key, both in PEM, signed by the instance's authority. Nothing is written.
-func (id *Identity) ServingCert(now time.Time, names ...string) (cert, key []byte, err error) {
+// Renewing returns certificates for a server, for [tls.Config.GetCertificate]:
+// one that has passed two thirds of its life is replaced.
+func (a *Authority) Renewing(now func() time.Time, names ...string) func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	var mu sync.Mutex
+	var current *tls.Certificate // guarded by mu
+	return func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if current != nil && now().Before(current.Leaf.NotBefore.Add(servingLifetime*2/3)) {
+			return current, nil
+		}
+		cert, key, err := a.ServingCert(now(), names...)
+		if err != nil {
+			return nil, err
+		}
+		pair, err := tls.X509KeyPair(cert, key)
+		if err != nil {
+			return nil, err
+		}
+		current = &pair
+		return current, nil
+	}
+}
+
+// ServingCert returns a certificate for a server on the loopback interface, with
+// what other names and addresses it has, and its key, both in PEM, signed by the
+// authority. Nothing is written.
+func (a *Authority) ServingCert(now time.Time, names ...string) (cert, key []byte, err error) {
 	serverKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, nil, err
@@ -112,10 +162,17 @@ func (id *Identity) ServingCert(now time.Time, names ...string) (cert, key []byt
 		NotAfter:    now.Add(servingLifetime),
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		DNSNames:    append([]string{"localhost"}, names...),
+		DNSNames:    []string{"localhost"},
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 	}
-	der, err := sign(template, id.ca, serverKey.Public(), id.caKey)
+	for _, name := range names {
+		if address := net.ParseIP(name); address != nil {
+			template.IPAddresses = append(template.IPAddresses, address)
+		} else {
+			template.DNSNames = append(template.DNSNames, name)
+		}
+	}
+	der, err := sign(template, a.ca, serverKey.Public(), a.caKey)
 	if err != nil {
 		return nil, nil, err
 	}

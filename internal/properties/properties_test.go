@@ -9,13 +9,13 @@ import (
 	"testing"
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/crd"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manifest"
 )
 
 // appProperties are those of the real definition.
 func appProperties(t *testing.T) *Set {
 	t.Helper()
-	definitions, err := crd.Parse(appv1alpha1.CRDs)
+	definitions, err := manifest.ParseDefinitions([]manifest.Source{{Files: appv1alpha1.Files, Path: "crds/app.rancherdesktop.io_apps.yaml"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,6 +29,9 @@ var Kubernetes = sync.OnceValue(func() string {
 	return "v" + baseversion.DefaultKubeBinaryVersion + ".0" // a test: its build records nothing
 })
 
+// Mark is in the version that RDD's API server reports, and in no other's.
+const Mark = "+rdd-"
+
 // Full returns the version that the API server reports: that of Kubernetes,
 // with RDD's as its build metadata.
-func Full() string { return Kubernetes() + "+rdd-" + RDD() }
+func Full() string { return Kubernetes() + Mark + RDD() }

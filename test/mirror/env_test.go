@@ -97,8 +97,9 @@ func (e *env) startManager() {
 	e.t.Helper()
 	config := e.control.Server.ClientConfig()
 	e.adjust(config)
-	m := manager.New(manager.Config{Controllers: controllers(), REST: config, Log: slog.New(slog.DiscardHandler)})
-	e.must(m.Setup())
+	m, err := manager.New(manager.Config{Controllers: controllers(), REST: config, Holder: manager.Embedded(), Log: slog.New(slog.DiscardHandler)})
+	e.must(err)
+	e.must(m.Setup(context.Background()))
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {

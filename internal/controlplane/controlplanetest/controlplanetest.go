@@ -134,6 +134,7 @@ func (e *Env) Install(controllers []manager.Controller) {
 	e.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
 	defer cancel()
-	m := manager.New(manager.Config{Controllers: controllers, REST: e.Server.ClientConfig(), Sole: true, Log: slog.New(slog.DiscardHandler)})
+	m, err := manager.New(manager.Config{Controllers: controllers, REST: e.Server.ClientConfig(), Sole: true, Log: slog.New(slog.DiscardHandler)})
+	e.check(err)
 	e.check(m.Install(ctx))
 }

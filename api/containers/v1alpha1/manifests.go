@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import "embed"
+
+// Files holds the CustomResourceDefinitions of the group, in crds/, and the
+// policies for what may be written, in policies/.
+//
+//go:embed crds/*.yaml policies/*.yaml
+var Files embed.FS

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package command is what the command lines of all of RDD's programs share: the
+// global flags, the log, errors of usage, and the exit code.
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/logging"
+)
+
+// Base is what all commands of a program share.
+type Base struct {
+	Stdout io.Writer
+	Stderr io.Writer
+
+	// Global flags.
+	InstanceName string
+	Logging      logging.Options
+
+	// Ending tells, in a program that runs until it is told to end, why it is to,
+	// and nil until then. It may be nil itself.
+	Ending func() error
+}
+
+// New returns what commands share whose data goes to standard output.
+func New() *Base { return &Base{Stdout: os.Stdout, Stderr: os.Stderr} }
+
+// AddFlags adds the global flags.
+func (b *Base) AddFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&b.InstanceName, "instance", "", "the `name` of the instance (default: "+instance.NameEnv+", or "+instance.DefaultName+")")
+	flags.StringVar(&b.Logging.Level, "log-level", "", "the `level` of detail in logs: debug, info, warn or error (default: "+logging.LevelEnv+", or warn)")
+	flags.StringVar(&b.Logging.Format, "log-format", "", "the `format` of logs: text or json")
+}
+
+// Instance returns the instance that the command is for.
+func (b *Base) Instance() (*instance.Instance, error) { return instance.New(b.InstanceName) }
+
+// Say prints what a command did.
+func (b *Base) Say(format string, args ...any) {
+	_, _ = fmt.Fprintf(b.Stderr, format+"\n", args...)
+}
+
+// Logger makes the program's logger, and leads the libraries' into it.
+func (b *Base) Logger(w io.Writer) (*slog.Logger, error) {
+	log, err := logging.New(w, b.Logging)
+	if err != nil {
+		return nil, Usage("%w", err)
+	}
+	logging.Capture(log, func(reason string) {
+		if b.Ending != nil && b.Ending() != nil {
+			runtime.Goexit() // what it waited for won't come any more, and that is all
+		}
+		log.Error("a library ended the program", "reason", reason)
+		os.Exit(fault.ExitFailed)
+	})
+	return log, nil
+}
+
+// Exit says how the program ended, and returns its exit code.
+func (b *Base) Exit(err error) int {
+	var exit *ExitError
+	switch {
+	case err == nil:
+		return fault.ExitOK
+	case errors.As(err, &exit):
+		return exit.Code
+	}
+	_, _ = fmt.Fprintf(b.Stderr, "%s%v\n", fault.Prefix, err)
+	return fault.ExitCode(err)
+}
+
+// ExitError ends the program with the exit code of a program that it ran, which
+// has said what there is to say.
+type ExitError struct{ Code int }
+
+func (e *ExitError) Error() string { return fmt.Sprintf("exit code %d", e.Code) }
+
+// Usage is an error of whoever typed the command.
+func Usage(format string, args ...any) error {
+	return fault.New(fault.Usage, "", "", fmt.Errorf(format, args...))
+}
+
+// FlagError is the [cobra.Command.FlagErrorFunc] of all commands.
+func FlagError(command *cobra.Command, err error) error {
+	return Usage("%w; see `%s --help`", err, command.CommandPath())
+}
+
+// NoArgs is a [cobra.PositionalArgs] for commands without arguments.
+func NoArgs(command *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if command.HasSubCommands() {
+		return Usage("unknown command %q for %q; see `%s --help`", args[0], command.CommandPath(), command.CommandPath())
+	}
+	return Usage("unexpected argument %q; see `%s --help`", args[0], command.CommandPath())
+}
+
+// MaxPort is the highest port there is.
+const MaxPort = 65535
+
+// CheckPort refuses what is no port. 0 stands for any.
+func CheckPort(flag string, port int) error {
+	if port < 0 || port > MaxPort {
+		return Usage("--%s: %d is no port: 0 to %d", flag, port, MaxPort)
+	}
+	return nil
+}
+
+// UntilSignal returns a context that ends when the process is asked to end; a
+// second request ends the process at once. Windows asks by CTRL_C and CTRL_BREAK,
+// which Go takes for an interrupt, and by closing, which is SIGTERM.
+func (b *Base) UntilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	b.Ending = ctx.Err
+	return ctx, stop
+}

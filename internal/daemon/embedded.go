@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package daemon
+
+import (
+	"context"
+	"net"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/passthrough"
+)
+
+// controllersMetrics is the path of the metrics of the daemon's controllers;
+// those of the API server are at /metrics.
+const controllersMetrics = "/metrics/controllers"
+
+// handlers are what the daemon serves besides the API.
+func (d *daemon) handlers() map[string]http.Handler {
+	return map[string]http.Handler{
+		passthrough.Prefix: &passthrough.Router{
+			Local:  func() passthrough.Endpoints { return d.manager.Endpoints() },
+			Remote: func(ctx context.Context) ([]passthrough.Remote, error) { return d.discovery().Remotes(ctx) },
+			Log:    d.Log,
+		},
+		controllersMetrics: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			promhttp.HandlerFor(d.manager.Metrics(), promhttp.HandlerOpts{}).ServeHTTP(w, r)
+		}),
+	}
+}
+
+func (d *daemon) discovery() manager.Discovery { return manager.Discovery{Client: d.client} }
+
+// entry describes the daemon's manager to clients. Its health is the API
+// server's own.
+func (d *daemon) entry() manager.Entry {
+	port := d.listener.Addr().(*net.TCPAddr).Port
+	url := "https://" + d.listener.Addr().String()
+	return manager.Entry{
+		EnabledControllers:  d.manager.Running(),
+		EnabledPassthroughs: d.manager.Endpoints().Names(),
+		HealthPort:          port,
+		MetricsPort:         port,
+		HealthEndpoint:      url + "/readyz",
+		MetricsEndpoint:     url + controllersMetrics,
+		PassthroughEndpoint: url + passthrough.Prefix,
+		StartTime:           metav1.NewTime(d.started),
+	}
+}
+
+// publish keeps the daemon's entry true: a controller that ran elsewhere may
+// come to run here.
+func (d *daemon) publish(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-d.manager.Changed():
+		}
+		if err := d.discovery().Publish(ctx, manager.EmbeddedKey, d.entry()); err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+}
+
+// dropWebhooks removes what an external process left behind that ran the
+// controller before and is gone: the API server asks the hooks in this process.
+func (d *daemon) dropWebhooks(ctx context.Context, controller manager.Controller) error {
+	return manager.Webhooks{Client: d.client}.Remove(ctx, controller)
+}

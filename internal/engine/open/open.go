@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package open connects to engines of every type that is built in.
+package open
+
+import (
+	"fmt"
+
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/moby"
+)
+
+// Engine connects to the engine that a ContainerEngine names. An error says
+// that it never can: the type or the endpoint is not supported.
+func Engine(spec containersv1alpha1.ContainerEngineSpec) (engine.Engine, error) {
+	if spec.Type == containersv1alpha1.EngineMoby {
+		return moby.New(moby.Config{Endpoint: spec.Endpoint})
+	}
+	return nil, fmt.Errorf("this version of rdd can't connect to %s engines yet", spec.Type)
+}

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package manager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/uuid"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/version"
+)
+
+const (
+	// presencePoll is how often a standalone manager looks whether the control
+	// plane is there, and presenceMisses how many looks in vain say that it has
+	// gone.
+	presencePoll   = 2 * time.Second
+	presenceMisses = 3
+	// goneBudget is how long the controllers may take to end when it has: the
+	// process is to end within 10 s.
+	goneBudget = 3 * time.Second
+
+	connectPoll = 200 * time.Millisecond
+)
+
+// Standalone describes a manager in a process of its own: it runs the
+// controllers of one API group, against RDD's control plane or any other
+// Kubernetes API server.
+type Standalone struct {
+	// Group is whose controllers run, whatever else the registry has.
+	Group    string
+	Registry Registry
+	// REST reaches the API server.
+	REST *rest.Config
+	// NoWait makes it an error that another process runs one of the controllers.
+	NoWait bool
+	// Patience is how long to wait for the control plane to be ready.
+	Patience time.Duration
+	// Bind is the address that the servers listen on, and Advertise the one at
+	// which the API server reaches this process.
+	Bind, Advertise string
+	// HealthPort and Port are for health, and for all else; 0 for free ones.
+	HealthPort, Port int
+	Log              *slog.Logger
+	// Say tells the user what happens.
+	Say func(format string, args ...any)
+}
+
+// errGone says that the control plane has gone.
+var errGone = errors.New("the control plane has gone")
+
+// standalone is one run.
+type standalone struct {
+	Standalone
+	client    kubernetes.Interface
+	manager   *Manager
+	servers   *servers
+	discovery Discovery
+	// discovers says that there is a discovery to take part in: the API server
+	// is RDD's.
+	discovers bool
+	entry     Entry
+}
+
+// Run runs the controllers until ctx ends, or the control plane has gone.
+func (cfg Standalone) Run(ctx context.Context) error {
+	s := &standalone{Standalone: cfg}
+	s.REST = rest.CopyConfig(cfg.REST)
+	s.REST.QPS = -1
+	s.REST.Timeout = 0
+	var err error
+	if s.client, err = kubernetes.NewForConfig(asControllers(s.REST)); err != nil {
+		return err
+	}
+	s.discovery = Discovery{s.client}
+	if err := s.reachable(); err != nil {
+		return err
+	}
+	if err := s.waitReady(ctx); err != nil {
+		return err
+	}
+	identity := fmt.Sprintf("%s-controller on %s, process %d, %s", cfg.Group, hostname(), os.Getpid(), uuid.NewUUID()[:8])
+	s.manager, err = New(Config{
+		Controllers: cfg.Registry.Group(cfg.Group),
+		REST:        s.REST,
+		Holder:      Holder{Identity: identity, Duration: externalLease},
+		NoWait:      cfg.NoWait,
+		Log:         cfg.Log,
+		Before:      func(ctx context.Context, c Controller) error { return s.servers.webhooks(s.client).Apply(ctx, c) },
+		After:       func(ctx context.Context, c Controller) error { return s.servers.webhooks(s.client).Remove(ctx, c) },
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.manager.Install(ctx); err != nil {
+		return err
+	}
+	if err := s.manager.Setup(ctx); err != nil {
+		return err
+	}
+	if s.servers, err = s.listen(ctx); err != nil {
+		return err
+	}
+	defer s.servers.close()
+	return s.run(ctx)
+}
+
+// reachable checks that the API server can ask this process about writes.
+func (s *standalone) reachable() error {
+	asked := slices.ContainsFunc(s.Registry.Group(s.Group), func(c Controller) bool { return len(c.Hooks) > 0 })
+	server, err := url.Parse(s.REST.Host)
+	if err != nil || !asked || !loopback(s.Advertise) || loopback(server.Hostname()) {
+		return err
+	}
+	return fault.New(fault.Usage, "", "", fmt.Errorf("the API server at %s has to reach this process, and can't at %s: "+
+		"give --bind-address and --advertise-address", s.REST.Host, s.Advertise))
+}
+
+func loopback(host string) bool {
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
+}
+
+// waitReady waits until the control plane is ready. What it can't read it does
+// not take for absent: whoever may not read does not run.
+func (s *standalone) waitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, s.Patience)
+	defer cancel()
+	told := ""
+	for {
+		err := s.look(ctx)
+		switch {
+		case err == nil:
+			return nil
+		case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
+			return fault.New(fault.Failed, "read the discovery of", s.REST.Host, err)
+		case ctx.Err() == nil && err.Error() != told:
+			told = err.Error()
+			s.Say("Waiting for the control plane: %v.", err)
+		}
+		select {
+		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return fault.New(fault.Deadline, "wait for the control plane at", s.REST.Host, errors.New(told))
+			}
+			return ctx.Err()
+		case <-time.After(connectPoll):
+		}
+	}
+}
+
+// look looks once whether the control plane is ready, and what it is.
+func (s *standalone) look(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, presencePoll)
+	defer cancel()
+	served, err := s.client.Discovery().ServerVersion()
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(served.GitVersion, version.Mark) {
+		s.discovers = false // another cluster
+		_, err := s.client.CoordinationV1().Leases(SystemNamespace).List(ctx, metav1.ListOptions{Limit: 1})
+		return err
+	}
+	s.discovers = true
+	state, err := s.discovery.Read(ctx)
+	if err != nil {
+		return err
+	}
+	if !state.Ready {
+		return errors.New("it is starting")
+	}
+	return nil
+}
+
+// run runs the manager, and its entry in the discovery.
+func (s *standalone) run(ctx context.Context) error {
+	s.entry = s.servers.entry()
+	s.entry.StartTime = metav1.NewTime(time.Now().Truncate(time.Second))
+	running, stop := context.WithCancelCause(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- s.manager.Run(running) }()
+
+	err, over := s.watch(ctx, ended)
+	stop(err)
+	if !over {
+		err = errors.Join(err, <-ended)
+	}
+	if errors.Is(err, errGone) {
+		s.Say("The control plane has gone; nothing is left to do.")
+		return nil
+	}
+	s.withdraw()
+	return err
+}
+
+// watch keeps the entry true until the end: of ctx, of the control plane, or
+// of the manager, which is over then.
+func (s *standalone) watch(ctx context.Context, ended <-chan error) (err error, over bool) {
+	ticker := time.NewTicker(presencePoll)
+	defer ticker.Stop()
+	misses := 0
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, false
+		case err := <-ended:
+			return err, true
+		case <-s.manager.Changed():
+			s.tell()
+			if err := s.present(ctx); err != nil {
+				s.Log.Warn("writing the entry in the discovery failed, will try again", "error", err)
+			}
+		case <-ticker.C:
+			err := s.present(ctx)
+			if err == nil || ctx.Err() != nil {
+				misses = 0
+				continue
+			}
+			misses++
+			s.Log.Warn("the control plane does not answer", "misses", misses, "error", err)
+			if misses == presenceMisses {
+				return errGone, false
+			}
+		}
+	}
+}
+
+// tell tells the user what runs here.
+func (s *standalone) tell() {
+	if running := s.manager.Running(); len(running) > 0 {
+		s.Say("Running: %s.", strings.Join(running, ", "))
+	}
+	for controller, holder := range s.manager.Waiting() {
+		s.Say("Controller %s is run by %s; waiting.", controller, holder)
+	}
+}
+
+// present looks whether the control plane is there, and writes the entry where
+// it is not there as it should be: a control plane that was started again has
+// forgotten it.
+func (s *standalone) present(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, presencePoll)
+	defer cancel()
+	if !s.discovers {
+		return s.client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
+	}
+	state, err := s.discovery.Read(ctx)
+	if err != nil || !s.announces() {
+		return err
+	}
+	entry := s.entry
+	entry.EnabledControllers = s.manager.Running()
+	entry.EnabledPassthroughs = s.manager.Endpoints().Names()
+	if have, ok := state.Entries[s.Group]; ok && have.same(entry) {
+		return nil
+	}
+	if len(entry.EnabledPassthroughs) > 0 {
+		if err := s.discovery.ShareAccess(ctx, s.Group, s.servers.token, s.servers.authority.CACert); err != nil {
+			return err
+		}
+	}
+	return s.discovery.Publish(ctx, s.Group, entry)
+}
+
+// announces reports whether this process has something to announce: it does
+// more than wait for the one that has.
+func (s *standalone) announces() bool {
+	running := s.manager.Running()
+	for _, controller := range s.manager.Controllers {
+		if controller.Setup != nil && slices.Contains(running, controller.Name) {
+			return true
+		}
+	}
+	return len(s.manager.Waiting()) == 0 && len(running) > 0
+}
+
+// withdraw removes the entry.
+func (s *standalone) withdraw() {
+	if !s.discovers {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), presencePoll)
+	defer cancel()
+	if err := s.discovery.Withdraw(ctx, s.Group, s.entry); err != nil {
+		s.Log.Warn("removing the entry in the discovery failed", "error", err)
+	}
+}
+
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "this machine"
+	}
+	return name
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package manager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+	ctrlmanager "sigs.k8s.io/controller-runtime/pkg/manager"
+)
+
+// ErrHeld says that another process runs a controller.
+var ErrHeld = errors.New("it is run by")
+
+// unit is one controller in a manager: it waits for its lease, runs, and ends.
+type unit struct {
+	Controller
+	manager   *Manager
+	lease     *lease // nil for what may be in several places: a kind by itself
+	endpoints map[string]http.Handler
+
+	cancel context.CancelFunc
+	done   chan struct{}
+	// decided is closed when it runs, or when another holder is waited for.
+	decided func()
+	settled chan struct{}
+
+	mu      sync.Mutex
+	running bool // guarded by mu
+}
+
+func newUnit(m *Manager, controller Controller) *unit {
+	u := &unit{
+		Controller: controller,
+		manager:    m,
+		endpoints:  map[string]http.Handler{},
+		done:       make(chan struct{}),
+		settled:    make(chan struct{}),
+	}
+	u.decided = sync.OnceFunc(func() { close(u.settled) })
+	return u
+}
+
+// start runs the controller until stop, or until it dies, which fail is told.
+func (u *unit) start(fail func(error)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	u.cancel = cancel
+	go func() {
+		defer close(u.done)
+		defer u.decided()
+		if err := u.run(ctx); err != nil && ctx.Err() == nil {
+			fail(fmt.Errorf("controller %s: %w", u.Name, err))
+		}
+	}()
+}
+
+func (u *unit) run(ctx context.Context) (err error) {
+	log := u.manager.Log.With("controller", u.Name)
+	if u.lease != nil {
+		err := u.lease.acquire(ctx, func(holder string) error {
+			if u.manager.NoWait {
+				return fmt.Errorf("%w %s", ErrHeld, holder)
+			}
+			log.Warn("another process runs this controller; waiting for it to end", "holder", holder)
+			u.manager.waitsFor(u.Name, holder)
+			u.decided()
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, u.manager.afterwards(u.lease.release)) }()
+	}
+	if u.manager.Before != nil {
+		if err := u.manager.Before(ctx, u.Controller); err != nil {
+			return err
+		}
+	}
+	if u.manager.After != nil {
+		defer func() {
+			err = errors.Join(err, u.manager.afterwards(func(ctx context.Context) error { return u.manager.After(ctx, u.Controller) }))
+		}()
+	}
+	scope := newScope(u.manager.inner)
+	defer scope.end()
+	if u.Setup != nil {
+		host := Host{Manager: scope, Log: log, Metrics: u.manager.metrics, endpoints: u.endpoints}
+		if err := u.Setup(host); err != nil {
+			return fmt.Errorf("set it up: %w", err)
+		}
+	}
+	return u.hold(ctx, scope)
+}
+
+// hold runs what the controller is made of for as long as its lease is held.
+func (u *unit) hold(ctx context.Context, scope *scope) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	lost := make(chan error, 1)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	if u.lease != nil {
+		wg.Go(func() { lost <- u.lease.hold(ctx) })
+	}
+	scope.start()
+	u.setRunning(true)
+	defer u.setRunning(false)
+	u.decided()
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-lost:
+		return err
+	case err := <-scope.failed:
+		return err
+	}
+}
+
+func (u *unit) setRunning(running bool) {
+	u.mu.Lock()
+	u.running = running
+	u.mu.Unlock()
+	u.manager.tellChanged()
+}
+
+func (u *unit) isRunning() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.running
+}
+
+// scope is a manager to which one controller adds what it is made of, and which
+// starts and ends that by itself.
+type scope struct {
+	ctrl.Manager
+	failed chan error // the reason of the first part that died
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	mu      sync.Mutex
+	waiting []ctrlmanager.Runnable // guarded by mu; added before the start
+	started bool                   // guarded by mu
+	ended   bool                   // guarded by mu
+}
+
+func newScope(inner ctrl.Manager) *scope {
+	s := &scope{Manager: inner, failed: make(chan error, 1)}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s
+}
+
+// Add implements [ctrl.Manager].
+func (s *scope) Add(runnable ctrlmanager.Runnable) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.ended:
+		return errors.New("the controller has ended")
+	case s.started:
+		s.runLocked(runnable)
+	default:
+		s.waiting = append(s.waiting, runnable)
+	}
+	return nil
+}
+
+func (s *scope) runLocked(runnable ctrlmanager.Runnable) {
+	s.wg.Go(func() {
+		err := runnable.Start(s.ctx)
+		if err == nil || s.ctx.Err() != nil {
+			return
+		}
+		select {
+		case s.failed <- err:
+		default:
+		}
+	})
+}
+
+func (s *scope) start() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.started = true
+	for _, runnable := range s.waiting {
+		s.runLocked(runnable)
+	}
+	s.waiting = nil
+}
+
+// end ends all parts and waits for them.
+func (s *scope) end() {
+	s.mu.Lock()
+	s.ended = true
+	s.mu.Unlock()
+	s.cancel()
+	s.wg.Wait()
+}

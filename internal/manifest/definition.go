@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package manifest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	clientset "k8s.io/apiextensions-apiserver/pkg/client/clientset/clientset"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/util/retry"
+	"sigs.k8s.io/yaml"
+)
+
+const (
+	servedPoll = 5 * time.Millisecond
+
+	// establishedAge makes the API server skip the pause of two seconds that
+	// it takes before the first create in a definition that was established
+	// just now, for the sake of its peers. There are none.
+	establishedAge = time.Minute
+)
+
+// ParseDefinitions reads definitions, one in each file.
+func ParseDefinitions(sources []Source) ([]*apiextensionsv1.CustomResourceDefinition, error) {
+	definitions := make([]*apiextensionsv1.CustomResourceDefinition, 0, len(sources))
+	for _, source := range sources {
+		data, err := source.read()
+		if err != nil {
+			return nil, err
+		}
+		definition := &apiextensionsv1.CustomResourceDefinition{}
+		if err := yaml.UnmarshalStrict(data, definition); err != nil {
+			return nil, fmt.Errorf("%s: %w", source.Path, err)
+		}
+		definitions = append(definitions, definition)
+	}
+	return definitions, nil
+}
+
+// definitionInstaller brings definitions to an API server.
+type definitionInstaller struct {
+	client clientset.Interface
+	sole   bool // see [Installer]
+}
+
+func (d definitionInstaller) ensure(ctx context.Context, want *apiextensionsv1.CustomResourceDefinition) error {
+	created, err := ensure(ctx, d.client.ApiextensionsV1().CustomResourceDefinitions(), want, adoptDefinition)
+	if err != nil || !created || !d.sole {
+		return err
+	}
+	return d.establish(ctx, want.Name)
+}
+
+// adoptDefinition gives have the spec of want, and reports whether it had it
+// before. How versions are converted stays as it is.
+func adoptDefinition(have, want *apiextensionsv1.CustomResourceDefinition) bool {
+	spec := want.Spec.DeepCopy()
+	apiextensionsv1.SetDefaults_CustomResourceDefinitionSpec(spec)
+	spec.Conversion = have.Spec.Conversion
+	same := apiequality.Semantic.DeepEqual(&have.Spec, spec)
+	have.Spec = *spec
+	return same
+}
+
+// establish tells the API server that a new definition is established.
+func (d definitionInstaller) establish(ctx context.Context, name string) error {
+	definitions := d.client.ApiextensionsV1().CustomResourceDefinitions()
+	return retry.RetryOnConflict(retry.DefaultRetry, func() error { // with the server's own controllers
+		created, err := definitions.Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		setEstablished(created)
+		_, err = definitions.UpdateStatus(ctx, created, metav1.UpdateOptions{})
+		return err
+	})
+}
+
+func setEstablished(definition *apiextensionsv1.CustomResourceDefinition) {
+	since := metav1.NewTime(time.Now().Add(-establishedAge))
+	status := &definition.Status
+	status.AcceptedNames = definition.Spec.Names
+	status.StoredVersions = nil
+	for _, version := range definition.Spec.Versions {
+		if version.Storage {
+			status.StoredVersions = append(status.StoredVersions, version.Name)
+		}
+	}
+	status.Conditions = []apiextensionsv1.CustomResourceDefinitionCondition{
+		{Type: apiextensionsv1.NamesAccepted, Status: apiextensionsv1.ConditionTrue, LastTransitionTime: since, Reason: "NoConflicts", Message: "no conflicts found"},
+		{Type: apiextensionsv1.Established, Status: apiextensionsv1.ConditionTrue, LastTransitionTime: since, Reason: "InitialNamesAccepted", Message: "the initial names have been accepted"},
+	}
+}
+
+// waitServed waits until every served version answers a list from the API
+// server's cache, which fills after the first request: until then watches are
+// refused, and clients wait a second before they try again.
+func (d definitionInstaller) waitServed(ctx context.Context, definition *apiextensionsv1.CustomResourceDefinition) error {
+	for _, version := range definition.Spec.Versions {
+		if !version.Served {
+			continue
+		}
+		path := fmt.Sprintf("/apis/%s/%s/%s", definition.Spec.Group, version.Name, definition.Spec.Names.Plural)
+		var last error
+		err := wait.PollUntilContextCancel(ctx, servedPoll, true, func(ctx context.Context) (bool, error) {
+			last = d.client.Discovery().RESTClient().Get().AbsPath(path).Param("resourceVersion", "0").
+				SetHeader("Accept", "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1").
+				MaxRetries(0).Do(ctx).Error()
+			return last == nil, nil
+		})
+		if err != nil {
+			return fmt.Errorf("wait for %s to be served: %w", path, errors.Join(err, last))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package passthrough
+
+import (
+	"crypto/subtle"
+	"crypto/tls"
+	"crypto/x509"
+	"log/slog"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// tokenHeader carries the secret by which a process knows the API server.
+const tokenHeader = "X-Rdd-Passthrough-Token"
+
+// Remote is another process with endpoints.
+type Remote struct {
+	// Endpoints are the names of the endpoints of each controller.
+	Endpoints map[string][]string
+	// URL is where it listens: a scheme and a host.
+	URL string
+	// CA is the authority of its certificate, in PEM.
+	CA []byte
+	// Token proves to it that a request comes from the API server.
+	Token string
+}
+
+// serve leads the request to the other process.
+func (r Remote) serve(w http.ResponseWriter, req *http.Request, log *slog.Logger) {
+	target, err := url.Parse(r.URL)
+	authorities := x509.NewCertPool()
+	if err != nil || !authorities.AppendCertsFromPEM(r.CA) {
+		log.Warn("the discovery has an endpoint without address or authority", "url", r.URL, "error", err)
+		refuse(w, http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, "the controller's process does not say how to reach it")
+		return
+	}
+	// A connection for each request, which ends with it: the next one may find
+	// another process.
+	transport := &http.Transport{
+		TLSClientConfig:   &tls.Config{RootCAs: authorities, MinVersion: tls.VersionTLS13},
+		DisableKeepAlives: true,
+	}
+	proxy := httputil.ReverseProxy{
+		Rewrite: func(p *httputil.ProxyRequest) {
+			p.Out.URL.Scheme, p.Out.URL.Host = target.Scheme, target.Host
+			p.Out.Header.Set(tokenHeader, r.Token)
+		},
+		Transport:     transport,
+		FlushInterval: -1, // at once: these may be streams
+		ErrorHandler: func(w http.ResponseWriter, req *http.Request, err error) {
+			log.Warn("a controller's process does not answer", "path", req.URL.Path, "error", err)
+			refuse(w, http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, "the controller's process does not answer")
+		},
+	}
+	proxy.ServeHTTP(w, req)
+}
+
+// Server is the other end of a [Remote]: it serves endpoints to those who know
+// the token.
+type Server struct {
+	Endpoints func() Endpoints
+	Token     string
+}
+
+// ServeHTTP implements [http.Handler].
+func (s *Server) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if subtle.ConstantTimeCompare([]byte(req.Header.Get(tokenHeader)), []byte(s.Token)) != 1 {
+		refuse(w, http.StatusUnauthorized, metav1.StatusReasonUnauthorized, "only the API server is served here")
+		return
+	}
+	req.Header.Del(tokenHeader)
+	controller, endpoint, _ := Split(req.URL.Path)
+	endpoints := s.Endpoints()
+	handler, ok := endpoints[controller][endpoint]
+	if !ok {
+		refuse(w, http.StatusNotFound, metav1.StatusReasonNotFound, notFound(controller, endpoint, endpoints.Names()))
+		return
+	}
+	handler.ServeHTTP(w, req)
+}
