@@ -9,9 +9,11 @@ import (
 	"os"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/app"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/demo"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/standalone"
 )
 
 func main() {
-	os.Exit(standalone.Main(context.Background(), app.Controllers(), "app", os.Args))
+	registry := append(app.Controllers(), demo.Controllers()...)
+	os.Exit(standalone.Main(context.Background(), registry, "app", os.Args))
 }

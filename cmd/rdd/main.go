@@ -9,6 +9,7 @@ import (
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/app"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/cli"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/demo"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/open"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/mirror"
@@ -18,5 +19,6 @@ func main() {
 	var registry manager.Registry
 	registry = append(registry, mirror.Controllers(open.Engine)...)
 	registry = append(registry, app.Controllers()...)
+	registry = append(registry, demo.Controllers()...)
 	os.Exit(cli.Main(context.Background(), cli.Config{Registry: registry}, os.Args))
 }

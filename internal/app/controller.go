@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
@@ -25,11 +26,15 @@ import (
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/finalizer"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 )
 
-// CleanupFinalizer is on the App: it goes when everything that the App owns has.
-const CleanupFinalizer = "rdd.rancherdesktop.io/cleanup"
+// held is on everything that the App owns: nobody else deletes it.
+const held = finalizer.OwnedBy + "App"
+
+// namespacePoll is the wait for a namespace that is being deleted to be gone.
+const namespacePoll = time.Second
 
 // Setup adds the controller of the App to its host.
 func Setup(host manager.Host) error {
@@ -37,7 +42,7 @@ func Setup(host manager.Host) error {
 		Named("app").
 		For(&appv1alpha1.App{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Owns(&containersv1alpha1.ContainerEngine{}, builder.WithPredicates(engineChanged)).
-		Complete(&reconciler{client: host.GetClient()})
+		Complete(manager.Patient(&reconciler{client: host.GetClient()}))
 }
 
 // engineChanged lets through what the App's conditions speak of. How many
@@ -71,10 +76,9 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if err := r.client.Get(ctx, request.NamespacedName, app); err != nil {
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
-	if app.DeletionTimestamp == nil && controllerutil.AddFinalizer(app, CleanupFinalizer) {
-		if err := r.client.Update(ctx, app); err != nil {
-			return reconcile.Result{}, err
-		}
+	// It goes when everything that the App owns has.
+	if err := finalizer.Ensure(ctx, r.client, app, finalizer.Cleanup); err != nil {
+		return reconcile.Result{}, err
 	}
 	s := &scope{client: r.client, before: app.DeepCopy(), app: app}
 	defer func() { err = errors.Join(err, s.patchStatus(ctx)) }()
@@ -87,6 +91,9 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		err = s.ensureEngine(ctx)
 	}
 	s.report(err)
+	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+		return reconcile.Result{RequeueAfter: namespacePoll}, nil
+	}
 	return reconcile.Result{}, err
 }
 
@@ -106,7 +113,8 @@ func (s *scope) ensureNamespace(ctx context.Context) error {
 	return nil
 }
 
-// engines returns the ContainerEngines that the App owns.
+// engines returns the ContainerEngines that the App owns: those that it holds,
+// too, from which somebody took the reference to it.
 func (s *scope) engines(ctx context.Context) ([]containersv1alpha1.ContainerEngine, error) {
 	var all containersv1alpha1.ContainerEngineList
 	if err := s.client.List(ctx, &all, client.InNamespace(s.app.Spec.Namespace)); err != nil {
@@ -114,7 +122,9 @@ func (s *scope) engines(ctx context.Context) ([]containersv1alpha1.ContainerEngi
 	}
 	var owned []containersv1alpha1.ContainerEngine
 	for i := range all.Items {
-		if metav1.IsControlledBy(&all.Items[i], s.app) {
+		e := &all.Items[i]
+		orphan := metav1.GetControllerOf(e) == nil && controllerutil.ContainsFinalizer(e, held)
+		if orphan || metav1.IsControlledBy(e, s.app) {
 			owned = append(owned, all.Items[i])
 		}
 	}
@@ -129,11 +139,11 @@ func (s *scope) ensureEngine(ctx context.Context) error {
 		return err
 	}
 	for i := range owned {
-		if owned[i].Name == string(s.app.Spec.ContainerEngine.Name) {
+		if owned[i].Name == string(s.app.Spec.ContainerEngine.Name) && owned[i].DeletionTimestamp == nil {
 			s.engine = &owned[i]
 			continue
 		}
-		s.leaving = true
+		s.leaving = true // it is of the setting before, or its namespace goes
 		if err := s.deleteEngine(ctx, &owned[i]); err != nil {
 			return err
 		}
@@ -154,7 +164,11 @@ func (s *scope) ensureEngine(ctx context.Context) error {
 
 func (s *scope) createEngine(ctx context.Context, endpoint string) error {
 	e := &containersv1alpha1.ContainerEngine{
-		ObjectMeta: metav1.ObjectMeta{Name: string(s.app.Spec.ContainerEngine.Name), Namespace: s.app.Spec.Namespace},
+		ObjectMeta: metav1.ObjectMeta{
+			Name:       string(s.app.Spec.ContainerEngine.Name),
+			Namespace:  s.app.Spec.Namespace,
+			Finalizers: []string{held},
+		},
 		Spec: containersv1alpha1.ContainerEngineSpec{
 			Type:     containersv1alpha1.EngineType(s.app.Spec.ContainerEngine.Name),
 			Endpoint: endpoint,
@@ -177,7 +191,14 @@ func (s *scope) updateEngine(ctx context.Context, endpoint string) error {
 	if endpoint != "" {
 		updated.Spec.Endpoint = endpoint
 	}
-	if apiequality.Semantic.DeepEqual(updated.Spec, s.engine.Spec) {
+	adopted := controllerutil.AddFinalizer(updated, held)
+	if metav1.GetControllerOf(updated) == nil {
+		adopted = true
+		if err := controllerutil.SetControllerReference(s.app, updated, s.client.Scheme()); err != nil {
+			return err
+		}
+	}
+	if !adopted && apiequality.Semantic.DeepEqual(updated.Spec, s.engine.Spec) {
 		return nil
 	}
 	if err := s.client.Patch(ctx, updated, client.MergeFrom(s.engine)); err != nil {
@@ -187,11 +208,12 @@ func (s *scope) updateEngine(ctx context.Context, endpoint string) error {
 	return nil
 }
 
+// deleteEngine deletes an engine, or holds one no longer that is being deleted.
 func (s *scope) deleteEngine(ctx context.Context, e *containersv1alpha1.ContainerEngine) error {
-	if e.DeletionTimestamp != nil {
-		return nil
+	if e.DeletionTimestamp == nil {
+		return client.IgnoreNotFound(s.client.Delete(ctx, e))
 	}
-	return client.IgnoreNotFound(s.client.Delete(ctx, e))
+	return finalizer.Release(ctx, s.client, e, held)
 }
 
 // delete removes what the App owns, and then lets the App go.
@@ -208,11 +230,7 @@ func (s *scope) delete(ctx context.Context) error {
 	if len(owned) > 0 {
 		return nil // its end wakes this reconciler
 	}
-	released := s.app.DeepCopy()
-	if !controllerutil.RemoveFinalizer(released, CleanupFinalizer) {
-		return nil
-	}
-	return client.IgnoreNotFound(s.client.Patch(ctx, released, client.MergeFrom(s.app)))
+	return finalizer.Release(ctx, s.client, s.app, finalizer.Cleanup)
 }
 
 // report writes what is known into the status; failure is why not all that the

@@ -16,6 +16,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apiserver/pkg/authentication/serviceaccount"
+	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/client-go/discovery"
 	cacheddiscovery "k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/informers"
@@ -61,19 +63,11 @@ type Config struct {
 
 // Run keeps house until ctx ends.
 func Run(ctx context.Context, cfg Config) error {
-	client, err := kubernetes.NewForConfig(cfg.REST)
+	namespaces, err := newNamespaces(ctx, cfg.as("namespace-controller"))
 	if err != nil {
 		return err
 	}
-	meta, err := metadata.NewForConfig(cfg.REST)
-	if err != nil {
-		return err
-	}
-	namespaces, err := newNamespaces(ctx, cfg, client, meta)
-	if err != nil {
-		return err
-	}
-	garbage, err := newGarbage(ctx, cfg, client, meta)
+	garbage, err := newGarbage(ctx, cfg.as("generic-garbage-collector"))
 	if err != nil {
 		return err
 	}
@@ -82,6 +76,27 @@ func Run(ctx context.Context, cfg Config) error {
 	wg.Go(func() { garbage.run(ctx) })
 	wg.Wait()
 	return nil
+}
+
+// as makes the requests of a controller be those of the service account that it
+// has in a cluster: that is by which policies know them.
+func (c Config) as(controller string) Config {
+	c.REST = rest.CopyConfig(c.REST)
+	c.REST.Impersonate = rest.ImpersonationConfig{
+		UserName: serviceaccount.MakeUsername(metav1.NamespaceSystem, controller),
+		Groups:   []string{user.SystemPrivilegedGroup},
+	}
+	return c
+}
+
+// clients returns what both controllers ask the API server with.
+func (c Config) clients() (kubernetes.Interface, metadata.Interface, error) {
+	client, err := kubernetes.NewForConfig(c.REST)
+	if err != nil {
+		return nil, nil, err
+	}
+	meta, err := metadata.NewForConfig(c.REST)
+	return client, meta, err
 }
 
 // namespaces empties namespaces that are being deleted. Kubernetes' own
@@ -94,7 +109,11 @@ type namespaces struct {
 	stop    func() // ends the events
 }
 
-func newNamespaces(ctx context.Context, cfg Config, client kubernetes.Interface, meta metadata.Interface) (*namespaces, error) {
+func newNamespaces(ctx context.Context, cfg Config) (*namespaces, error) {
+	client, meta, err := cfg.clients()
+	if err != nil {
+		return nil, err
+	}
 	n := &namespaces{
 		queue: workqueue.NewTypedRateLimitingQueue(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[string](namespaceRetryMin, namespaceRetryMax)),
@@ -160,7 +179,11 @@ type garbage struct {
 	changed   <-chan struct{}
 }
 
-func newGarbage(ctx context.Context, cfg Config, client kubernetes.Interface, meta metadata.Interface) (*garbage, error) {
+func newGarbage(ctx context.Context, cfg Config) (*garbage, error) {
+	client, meta, err := cfg.clients()
+	if err != nil {
+		return nil, err
+	}
 	// The mapper has a discovery client of its own: the collector empties it.
 	kinds, err := discovery.NewDiscoveryClientForConfig(cfg.REST)
 	if err != nil {

@@ -6,12 +6,16 @@
 package manager
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/admission"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manifest"
@@ -57,3 +61,18 @@ type Host struct {
 // /passthrough/<controller>/<endpoint>/… on the API server's port. The API
 // server has authenticated and authorised them. It must be called in Setup.
 func (h Host) Serve(endpoint string, handler http.Handler) { h.endpoints[endpoint] = handler }
+
+// conflictPause is the wait for a cache to show what somebody else wrote.
+const conflictPause = 20 * time.Millisecond
+
+// Patient returns a reconciler for which it is no error that somebody else wrote
+// to an object meanwhile: it begins again, with what was written.
+func Patient(inner reconcile.Reconciler) reconcile.Reconciler {
+	return reconcile.Func(func(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+		result, err := inner.Reconcile(ctx, request)
+		if apierrors.IsConflict(err) {
+			return reconcile.Result{RequeueAfter: conflictPause}, nil
+		}
+		return result, err
+	})
+}

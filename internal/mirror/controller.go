@@ -24,7 +24,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -32,11 +31,9 @@ import (
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/finalizer"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 )
-
-// CleanupFinalizer is on every ContainerEngine: it goes when its mirrors have.
-const CleanupFinalizer = "rdd.rancherdesktop.io/cleanup"
 
 // Open connects to the engine that a ContainerEngine names. An error says that
 // it never can: the type or the endpoint is not supported.
@@ -63,7 +60,7 @@ func Setup(host manager.Host, open Open) error {
 		Watches(&containersv1alpha1.ContainerEngine{}, handler.EnqueueRequestsFromMapFunc(r.neighbours),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesRawSource(source.Func(r.takeQueue)).
-		Complete(r)
+		Complete(manager.Patient(r))
 }
 
 // reconciler starts and stops sessions as ContainerEngines say, and writes what
@@ -125,10 +122,9 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if err := r.client.Get(ctx, request.NamespacedName, &e); err != nil {
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
-	if e.DeletionTimestamp == nil && controllerutil.AddFinalizer(&e, CleanupFinalizer) {
-		if err := r.client.Update(ctx, &e); err != nil {
-			return reconcile.Result{}, err
-		}
+	// It goes when the mirrors have.
+	if err := finalizer.Ensure(ctx, r.client, &e, finalizer.Cleanup); err != nil {
+		return reconcile.Result{}, err
 	}
 	before := e.DeepCopy()
 	defer func() { err = errors.Join(err, r.patchStatus(ctx, before, &e)) }()

@@ -7,11 +7,11 @@ import (
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/finalizer"
 )
 
 // running is what is under way for one ContainerEngine: a session, or the
@@ -168,17 +168,9 @@ func (r *reconciler) stop(ctx context.Context, e *containersv1alpha1.ContainerEn
 	r.end(e)
 	report(e, e.Generation, state)
 	if e.DeletionTimestamp != nil {
-		return r.letGo(ctx, e)
+		return finalizer.Release(ctx, r.client, e, finalizer.Cleanup)
 	}
 	return nil
-}
-
-func (r *reconciler) letGo(ctx context.Context, e *containersv1alpha1.ContainerEngine) error {
-	released := e.DeepCopy()
-	if !controllerutil.RemoveFinalizer(released, CleanupFinalizer) {
-		return nil
-	}
-	return client.IgnoreNotFound(r.client.Patch(ctx, released, client.MergeFrom(e)))
 }
 
 // purged starts the removal of all mirrors, which may take a while, and

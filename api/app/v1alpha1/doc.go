@@ -18,7 +18,7 @@ var GroupVersion = schema.GroupVersion{Group: "app.rancherdesktop.io", Version: 
 
 // AddToScheme registers the types of this package.
 func AddToScheme(scheme *runtime.Scheme) error {
-	scheme.AddKnownTypes(GroupVersion, &App{}, &AppList{})
+	scheme.AddKnownTypes(GroupVersion, &App{}, &AppList{}, &Demo{}, &DemoList{})
 	v1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
 }

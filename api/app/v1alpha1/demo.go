@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// DemoSpec says whom to greet, and how.
+type DemoSpec struct {
+	// Name is who is greeted; the object's own name where it is empty.
+	// +kubebuilder:validation:MaxLength=253
+	// +optional
+	Name string `json:"name,omitempty"`
+
+	// Greeting is a text in which {{.Name}} stands for the name and {{.Namespace}}
+	// for the object's namespace.
+	// +kubebuilder:default="Hello, {{.Name}}!"
+	// +kubebuilder:validation:MaxLength=1024
+	// +optional
+	Greeting string `json:"greeting,omitempty"`
+}
+
+// DemoStatus is what came of it.
+type DemoStatus struct {
+	// ObservedGeneration is the generation that was acted on.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// Message is the greeting.
+	// +optional
+	Message string `json:"message,omitempty"`
+
+	// Conditions has Ready: the message is that of the spec.
+	// +listType=map
+	// +listMapKey=type
+	// +optional
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// A Demo's condition, and its reason.
+const (
+	ConditionReady = "Ready"
+	ReasonGreeted  = "Greeted"
+)
+
+// Demo is an example of a kind with a controller, with admission in code, and
+// with passthrough endpoints, for those who write their own.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Namespaced,path=demos
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=1"
+// +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.message`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type Demo struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// +kubebuilder:default={}
+	// +optional
+	Spec DemoSpec `json:"spec,omitempty"`
+	// +optional
+	Status DemoStatus `json:"status,omitempty"`
+}
+
+// DemoList is a list of Demos.
+//
+// +kubebuilder:object:root=true
+type DemoList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Demo `json:"items"`
+}

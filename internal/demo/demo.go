@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package demo is an example of a controller, as small as one can be that has
+// everything: it reconciles Demo objects, decides in code which may be written,
+// and offers endpoints to clients. docs/extending.md goes through it.
+package demo
+
+import (
+	"context"
+	"fmt"
+
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/admission"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manifest"
+)
+
+// Controllers returns the controller of Demos.
+func Controllers() []manager.Controller {
+	return []manager.Controller{{
+		Name:        "demo",
+		Group:       "app",
+		Definitions: []manifest.Source{{Files: appv1alpha1.Files, Path: "crds/app.rancherdesktop.io_demos.yaml"}},
+		Hooks:       []admission.Hook{hook()},
+		AddToScheme: appv1alpha1.AddToScheme,
+		Setup:       setup,
+	}}
+}
+
+func setup(host manager.Host) error {
+	host.Serve("hello", hello())
+	host.Serve("websocket", websocketEcho())
+	return ctrl.NewControllerManagedBy(host).
+		Named("demo").
+		For(&appv1alpha1.Demo{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Complete(manager.Patient(&reconciler{client: host.GetClient()}))
+}
+
+type reconciler struct{ client client.Client }
+
+// Reconcile implements [reconcile.Reconciler]: it writes the greeting that the
+// spec asks for into the status, where it is not there already.
+func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+	demo := &appv1alpha1.Demo{}
+	if err := r.client.Get(ctx, request.NamespacedName, demo); err != nil {
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	before := demo.DeepCopy()
+	message, err := greet(demo)
+	if err != nil { // admission refuses it; it may be older
+		return reconcile.Result{}, reconcile.TerminalError(fmt.Errorf("greet %s: %w", request, err))
+	}
+	demo.Status.Message = message
+	demo.Status.ObservedGeneration = demo.Generation
+	apimeta.SetStatusCondition(&demo.Status.Conditions, metav1.Condition{
+		Type:               appv1alpha1.ConditionReady,
+		Status:             metav1.ConditionTrue,
+		ObservedGeneration: demo.Generation,
+		Reason:             appv1alpha1.ReasonGreeted,
+		Message:            "the message is that of the spec",
+	})
+	if apiequality.Semantic.DeepEqual(before.Status, demo.Status) {
+		return reconcile.Result{}, nil
+	}
+	return reconcile.Result{}, client.IgnoreNotFound(r.client.Status().Patch(ctx, demo, client.MergeFrom(before)))
+}
