@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -41,8 +42,14 @@ func Setup(host manager.Host) error {
 	return ctrl.NewControllerManagedBy(host).
 		Named("app").
 		For(&appv1alpha1.App{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Owns(&containersv1alpha1.ContainerEngine{}, builder.WithPredicates(engineChanged)).
+		// All of them, as one from which somebody took the reference to the App is
+		// the App's still.
+		Watches(&containersv1alpha1.ContainerEngine{}, handler.EnqueueRequestsFromMapFunc(theApp), builder.WithPredicates(engineChanged)).
 		Complete(manager.Patient(&reconciler{client: host.GetClient()}))
+}
+
+func theApp(context.Context, client.Object) []reconcile.Request {
+	return []reconcile.Request{{NamespacedName: client.ObjectKey{Name: appv1alpha1.AppName}}}
 }
 
 // engineChanged lets through what the App's conditions speak of. How many

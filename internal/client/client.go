@@ -39,6 +39,7 @@ func New(kubeconfig string) (client.WithWatch, error) {
 func newMapper() meta.RESTMapper {
 	mapper := meta.NewDefaultRESTMapper(nil)
 	mapper.Add(appv1alpha1.GroupVersion.WithKind("App"), meta.RESTScopeRoot)
+	mapper.Add(appv1alpha1.GroupVersion.WithKind("Demo"), meta.RESTScopeNamespace)
 	for _, kind := range []string{"Container", "ContainerEngine", "ContainerNamespace", "Image", "Volume"} {
 		mapper.Add(containersv1alpha1.GroupVersion.WithKind(kind), meta.RESTScopeNamespace)
 	}

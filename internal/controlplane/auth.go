@@ -14,13 +14,13 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	apiserverconfig "k8s.io/apiserver/pkg/apis/apiserver"
 	"k8s.io/apiserver/pkg/authentication/authenticator"
-	"k8s.io/apiserver/pkg/authentication/authenticatorfactory"
 	"k8s.io/apiserver/pkg/authentication/group"
 	"k8s.io/apiserver/pkg/authentication/request/anonymous"
 	"k8s.io/apiserver/pkg/authentication/request/bearertoken"
 	"k8s.io/apiserver/pkg/authentication/request/union"
 	"k8s.io/apiserver/pkg/authentication/request/websocket"
 	tokencache "k8s.io/apiserver/pkg/authentication/token/cache"
+	"k8s.io/apiserver/pkg/authentication/token/tokenfile"
 	tokenunion "k8s.io/apiserver/pkg/authentication/token/union"
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
@@ -73,18 +73,18 @@ type auth struct {
 // nobody else. The administrator may do all, service accounts what RBAC says.
 func newAuth(id *pki.Identity, client kubernetes.Interface, informers informers.SharedInformerFactory) (*auth, error) {
 	a := &auth{audiences: authenticator.Audiences{issuer}}
-	admin := authenticatorfactory.NewFromTokens(map[string]*user.DefaultInfo{
+	admin := authenticator.WrapAudienceAgnosticToken(a.audiences, tokenfile.New(map[string]*user.DefaultInfo{
 		id.AdminToken: {Name: adminUser, Groups: []string{user.SystemPrivilegedGroup}},
-	}, a.audiences)
+	}))
 	keys, err := serviceaccount.StaticPublicKeysGetter([]any{id.ServiceAccountKey})
 	if err != nil {
 		return nil, err
 	}
 	accounts := serviceaccount.JWTTokenAuthenticator([]string{issuer}, keys, a.audiences,
 		serviceaccount.NewValidator(tokenSubjects{client}))
-	tokens := tokenunion.New(tokencache.New(accounts, true, tokenCacheTTL, 0))
+	tokens := tokenunion.New(admin, tokencache.New(accounts, true, tokenCacheTTL, 0))
 	a.authenticator = union.NewFailOnError(
-		group.NewAuthenticatedGroupAdder(union.New(admin, bearertoken.New(tokens), websocket.NewProtocolAuthenticator(tokens))),
+		group.NewAuthenticatedGroupAdder(union.New(bearertoken.New(tokens), websocket.NewProtocolAuthenticator(tokens))),
 		anonymous.NewAuthenticator(anonymousPaths()),
 	)
 	generator, err := serviceaccount.JWTTokenGenerator(issuer, id.ServiceAccountKey)

@@ -282,6 +282,25 @@ func (m *Manager) Running() []string {
 	return names
 }
 
+// Settled reports whether each controller either runs here, or is known to run
+// elsewhere.
+func (m *Manager) Settled() bool {
+	for _, u := range m.units {
+		select {
+		case <-u.settled:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// reconciles reports whether a controller that does more than bring a kind runs
+// here.
+func (m *Manager) reconciles() bool {
+	return slices.ContainsFunc(m.units, func(u *unit) bool { return u.Setup != nil && u.isRunning() })
+}
+
 // Waiting returns the controllers that run elsewhere, with who runs them.
 func (m *Manager) Waiting() map[string]string {
 	m.mu.Lock()

@@ -166,11 +166,15 @@ func (s *standalone) waitReady(ctx context.Context) error {
 func (s *standalone) look(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, presencePoll)
 	defer cancel()
-	served, err := s.client.Discovery().ServerVersion()
+	answer := s.client.Discovery().RESTClient().Get().AbsPath("/version").Do(ctx)
+	if err := answer.Error(); err != nil {
+		return err
+	}
+	served, err := answer.Raw()
 	if err != nil {
 		return err
 	}
-	if !strings.Contains(served.GitVersion, version.Mark) {
+	if !strings.Contains(string(served), version.Mark) {
 		s.discovers = false // another cluster
 		_, err := s.client.CoordinationV1().Leases(SystemNamespace).List(ctx, metav1.ListOptions{Limit: 1})
 		return err
@@ -241,6 +245,9 @@ func (s *standalone) watch(ctx context.Context, ended <-chan error) (err error, 
 
 // tell tells the user what runs here.
 func (s *standalone) tell() {
+	if !s.manager.Settled() {
+		return
+	}
 	if running := s.manager.Running(); len(running) > 0 {
 		s.Say("Running: %s.", strings.Join(running, ", "))
 	}
@@ -279,13 +286,7 @@ func (s *standalone) present(ctx context.Context) error {
 // announces reports whether this process has something to announce: it does
 // more than wait for the one that has.
 func (s *standalone) announces() bool {
-	running := s.manager.Running()
-	for _, controller := range s.manager.Controllers {
-		if controller.Setup != nil && slices.Contains(running, controller.Name) {
-			return true
-		}
-	}
-	return len(s.manager.Waiting()) == 0 && len(running) > 0
+	return s.manager.Settled() && (len(s.manager.Waiting()) == 0 || s.manager.reconciles())
 }
 
 // withdraw removes the entry.

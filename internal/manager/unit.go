@@ -66,8 +66,8 @@ func (u *unit) run(ctx context.Context) (err error) {
 				return fmt.Errorf("%w %s", ErrHeld, holder)
 			}
 			log.Warn("another process runs this controller; waiting for it to end", "holder", holder)
-			u.manager.waitsFor(u.Name, holder)
 			u.decided()
+			u.manager.waitsFor(u.Name, holder)
 			return nil
 		})
 		if err != nil {
@@ -109,8 +109,10 @@ func (u *unit) hold(ctx context.Context, scope *scope) error {
 	}
 	scope.start()
 	u.setRunning(true)
-	defer u.setRunning(false)
 	u.decided()
+	u.manager.tellChanged()
+	defer u.manager.tellChanged()
+	defer u.setRunning(false)
 	select {
 	case <-ctx.Done():
 		return nil
@@ -125,7 +127,6 @@ func (u *unit) setRunning(running bool) {
 	u.mu.Lock()
 	u.running = running
 	u.mu.Unlock()
-	u.manager.tellChanged()
 }
 
 func (u *unit) isRunning() bool {

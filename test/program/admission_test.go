@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package program_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	ctrlclient "sigs.k8s.io/controller-runtime/pkg/client"
+
+	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/finalizer"
+)
+
+func newDemo(name, greeting string) *appv1alpha1.Demo {
+	demo := &appv1alpha1.Demo{Spec: appv1alpha1.DemoSpec{Greeting: greeting}}
+	demo.Name, demo.Namespace = name, namespace
+	return demo
+}
+
+// heldEngine is a ContainerEngine that an App owns, as far as admission knows.
+func heldEngine(name string) *containersv1alpha1.ContainerEngine {
+	ce := &containersv1alpha1.ContainerEngine{Spec: containersv1alpha1.ContainerEngineSpec{
+		Type: containersv1alpha1.EngineMoby, Endpoint: "unix:///nowhere",
+	}}
+	ce.Name, ce.Namespace = name, namespace
+	ce.Finalizers = []string{finalizer.OwnedBy + "App"}
+	return ce
+}
+
+// TestAdmissionFromTheFirstMoment: at the moment that the ready annotation is
+// there, what must be refused is, and what must be allowed is, by each of the
+// ways in which RDD decides: schema, CEL, policy and code.
+func TestAdmissionFromTheFirstMoment(t *testing.T) {
+	for round := range rounds(t, 100, 5) {
+		h := newHome(t)
+		h.ok("service", "start", "--wait=false")
+		c := earlyClient(t, h)
+		sawEmpty := false
+		for began := time.Now(); ; {
+			discovery, _ := nextDiscovery(t, c, &sawEmpty)
+			if discovery.Annotations["rdd.rancherdesktop.io/ready"] == "true" {
+				break
+			}
+			if time.Since(began) > patience {
+				t.Fatal("the daemon never became ready")
+			}
+		}
+		if err := c.Create(t.Context(), newDemo("bad", "Hello, {{.Nam")); !apierrors.IsInvalid(err) {
+			t.Errorf("round %d: by code: %v", round, err)
+		}
+		good := newDemo("good", "")
+		if err := c.Create(t.Context(), good); err != nil || good.Spec.Name != "good" {
+			t.Errorf("round %d: by code, allowed: %v %v", round, good, err)
+		}
+		held := heldEngine("held")
+		if err := c.Create(t.Context(), held); err != nil {
+			t.Errorf("round %d: by CEL, allowed: %v", round, err)
+		}
+		if err := c.Delete(t.Context(), held); !apierrors.IsForbidden(err) {
+			t.Errorf("round %d: by policy: %v", round, err)
+		}
+		if err := c.Create(t.Context(), &appv1alpha1.App{ObjectMeta: metav1.ObjectMeta{Name: "other"}}); !apierrors.IsInvalid(err) {
+			t.Errorf("round %d: by CEL: %v", round, err)
+		}
+		h.kill()
+	}
+}
+
+// TestHooks: what code decides is the same whether the daemon asks it or an
+// external process.
+func TestHooks(t *testing.T) {
+	for _, place := range []string{"daemon", "external"} {
+		t.Run(place, func(t *testing.T) {
+			h := newHome(t)
+			if place == "daemon" {
+				h.ok("service", "start")
+			} else {
+				h.ok("service", "start", "--controllers", "*,-app")
+				h.spawn("app-controller")
+				h.runs("app", "demo")
+			}
+			c := h.client()
+
+			err := c.Create(t.Context(), newDemo("bad", "Hello, {{.Age}}!"))
+			if !apierrors.IsInvalid(err) {
+				t.Errorf("a greeting with what is not known: %v", err)
+			}
+			for _, words := range []string{"spec.greeting", `"Hello, {{.Age}}!"`, "{{.Name}}", "{{.Namespace}}"} {
+				if err == nil || !strings.Contains(err.Error(), words) {
+					t.Errorf("the refusal does not say %s: %v", words, err)
+				}
+			}
+
+			tried := newDemo("tried", "Hi, {{.Name}}!")
+			if err := c.Create(t.Context(), tried, ctrlclient.DryRunAll); err != nil || tried.Spec.Name != "tried" {
+				t.Errorf("a dry run: %v %v", tried, err)
+			}
+			if err := c.Get(t.Context(), ctrlclient.ObjectKeyFromObject(tried), tried); !apierrors.IsNotFound(err) {
+				t.Errorf("a dry run left something: %v", err)
+			}
+
+			demo := newDemo("fritz", "Hi, {{.Name}} of {{.Namespace}}!")
+			if err := c.Create(t.Context(), demo); err != nil {
+				t.Fatal(err)
+			}
+			h.greets(demo, "Hi, fritz of rancher-desktop!")
+			change := ctrlclient.RawPatch(types.MergePatchType, []byte(`{"spec":{"greeting":"{{range .}}x{{end}}"}}`))
+			if err := c.Patch(t.Context(), demo.DeepCopy(), change); !apierrors.IsInvalid(err) {
+				t.Errorf("an update to a loop: %v", err)
+			}
+			change = ctrlclient.RawPatch(types.MergePatchType, []byte(`{"spec":{"name":"Franz"}}`))
+			if err := c.Patch(t.Context(), demo.DeepCopy(), change); err != nil {
+				t.Error(err)
+			}
+			h.greets(demo, "Hi, Franz of rancher-desktop!")
+			if err := c.Delete(t.Context(), demo); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func (h *home) greets(demo *appv1alpha1.Demo, message string) {
+	h.t.Helper()
+	c := h.client()
+	h.eventually("it says "+message, func() (bool, string) {
+		var now appv1alpha1.Demo
+		if err := c.Get(h.t.Context(), ctrlclient.ObjectKeyFromObject(demo), &now); err != nil {
+			h.t.Fatal(err)
+		}
+		return now.Status.Message == message && now.Status.ObservedGeneration == now.Generation, fmt.Sprint(now.Status)
+	})
+}
+
+// TestHooksOfTheKilled: while nobody can decide nothing is written; whoever runs
+// the controller next decides.
+func TestHooksOfTheKilled(t *testing.T) {
+	h := newHome(t)
+	h.ok("service", "start", "--controllers", "*,-app,-demo")
+	p := h.spawn("app-controller")
+	h.runs("app", "demo")
+	c := h.client()
+	if err := c.Create(t.Context(), newDemo("before", "")); err != nil {
+		t.Fatal(err)
+	}
+	p.kill()
+	if err := c.Create(t.Context(), newDemo("between", "")); err == nil {
+		t.Error("an object was made while nobody could decide about it")
+	}
+	h.ok("service", "stop")
+	h.ok("service", "start")
+	h.eventually("the daemon runs the controller when the lease has expired", func() (bool, string) {
+		entries := h.entries()
+		return strings.Contains(fmt.Sprint(entries["embedded"].EnabledControllers), "demo"), fmt.Sprint(entries)
+	})
+	after := newDemo("after", "")
+	if err := h.client().Create(t.Context(), after); err != nil {
+		t.Fatal(err)
+	}
+	h.greets(after, "Hello, after!")
+	if err := h.client().Create(t.Context(), newDemo("bad", "{{.Nam")); !apierrors.IsInvalid(err) {
+		t.Errorf("the daemon's hook: %v", err)
+	}
+}
+
+// TestOwnedIsHeld: what the App owns is deleted with the App, and not from under
+// it; a namespace that goes takes it along, and gets it back.
+func TestOwnedIsHeld(t *testing.T) {
+	h := newHome(t)
+	engine, _ := startEngine(t, 3)
+	h.ok("set", "running=true", "containerEngine.endpoint="+engine.Endpoint())
+	h.fails(3, []string{"belongs to App app", "delete or stop that"}, "ctl", "delete", "containerengine", "moby")
+	h.fails(3, []string{"metadata.finalizers", "belongs to App app"},
+		"ctl", "patch", "containerengine", "moby", "--type=merge", "-p", `{"metadata":{"finalizers":[]}}`)
+	h.fails(3, []string{"belongs to App app"}, "ctl", "delete", "containerengines", "--all", "--dry-run=server")
+
+	h.ok("ctl", "delete", "namespace", namespace)
+	h.eventually("the namespace is back, with what the App owns", func() (bool, string) {
+		mirrored := h.mirrored()
+		return len(mirrored) == 3, fmt.Sprint(mirrored)
+	})
+	if n := engine.Counts().Containers; n != 3 {
+		t.Errorf("the engine has %d containers after the deletion of the namespace", n)
+	}
+
+	h.ok("ctl", "delete", "app", "app", "--cascade=orphan")
+	if left := h.ok("ctl", "get", "containerengines,containers", "-o", "name"); left != "" {
+		t.Errorf("the App left behind: %s", left)
+	}
+	if n := engine.Counts().Containers; n != 3 {
+		t.Errorf("the engine has %d containers after the deletion of the App", n)
+	}
+}
