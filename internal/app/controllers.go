@@ -3,6 +3,10 @@
 package app
 
 import (
+	"errors"
+
+	"k8s.io/apimachinery/pkg/runtime"
+
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
@@ -19,7 +23,9 @@ func Controllers() []manager.Controller {
 			{Files: appv1alpha1.Files, Path: "crds/app.rancherdesktop.io_apps.yaml"},
 			{Files: containersv1alpha1.Files, Path: "crds/containers.rancherdesktop.io_containerengines.yaml"},
 		},
-		AddToScheme: appv1alpha1.AddToScheme,
-		Setup:       Setup,
+		AddToScheme: func(scheme *runtime.Scheme) error {
+			return errors.Join(appv1alpha1.AddToScheme(scheme), containersv1alpha1.AddToScheme(scheme))
+		},
+		Setup: Setup,
 	}}
 }

@@ -64,7 +64,15 @@ func (i *Instance) LockDaemon(ctx context.Context) (*Lock, error) {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return nil, ErrRunning
 	}
-	return lock, err
+	if err != nil {
+		return nil, err
+	}
+	// What an earlier daemon said of itself is not said of this one.
+	if err := os.Remove(i.stateFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		lock.Unlock()
+		return nil, err
+	}
+	return lock, nil
 }
 
 // LockStart serialises those who make, start and remove the instance. It waits

@@ -177,6 +177,9 @@ func (m *Manager) Setup(ctx context.Context) error {
 	return m.giveUp(ctx)
 }
 
+// Scheme has the types that the controllers work with.
+func (m *Manager) Scheme() *runtime.Scheme { return m.scheme }
+
 // Reader reads the API server itself. Setup must have been called.
 func (m *Manager) Reader() client.Reader { return m.inner.GetAPIReader() }
 

@@ -57,6 +57,9 @@ func (s *Session) enqueueDifferent(kind engine.Kind, items []engine.Item, b *bat
 			different = append(different, key)
 		}
 	}
+	if !b.first {
+		s.metrics.repairs.WithLabelValues(s.owner.String(), string(kind)).Add(float64(len(different)))
+	}
 	different = append(different, s.inTurn(kind, same)...)
 	b.add(different)
 	priority := resyncPriority

@@ -51,6 +51,13 @@ func Setup(host manager.Host, open Open) error {
 		log:      host.Log,
 		sessions: map[types.UID]*running{},
 	}
+	var err error
+	if r.metrics, err = newMetrics(host.Metrics); err != nil {
+		return err
+	}
+	if err := host.Metrics.Register(r); err != nil {
+		return err
+	}
 	if err := host.Add(r); err != nil {
 		return err
 	}
@@ -66,13 +73,14 @@ func Setup(host manager.Host, open Open) error {
 // reconciler starts and stops sessions as ContainerEngines say, and writes what
 // the sessions report. It is a runnable of its manager and ends them with it.
 type reconciler struct {
-	client client.Client
-	reader client.Reader
-	events record.EventRecorder
-	watch  mirrorWatch
-	open   Open
-	clock  clock.WithTicker
-	log    *slog.Logger
+	client  client.Client
+	reader  client.Reader
+	events  record.EventRecorder
+	watch   mirrorWatch
+	open    Open
+	clock   clock.WithTicker
+	log     *slog.Logger
+	metrics *metrics
 
 	mu       sync.Mutex
 	queue    workqueue.TypedRateLimitingInterface[reconcile.Request] // guarded by mu

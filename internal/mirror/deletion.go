@@ -81,6 +81,7 @@ func (s *Session) showRefusal(ctx context.Context, have client.Object, refusal e
 		return err
 	}
 	s.table.wrote(updated)
+	s.counted("update", updated)
 	return nil
 }
 

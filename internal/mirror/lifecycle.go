@@ -131,6 +131,7 @@ func (r *reconciler) begin(e *containersv1alpha1.ContainerEngine) *running {
 		watch:   r.watch,
 		clock:   r.clock,
 		log:     r.log.With("engine", request.String()),
+		metrics: r.metrics,
 		changed: r.wake(request),
 	})
 	return run
@@ -168,6 +169,7 @@ func (r *reconciler) stop(ctx context.Context, e *containersv1alpha1.ContainerEn
 	r.end(e)
 	report(e, e.Generation, state)
 	if e.DeletionTimestamp != nil {
+		r.metrics.forget(newOwner(e).String())
 		return finalizer.Release(ctx, r.client, e, finalizer.Cleanup)
 	}
 	return nil

@@ -76,7 +76,8 @@ func (r *removals) clear() {
 // batch is a set of objects that are to be synced once each, whatever comes of
 // it.
 type batch struct {
-	done chan struct{}
+	first bool // the first of a connection
+	done  chan struct{}
 
 	mu     sync.Mutex
 	open   map[engine.Key]struct{} // guarded by mu

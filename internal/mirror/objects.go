@@ -67,6 +67,9 @@ func newOwner(e *containersv1alpha1.ContainerEngine) owner {
 	}
 }
 
+// String names the ContainerEngine.
+func (o owner) String() string { return o.namespace + "/" + o.name }
+
 // owns reports whether a mirror is the owner's: it has both its label and its
 // UID. Everything else is none of the owner's business.
 func (o owner) owns(obj client.Object) bool {

@@ -65,12 +65,13 @@ type sessionConfig struct {
 	knownID string
 	resync  time.Duration
 
-	client client.Client
-	reader client.Reader // not from a cache
-	events record.EventRecorder
-	watch  mirrorWatch
-	clock  clock.WithTicker
-	log    *slog.Logger
+	client  client.Client
+	reader  client.Reader // not from a cache
+	events  record.EventRecorder
+	watch   mirrorWatch
+	clock   clock.WithTicker
+	log     *slog.Logger
+	metrics *metrics
 	// changed is called when State has changed. It must not wait for anything.
 	changed func()
 }
@@ -92,13 +93,14 @@ type Session struct {
 	done   chan struct{}
 
 	mu         sync.Mutex
-	state      State                  // guarded by mu
-	clockAhead time.Duration          // guarded by mu; the engine's clock minus ours
-	identified time.Time              // guarded by mu; when the engine last proved who it is
-	lastEvent  time.Time              // guarded by mu; on the engine's clock
-	busy       map[engine.Key]bool    // guarded by mu; being synced
-	current    *batch                 // guarded by mu; what the last comparison found
-	deepAfter  map[engine.Kind]string // guarded by mu; where the next deep comparison goes on
+	state      State                    // guarded by mu
+	clockAhead time.Duration            // guarded by mu; the engine's clock minus ours
+	identified time.Time                // guarded by mu; when the engine last proved who it is
+	lastEvent  time.Time                // guarded by mu; on the engine's clock
+	busy       map[engine.Key]*syncing  // guarded by mu; being synced
+	arrived    map[engine.Key]time.Time // guarded by mu; the first event since the last sync
+	current    *batch                   // guarded by mu; what the last comparison found
+	deepAfter  map[engine.Kind]string   // guarded by mu; where the next deep comparison goes on
 }
 
 // startSession starts a session, which runs until Stop.
@@ -114,7 +116,8 @@ func startSession(cfg sessionConfig) *Session {
 		cancel:    cancel,
 		done:      make(chan struct{}),
 		state:     State{Reason: containersv1alpha1.ReasonConnecting, Message: "connecting"},
-		busy:      map[engine.Key]bool{},
+		busy:      map[engine.Key]*syncing{},
+		arrived:   map[engine.Key]time.Time{},
 		deepAfter: map[engine.Kind]string{},
 	}
 	s.namespaces.session = s
@@ -247,6 +250,7 @@ func (s *Session) connected(ctx context.Context, ok func()) error {
 // serve compares everything, says that it has, and compares again and again.
 func (s *Session) serve(ctx context.Context, broken <-chan error) error {
 	first := newBatch()
+	first.first = true
 	backoff := reconnect
 	for {
 		err := s.compare(ctx, first)

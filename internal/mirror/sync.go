@@ -126,6 +126,7 @@ func (s *Session) create(ctx context.Context, want client.Object) error {
 		return err
 	}
 	s.table.wrote(created)
+	s.counted("create", created)
 	return s.update(ctx, created, want)
 }
 
@@ -156,6 +157,7 @@ func (s *Session) update(ctx context.Context, have, want client.Object) error {
 		return err
 	}
 	s.table.wrote(updated)
+	s.counted("update", updated)
 	return nil
 }
 
@@ -164,6 +166,7 @@ func (s *Session) remove(ctx context.Context, have client.Object) error {
 	err := release(ctx, s.client, have)
 	if err == nil {
 		s.table.removed(have)
+		s.counted("delete", have)
 	}
 	return err
 }

@@ -13,7 +13,11 @@ import (
 func (s *Session) event(e engine.Event) {
 	s.mu.Lock()
 	s.lastEvent = e.At
+	if _, waiting := s.arrived[e.Key]; !waiting {
+		s.arrived[e.Key] = s.clock.Now()
+	}
 	s.mu.Unlock()
+	s.metrics.events.WithLabelValues(s.owner.String(), string(e.Key.Kind)).Inc()
 	if e.Gone {
 		s.removals.add(e.Key)
 		s.queue.Add(e.Key)
@@ -33,9 +37,9 @@ func (s *Session) work(ctx context.Context) {
 		if shutdown {
 			return
 		}
-		s.setBusy(key, true)
+		run := s.begin(key)
 		err := s.sync(ctx, key)
-		s.setBusy(key, false)
+		s.finish(key, run, err != nil)
 		switch {
 		case err == nil:
 			s.queue.Forget(key)
@@ -59,16 +63,6 @@ func (s *Session) finishInBatch(key engine.Key) {
 	}
 }
 
-func (s *Session) setBusy(key engine.Key, busy bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if busy {
-		s.busy[key] = true
-	} else {
-		delete(s.busy, key)
-	}
-}
-
 // requeueForeign queues an object again where somebody else wrote one of its
 // mirrors while it was synced.
 func (s *Session) requeueForeign(key engine.Key) {
@@ -83,7 +77,7 @@ func (s *Session) requeueForeign(key engine.Key) {
 func (s *Session) isBusy(key engine.Key) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.busy[key]
+	return s.busy[key] != nil
 }
 
 // tellCounts tells of changed numbers of mirrors, a while after they changed:

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package instance
+
+import (
+	"errors"
+	"os/exec"
+	"testing"
+	"time"
+)
+
+// TestEndedProcessHasNoBirth: a process that has ended is not taken for alive
+// where its parent, the first process in a container perhaps, never asks how.
+func TestEndedProcessHasNoBirth(t *testing.T) {
+	child := exec.CommandContext(t.Context(), "sleep", "60")
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = child.Wait() }()
+	if birth, err := processBirth(child.Process.Pid); err != nil || birth == "" {
+		t.Errorf("a process that lives: %q, %v", birth, err)
+	}
+	if err := child.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		_, err := processBirth(child.Process.Pid)
+		if errors.Is(err, errEnded) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("a process that has ended: %v", err)
+		}
+	}
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mirror
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+)
+
+// metrics are the mirror's own. Their engine is a ContainerEngine's namespace
+// and name.
+type metrics struct {
+	events  *prometheus.CounterVec
+	writes  *prometheus.CounterVec
+	retries *prometheus.CounterVec
+	repairs *prometheus.CounterVec
+	latency *prometheus.HistogramVec
+}
+
+func newMetrics(registry prometheus.Registerer) (*metrics, error) {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "rdd", Subsystem: "mirror", Name: name, Help: help,
+		}, append([]string{"engine", "kind"}, labels...))
+	}
+	m := &metrics{
+		events:  counter("events_total", "Events received from the engine."),
+		writes:  counter("writes_total", "Writes to the API server, by verb.", "verb"),
+		retries: counter("retries_total", "Syncs that failed and were tried again."),
+		repairs: counter("resync_repairs_total", "Objects whose mirrors a comparison with the engine had to mend, after the first one."),
+		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: "rdd", Subsystem: "mirror", Name: "event_to_write_seconds",
+			Help:    "Time from an event to the end of the write that it led to.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14), // 1 ms to 8 s
+		}, []string{"engine", "kind"}),
+	}
+	for _, collector := range []prometheus.Collector{m.events, m.writes, m.retries, m.repairs, m.latency} {
+		if err := registry.Register(collector); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// forget removes what is counted for an engine.
+func (m *metrics) forget(name string) {
+	labels := prometheus.Labels{"engine": name}
+	for _, vector := range []interface {
+		DeletePartialMatch(prometheus.Labels) int
+	}{m.events, m.writes, m.retries, m.repairs, m.latency} {
+		vector.DeletePartialMatch(labels)
+	}
+}
+
+var mirroredObjects = prometheus.NewDesc("rdd_mirror_objects", "Mirrors there are.", []string{"engine", "kind"}, nil)
+
+// Describe implements [prometheus.Collector].
+func (r *reconciler) Describe(descriptions chan<- *prometheus.Desc) { descriptions <- mirroredObjects }
+
+// Collect implements [prometheus.Collector]: it counts the mirrors.
+func (r *reconciler) Collect(found chan<- prometheus.Metric) {
+	r.mu.Lock()
+	var sessions []*Session
+	for _, run := range r.sessions {
+		if run.session != nil {
+			sessions = append(sessions, run.session)
+		}
+	}
+	r.mu.Unlock()
+	for _, s := range sessions {
+		for kind, n := range s.State().Counts {
+			found <- prometheus.MustNewConstMetric(mirroredObjects, prometheus.GaugeValue, float64(n), s.owner.String(), string(kind))
+		}
+	}
+}
+
+// syncing is one sync of an engine object.
+type syncing struct {
+	// arrived is when the first event came that it answers; zero for none.
+	arrived time.Time
+	wrote   bool // guarded by Session.mu
+}
+
+// begin notes that an engine object is being synced.
+func (s *Session) begin(key engine.Key) *syncing {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	run := &syncing{arrived: s.arrived[key]}
+	delete(s.arrived, key)
+	s.busy[key] = run
+	return run
+}
+
+// finish notes that it has been, and whether that failed.
+func (s *Session) finish(key engine.Key, run *syncing, failed bool) {
+	s.mu.Lock()
+	delete(s.busy, key)
+	answered := !run.arrived.IsZero()
+	if _, newer := s.arrived[key]; failed && answered && !newer {
+		s.arrived[key] = run.arrived
+	}
+	wrote := run.wrote
+	s.mu.Unlock()
+	switch labels := []string{s.owner.String(), string(key.Kind)}; {
+	case failed:
+		s.metrics.retries.WithLabelValues(labels...).Inc()
+	case wrote && answered:
+		s.metrics.latency.WithLabelValues(labels...).Observe(s.clock.Since(run.arrived).Seconds())
+	}
+}
+
+// counted notes a write that the API server took.
+func (s *Session) counted(verb string, obj client.Object) {
+	s.metrics.writes.WithLabelValues(s.owner.String(), string(kindOf(obj)), verb).Inc()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if run := s.busy[keyOf(obj)]; run != nil {
+		run.wrote = true
+	}
+}
