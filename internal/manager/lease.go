@@ -12,6 +12,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 	coordinationclient "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
@@ -52,7 +53,7 @@ func Embedded() Holder { return Holder{Identity: EmbeddedKey, Duration: embedded
 // is compared with another's: a lease has expired when it was seen unchanged
 // for as long as it says.
 type lease struct {
-	leases coordinationclient.LeaseInterface
+	client kubernetes.Interface
 	name   string
 	holder Holder
 	clock  clock.Clock
@@ -60,6 +61,10 @@ type lease struct {
 
 	last *coordinationv1.Lease // as it was read or written last; nil before
 	seen time.Time             // when it was first seen like that
+}
+
+func (l *lease) leases() coordinationclient.LeaseInterface {
+	return l.client.CoordinationV1().Leases(SystemNamespace)
 }
 
 // acquire returns when the lease is held. waiting is called with the identity
@@ -101,7 +106,7 @@ func forbidden(err error) bool { return apierrors.IsForbidden(err) || apierrors.
 // try takes the lease where it is free, and returns who has it then.
 func (l *lease) try(ctx context.Context) (string, error) {
 	for {
-		current, err := l.leases.Get(ctx, l.name, metav1.GetOptions{})
+		current, err := l.leases().Get(ctx, l.name, metav1.GetOptions{})
 		switch {
 		case apierrors.IsNotFound(err):
 			err = l.write(ctx, &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: l.name}})
@@ -160,9 +165,12 @@ func (l *lease) write(ctx context.Context, current *coordinationv1.Lease) error 
 	next.Spec.RenewTime = &now
 	var err error
 	if next.ResourceVersion == "" {
-		next, err = l.leases.Create(ctx, next, metav1.CreateOptions{})
+		if err := EnsureNamespace(ctx, l.client, SystemNamespace); err != nil {
+			return err
+		}
+		next, err = l.leases().Create(ctx, next, metav1.CreateOptions{})
 	} else {
-		next, err = l.leases.Update(ctx, next, metav1.UpdateOptions{})
+		next, err = l.leases().Update(ctx, next, metav1.UpdateOptions{})
 	}
 	if err != nil {
 		return err
@@ -210,7 +218,7 @@ func (l *lease) free(ctx context.Context) error {
 	free := l.last.DeepCopy()
 	free.Spec.HolderIdentity, free.Spec.RenewTime = nil, nil
 	free.Spec.LeaseDurationSeconds = ptr.To[int32](1)
-	_, err := l.leases.Update(ctx, free, metav1.UpdateOptions{})
+	_, err := l.leases().Update(ctx, free, metav1.UpdateOptions{})
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return nil
 	}

@@ -161,16 +161,10 @@ func (m *Manager) Setup(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !m.Sole {
-		if err := EnsureNamespace(ctx, m.client, SystemNamespace); err != nil {
-			return err
-		}
-	}
-	leases := m.client.CoordinationV1().Leases(SystemNamespace)
 	for _, controller := range m.Controllers {
 		u := newUnit(m, controller)
 		if controller.Setup != nil {
-			u.lease = &lease{leases: leases, name: leasePrefix + controller.Name, holder: m.Holder, clock: clock.RealClock{}, log: m.Log}
+			u.lease = &lease{client: m.client, name: leasePrefix + controller.Name, holder: m.Holder, clock: clock.RealClock{}, log: m.Log}
 		}
 		m.units = append(m.units, u)
 	}
@@ -186,8 +180,7 @@ func (m *Manager) Reader() client.Reader { return m.inner.GetAPIReader() }
 // giveUp releases the leases that an earlier run of the same holder had for
 // controllers that this one does not run.
 func (m *Manager) giveUp(ctx context.Context) error {
-	leases := m.client.CoordinationV1().Leases(SystemNamespace)
-	all, err := leases.List(ctx, metav1.ListOptions{})
+	all, err := m.client.CoordinationV1().Leases(SystemNamespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return fmt.Errorf("read the leases: %w", err)
 	}
@@ -198,7 +191,7 @@ func (m *Manager) giveUp(ctx context.Context) error {
 		if !ours || runs || ptr.Deref(item.Spec.HolderIdentity, "") != m.Holder.Identity {
 			continue
 		}
-		if err := (&lease{leases: leases, name: item.Name, holder: m.Holder, last: item}).free(ctx); err != nil {
+		if err := (&lease{client: m.client, name: item.Name, holder: m.Holder, last: item}).free(ctx); err != nil {
 			return err
 		}
 	}
