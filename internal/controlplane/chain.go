@@ -3,6 +3,7 @@
 package controlplane
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -96,13 +97,20 @@ func newChain(cfg Config) (*chain, error) {
 		return nil, err
 	}
 	c := &chain{loopback: newLoopback(), storages: storages{cfg.Store}, kindsChanged: make(chan struct{}, 1), hooked: newHooked(cfg.Hooks)}
-	steps := []func(Config) error{c.makeClients, c.makeGeneric, c.makeAuth, c.makeAdmission, c.makeCustom, c.makeFront}
+	steps := []func(Config) error{c.makeDefinitions, c.makeClients, c.makeGeneric, c.makeAuth, c.makeAdmission, c.makeCustom, c.makeFront}
 	for _, step := range steps {
 		if err := step(cfg); err != nil {
 			return nil, fmt.Errorf("compose the API server: %w", err)
 		}
 	}
 	return c, nil
+}
+
+// makeDefinitions makes the definitions that are to be there from the start.
+func (c *chain) makeDefinitions(cfg Config) error {
+	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
+	defer cancel()
+	return c.seed(ctx, cfg.Definitions)
 }
 
 func (c *chain) makeClients(cfg Config) (err error) {

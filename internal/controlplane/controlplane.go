@@ -19,6 +19,7 @@ import (
 	"sync"
 	"time"
 
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/version"
@@ -48,6 +49,9 @@ type Config struct {
 	// Version is what GET /version answers.
 	Version string
 
+	// Definitions are made where they are not there, as they are: with a status
+	// that says they are established.
+	Definitions []*apiextensionsv1.CustomResourceDefinition
 	// Prepare is called when the API server answers, and before it reads what
 	// policies there are.
 	Prepare func(context.Context, kubernetes.Interface) error

@@ -172,6 +172,10 @@ func (d *daemon) serve(ctx context.Context) error {
 	for _, controller := range d.Controllers {
 		hooks = append(hooks, controller.Hooks...)
 	}
+	definitions, err := manifest.ParseEstablished(manager.Definitions(d.Controllers))
+	if err != nil {
+		return err
+	}
 	d.control, err = controlplane.New(controlplane.Config{
 		Listener:    d.listener,
 		ServingCert: cert,
@@ -179,6 +183,7 @@ func (d *daemon) serve(ctx context.Context) error {
 		Identity:    d.identity,
 		Store:       d.store,
 		Version:     version.Full(),
+		Definitions: definitions,
 		Prepare: func(ctx context.Context, client kubernetes.Interface) error {
 			return manifest.InstallPolicies(ctx, client, manager.Policies(d.Controllers))
 		},

@@ -269,7 +269,7 @@ const afterwardsTimeout = 2 * time.Second
 
 // Running returns the controllers that run here now, in order.
 func (m *Manager) Running() []string {
-	var names []string
+	names := []string{} // none is a list, too, in JSON
 	for _, u := range m.units {
 		if u.isRunning() {
 			names = append(names, u.Name)

@@ -43,6 +43,17 @@ func ParseDefinitions(sources []Source) ([]*apiextensionsv1.CustomResourceDefini
 	return definitions, nil
 }
 
+// ParseEstablished reads definitions like [ParseDefinitions], with a status that
+// says they are established, for who puts them into a store.
+func ParseEstablished(sources []Source) ([]*apiextensionsv1.CustomResourceDefinition, error) {
+	definitions, err := ParseDefinitions(sources)
+	for _, definition := range definitions {
+		apiextensionsv1.SetDefaults_CustomResourceDefinitionSpec(&definition.Spec)
+		setEstablished(definition)
+	}
+	return definitions, err
+}
+
 // definitionInstaller brings definitions to an API server.
 type definitionInstaller struct {
 	client clientset.Interface
