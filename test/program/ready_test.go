@@ -122,7 +122,7 @@ func nextDiscovery(t *testing.T, c ctrlclient.WithWatch, seen *bool) (*corev1.Co
 func checkEntry(t *testing.T, h *home, entry manager.Entry, selection string) {
 	t.Helper()
 	want := map[string][]string{
-		"*":                  {"container", "image", "volume", "containernamespace", "engine", "app"},
+		"*":                  {"container", "image", "volume", "containernamespace", "engine", "app", "demo"},
 		"containers,-engine": {"container", "image", "volume", "containernamespace"},
 		"":                   {},
 	}[selection]
@@ -152,7 +152,8 @@ func createEachKind(t *testing.T, c ctrlclient.Client, controllers []string) {
 		"containernamespace": &containersv1alpha1.ContainerNamespace{ObjectMeta: meta},
 		"engine": &containersv1alpha1.ContainerEngine{ObjectMeta: meta, Spec: containersv1alpha1.ContainerEngineSpec{
 			Type: containersv1alpha1.EngineMoby, Endpoint: "unix:///nowhere"}},
-		"app": &appv1alpha1.App{ObjectMeta: metav1.ObjectMeta{Name: appv1alpha1.AppName}},
+		"app":  &appv1alpha1.App{ObjectMeta: metav1.ObjectMeta{Name: appv1alpha1.AppName}},
+		"demo": &appv1alpha1.Demo{ObjectMeta: meta},
 	}
 	for _, name := range controllers {
 		if err := c.Create(t.Context(), objects[name]); err != nil {
