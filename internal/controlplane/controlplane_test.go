@@ -33,6 +33,7 @@ import (
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/controlplanetest"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/mirror"
 )
 
@@ -65,7 +66,7 @@ func configMap(name string) *corev1.ConfigMap {
 // TestAPI runs what does not disturb others on one control plane.
 func TestAPI(t *testing.T) {
 	env := controlplanetest.Start(t)
-	env.Install(mirror.Controllers(nil))
+	env.Install(manager.Definitions(mirror.Controllers(nil)))
 	t.Run("Anonymous", func(t *testing.T) { testAnonymous(t, env) })
 	t.Run("Discovery", func(t *testing.T) { testDiscovery(t, env) })
 	t.Run("ServerSideApply", func(t *testing.T) { testServerSideApply(t, env) })
@@ -455,7 +456,7 @@ func testOpenAPI(t *testing.T, env *controlplanetest.Env) {
 // that asks for it is told so, at once and in the way that makes it list again.
 func TestTooOldWatch(t *testing.T) {
 	env := controlplanetest.Start(t)
-	env.Install(mirror.Controllers(nil))
+	env.Install(manager.Definitions(mirror.Controllers(nil)))
 	first, err := volumes(t, env).Create(t.Context(), volume("old", "red"), metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)

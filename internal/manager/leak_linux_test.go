@@ -31,7 +31,7 @@ func TestNothingIsLeft(t *testing.T) {
 	env := controlplanetest.Start(t)
 	controllers := append(mirror.Controllers(open.Engine), app.Controllers()...)
 	controllers = append(controllers, demo.Controllers()...)
-	env.Install(controllers)
+	env.Install(manager.Definitions(controllers))
 	engine := fakedocker.Run(t, fakedocker.Config{})
 	engine.AddImage("busybox:latest")
 	engine.AddContainers(5, fakedocker.ContainerOptions{Image: "busybox:latest", Running: true})

@@ -49,7 +49,7 @@ func TestEndsBeforeCachesAreFull(t *testing.T) {
 	controllers := append(mirror.Controllers(func(containersv1alpha1.ContainerEngineSpec) (engine.Engine, error) {
 		return nil, nil
 	}), app.Controllers()...)
-	env.Install(controllers)
+	env.Install(manager.Definitions(controllers))
 	asked := make(chan struct{}, 1)
 	config := rest.CopyConfig(env.Server.ClientConfig())
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return mute{next, asked} })

@@ -73,7 +73,7 @@ func newEnv(t *testing.T, docker *client.Client, endpoint string) *env {
 func newEnvWith(t *testing.T, docker *client.Client, endpoint string, adjust func(*rest.Config)) *env {
 	t.Helper()
 	e := &env{t: t, control: controlplanetest.Start(t), docker: docker, endpoint: endpoint, adjust: adjust}
-	e.control.Install(controllers())
+	e.control.Install(manager.Definitions(controllers()))
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, containersv1alpha1.AddToScheme, appv1alpha1.AddToScheme} {
 		e.must(add(scheme))

@@ -18,7 +18,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/housekeeping"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/logging"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manifest"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/pki"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/store"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/version"
@@ -129,12 +129,10 @@ func (e *Env) Remote(token ...string) *rest.Config {
 	return config
 }
 
-// Install brings the definitions of the controllers to the control plane.
-func (e *Env) Install(controllers []manager.Controller) {
+// Install brings definitions to the control plane.
+func (e *Env) Install(definitions []manifest.Source) {
 	e.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
 	defer cancel()
-	m, err := manager.New(manager.Config{Controllers: controllers, REST: e.Server.ClientConfig(), Sole: true, Log: slog.New(slog.DiscardHandler)})
-	e.check(err)
-	e.check(m.Install(ctx))
+	e.check(manifest.Installer{REST: e.Server.ClientConfig(), Sole: true}.Install(ctx, definitions, nil))
 }
