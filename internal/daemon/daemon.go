@@ -17,14 +17,11 @@ import (
 
 	"k8s.io/client-go/kubernetes"
 
-	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/admission"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/housekeeping"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manifest"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/pki"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/readiness"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/store"
@@ -164,46 +161,7 @@ func listen(ctx context.Context, wanted, preferred int, log *slog.Logger) (net.L
 // serve starts the parts in order and waits for the end: of ctx, or of a part
 // that should not have ended.
 func (d *daemon) serve(ctx context.Context) error {
-	cert, key, err := d.identity.ServingCert(d.started)
-	if err != nil {
-		return fmt.Errorf("make the serving certificate: %w", err)
-	}
-	var hooks []admission.Hook
-	for _, controller := range d.Controllers {
-		hooks = append(hooks, controller.Hooks...)
-	}
-	definitions, err := manifest.ParseEstablished(manager.Definitions(d.Controllers))
-	if err != nil {
-		return err
-	}
-	d.control, err = controlplane.New(controlplane.Config{
-		Listener:    d.listener,
-		ServingCert: cert,
-		ServingKey:  key,
-		Identity:    d.identity,
-		Store:       d.store,
-		Version:     version.Full(),
-		Definitions: definitions,
-		Prepare: func(ctx context.Context, client kubernetes.Interface) error {
-			return manifest.InstallPolicies(ctx, client, manager.Policies(d.Controllers))
-		},
-		Hooks:       hooks,
-		Handlers:    d.handlers(),
-		Untracked:   containersv1alpha1.MirrorResources(),
-		ReadyChecks: d.gates.Checks(),
-	})
-	if err != nil {
-		return err
-	}
-	d.manager, err = manager.New(manager.Config{
-		Controllers: d.Controllers,
-		REST:        d.control.ClientConfig(),
-		Sole:        true,
-		Holder:      manager.Embedded(),
-		Log:         d.Log,
-		Before:      d.dropWebhooks,
-	})
-	if err != nil {
+	if err := d.compose(); err != nil {
 		return err
 	}
 	stages := newStages(d.Log, d.fail)
@@ -232,6 +190,7 @@ func (d *daemon) serve(ctx context.Context) error {
 		<-started
 	}()
 
+	var err error
 	select {
 	case <-ctx.Done():
 	case err = <-d.failed:

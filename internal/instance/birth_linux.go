@@ -12,7 +12,7 @@ import (
 // Positions among the fields of /proc/PID/stat that follow the command's name
 // (proc(5): state is field 3 of all, starttime field 22).
 const (
-	statState     = 3 - 3
+	statState     = 0
 	statStartTime = 22 - 3
 )
 

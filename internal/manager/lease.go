@@ -193,9 +193,10 @@ func (l *lease) hold(ctx context.Context) error {
 		attempt, cancel := context.WithTimeout(ctx, leasePoll)
 		holder, err := l.try(attempt)
 		cancel()
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // the attempt failed for that
+		}
 		switch {
-		case ctx.Err() != nil:
-			return nil
 		case err == nil && holder != l.holder.Identity:
 			return fmt.Errorf("the lease %s was taken by %s", l.name, holder)
 		case err != nil && l.clock.Since(l.seen) > l.holder.Duration*2/3:

@@ -198,7 +198,7 @@ func (s *standalone) run(ctx context.Context) error {
 	ended := make(chan error, 1)
 	go func() { ended <- s.manager.Run(running) }()
 
-	err, over := s.watch(ctx, ended)
+	over, err := s.watch(ctx, ended)
 	stop(err)
 	if !over {
 		err = errors.Join(err, <-ended)
@@ -213,16 +213,16 @@ func (s *standalone) run(ctx context.Context) error {
 
 // watch keeps the entry true until the end: of ctx, of the control plane, or
 // of the manager, which is over then.
-func (s *standalone) watch(ctx context.Context, ended <-chan error) (err error, over bool) {
+func (s *standalone) watch(ctx context.Context, ended <-chan error) (over bool, err error) {
 	ticker := time.NewTicker(presencePoll)
 	defer ticker.Stop()
 	misses := 0
 	for {
 		select {
 		case <-ctx.Done():
-			return nil, false
+			return false, nil
 		case err := <-ended:
-			return err, true
+			return true, err
 		case <-s.manager.Changed():
 			s.tell()
 			if err := s.present(ctx); err != nil {
@@ -237,7 +237,7 @@ func (s *standalone) watch(ctx context.Context, ended <-chan error) (err error, 
 			misses++
 			s.Log.Warn("the control plane does not answer", "misses", misses, "error", err)
 			if misses == presenceMisses {
-				return errGone, false
+				return false, errGone
 			}
 		}
 	}

@@ -80,7 +80,7 @@ func (h *home) paths(token string) []string {
 	if err := json.Unmarshal([]byte(body), &index); err != nil || len(index.Paths) < 20 {
 		h.t.Fatalf("the index: %s, %v", body, err)
 	}
-	paths := append(index.Paths, "/", "/api/v1/secrets", "/api/v1/namespaces/rdd-system/configmaps/rdd-controller-manager",
+	paths := append(slices.Clone(index.Paths), "/", "/api/v1/secrets", "/api/v1/namespaces/rdd-system/configmaps/rdd-controller-manager",
 		"/apis/containers.rancherdesktop.io/v1alpha1/containers", "/passthrough/demo/hello", "/passthrough/demo/websocket",
 		"/debug/pprof/heap", "/openapi/v3/api/v1", "/metrics/controllers", "/readyz/store", "/livez/ping", "/version/")
 	slices.Sort(paths)

@@ -112,6 +112,9 @@ func (h *home) echoes(t *testing.T, header http.Header) {
 	authorities.AppendCertsFromPEM(config.CAData)
 	dialer := websocket.Dialer{TLSClientConfig: &tls.Config{RootCAs: authorities}}
 	conn, response, err := dialer.DialContext(t.Context(), "wss"+strings.TrimPrefix(config.Host, "https")+"/passthrough/demo/websocket", header)
+	if response != nil {
+		_ = response.Body.Close()
+	}
 	if err != nil {
 		t.Errorf("%v: %v", response, err)
 		return
@@ -166,8 +169,13 @@ func (h *home) refusesOthers(t *testing.T) {
 	if body, err := io.ReadAll(response.Body); response.StatusCode != http.StatusOK || !strings.Contains(string(body), "controller_runtime_reconcile_total") {
 		t.Errorf("metrics: %s %v %v", response.Status, string(body), err)
 	}
-	if response, err := http.Get(entry.HealthEndpoint); err != nil || response.StatusCode != http.StatusOK { //nolint:noctx // as simple as a probe is
-		t.Errorf("health: %v %v", response, err)
+	health, err := http.Get(entry.HealthEndpoint) //nolint:noctx // as simple as a probe is
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = health.Body.Close()
+	if health.StatusCode != http.StatusOK {
+		t.Errorf("health: %s", health.Status)
 	}
 }
 

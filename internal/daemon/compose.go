@@ -4,19 +4,70 @@ package daemon
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/admission"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manifest"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/passthrough"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/version"
 )
 
 // controllersMetrics is the path of the metrics of the daemon's controllers;
 // those of the API server are at /metrics.
 const controllersMetrics = "/metrics/controllers"
+
+// compose puts the control plane and its manager together. Nothing runs yet.
+func (d *daemon) compose() error {
+	cert, key, err := d.identity.ServingCert(d.started)
+	if err != nil {
+		return fmt.Errorf("make the serving certificate: %w", err)
+	}
+	definitions, err := manifest.ParseEstablished(manager.Definitions(d.Controllers))
+	if err != nil {
+		return err
+	}
+	var hooks []admission.Hook
+	for _, controller := range d.Controllers {
+		hooks = append(hooks, controller.Hooks...)
+	}
+	d.control, err = controlplane.New(controlplane.Config{
+		Listener:    d.listener,
+		ServingCert: cert,
+		ServingKey:  key,
+		Identity:    d.identity,
+		Store:       d.store,
+		Version:     version.Full(),
+		Definitions: definitions,
+		Prepare: func(ctx context.Context, client kubernetes.Interface) error {
+			return manifest.InstallPolicies(ctx, client, manager.Policies(d.Controllers))
+		},
+		Hooks:       hooks,
+		Handlers:    d.handlers(),
+		Untracked:   containersv1alpha1.MirrorResources(),
+		ReadyChecks: d.gates.Checks(),
+	})
+	if err != nil {
+		return err
+	}
+	d.manager, err = manager.New(manager.Config{
+		Controllers: d.Controllers,
+		REST:        d.control.ClientConfig(),
+		Sole:        true,
+		Holder:      manager.Embedded(),
+		Log:         d.Log,
+		Before:      d.dropWebhooks,
+	})
+	return err
+}
 
 // handlers are what the daemon serves besides the API.
 func (d *daemon) handlers() map[string]http.Handler {
