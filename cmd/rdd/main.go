@@ -11,6 +11,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/cli"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/demo"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/open"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/hostinfo"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/mirror"
 )
@@ -20,5 +21,6 @@ func main() {
 	registry = append(registry, mirror.Controllers(open.Engine)...)
 	registry = append(registry, app.Controllers()...)
 	registry = append(registry, demo.Controllers()...)
+	registry = append(registry, hostinfo.Controllers()...)
 	os.Exit(cli.Main(context.Background(), cli.Config{Registry: registry}, os.Args))
 }

@@ -16,6 +16,7 @@ import (
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
 )
 
 // New returns a client for the API server that the kubeconfig names.
@@ -26,7 +27,8 @@ func New(kubeconfig string) (client.WithWatch, error) {
 	}
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
-		corev1.AddToScheme, apiextensionsv1.AddToScheme, appv1alpha1.AddToScheme, containersv1alpha1.AddToScheme,
+		corev1.AddToScheme, apiextensionsv1.AddToScheme,
+		appv1alpha1.AddToScheme, containersv1alpha1.AddToScheme, rddv1alpha1.AddToScheme,
 	} {
 		if err := add(scheme); err != nil {
 			return nil, err
@@ -43,6 +45,7 @@ func newMapper() meta.RESTMapper {
 	for _, kind := range []string{"Container", "ContainerEngine", "ContainerNamespace", "Image", "Volume"} {
 		mapper.Add(containersv1alpha1.GroupVersion.WithKind(kind), meta.RESTScopeNamespace)
 	}
+	mapper.Add(rddv1alpha1.GroupVersion.WithKind("HostInfo"), meta.RESTScopeRoot)
 	mapper.Add(apiextensionsv1.SchemeGroupVersion.WithKind("CustomResourceDefinition"), meta.RESTScopeRoot)
 	mapper.Add(corev1.SchemeGroupVersion.WithKind("ConfigMap"), meta.RESTScopeNamespace)
 	return mapper

@@ -14,12 +14,14 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 	ctrlclient "sigs.k8s.io/controller-runtime/pkg/client"
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 )
@@ -122,7 +124,7 @@ func nextDiscovery(t *testing.T, c ctrlclient.WithWatch, seen *bool) (*corev1.Co
 func checkEntry(t *testing.T, h *home, entry manager.Entry, selection string) {
 	t.Helper()
 	want := map[string][]string{
-		"*":                  {"container", "image", "volume", "containernamespace", "engine", "app", "demo"},
+		"*":                  {"container", "image", "volume", "containernamespace", "engine", "app", "demo", "hostinfo"},
 		"containers,-engine": {"container", "image", "volume", "containernamespace"},
 		"":                   {},
 	}[selection]
@@ -154,9 +156,11 @@ func createEachKind(t *testing.T, c ctrlclient.Client, controllers []string) {
 			Type: containersv1alpha1.EngineMoby, Endpoint: "unix:///nowhere"}},
 		"app":  &appv1alpha1.App{ObjectMeta: metav1.ObjectMeta{Name: appv1alpha1.AppName}},
 		"demo": &appv1alpha1.Demo{ObjectMeta: meta},
+		// Its controller makes the only one that there may be.
+		"hostinfo": &rddv1alpha1.HostInfo{ObjectMeta: metav1.ObjectMeta{Name: rddv1alpha1.HostInfoName}},
 	}
 	for _, name := range controllers {
-		if err := c.Create(t.Context(), objects[name]); err != nil {
+		if err := c.Create(t.Context(), objects[name]); err != nil && (name != "hostinfo" || !apierrors.IsAlreadyExists(err)) {
 			t.Errorf("a create of %s at the first moment of ready: %v", name, err)
 		}
 	}

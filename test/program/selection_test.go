@@ -12,17 +12,19 @@ import (
 // TestSelections: each form of a selection, and what runs then.
 func TestSelections(t *testing.T) {
 	kinds := []string{"container", "image", "volume", "containernamespace"}
-	all := append(slices.Clone(kinds), "engine", "app", "demo")
+	all := append(slices.Clone(kinds), "engine", "app", "demo", "hostinfo")
+	withoutApp := append(slices.Clone(all[:5]), "hostinfo")
 	h := newHome(t)
 	for selection, want := range map[string][]string{
 		"*":                    all,
 		"containers":           all[:5],
 		"containers,-engine":   kinds,
-		"*,-app":               all[:5], // a group's name, though a controller has it too
+		"*,-app":               withoutApp, // a group's name, though a controller has it too
 		"app":                  {"app", "demo"},
 		"app,-demo":            {"app"},
-		"-containers,*,-app":   all[:5],
+		"-containers,*,-app":   withoutApp,
 		" demo , containers ":  append(slices.Clone(all[:5]), "demo"),
+		"rdd":                  {"hostinfo"},
 		"":                     nil,
 		"container,-container": nil,
 	} {

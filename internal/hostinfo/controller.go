@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hostinfo
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
+)
+
+// lookInterval is how often the machine is looked at: nothing tells of what
+// changes on it.
+const lookInterval = 10 * time.Second
+
+// Setup adds the controller of the HostInfo to its host.
+func Setup(host manager.Host) error {
+	clock := clock.RealClock{}
+	return setup(host, NewProbe(thisMachine(), clock).Look, clock)
+}
+
+func setup(host manager.Host, look func(context.Context) rddv1alpha1.HostInfoStatus, clock clock.WithTicker) error {
+	w := &watcher{look: look, clock: clock}
+	if err := host.Add(w); err != nil {
+		return err
+	}
+	return ctrl.NewControllerManagedBy(host).
+		Named("hostinfo").
+		For(&rddv1alpha1.HostInfo{}).
+		WatchesRawSource(source.Func(w.takeQueue)).
+		Complete(manager.Patient(&reconciler{client: host.GetClient(), seen: w.seen}))
+}
+
+// watcher looks at the machine again and again, outside of Reconcile, as limactl
+// may be slow. It is a runnable of its manager.
+type watcher struct {
+	look  func(context.Context) rddv1alpha1.HostInfoStatus
+	clock clock.WithTicker
+
+	mu     sync.Mutex
+	queue  workqueue.TypedRateLimitingInterface[reconcile.Request] // guarded by mu; nil before the reconciler runs
+	latest *rddv1alpha1.HostInfoStatus                             // guarded by mu; nil before the first look
+}
+
+// Start implements manager.Runnable.
+func (w *watcher) Start(ctx context.Context) error {
+	ticker := w.clock.NewTicker(lookInterval)
+	defer ticker.Stop()
+	for {
+		status := w.look(ctx)
+		if ctx.Err() != nil {
+			return nil // the look may have been cut short
+		}
+		w.mu.Lock()
+		w.latest = &status
+		w.wakeLocked()
+		w.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C():
+		}
+	}
+}
+
+// takeQueue is a [source.Func]: looks wake the reconciler through the queue.
+func (w *watcher) takeQueue(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.queue = queue
+	w.wakeLocked()
+	return nil
+}
+
+func (w *watcher) wakeLocked() {
+	if w.queue != nil && w.latest != nil {
+		w.queue.Add(reconcile.Request{NamespacedName: client.ObjectKey{Name: rddv1alpha1.HostInfoName}})
+	}
+}
+
+// seen returns what the last look saw, nil where there was none yet. It must not
+// be changed.
+func (w *watcher) seen() *rddv1alpha1.HostInfoStatus {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.latest
+}
+
+// reconciler makes the HostInfo, and makes it say what was seen.
+type reconciler struct {
+	client client.Client
+	seen   func() *rddv1alpha1.HostInfoStatus
+}
+
+// Reconcile implements [reconcile.Reconciler].
+func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+	seen := r.seen()
+	if seen == nil {
+		return reconcile.Result{}, nil // the first look wakes this reconciler
+	}
+	info := &rddv1alpha1.HostInfo{}
+	err := r.client.Get(ctx, request.NamespacedName, info)
+	if apierrors.IsNotFound(err) {
+		info.ObjectMeta = metav1.ObjectMeta{Name: request.Name}
+		err = r.client.Create(ctx, info)
+	}
+	switch {
+	case apierrors.IsAlreadyExists(err):
+		return reconcile.Result{}, nil // its watch event wakes this reconciler
+	case err != nil:
+		return reconcile.Result{}, fmt.Errorf("make the HostInfo %s: %w", request.Name, err)
+	}
+	return reconcile.Result{}, r.patchStatus(ctx, info, seen)
+}
+
+// patchStatus writes what was seen where it is another than what is written.
+func (r *reconciler) patchStatus(ctx context.Context, info *rddv1alpha1.HostInfo, seen *rddv1alpha1.HostInfoStatus) error {
+	if !changed(&info.Status, seen) {
+		return nil
+	}
+	before := info.DeepCopy()
+	seen.DeepCopyInto(&info.Status)
+	return client.IgnoreNotFound(r.client.Status().Patch(ctx, info, client.MergeFrom(before)))
+}

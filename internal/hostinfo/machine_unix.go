@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build unix
+
+package hostinfo
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
+)
+
+func root() string { return "/" }
+
+// endpoints returns where engines usually have their sockets.
+func (p Places) endpoints() []endpoint {
+	var all []endpoint
+	add := func(kind rddv1alpha1.EngineType, dir string, names ...string) {
+		for _, name := range names {
+			if path := filepath.Join(dir, name); filepath.IsAbs(dir) {
+				all = append(all, endpoint{kind: kind, url: "unix://" + path, name: path})
+			}
+		}
+	}
+	if path, ok := strings.CutPrefix(p.DockerHost, "unix://"); ok && path != "" {
+		add(rddv1alpha1.EngineMoby, filepath.Dir(path), filepath.Base(path))
+	}
+	add(rddv1alpha1.EngineMoby, p.Root, "var/run/docker.sock")
+	add(rddv1alpha1.EngineMoby, p.RuntimeDir, "docker.sock")
+	add(rddv1alpha1.EngineMoby, p.Home, ".docker/run/docker.sock", ".docker/desktop/docker.sock")
+	add(rddv1alpha1.EngineMoby, p.RuntimeDir, "podman/podman.sock")
+	add(rddv1alpha1.EngineMoby, p.Root, "run/podman/podman.sock")
+	add(rddv1alpha1.EngineContainerd, p.Root, "run/containerd/containerd.sock")
+	add(rddv1alpha1.EngineContainerd, p.RuntimeDir, "containerd/containerd.sock")
+	return all
+}
+
+// engines returns the sockets that are there, each under its first name.
+func (p Places) engines() []rddv1alpha1.Engine {
+	var found []rddv1alpha1.Engine
+	var files []fs.FileInfo
+	for _, e := range p.endpoints() {
+		file, err := os.Stat(e.name)
+		listed := func(other fs.FileInfo) bool { return os.SameFile(file, other) }
+		if err != nil || file.Mode()&fs.ModeSocket == 0 || slices.ContainsFunc(files, listed) {
+			continue
+		}
+		files = append(files, file)
+		engine := rddv1alpha1.Engine{Type: e.kind, Endpoint: e.url, Accessible: true}
+		// Whoever connects must be allowed to write to it (unix(7)).
+		if err := unix.Faccessat(unix.AT_FDCWD, e.name, unix.W_OK, unix.AT_EACCESS); err != nil {
+			engine.Accessible, engine.Message = false, refusal(file, err)
+		}
+		found = append(found, engine)
+	}
+	return found
+}
+
+// refusal says why a file can't be opened, and which group to join where that
+// would help.
+func refusal(file fs.FileInfo, err error) string {
+	owner, ok := file.Sys().(*syscall.Stat_t)
+	if !ok || !errors.Is(err, fs.ErrPermission) {
+		return err.Error()
+	}
+	const groupWrites = 0o020
+	if file.Mode()&groupWrites == 0 {
+		return fmt.Sprintf("%v: it is for %s only", err, userName(owner.Uid))
+	}
+	return fmt.Sprintf("%v: it is for the group %s: join that group and log in again", err, groupName(owner.Gid))
+}
+
+func userName(id uint32) string {
+	number := strconv.FormatUint(uint64(id), 10)
+	if owner, err := user.LookupId(number); err == nil {
+		return owner.Username
+	}
+	return "user " + number
+}
+
+func groupName(id uint32) string {
+	number := strconv.FormatUint(uint64(id), 10)
+	if group, err := user.LookupGroupId(number); err == nil {
+		return group.Name
+	}
+	return number
+}
+
+// inBackground keeps what happens to the terminal from a command, and ends what
+// the command started with it.
+func inBackground(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hostinfo
+
+import (
+	"debug/pe"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/windows"
+
+	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
+)
+
+// root returns the system directory.
+func root() string {
+	dir, err := windows.GetSystemDirectory()
+	if err != nil {
+		return ""
+	}
+	return dir
+}
+
+// architecture looks through the emulation that runs programs for amd64 on
+// arm64.
+func architecture() string {
+	var process, machine uint16
+	if err := windows.IsWow64Process2(windows.CurrentProcess(), &process, &machine); err != nil {
+		return runtime.GOARCH
+	}
+	switch machine {
+	case pe.IMAGE_FILE_MACHINE_AMD64:
+		return "amd64"
+	case pe.IMAGE_FILE_MACHINE_ARM64:
+		return "arm64"
+	}
+	return runtime.GOARCH
+}
+
+// memoryStatusEx is MEMORYSTATUSEX of the Windows API.
+type memoryStatusEx struct {
+	length               uint32
+	load                 uint32
+	totalPhysical        uint64
+	availPhysical        uint64
+	totalPageFile        uint64
+	availPageFile        uint64
+	totalVirtual         uint64
+	availVirtual         uint64
+	availExtendedVirtual uint64
+}
+
+func memory() (int64, error) {
+	status := memoryStatusEx{}
+	status.length = uint32(unsafe.Sizeof(status))
+	query := windows.NewLazySystemDLL("kernel32.dll").NewProc("GlobalMemoryStatusEx")
+	if ok, _, err := query.Call(uintptr(unsafe.Pointer(&status))); ok == 0 {
+		return 0, fmt.Errorf("GlobalMemoryStatusEx: %w", err)
+	}
+	return int64(status.totalPhysical), nil
+}
+
+// space returns what the user can still write on the file system of the
+// directory, and its size, in bytes.
+func space(dir string) (free, total int64, err error) {
+	path, err := windows.UTF16PtrFromString(dir)
+	if err != nil {
+		return 0, 0, err
+	}
+	var available, size uint64
+	if err := windows.GetDiskFreeSpaceEx(path, &available, &size, nil); err != nil {
+		return 0, 0, err
+	}
+	return int64(available), int64(size), nil
+}
+
+// virtualization says whether there is the command of WSL.
+func (p Places) virtualization() rddv1alpha1.Virtualization {
+	if _, err := os.Stat(filepath.Join(p.Root, "wsl.exe")); err != nil {
+		return rddv1alpha1.Virtualization{Type: rddv1alpha1.VirtualizationNone,
+			Reason: "there is no wsl.exe: install the Windows Subsystem for Linux"}
+	}
+	return rddv1alpha1.Virtualization{Available: true, Type: rddv1alpha1.VirtualizationWSL2}
+}
+
+const pipePrefix = "npipe:////./pipe/"
+
+// endpoints returns where engines usually have their pipes.
+func (p Places) endpoints() []endpoint {
+	var all []endpoint
+	add := func(kind rddv1alpha1.EngineType, names ...string) {
+		for _, name := range names {
+			all = append(all, endpoint{kind: kind, url: pipePrefix + name, name: name})
+		}
+	}
+	if name, ok := strings.CutPrefix(p.DockerHost, pipePrefix); ok {
+		add(rddv1alpha1.EngineMoby, name)
+	}
+	add(rddv1alpha1.EngineMoby, "docker_engine", "dockerDesktopLinuxEngine", "podman-machine-default")
+	add(rddv1alpha1.EngineContainerd, "containerd-containerd")
+	return all
+}
+
+// engines returns the pipes that are there.
+func (p Places) engines() []rddv1alpha1.Engine {
+	pipes := pipeNames()
+	var found []rddv1alpha1.Engine
+	for _, e := range p.endpoints() {
+		// The names of pipes have no case.
+		if name := strings.ToLower(e.name); pipes[name] {
+			found = append(found, rddv1alpha1.Engine{Type: e.kind, Endpoint: e.url, Accessible: true})
+			delete(pipes, name)
+		}
+	}
+	return found
+}
+
+// pipeNames returns the names of all pipes, in lower case. They are listed, as
+// a look at a single one is a connection already.
+func pipeNames() map[string]bool {
+	names := map[string]bool{}
+	pattern, err := windows.UTF16PtrFromString(`\\.\pipe\*`)
+	if err != nil {
+		return names
+	}
+	var data windows.Win32finddata
+	search, err := windows.FindFirstFile(pattern, &data)
+	for ; err == nil; err = windows.FindNextFile(search, &data) {
+		names[strings.ToLower(windows.UTF16ToString(data.FileName[:]))] = true
+	}
+	if search != windows.InvalidHandle {
+		_ = windows.FindClose(search)
+	}
+	return names
+}
+
+// inBackground keeps a command from opening a window.
+func inBackground(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: windows.CREATE_NO_WINDOW, HideWindow: true}
+}

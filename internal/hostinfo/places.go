@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hostinfo
+
+import (
+	"os"
+	"path/filepath"
+)
+
+const (
+	limactlEnv    = "RDD_LIMACTL"
+	dockerHostEnv = "DOCKER_HOST"
+	runtimeDirEnv = "XDG_RUNTIME_DIR"
+)
+
+// Places are where a [Probe] looks. Empty ones are not looked at.
+type Places struct {
+	// Root is the root of the file system, and on Windows the system directory.
+	Root string
+	// Home is the user's home directory. The space told of is that of its file
+	// system.
+	Home string
+	// RuntimeDir is where the user's own services have their sockets.
+	RuntimeDir string
+	// DockerHost is the endpoint that the user wants.
+	DockerHost string
+	// Limactl is the limactl that the user wants.
+	Limactl string
+	// Path lists directories with programs, as PATH does.
+	Path string
+	// Programs is where RDD's own programs are.
+	Programs string
+}
+
+// thisMachine returns where things are on the machine. What is unknown is empty.
+func thisMachine() Places {
+	p := Places{
+		Root:       root(),
+		RuntimeDir: os.Getenv(runtimeDirEnv),
+		DockerHost: os.Getenv(dockerHostEnv),
+		Limactl:    os.Getenv(limactlEnv),
+		Path:       os.Getenv("PATH"),
+	}
+	if home, err := os.UserHomeDir(); err == nil {
+		p.Home = home
+	}
+	if program, err := os.Executable(); err == nil {
+		if real, err := filepath.EvalSymlinks(program); err == nil {
+			program = real
+		}
+		p.Programs = filepath.Dir(program)
+	}
+	return p
+}
