@@ -121,6 +121,10 @@ type Engine interface {
 	// that it is in use.
 	Remove(ctx context.Context, key Key, tag string) error
 
+	// Act does something to a container, and returns when the engine has done it.
+	// [ErrRefused] says that the container is not in a state for it.
+	Act(ctx context.Context, key Key, action containersv1alpha1.Action) error
+
 	// Close ends the connection. What is under way fails.
 	Close() error
 }

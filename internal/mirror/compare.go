@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
@@ -67,7 +68,12 @@ func (s *Session) enqueueDifferent(kind engine.Kind, items []engine.Item, b *bat
 }
 
 // wants reports whether a mirror asks for something to be done.
-func wants(m client.Object) bool { return m.GetDeletionTimestamp() != nil }
+func wants(m client.Object) bool {
+	if c, ok := m.(*containersv1alpha1.Container); ok && wishOf(c, c.Status.Status) != nil {
+		return true
+	}
+	return m.GetDeletionTimestamp() != nil
+}
 
 // inTurn returns a few of the keys, others each time.
 func (s *Session) inTurn(kind engine.Kind, keys []engine.Key) []engine.Key {

@@ -22,12 +22,14 @@ func Controllers(open Open) []manager.Controller {
 			AddToScheme: containersv1alpha1.AddToScheme,
 		}
 	}
+	container := kind("container", "containers")
+	container.Policies = []manifest.Source{{Files: containersv1alpha1.Files, Path: "policies/actions.yaml"}}
 	engine := kind("engine", "containerengines")
 	engine.DependsOn = []string{"container", "image", "volume", "containernamespace"}
 	engine.Policies = []manifest.Source{{Files: containersv1alpha1.Files, Path: "policies/owned-engines.yaml"}}
 	engine.Setup = func(host manager.Host) error { return Setup(host, open) }
 	return []manager.Controller{
-		kind("container", "containers"),
+		container,
 		kind("image", "images"),
 		kind("volume", "volumes"),
 		kind("containernamespace", "containernamespaces"),

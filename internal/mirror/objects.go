@@ -175,6 +175,7 @@ func withStatus(have, want client.Object, now time.Time) client.Object {
 		old := u.Status
 		u.Status = want.(*containersv1alpha1.Container).Status
 		u.Status.LastAction = old.LastAction
+		u.Status.ObservedGeneration = old.ObservedGeneration
 		u.Status.Conditions = mergeConditions(old.Conditions, u.Status.Conditions, now)
 		if apiequality.Semantic.DeepEqual(old, u.Status) {
 			return nil

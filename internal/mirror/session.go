@@ -86,6 +86,7 @@ type Session struct {
 	queue      priorityqueue.PriorityQueue[engine.Key]
 	pacer      *pacer
 	link       link
+	acts       acts
 	removals   removals
 	namespaces namespaces
 
@@ -157,6 +158,7 @@ func (s *Session) setState(reason, message string) {
 func (s *Session) run(ctx context.Context) {
 	defer close(s.done)
 	var wg sync.WaitGroup
+	defer s.acts.wg.Wait()
 	defer wg.Wait()
 	defer s.queue.ShutDown()
 	defer func() { _ = s.engine.Close() }()

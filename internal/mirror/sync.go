@@ -51,6 +51,9 @@ func (s *Session) sync(ctx context.Context, key engine.Key) error {
 	if err := s.write(ctx, key, s.table.of(key), want); err != nil {
 		return err
 	}
+	if object.Container != nil {
+		return s.act(ctx, key, object.Container.Status)
+	}
 	if key.Kind == engine.KindImage {
 		for _, rival := range s.table.rivals(key, tagsOf(want)) {
 			s.queue.Add(rival)

@@ -85,6 +85,7 @@ func runSuite(t *testing.T, engine engineUnderTest, docker *client.Client, has f
 		{"Labels", false, suiteLabels},
 		{"Health", !has.health, suiteHealth},
 		{"ExitCodes", !has.processes, suiteExitCodes},
+		{"Actions", false, suiteActions},
 		{"Images", false, suiteImages},
 		{"Volumes", false, suiteVolumes},
 		{"EngineRestart", false, suiteEngineRestart},

@@ -198,3 +198,27 @@ func TestOwnedIsHeld(t *testing.T) {
 		t.Errorf("the engine has %d containers after the deletion of the App", n)
 	}
 }
+
+// TestActionsAreChecked: what is asked of a container is one of the actions, and
+// the container exists; the refusal says what is allowed.
+func TestActionsAreChecked(t *testing.T) {
+	h := newHome(t)
+	engine, _ := startEngine(t, 1)
+	h.ok("set", "running=true", "containerEngine.endpoint="+engine.Endpoint())
+	id := h.mirrored()[0]
+	const annotation = containersv1alpha1.ActionAnnotation
+	h.fails(3, []string{annotation, `"explode"`, "start, stop, pause, unpause, restart"}, "ctl", "annotate", "container", id, annotation+"=explode")
+	made := &containersv1alpha1.Container{}
+	made.Name, made.Namespace = "made", namespace
+	made.Annotations = map[string]string{annotation: "start"}
+	if err := h.client().Create(t.Context(), made); !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "a container that exists") {
+		t.Errorf("an action on create: %v", err)
+	}
+	h.fails(3, []string{"spec.state", "running"}, "ctl", "patch", "container", id, "--type=merge", "-p", `{"spec":{"state":"flying"}}`)
+
+	h.ok("ctl", "annotate", "container", id, annotation+"=pause")
+	h.eventually("the container is paused", func() (bool, string) {
+		text := h.ok("ctl", "get", "container", id, "-o", "jsonpath={.status.status} {.status.lastAction.state} {.metadata.annotations}")
+		return text == "paused Succeeded ", text
+	})
+}

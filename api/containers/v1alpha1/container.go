@@ -267,6 +267,10 @@ type ContainerStatus struct {
 	// +optional
 	RestartCount int32 `json:"restartCount"`
 
+	// ObservedGeneration is the generation whose spec.state was acted on last.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
 	// LastAction is the last thing that was done through this object.
 	// +optional
 	LastAction *LastAction `json:"lastAction,omitempty"`
@@ -284,7 +288,7 @@ type ContainerStatus struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:categories=rdd
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=1"
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=2"
 // +kubebuilder:selectablefield:JSONPath=`.status.name`
 // +kubebuilder:selectablefield:JSONPath=`.status.namespace`
 // +kubebuilder:selectablefield:JSONPath=`.status.status`

@@ -6,8 +6,10 @@ import (
 	"context"
 	"fmt"
 
+	cerrdefs "github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
 
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
@@ -29,6 +31,31 @@ func (e *Engine) Remove(ctx context.Context, key engine.Key, tag string) error {
 		_, err = e.client.ImageRemove(ctx, reference, client.ImageRemoveOptions{PruneChildren: true})
 	default:
 		return fmt.Errorf("%w: a %s can't be removed", engine.ErrRefused, key.Kind)
+	}
+	return translate(err)
+}
+
+// Act implements [engine.Engine]. The engine's time limit for a stop is the
+// container's own.
+func (e *Engine) Act(ctx context.Context, key engine.Key, action containersv1alpha1.Action) error {
+	var err error
+	switch action {
+	case containersv1alpha1.ActionStart:
+		_, err = e.client.ContainerStart(ctx, key.ID, client.ContainerStartOptions{})
+	case containersv1alpha1.ActionStop:
+		_, err = e.client.ContainerStop(ctx, key.ID, client.ContainerStopOptions{})
+	case containersv1alpha1.ActionPause:
+		_, err = e.client.ContainerPause(ctx, key.ID, client.ContainerPauseOptions{})
+	case containersv1alpha1.ActionUnpause:
+		_, err = e.client.ContainerUnpause(ctx, key.ID, client.ContainerUnpauseOptions{})
+	case containersv1alpha1.ActionRestart:
+		_, err = e.client.ContainerRestart(ctx, key.ID, client.ContainerRestartOptions{})
+	default:
+		return fmt.Errorf("%w: there is no action %q", engine.ErrRefused, action)
+	}
+	// Old engines answer what they refuse as if it were a fault of their own.
+	if cerrdefs.IsInternal(err) {
+		return fmt.Errorf("%w: %w", engine.ErrRefused, err)
 	}
 	return translate(err)
 }

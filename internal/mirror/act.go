@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+)
+
+// actTimeout bounds one act: a stop waits for the container's grace period.
+const actTimeout = 10 * time.Minute
+
+// wish is what a Container asks to be done to its container, once.
+type wish struct {
+	action containersv1alpha1.Action
+	// generation is that of the spec.state that asks; 0 where the annotation does.
+	generation int64
+	// fulfilled says that the container is as it would be afterwards.
+	fulfilled bool
+}
+
+// wishOf returns what a Container asks for, nil for nothing. phase is how its
+// container is. An act whose end nobody saw, as the daemon was killed, is found
+// fulfilled, and not done again.
+func wishOf(m *containersv1alpha1.Container, phase containersv1alpha1.Phase) *wish {
+	stopped := phase == containersv1alpha1.PhaseExited || phase == containersv1alpha1.PhaseCreated || phase == containersv1alpha1.PhaseDead
+	running := phase == containersv1alpha1.PhaseRunning || phase == containersv1alpha1.PhaseRestarting
+	paused := phase == containersv1alpha1.PhasePaused
+	if action := containersv1alpha1.Action(m.Annotations[containersv1alpha1.ActionAnnotation]); action != "" {
+		w := &wish{action: action}
+		switch action {
+		case containersv1alpha1.ActionStart, containersv1alpha1.ActionUnpause:
+			w.fulfilled = phase == containersv1alpha1.PhaseRunning
+		case containersv1alpha1.ActionStop:
+			w.fulfilled = stopped
+		case containersv1alpha1.ActionPause:
+			w.fulfilled = paused
+		}
+		return w
+	}
+	if m.Spec.State == "" || m.Status.ObservedGeneration >= m.Generation {
+		return nil
+	}
+	w := &wish{generation: m.Generation}
+	switch m.Spec.State {
+	case containersv1alpha1.StateRunning:
+		w.action, w.fulfilled = containersv1alpha1.ActionStart, running
+		if paused {
+			w.action = containersv1alpha1.ActionUnpause
+		}
+	case containersv1alpha1.StatePaused:
+		w.action, w.fulfilled = containersv1alpha1.ActionPause, paused
+	case containersv1alpha1.StateExited:
+		w.action, w.fulfilled = containersv1alpha1.ActionStop, stopped
+	}
+	return w
+}
+
+// act is a wish that is being fulfilled, or was tried.
+type act struct {
+	wish
+	observed  time.Time
+	completed time.Time // zero while it is under way
+	err       error
+}
+
+// acts are what is done to containers outside of the workers, as the engine may
+// take its time.
+type acts struct {
+	wg sync.WaitGroup
+
+	mu   sync.Mutex
+	list map[engine.Key]*act // guarded by mu
+}
+
+// get returns a copy of what is done to a container, nil for nothing.
+func (a *acts) get(key engine.Key) *act {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	current := a.list[key]
+	if current == nil {
+		return nil
+	}
+	copied := *current
+	return &copied
+}
+
+func (a *acts) forget(key engine.Key) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.list, key)
+}
+
+// put notes an act.
+func (a *acts) put(key engine.Key, next *act) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.list == nil {
+		a.list = map[engine.Key]*act{}
+	}
+	a.list[key] = next
+}
+
+// act does what a Container asks for, and tells what came of it. phase is how
+// the container is.
+func (s *Session) act(ctx context.Context, key engine.Key, phase containersv1alpha1.Phase) error {
+	mirrors := s.table.of(key)
+	if len(mirrors) != 1 || mirrors[0].GetDeletionTimestamp() != nil {
+		return nil
+	}
+	m, ok := mirrors[0].(*containersv1alpha1.Container)
+	if !ok {
+		return nil
+	}
+	current := s.acts.get(key)
+	if current == nil {
+		w := wishOf(m, phase)
+		if w == nil {
+			return nil
+		}
+		current = &act{wish: *w, observed: s.clock.Now()}
+		if !w.fulfilled {
+			s.startAct(ctx, key, *current)
+			return nil
+		}
+		current.completed = current.observed
+	}
+	if current.completed.IsZero() {
+		return nil // its end queues the container
+	}
+	return s.record(ctx, key, m, current)
+}
+
+// startAct asks the engine, in the background.
+func (s *Session) startAct(ctx context.Context, key engine.Key, next act) {
+	s.acts.put(key, &next)
+	s.acts.wg.Go(func() {
+		ctx, cancel := context.WithTimeout(ctx, actTimeout)
+		defer cancel()
+		done := next
+		done.err = s.engine.Act(ctx, key, next.action)
+		done.completed = s.clock.Now()
+		s.acts.put(key, &done)
+		s.queue.Add(key)
+	})
+}
+
+// record writes what came of an act into the Container, and then takes the
+// annotation away that asked for it. What the connection broke off is done
+// again.
+func (s *Session) record(ctx context.Context, key engine.Key, m *containersv1alpha1.Container, done *act) error {
+	result := &containersv1alpha1.LastAction{
+		Action:      done.action,
+		State:       containersv1alpha1.ActionSucceeded,
+		ObservedAt:  metav1.NewTime(done.observed.Truncate(time.Second)),
+		CompletedAt: metav1.NewTime(done.completed.Truncate(time.Second)),
+		Generation:  done.generation,
+	}
+	switch {
+	case errors.Is(done.err, engine.ErrRefused):
+		result.State, result.Error = containersv1alpha1.ActionFailed, done.err.Error()
+	case errors.Is(done.err, engine.ErrNotFound):
+		s.acts.forget(key)
+		s.queue.Add(key) // the object goes
+		return nil
+	case done.err != nil:
+		s.acts.forget(key)
+		return fmt.Errorf("%s container %s: %w", done.action, key.ID, done.err)
+	}
+	updated := m.DeepCopy()
+	updated.Status.LastAction = result
+	updated.Status.ObservedGeneration = max(updated.Status.ObservedGeneration, done.generation)
+	if !apiequality.Semantic.DeepEqual(updated.Status, m.Status) {
+		if err := s.client.Status().Update(ctx, updated); err != nil {
+			return err
+		}
+		s.table.wrote(updated)
+		s.counted("update", updated)
+	}
+	if done.generation == 0 && updated.Annotations[containersv1alpha1.ActionAnnotation] == string(done.action) {
+		if err := s.removeAction(ctx, updated); err != nil {
+			return err
+		}
+	}
+	s.acts.forget(key)
+	s.queue.Add(key) // there may be another wish
+	return nil
+}
+
+// removeAction takes the annotation away, if nobody wrote to the object since it
+// was read.
+func (s *Session) removeAction(ctx context.Context, m *containersv1alpha1.Container) error {
+	without := m.DeepCopy()
+	delete(without.Annotations, containersv1alpha1.ActionAnnotation)
+	if err := s.client.Patch(ctx, without, client.MergeFromWithOptions(m, client.MergeFromWithOptimisticLock{})); err != nil {
+		return err
+	}
+	s.table.wrote(without)
+	s.counted("update", without)
+	return nil
+}
