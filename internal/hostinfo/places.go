@@ -45,8 +45,8 @@ func thisMachine() Places {
 		p.Home = home
 	}
 	if program, err := os.Executable(); err == nil {
-		if real, err := filepath.EvalSymlinks(program); err == nil {
-			program = real
+		if resolved, err := filepath.EvalSymlinks(program); err == nil {
+			program = resolved
 		}
 		p.Programs = filepath.Dir(program)
 	}

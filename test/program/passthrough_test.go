@@ -169,7 +169,7 @@ func (h *home) refusesOthers(t *testing.T) {
 	if body, err := io.ReadAll(response.Body); response.StatusCode != http.StatusOK || !strings.Contains(string(body), "controller_runtime_reconcile_total") {
 		t.Errorf("metrics: %s %v %v", response.Status, string(body), err)
 	}
-	health, err := http.Get(entry.HealthEndpoint) //nolint:noctx // as simple as a probe is
+	health, err := http.Get(entry.HealthEndpoint)
 	if err != nil {
 		t.Fatal(err)
 	}
