@@ -143,19 +143,13 @@ func (e *env) mirrorSide(engineName string) map[string]fields {
 	}
 	var images containersv1alpha1.ImageList
 	e.list(&images, of)
-	for _, image := range images.Items {
-		objects["image "+image.Name] = fields{
-			"id": image.Status.ID, "repoTag": image.Status.RepoTag, "size": fmt.Sprint(image.Status.Size),
-			"labels": text(image.Status.Labels), "createdAt": stamp(image.Status.CreatedAt),
-		}
+	for i := range images.Items {
+		objects["image "+images.Items[i].Name] = mirrorImage(&images.Items[i].Status)
 	}
 	var volumes containersv1alpha1.VolumeList
 	e.list(&volumes, of)
-	for _, volume := range volumes.Items {
-		objects["volume "+volume.Name] = fields{
-			"name": volume.Status.Name, "driver": volume.Status.Driver, "mountpoint": volume.Status.Mountpoint, "scope": volume.Status.Scope,
-			"labels": text(volume.Status.Labels), "options": text(volume.Status.Options), "createdAt": stamp(volume.Status.CreatedAt),
-		}
+	for i := range volumes.Items {
+		objects["volume "+volumes.Items[i].Name] = mirrorVolume(&volumes.Items[i].Status)
 	}
 	var namespaces containersv1alpha1.ContainerNamespaceList
 	e.list(&namespaces, of)
@@ -163,6 +157,19 @@ func (e *env) mirrorSide(engineName string) map[string]fields {
 		objects["namespace "+n.Status.Name] = fields{}
 	}
 	return objects
+}
+
+func mirrorImage(s *containersv1alpha1.ImageStatus) fields {
+	return fields{
+		"id": s.ID, "repoTag": s.RepoTag, "size": fmt.Sprint(s.Size), "labels": text(s.Labels), "createdAt": stamp(s.CreatedAt),
+	}
+}
+
+func mirrorVolume(s *containersv1alpha1.VolumeStatus) fields {
+	return fields{
+		"name": s.Name, "driver": s.Driver, "mountpoint": s.Mountpoint, "scope": s.Scope,
+		"labels": text(s.Labels), "options": text(s.Options), "createdAt": stamp(s.CreatedAt),
+	}
 }
 
 func mirrorContainer(s *containersv1alpha1.ContainerStatus) fields {

@@ -26,8 +26,7 @@ import (
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/app"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/controlplanetest"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/moby"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/open"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/mirror"
 )
@@ -54,12 +53,8 @@ type env struct {
 	stopManager func()
 }
 
-func openEngine(spec containersv1alpha1.ContainerEngineSpec) (engine.Engine, error) {
-	return moby.New(moby.Config{Endpoint: spec.Endpoint})
-}
-
 func controllers() []manager.Controller {
-	return append(mirror.Controllers(openEngine), app.Controllers()...)
+	return append(mirror.Controllers(open.Engine), app.Controllers()...)
 }
 
 // newEnv starts a control plane with the controllers, for the engine at the
@@ -123,6 +118,12 @@ func (e *env) connect(name string) *containersv1alpha1.ContainerEngine {
 
 func (e *env) create(name, namespace string) *containersv1alpha1.ContainerEngine {
 	e.t.Helper()
+	return e.createWith(name, namespace, func(*containersv1alpha1.ContainerEngineSpec) {})
+}
+
+// createWith is create with changes to the spec.
+func (e *env) createWith(name, namespace string, change func(*containersv1alpha1.ContainerEngineSpec)) *containersv1alpha1.ContainerEngine {
+	e.t.Helper()
 	ce := &containersv1alpha1.ContainerEngine{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace},
 		Spec: containersv1alpha1.ContainerEngineSpec{
@@ -131,6 +132,7 @@ func (e *env) create(name, namespace string) *containersv1alpha1.ContainerEngine
 			ResyncPeriod: &metav1.Duration{Duration: time.Hour}, // nothing is repaired behind a test's back
 		},
 	}
+	change(&ce.Spec)
 	err := e.kube.Create(e.t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})
 	if err != nil && !apierrors.IsAlreadyExists(err) {
 		e.t.Fatal(err)

@@ -5,7 +5,6 @@ package moby
 import (
 	"cmp"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 	"time"
@@ -17,13 +16,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
 const (
-	// composeProjectLabel is set by Docker Compose on what it makes
-	// (https://docs.docker.com/compose/).
-	composeProjectLabel = "com.docker.compose.project"
-
 	// noTag is what older engines list as the tag of an image that has none.
 	noTag = "<none>:<none>"
 	// noDigest likewise.
@@ -44,7 +40,7 @@ func containerStatus(c *container.InspectResponse) *containersv1alpha1.Container
 	if c.Config != nil {
 		status.ImageName = c.Config.Image
 		status.Labels = copyMap(c.Config.Labels)
-		status.ComposeProject = c.Config.Labels[composeProjectLabel]
+		status.ComposeProject = c.Config.Labels[engine.ComposeProjectLabel]
 	}
 	if c.HostConfig != nil {
 		status.RestartPolicy = restartPolicy(c.HostConfig.RestartPolicy)
@@ -68,24 +64,12 @@ func setState(status *containersv1alpha1.ContainerStatus, state *container.State
 		status.Health = string(state.Health.Status)
 	}
 	status.Conditions = []metav1.Condition{
-		condition(containersv1alpha1.ConditionRunning, state.Running, status.Status),
-		condition(containersv1alpha1.ConditionPaused, state.Paused, status.Status),
-		condition(containersv1alpha1.ConditionRestarting, state.Restarting, status.Status),
-		condition(containersv1alpha1.ConditionOOMKilled, state.OOMKilled, status.Status),
-		condition(containersv1alpha1.ConditionDead, state.Dead, status.Status),
+		engine.Condition(containersv1alpha1.ConditionRunning, state.Running, status.Status),
+		engine.Condition(containersv1alpha1.ConditionPaused, state.Paused, status.Status),
+		engine.Condition(containersv1alpha1.ConditionRestarting, state.Restarting, status.Status),
+		engine.Condition(containersv1alpha1.ConditionOOMKilled, state.OOMKilled, status.Status),
+		engine.Condition(containersv1alpha1.ConditionDead, state.Dead, status.Status),
 	}
-}
-
-// condition leaves the transition time to who knows the one before.
-func condition(kind string, value bool, phase containersv1alpha1.Phase) metav1.Condition {
-	c := metav1.Condition{Type: kind, Status: metav1.ConditionFalse, Reason: "Unknown"}
-	if value {
-		c.Status = metav1.ConditionTrue
-	}
-	if phase != "" {
-		c.Reason = strings.ToUpper(string(phase[:1])) + string(phase[1:])
-	}
-	return c
 }
 
 func restartPolicy(policy container.RestartPolicy) string {
@@ -120,7 +104,7 @@ func setNetwork(status *containersv1alpha1.ContainerStatus, config *container.Co
 	for _, port := range sortedPorts(ports) {
 		status.Ports = append(status.Ports, containersv1alpha1.Port{Name: port.String(), Bindings: ports[port]})
 	}
-	status.PortSummary = portSummary(status.Ports)
+	status.PortSummary = engine.PortSummary(status.Ports)
 }
 
 func portBindings(bindings []network.PortBinding) []containersv1alpha1.PortBinding {
@@ -147,20 +131,6 @@ func sortedPorts(ports map[network.Port][]containersv1alpha1.PortBinding) []netw
 		return cmp.Or(cmp.Compare(a.Num(), b.Num()), cmp.Compare(a.Proto(), b.Proto()))
 	})
 	return sorted
-}
-
-// portSummary writes ports as `docker ps` does.
-func portSummary(ports []containersv1alpha1.Port) string {
-	var parts []string
-	for _, port := range ports {
-		if len(port.Bindings) == 0 {
-			parts = append(parts, port.Name)
-		}
-		for _, binding := range port.Bindings {
-			parts = append(parts, net.JoinHostPort(binding.HostIP, binding.HostPort)+"->"+port.Name)
-		}
-	}
-	return strings.Join(parts, ", ")
 }
 
 func mounts(points []container.MountPoint) []containersv1alpha1.Mount {

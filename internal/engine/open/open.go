@@ -9,13 +9,17 @@ import (
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/moby"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/simulated"
 )
 
 // Engine connects to the engine that a ContainerEngine names. An error says
 // that it never can: the type or the endpoint is not supported.
 func Engine(spec containersv1alpha1.ContainerEngineSpec) (engine.Engine, error) {
-	if spec.Type == containersv1alpha1.EngineMoby {
+	switch spec.Type {
+	case containersv1alpha1.EngineMoby:
 		return moby.New(moby.Config{Endpoint: spec.Endpoint})
+	case containersv1alpha1.EngineSimulated:
+		return simulated.New(simulated.Config{Endpoint: spec.Endpoint})
 	}
 	return nil, fmt.Errorf("this version of rdd can't connect to %s engines yet", spec.Type)
 }

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package simulated
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	strictjson "sigs.k8s.io/json"
+	"sigs.k8s.io/yaml"
+
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+)
+
+// maxSize of a file, in bytes: more is no file that somebody wrote for this.
+const maxSize = 64 << 20
+
+// contents is what a file says, in the words of the API's status fields.
+type contents struct {
+	Namespaces []containersv1alpha1.ContainerNamespaceStatus `json:"namespaces"`
+	// Images has an entry for each tag, and one for an image that has no tag:
+	// one for each Image object. Those with the same ID are one image.
+	Images     []containersv1alpha1.ImageStatus  `json:"images"`
+	Volumes    []containersv1alpha1.VolumeStatus `json:"volumes"`
+	Containers []containerEntry                  `json:"containers"`
+}
+
+type containerEntry struct {
+	ID                                 string `json:"id"`
+	containersv1alpha1.ContainerStatus `json:",inline"`
+}
+
+func readFile(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, errors.Join(fmt.Errorf("%s is no file", path), err)
+	}
+	content, err := io.ReadAll(io.LimitReader(file, maxSize+1))
+	if err == nil && len(content) > maxSize {
+		err = fmt.Errorf("%s has more than %d bytes", path, maxSize)
+	}
+	return content, err
+}
+
+// parse reads a file in YAML or JSON. An error says where it is wrong.
+func parse(content []byte) (world, error) {
+	c, err := decode(content)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.complete(); err != nil {
+		return nil, err
+	}
+	return c.world()
+}
+
+func decode(content []byte) (contents, error) {
+	var c contents
+	text, err := toJSON(content)
+	if err != nil {
+		return c, err
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(text, &fields); err != nil {
+		return c, errors.New("it must have lists called namespaces, images, volumes and containers, each of them optional")
+	}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		var err error
+		switch name {
+		case "namespaces":
+			c.Namespaces, err = decodeList[containersv1alpha1.ContainerNamespaceStatus](name, fields[name])
+		case "images":
+			c.Images, err = decodeList[containersv1alpha1.ImageStatus](name, fields[name])
+		case "volumes":
+			c.Volumes, err = decodeList[containersv1alpha1.VolumeStatus](name, fields[name])
+		case "containers":
+			c.Containers, err = decodeList[containerEntry](name, fields[name])
+		default:
+			err = fmt.Errorf("%s: unknown field; there are namespaces, images, volumes and containers", name)
+		}
+		if err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+// toJSON returns the one document of a file.
+func toJSON(content []byte) ([]byte, error) {
+	var found []byte
+	documents := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(content)))
+	for {
+		document, err := documents.Read()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		text, err := yaml.YAMLToJSONStrict(document)
+		switch {
+		case err != nil:
+			return nil, err
+		case string(text) == "null": // nothing but comments
+		case found != nil:
+			return nil, errors.New("there is more than one document: only one can be served")
+		default:
+			found = text
+		}
+	}
+	if found == nil {
+		// Also what a file is for a moment that somebody writes.
+		return nil, errors.New("it is empty; an engine with nothing in it is written {}")
+	}
+	return found, nil
+}
+
+func decodeList[T any](name string, text json.RawMessage) ([]T, error) {
+	var entries []json.RawMessage
+	if err := json.Unmarshal(text, &entries); err != nil {
+		return nil, fmt.Errorf("%s: must be a list", name)
+	}
+	list := make([]T, len(entries))
+	for i, text := range entries {
+		if err := decodeEntry(text, &list[i]); err != nil {
+			return nil, fmt.Errorf("%s[%d]%w", name, i, err)
+		}
+	}
+	return list, nil
+}
+
+// decodeEntry decodes one field after the other, so that an error, which begins
+// with a dot or a colon, can name the field: that of a wrong time does not.
+func decodeEntry(text json.RawMessage, entry any) error {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(text, &fields); err != nil {
+		return errors.New(": must have fields, as in name: web")
+	}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		one, err := json.Marshal(map[string]json.RawMessage{name: fields[name]})
+		if err != nil {
+			return err
+		}
+		unknown, err := strictjson.UnmarshalStrict(one, entry)
+		var wrong *json.UnmarshalTypeError
+		switch {
+		case errors.As(err, &wrong):
+			return fmt.Errorf(".%s: want %s, have %s", name, wrong.Type, wrong.Value)
+		case err != nil:
+			return fmt.Errorf(".%s: %w", name, err)
+		case len(unknown) > 0:
+			return fmt.Errorf(": %w", errors.Join(unknown...))
+		}
+	}
+	return nil
+}
