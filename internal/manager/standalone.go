@@ -31,8 +31,8 @@ const (
 	presencePoll   = 2 * time.Second
 	presenceMisses = 3
 	// goneBudget is how long the controllers may take to end when it has: the
-	// process is to end within 10 s.
-	goneBudget = 3 * time.Second
+	// process is to end within 10 s, whatever still waits for an answer.
+	goneBudget = 2 * time.Second
 
 	connectPoll = 200 * time.Millisecond
 )
@@ -200,12 +200,16 @@ func (s *standalone) run(ctx context.Context) error {
 
 	over, err := s.watch(ctx, ended)
 	stop(err)
-	if !over {
-		err = errors.Join(err, <-ended)
-	}
 	if errors.Is(err, errGone) {
 		s.Say("The control plane has gone; nothing is left to do.")
+		select {
+		case <-ended:
+		case <-time.After(goneBudget):
+		}
 		return nil
+	}
+	if !over {
+		err = <-ended
 	}
 	s.withdraw()
 	return err

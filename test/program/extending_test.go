@@ -57,6 +57,9 @@ func TestExtendingPage(t *testing.T) {
 	}
 }
 
+// raceNotice is what klog says in programs with the race detector.
+var raceNotice = regexp.MustCompile("(?m)^.*withrace.go.*\n")
+
 // replay runs the rdd commands of a session, and compares what they say with
 // what the session shows. A backslash continues a command; columns may be wider,
 // and … stands for anything.
@@ -75,7 +78,7 @@ func (h *home) replay(session string) {
 			shell.Dir = filepath.Join("..", "..")
 			shell.Env = append(shell.Env, "PATH="+programs+":"+os.Getenv("PATH"))
 			out, _ := shell.CombinedOutput()
-			got = strings.TrimSpace(string(out))
+			got = strings.TrimSpace(raceNotice.ReplaceAllString(string(out), ""))
 			return matches.MatchString(got) || strings.Contains(command, " create "), got
 		})
 		if !matches.MatchString(got) {

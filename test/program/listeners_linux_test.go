@@ -12,7 +12,39 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"testing"
 )
+
+// TestUnauthenticated: whoever has no token gets nothing from any port of the
+// daemon, but the four paths that say that it is there.
+func TestUnauthenticated(t *testing.T) {
+	h := newHome(t)
+	h.ok("service", "start")
+	token := h.config().BearerToken
+	listeners := h.listeners()
+	if want := []string{"tcp " + h.status().Address}; fmt.Sprint(listeners) != fmt.Sprint(want) {
+		t.Errorf("the daemon listens on %v, want %v", listeners, want)
+	}
+	open := map[string]bool{"/healthz": true, "/livez": true, "/readyz": true, "/version": true}
+	for path := range open {
+		if code, body := h.ask(http.MethodGet, path, "", nil); code != http.StatusOK {
+			t.Errorf("%s: %d %s", path, code, body)
+		}
+	}
+	config := h.config()
+	for _, path := range h.paths(token) {
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete, http.MethodOptions} {
+			for _, wrong := range []string{"", "wrong"} {
+				if open[path] {
+					continue
+				}
+				if code, body := h.askAt(config, method, path, wrong, nil); code != http.StatusUnauthorized && code != http.StatusForbidden {
+					t.Errorf("%s %s with the token %q: %d %s", method, path, wrong, code, body)
+				}
+			}
+		}
+	}
+}
 
 // listeners returns what the daemon listens on, as the kernel knows it.
 func (h *home) listeners() []string {

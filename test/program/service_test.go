@@ -42,7 +42,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"--timeout"}, []string{"service", "stop", "--timeout", "soon"}},
 		{[]string{"--secure-port", "65535"}, []string{"service", "create", "--secure-port", "70000"}},
 		{[]string{"--controllers", "nothing", "engine"}, []string{"service", "create", "--controllers", "nothing"}},
-		{[]string{"--controllers", "app", "engine"}, []string{"service", "start", "--controllers", "app"}},
+		{[]string{"--controllers", "engine", "container"}, []string{"service", "start", "--controllers", "engine"}},
 		{[]string{"unknown format", "json"}, []string{"service", "status", "-o", "xml"}},
 		{[]string{"unknown path", "pid_file"}, []string{"service", "paths", "nothing"}},
 		{[]string{"unknown format", "shell"}, []string{"service", "paths", "-o", "xml"}},
