@@ -203,7 +203,8 @@ func (s *standalone) run(ctx context.Context) error {
 	if errors.Is(err, errGone) {
 		s.Say("The control plane has gone; nothing is left to do.")
 		select {
-		case <-ended:
+		case err := <-ended:
+			s.Log.Debug("the manager ended without a control plane", "error", err)
 		case <-time.After(goneBudget):
 		}
 		return nil
