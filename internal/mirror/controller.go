@@ -33,6 +33,8 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/finalizer"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/pull"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/streams"
 )
 
 // Open connects to the engine that a ContainerEngine names. An error says that
@@ -61,6 +63,11 @@ func Setup(host manager.Host, open Open) error {
 	if err := host.Add(r); err != nil {
 		return err
 	}
+	if err := pull.Setup(host, r.puller); err != nil {
+		return err
+	}
+	host.Serve("logs", streams.Logs(r.container))
+	host.Serve("exec", streams.Exec(r.container))
 	return ctrl.NewControllerManagedBy(host).
 		Named("engine").
 		// All of a namespace, as one that goes may be what another one waits for.

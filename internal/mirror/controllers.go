@@ -25,6 +25,10 @@ func Controllers(open Open) []manager.Controller {
 	container := kind("container", "containers")
 	container.Policies = []manifest.Source{{Files: containersv1alpha1.Files, Path: "policies/actions.yaml"}}
 	engine := kind("engine", "containerengines")
+	engine.Definitions = append(engine.Definitions, manifest.Source{
+		Files: containersv1alpha1.Files,
+		Path:  "crds/containers.rancherdesktop.io_imagepullrequests.yaml",
+	})
 	engine.DependsOn = []string{"container", "image", "volume", "containernamespace"}
 	engine.Policies = []manifest.Source{{Files: containersv1alpha1.Files, Path: "policies/owned-engines.yaml"}}
 	engine.Setup = func(host manager.Host) error { return Setup(host, open) }

@@ -46,6 +46,18 @@ func (n *namespaces) name(ctx context.Context, namespace string) (string, error)
 	return name, nil
 }
 
+// of returns the engine's namespace that a ContainerNamespace stands for.
+func (n *namespaces) of(name string) (namespace string, ok bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for namespace, known := range n.names {
+		if known == name {
+			return namespace, true
+		}
+	}
+	return "", false
+}
+
 func (n *namespaces) claim(ctx context.Context, namespace string) (string, error) {
 	s := n.session
 	key := engine.Key{Kind: engine.KindNamespace, ID: namespace}

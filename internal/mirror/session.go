@@ -90,6 +90,7 @@ type Session struct {
 	removals   removals
 	namespaces namespaces
 
+	alive  context.Context // ends with the session
 	cancel context.CancelFunc
 	done   chan struct{}
 
@@ -114,6 +115,7 @@ func startSession(cfg sessionConfig) *Session {
 			o.RateLimiter = workqueue.NewTypedItemExponentialFailureRateLimiter[engine.Key](retryMin, retryMax)
 		}),
 		pacer:     newPacer(cfg.clock),
+		alive:     ctx,
 		cancel:    cancel,
 		done:      make(chan struct{}),
 		state:     State{Reason: containersv1alpha1.ReasonConnecting, Message: "connecting"},

@@ -178,7 +178,7 @@ func busyboxRoot() (io.Reader, error) {
 	var archive bytes.Buffer
 	w := tar.NewWriter(&archive)
 	files := []tar.Header{{Name: "bin/busybox", Mode: 0o755, Size: int64(len(program))}}
-	for _, applet := range strings.Fields("sh sleep true false echo cat kill") {
+	for _, applet := range strings.Fields("sh sleep true false echo cat kill touch test stty grep") {
 		files = append(files, tar.Header{Name: "bin/" + applet, Linkname: "busybox", Typeflag: tar.TypeSymlink, Mode: 0o777})
 	}
 	for _, header := range files {

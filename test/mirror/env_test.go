@@ -51,6 +51,7 @@ type env struct {
 	adjust func(*rest.Config)
 
 	stopManager func()
+	manager     *manager.Manager // the one that runs, or ran last
 }
 
 func controllers() []manager.Controller {
@@ -95,6 +96,7 @@ func (e *env) startManager() {
 	m, err := manager.New(manager.Config{Controllers: controllers(), REST: config, Holder: manager.Embedded(), Log: slog.New(slog.DiscardHandler)})
 	e.must(err)
 	e.must(m.Setup(context.Background()))
+	e.manager = m
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {

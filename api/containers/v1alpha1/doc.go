@@ -49,6 +49,7 @@ func AddToScheme(scheme *runtime.Scheme) error {
 		&Container{}, &ContainerList{},
 		&ContainerEngine{}, &ContainerEngineList{},
 		&ContainerNamespace{}, &ContainerNamespaceList{},
+		&ImagePullRequest{}, &ImagePullRequestList{},
 		&Image{}, &ImageList{},
 		&Volume{}, &VolumeList{},
 	)

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/pull"
+)
+
+// connected returns the sessions that have a connection.
+func (r *reconciler) connected() []*Session {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var sessions []*Session
+	for _, run := range r.sessions {
+		if run.session != nil && run.session.State().Reason == containersv1alpha1.ReasonConnected {
+			sessions = append(sessions, run.session)
+		}
+	}
+	return sessions
+}
+
+// puller is a [pull.Find].
+func (r *reconciler) puller(namespace, containerNamespace string) (pull.Target, bool) {
+	for _, s := range r.connected() {
+		if s.owner.namespace != namespace {
+			continue
+		}
+		if inEngine, ok := s.namespaces.of(containerNamespace); ok {
+			return pull.Target{Engine: s.engine, Namespace: inEngine, Connected: s.alive, Mirrored: s.mirrored}, true
+		}
+	}
+	return pull.Target{}, false
+}
+
+// mirrored reports whether an engine object has mirrors, and queues it where it
+// has none.
+func (s *Session) mirrored(key engine.Key) bool {
+	if len(s.table.of(key)) > 0 {
+		return true
+	}
+	s.queue.Add(key)
+	return false
+}
+
+// container is a [streams.Find]. A container may be younger than its mirror.
+func (r *reconciler) container(ctx context.Context, id string) (engine.Engine, engine.Key, error) {
+	sessions := r.connected()
+	key := engine.Key{Kind: engine.KindContainer, ID: id}
+	for _, s := range sessions {
+		if len(s.table.of(key)) > 0 {
+			return s.engine, key, nil
+		}
+	}
+	var failures []error
+	for _, s := range sessions {
+		_, err := s.engine.Inspect(ctx, key)
+		if err == nil {
+			return s.engine, key, nil
+		}
+		if !errors.Is(err, engine.ErrNotFound) {
+			failures = append(failures, err)
+		}
+	}
+	if len(failures) > 0 {
+		return nil, key, errors.Join(failures...)
+	}
+	return nil, key, fmt.Errorf("container %q: %w", id, engine.ErrNotFound)
+}

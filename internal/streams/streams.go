@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package streams serves what containers write, and further processes in them,
+// over WebSockets.
+package streams
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+
+	"github.com/gorilla/websocket"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/passthrough"
+)
+
+// Find returns a container's engine, and its key there. It fails with
+// [engine.ErrNotFound] where no engine has it.
+type Find func(ctx context.Context, id string) (engine.Engine, engine.Key, error)
+
+// idGrammar is what engines take as the ID of a container.
+var idGrammar = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,252}$`)
+
+// refusal is an answer in place of a stream.
+type refusal struct {
+	code   int
+	reason metav1.StatusReason
+	err    error
+}
+
+func (r *refusal) Error() string { return r.err.Error() }
+
+func badRequest(format string, args ...any) error {
+	return &refusal{http.StatusBadRequest, metav1.StatusReasonBadRequest, fmt.Errorf(format, args...)}
+}
+
+// find returns the container that a request's path names, after the endpoint.
+func find(request *http.Request, find Find) (engine.Engine, engine.Key, error) {
+	_, _, id := passthrough.Split(request.URL.Path)
+	if !idGrammar.MatchString(id) {
+		return nil, engine.Key{}, fmt.Errorf("container %q: %w", id, engine.ErrNotFound)
+	}
+	return find(request.Context(), id)
+}
+
+// upgradable checks that the request is for a WebSocket.
+func upgradable(request *http.Request) error {
+	if websocket.IsWebSocketUpgrade(request) {
+		return nil
+	}
+	return &refusal{http.StatusUpgradeRequired, metav1.StatusReasonBadRequest, errors.New("this endpoint is a WebSocket")}
+}
+
+// refuse answers a request that gets no stream, as the API server does.
+func refuse(w http.ResponseWriter, err error) {
+	r := &refusal{http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, err}
+	switch {
+	case errors.As(err, &r):
+	case errors.Is(err, engine.ErrNotFound):
+		r.code, r.reason = http.StatusNotFound, metav1.StatusReasonNotFound
+	case errors.Is(err, engine.ErrRefused):
+		r.code, r.reason = http.StatusConflict, metav1.StatusReasonConflict
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(r.code)
+	_ = json.NewEncoder(w).Encode(metav1.Status{
+		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"},
+		Status:   metav1.StatusFailure,
+		Code:     int32(r.code),
+		Reason:   r.reason,
+		Message:  r.err.Error(),
+	})
+}
