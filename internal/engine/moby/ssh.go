@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package moby
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/docker/cli/cli/connhelper/commandconn"
+	"github.com/docker/cli/cli/connhelper/ssh"
+)
+
+const (
+	// sshDials is how many logins may be under way. A server begins to refuse
+	// them at 10 (MaxStartups in sshd_config(5)).
+	sshDials = 4
+	// sshLines is how much of what ssh said gets into an error.
+	sshLines = 3
+	// sshEnd bounds the wait for ssh processes to end. Each is killed after three
+	// seconds.
+	sshEnd = 5 * time.Second
+)
+
+// sshDialer makes connections through the user's ssh client, a process each, as
+// Docker's client does: the other end is the docker command on the host.
+type sshDialer struct {
+	args   []string
+	target string // user@host, for errors
+	slots  chan struct{}
+
+	mu     sync.Mutex
+	conns  map[*sshConn]struct{} // guarded by mu; those that are open
+	closed bool                  // guarded by mu; there will be no more
+	open   sync.WaitGroup        // conns
+}
+
+// newSSHDialer takes an endpoint ssh://user@host:port/path apart.
+func newSSHDialer(endpoint string) (*sshDialer, error) {
+	spec, err := ssh.ParseURL(endpoint)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkSSH(spec); err != nil {
+		return nil, err
+	}
+	command := []string{"docker", "system", "dial-stdio"}
+	if strings.Trim(spec.Path, "/") != "" {
+		command = []string{"docker", "--host=unix://" + spec.Path, "system", "dial-stdio"}
+	}
+	args, err := spec.Command([]string{
+		"-T", "-o", "BatchMode=yes", // nobody is there to answer a question
+		"-o", "ConnectTimeout=10",
+		"-o", "ServerAliveInterval=15", // a host that went away is noticed after 45 s
+		"-o", "ControlMaster=no", // a master would live on; one that is there is used
+	}, command...)
+	if err != nil {
+		return nil, err
+	}
+	target := spec.Host
+	if spec.User != "" {
+		target = spec.User + "@" + target
+	}
+	return &sshDialer{args: args, target: target, slots: make(chan struct{}, sshDials), conns: map[*sshConn]struct{}{}}, nil
+}
+
+// checkSSH refuses what ssh could take for an option, or a shell of its
+// configuration's (ProxyCommand, Match exec) for a command.
+func checkSSH(spec *ssh.Spec) error {
+	for _, part := range []struct{ name, text string }{{"user", spec.User}, {"host", spec.Host}} {
+		if strings.HasPrefix(part.text, "-") {
+			return fmt.Errorf("the %s %q must not begin with a dash", part.name, part.text)
+		}
+		if strings.ContainsFunc(part.text, unsafeInSSH) {
+			return fmt.Errorf("the %s %q has characters that no %s has", part.name, part.text, part.name)
+		}
+	}
+	if strings.ContainsFunc(spec.Path, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return fmt.Errorf("the path %q has control characters", spec.Path)
+	}
+	return nil
+}
+
+func unsafeInSSH(r rune) bool {
+	return r <= ' ' || r == 0x7f || strings.ContainsRune("'\"`$\\;&<>|(){}*?!", r)
+}
+
+func (d *sshDialer) dial(ctx context.Context) (net.Conn, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, dialTimeout, fmt.Errorf("ssh to %s: no answer within %s", d.target, dialTimeout))
+	defer cancel()
+	select {
+	case d.slots <- struct{}{}:
+		defer func() { <-d.slots }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	conn, err := d.start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	again, err := probe(ctx, conn, "")
+	if err == nil && !again {
+		return conn, nil
+	}
+	_ = conn.Close()
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, fmt.Errorf("ssh to %s: the docker command there ended without an answer", d.target)
+	case err == nil:
+		return nil, fmt.Errorf("ssh to %s: what answers there is no Docker engine", d.target)
+	}
+	return nil, err
+}
+
+// start starts an ssh process.
+func (d *sshDialer) start(ctx context.Context) (*sshConn, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return nil, net.ErrClosed
+	}
+	process, err := commandconn.New(ctx, "ssh", d.args...)
+	if errors.Is(err, exec.ErrNotFound) {
+		return nil, fmt.Errorf("the program ssh is needed, and is not in the PATH that rdd was started with: %w", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	conn := &sshConn{Conn: process, dialer: d}
+	d.conns[conn] = struct{}{}
+	d.open.Add(1)
+	return conn, nil
+}
+
+// close ends all connections, and waits until their processes have ended.
+func (d *sshDialer) close() {
+	d.mu.Lock()
+	d.closed = true
+	for conn := range d.conns {
+		go func() { _ = conn.Close() }() // which counts in open
+	}
+	d.mu.Unlock()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		d.open.Wait()
+	}()
+	select {
+	case <-ended:
+	case <-time.After(sshEnd):
+	}
+}
+
+// sshConn is a connection over an ssh process, which ends with it.
+type sshConn struct {
+	net.Conn
+	dialer *sshDialer
+	once   sync.Once
+}
+
+// Close implements [net.Conn]. It returns when the process has ended.
+func (c *sshConn) Close() error {
+	var err error
+	c.once.Do(func() {
+		err = c.Conn.Close()
+		c.dialer.mu.Lock()
+		delete(c.dialer.conns, c)
+		c.dialer.mu.Unlock()
+		c.dialer.open.Done()
+	})
+	return err
+}
+
+// Read implements [net.Conn]. Where the process failed the error has what it
+// said at last.
+func (c *sshConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	return n, c.dialer.reason(err)
+}
+
+// Write implements [net.Conn].
+func (c *sshConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	return n, c.dialer.reason(err)
+}
+
+// reason takes ssh's own words out of an error of commandconn, which has the
+// whole command line before them.
+func (d *sshDialer) reason(err error) error {
+	if err == nil || errors.Is(err, io.EOF) {
+		return err
+	}
+	_, said, ok := strings.Cut(err.Error(), "stderr=")
+	if said = lastLines(said, sshLines); !ok || said == "" {
+		return err
+	}
+	return fmt.Errorf("ssh to %s: %s", d.target, said)
+}
+
+// lastLines returns the last lines of a text that are not empty, as one.
+func lastLines(text string, n int) string {
+	lines := strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' })
+	return strings.TrimSpace(strings.Join(lines[max(0, len(lines)-n):], "; "))
+}
