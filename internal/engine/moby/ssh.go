@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -23,7 +25,7 @@ const (
 	sshDials = 4
 	// sshLines is how much of what ssh said gets into an error.
 	sshLines = 3
-	// sshEnd bounds the wait for ssh processes to end. Each is killed after three
+	// sshEnd bounds the wait for an ssh process to end. It is killed after three
 	// seconds.
 	sshEnd = 5 * time.Second
 )
@@ -34,11 +36,11 @@ type sshDialer struct {
 	args   []string
 	target string // user@host, for errors
 	slots  chan struct{}
+	limit  time.Duration // of a dial
 
 	mu     sync.Mutex
 	conns  map[*sshConn]struct{} // guarded by mu; those that are open
 	closed bool                  // guarded by mu; there will be no more
-	open   sync.WaitGroup        // conns
 }
 
 // newSSHDialer takes an endpoint ssh://user@host:port/path apart.
@@ -67,7 +69,9 @@ func newSSHDialer(endpoint string) (*sshDialer, error) {
 	if spec.User != "" {
 		target = spec.User + "@" + target
 	}
-	return &sshDialer{args: args, target: target, slots: make(chan struct{}, sshDials), conns: map[*sshConn]struct{}{}}, nil
+	return &sshDialer{
+		args: args, target: target, slots: make(chan struct{}, sshDials), limit: dialTimeout, conns: map[*sshConn]struct{}{},
+	}, nil
 }
 
 // checkSSH refuses what ssh could take for an option, or a shell of its
@@ -92,7 +96,7 @@ func unsafeInSSH(r rune) bool {
 }
 
 func (d *sshDialer) dial(ctx context.Context) (net.Conn, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, dialTimeout, fmt.Errorf("ssh to %s: no answer within %s", d.target, dialTimeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, d.limit, fmt.Errorf("ssh to %s: no answer within %s", d.target, d.limit))
 	defer cancel()
 	select {
 	case d.slots <- struct{}{}:
@@ -134,27 +138,26 @@ func (d *sshDialer) start(ctx context.Context) (*sshConn, error) {
 	}
 	conn := &sshConn{Conn: process, dialer: d}
 	d.conns[conn] = struct{}{}
-	d.open.Add(1)
 	return conn, nil
+}
+
+func (d *sshDialer) forget(conn *sshConn) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.conns, conn)
 }
 
 // close ends all connections, and waits until their processes have ended.
 func (d *sshDialer) close() {
 	d.mu.Lock()
 	d.closed = true
-	for conn := range d.conns {
-		go func() { _ = conn.Close() }() // which counts in open
-	}
+	conns := slices.Collect(maps.Keys(d.conns))
 	d.mu.Unlock()
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		d.open.Wait()
-	}()
-	select {
-	case <-ended:
-	case <-time.After(sshEnd):
+	var ending sync.WaitGroup
+	for _, conn := range conns {
+		ending.Go(func() { _ = conn.Close() })
 	}
+	ending.Wait()
 }
 
 // sshConn is a connection over an ssh process, which ends with it.
@@ -162,19 +165,23 @@ type sshConn struct {
 	net.Conn
 	dialer *sshDialer
 	once   sync.Once
+	ending context.Context // set by Close; over when the process has ended, or is given up
 }
 
-// Close implements [net.Conn]. It returns when the process has ended.
+// Close implements [net.Conn]. It returns when the process has ended, or could
+// not be ended in time: commandconn waits for all that hold its stderr.
 func (c *sshConn) Close() error {
-	var err error
 	c.once.Do(func() {
-		err = c.Conn.Close()
-		c.dialer.mu.Lock()
-		delete(c.dialer.conns, c)
-		c.dialer.mu.Unlock()
-		c.dialer.open.Done()
+		var ended context.CancelFunc
+		c.ending, ended = context.WithTimeout(context.Background(), sshEnd)
+		go func() {
+			defer ended()
+			_ = c.Conn.Close() // how a process ends that was told to matters to nobody
+			c.dialer.forget(c)
+		}()
 	})
-	return err
+	<-c.ending.Done()
+	return nil
 }
 
 // Read implements [net.Conn]. Where the process failed the error has what it
