@@ -112,3 +112,33 @@ func TestClosesAfterEachAnswer(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestRefusedClients: with TLS 1.3 the engine refuses a client only when the
+// client takes the connection for made; whatever happens first then, the error
+// is the same each time.
+func TestRefusedClients(t *testing.T) {
+	authority := certs.New(t)
+	roots, err := pool(authority.Cert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := serve(t, &tls.Config{ //nolint:gosec // any version
+		Certificates: pair(t, authority.Server("127.0.0.1")), ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: roots,
+	})
+	stranger := certs.New(t).Client()
+	for _, secret := range []material{
+		{"ca.crt": authority.Cert},
+		{"ca.crt": authority.Cert, "tls.crt": stranger.Cert, "tls.key": stranger.Key},
+	} {
+		for range 50 {
+			err := info(t, Config{Endpoint: "tcp://" + address, Secret: secret})
+			if err == nil || !strings.Contains(err.Error(), "the engine refuses the client's certificate") {
+				t.Fatal(err)
+			}
+		}
+	}
+	good := authority.Client()
+	if err := info(t, Config{Endpoint: "tcp://" + address, Secret: material{"ca.crt": authority.Cert, "tls.crt": good.Cert, "tls.key": good.Key}}); err != nil {
+		t.Error(err)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -118,5 +119,30 @@ func TestForbiddenSocket(t *testing.T) {
 	err := explainer{endpoint: "unix:///s"}.error(cause)
 	if !strings.Contains(err.Error(), "unix:///s: permission denied: ") || !errors.Is(err, syscall.EACCES) {
 		t.Error(err)
+	}
+}
+
+// TestSSHEnds: the process of a connection that is in use ends with the engine,
+// and no other is started.
+func TestSSHEnds(t *testing.T) {
+	running := fakeSSH(t, `while read -r line; do
+  [ "$line" = "$(printf '\r')" ] && printf 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK'
+done`)
+	dialer, err := newSSHDialer("ssh://u@host")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := dialer.dial(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(running()); n != 1 {
+		t.Fatalf("%d processes run, and there is one connection", n)
+	}
+	dialer.close()
+	if left := running(); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	if _, err := dialer.dial(t.Context()); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("a dial after the end: %v", err)
 	}
 }
