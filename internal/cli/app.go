@@ -170,6 +170,11 @@ type appSession struct {
 func (e *env) withApp(ctx context.Context, timeout time.Duration, do func(*appSession) error) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+	return e.withClient(ctx, do)
+}
+
+// withClient makes sure that the daemon is ready, and calls do.
+func (e *env) withClient(ctx context.Context, do func(*appSession) error) error {
 	p := newProgress(e.Stderr)
 	defer p.done()
 	svc, err := e.service(p)

@@ -98,6 +98,22 @@ type Item struct {
 	Current func(known Object, now time.Time) bool
 }
 
+// Secret is the Kubernetes Secret that a ContainerEngine names.
+type Secret interface {
+	// String is namespace/name, for errors.
+	String() string
+	// Read returns what it has now. The values must get into no log, status or
+	// error.
+	Read(ctx context.Context) (map[string][]byte, error)
+}
+
+// Refresher is an [Engine] whose connections are made with a [Secret].
+type Refresher interface {
+	// Refresh tells that the Secret has changed: calls from now on use
+	// connections that were made with what it has now. What is under way goes on.
+	Refresh()
+}
+
 // Engine is a connection to a container engine. All methods may be called at
 // the same time, return when their context ends, and fail with what the
 // connection failed with; [ErrNotFound] is never said of a lost connection.

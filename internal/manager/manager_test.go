@@ -46,7 +46,7 @@ func (m mute) RoundTrip(request *http.Request) (*http.Response, error) {
 // told to.
 func TestEndsBeforeCachesAreFull(t *testing.T) {
 	env := controlplanetest.Start(t)
-	controllers := append(mirror.Controllers(func(containersv1alpha1.ContainerEngineSpec) (engine.Engine, error) {
+	controllers := append(mirror.Controllers(func(containersv1alpha1.ContainerEngineSpec, engine.Secret) (engine.Engine, error) {
 		return nil, nil
 	}), app.Controllers()...)
 	env.Install(manager.Definitions(controllers))

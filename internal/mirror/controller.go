@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/tools/record"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
@@ -37,9 +38,10 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/streams"
 )
 
-// Open connects to the engine that a ContainerEngine names. An error says that
-// it never can: the type or the endpoint is not supported.
-type Open func(spec containersv1alpha1.ContainerEngineSpec) (engine.Engine, error)
+// Open connects to the engine that a ContainerEngine names; secret is the one
+// that its spec names, nil for none. An error says that it never can: the type
+// or the endpoint is not supported.
+type Open func(spec containersv1alpha1.ContainerEngineSpec, secret engine.Secret) (engine.Engine, error)
 
 // Setup adds the controller of ContainerEngines to its host.
 func Setup(host manager.Host, open Open) error {
@@ -54,6 +56,9 @@ func Setup(host manager.Host, open Open) error {
 		sessions: map[types.UID]*running{},
 	}
 	var err error
+	if r.metadata, err = metadata.NewForConfigAndClient(host.GetConfig(), host.GetHTTPClient()); err != nil {
+		return err
+	}
 	if r.metrics, err = newMetrics(host.Metrics); err != nil {
 		return err
 	}
@@ -80,14 +85,15 @@ func Setup(host manager.Host, open Open) error {
 // reconciler starts and stops sessions as ContainerEngines say, and writes what
 // the sessions report. It is a runnable of its manager and ends them with it.
 type reconciler struct {
-	client  client.Client
-	reader  client.Reader
-	events  record.EventRecorder
-	watch   mirrorWatch
-	open    Open
-	clock   clock.WithTicker
-	log     *slog.Logger
-	metrics *metrics
+	client   client.Client
+	reader   client.Reader
+	metadata metadata.Interface
+	events   record.EventRecorder
+	watch    mirrorWatch
+	open     Open
+	clock    clock.WithTicker
+	log      *slog.Logger
+	metrics  *metrics
 
 	mu       sync.Mutex
 	queue    workqueue.TypedRateLimitingInterface[reconcile.Request] // guarded by mu

@@ -18,6 +18,7 @@ import (
 // removal of the mirrors.
 type running struct {
 	endpoint string
+	secret   string // the name of the one that the spec names; empty for none
 	resync   time.Duration
 
 	session *Session      // nil while mirrors are removed
@@ -59,6 +60,11 @@ func (run *running) stop() {
 	}
 }
 
+// suits reports whether a session is what the spec asks for.
+func (run *running) suits(e *containersv1alpha1.ContainerEngine) bool {
+	return run.endpoint == e.Spec.Endpoint && run.secret == e.SecretName() && run.resync == e.Resync()
+}
+
 // end stops what is under way for a ContainerEngine.
 func (r *reconciler) end(e *containersv1alpha1.ContainerEngine) {
 	r.mu.Lock()
@@ -78,7 +84,7 @@ func (r *reconciler) run(ctx context.Context, e *containersv1alpha1.ContainerEng
 		}
 	}
 	run := r.current(e)
-	if run != nil && (run.purge != nil || run.endpoint != e.Spec.Endpoint || run.resync != e.Resync()) {
+	if run != nil && (run.purge != nil || !run.suits(e)) {
 		r.end(e)
 		run = nil
 	}
@@ -113,16 +119,18 @@ func (r *reconciler) begin(e *containersv1alpha1.ContainerEngine) *running {
 	if r.stopped {
 		return nil
 	}
-	run := &running{endpoint: e.Spec.Endpoint, resync: e.Resync()}
+	run := &running{endpoint: e.Spec.Endpoint, secret: e.SecretName(), resync: e.Resync()}
 	r.sessions[e.UID] = run
+	secret := r.secretOf(e)
 	var connection engine.Engine
-	if connection, run.failure = r.open(e.Spec); run.failure != nil {
+	if connection, run.failure = r.open(e.Spec, secret.material()); run.failure != nil {
 		return run
 	}
 	request := reconcile.Request{NamespacedName: client.ObjectKeyFromObject(e)}
 	run.session = startSession(sessionConfig{
 		owner:   newOwner(e),
 		engine:  connection,
+		secret:  secret,
 		knownID: e.Status.EngineID,
 		resync:  run.resync,
 		client:  r.client,

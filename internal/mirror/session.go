@@ -57,10 +57,12 @@ type State struct {
 	Counts map[engine.Kind]int
 }
 
-// sessionConfig is what a session needs. All fields must be set.
+// sessionConfig is what a session needs. All fields but secret must be set.
 type sessionConfig struct {
 	owner  owner
 	engine engine.Engine
+	// secret is what the engine's connections are made with; nil for none.
+	secret *secret
 	// knownID is the engine that the existing mirrors are of; empty for none.
 	knownID string
 	resync  time.Duration
@@ -177,6 +179,7 @@ func (s *Session) run(ctx context.Context) {
 		wg.Go(func() { s.work(ctx) })
 	}
 	wg.Go(func() { s.tellCounts(ctx) })
+	wg.Go(func() { s.secret.follow(ctx) })
 	s.keepConnected(ctx)
 }
 
@@ -194,6 +197,8 @@ func (s *Session) keepConnected(ctx context.Context) {
 		s.setState(s.failure(err, was), fmt.Sprintf("%v; next try in %s", err, pause.Round(100*time.Millisecond)))
 		select {
 		case <-ctx.Done():
+		case <-s.secret.changed():
+			backoff = reconnect
 		case <-s.clock.After(pause):
 		}
 	}
@@ -293,6 +298,10 @@ func (s *Session) keepComparing(ctx context.Context, broken <-chan error) error 
 			return ctx.Err()
 		case err := <-broken:
 			return err
+		case <-s.secret.changed():
+			if err := s.reproved(ctx); err != nil {
+				return err
+			}
 		case <-ticker.C():
 			if err := s.identify(ctx); err != nil {
 				return err
@@ -300,6 +309,18 @@ func (s *Session) keepComparing(ctx context.Context, broken <-chan error) error 
 			s.compared(s.compare(ctx, newBatch()))
 		}
 	}
+}
+
+// reproved has the engine prove who it is over a connection that was made with
+// what the Secret has now.
+func (s *Session) reproved(ctx context.Context) error {
+	if r, ok := s.engine.(engine.Refresher); ok {
+		r.Refresh()
+	}
+	s.mu.Lock()
+	s.identified = time.Time{}
+	s.mu.Unlock()
+	return s.identify(ctx)
 }
 
 // compared tells how a comparison went. Where a list failed the connection

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
@@ -110,11 +111,13 @@ func (r *reconciler) neighbours(ctx context.Context, obj client.Object) []reconc
 // Reconcile implements [reconcile.Reconciler].
 func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	pull := &containersv1alpha1.ImagePullRequest{}
-	err := r.client.Get(ctx, request.NamespacedName, pull)
-	if client.IgnoreNotFound(err) != nil {
-		return reconcile.Result{}, err
+	if err := r.client.Get(ctx, request.NamespacedName, pull); err != nil {
+		if apierrors.IsNotFound(err) {
+			r.operations.end(request)
+		}
+		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
-	if err != nil || pull.DeletionTimestamp != nil {
+	if pull.DeletionTimestamp != nil {
 		r.operations.end(request)
 		return reconcile.Result{}, nil
 	}

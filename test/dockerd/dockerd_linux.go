@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,6 +40,17 @@ type Config struct {
 	// Network gives containers a bridge with published ports. One engine at a
 	// time can have it.
 	Network bool
+	// TLS has the engine listen at [Engine.TLSEndpoint] too; nil for no.
+	TLS *TLS
+}
+
+// TLS is what an engine proves itself with, and what it asks of its clients. All
+// are in PEM.
+type TLS struct {
+	// CA has signed the certificates of clients.
+	CA []byte
+	// Cert, with Key, must be for 127.0.0.1.
+	Cert, Key []byte
 }
 
 // Engine is a running engine.
@@ -49,6 +61,7 @@ type Engine struct {
 	cfg    Config
 	dir    string
 	socket string
+	port   string // for TLS
 	cmd    *exec.Cmd
 	exited chan struct{}
 }
@@ -73,6 +86,9 @@ func Start(tb testing.TB, cfg Config) *Engine {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(e.cleanup)
+	if cfg.TLS != nil {
+		e.port = e.freePort()
+	}
 	e.Start()
 	e.importBusybox()
 	return e
@@ -80,6 +96,43 @@ func Start(tb testing.TB, cfg Config) *Engine {
 
 // Endpoint returns where the engine listens.
 func (e *Engine) Endpoint() string { return "unix://" + e.socket }
+
+// TLSEndpoint returns where the engine listens with TLS.
+func (e *Engine) TLSEndpoint() string { return "tcp://127.0.0.1:" + e.port }
+
+// SetTLS changes what the engine proves itself with, from its next Start on.
+func (e *Engine) SetTLS(tls TLS) { e.cfg.TLS = &tls }
+
+func (e *Engine) freePort() string {
+	e.tb.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(e.tb.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		e.tb.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	return port
+}
+
+// tlsArgs writes the files for TLS, and returns the arguments for it.
+func (e *Engine) tlsArgs() []string {
+	e.tb.Helper()
+	if e.cfg.TLS == nil {
+		return nil
+	}
+	args := []string{"-H", e.TLSEndpoint(), "--tlsverify"}
+	for _, file := range []struct {
+		flag string
+		data []byte
+	}{{"tlscacert", e.cfg.TLS.CA}, {"tlscert", e.cfg.TLS.Cert}, {"tlskey", e.cfg.TLS.Key}} {
+		path := filepath.Join(e.dir, file.flag)
+		if err := os.WriteFile(path, file.data, 0o600); err != nil {
+			e.tb.Fatal(err)
+		}
+		args = append(args, "--"+file.flag, path)
+	}
+	return args
+}
 
 // Start starts the engine again after Kill or Stop, and waits until it answers.
 func (e *Engine) Start() {
@@ -97,6 +150,7 @@ func (e *Engine) Start() {
 		"--data-root", filepath.Join(e.dir, "data"), "--exec-root", filepath.Join(e.dir, "exec"),
 		"--pidfile", filepath.Join(e.dir, "pid"), "-H", e.Endpoint(), "--config-file", filepath.Join(e.dir, "config.json"),
 	}
+	args = append(args, e.tlsArgs()...)
 	if !e.cfg.Network {
 		args = append(args, "--bridge", "none", "--iptables=false", "--ip6tables=false")
 	}

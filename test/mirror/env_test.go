@@ -201,12 +201,12 @@ func (e *env) list(list ctrlclient.ObjectList, options ...ctrlclient.ListOption)
 }
 
 // versions returns the UID and the resource version of every mirror.
-func (e *env) versions() map[string]string {
+func (e *env) versions(options ...ctrlclient.ListOption) map[string]string {
 	e.t.Helper()
 	versions := map[string]string{}
 	for _, list := range []ctrlclient.ObjectList{&containersv1alpha1.ContainerList{}, &containersv1alpha1.ImageList{},
 		&containersv1alpha1.VolumeList{}, &containersv1alpha1.ContainerNamespaceList{}} {
-		e.list(list)
+		e.list(list, options...)
 		e.must(apimeta.EachListItem(list, func(obj runtime.Object) error {
 			m := obj.(ctrlclient.Object)
 			versions[m.GetName()] = string(m.GetUID()) + "@" + m.GetResourceVersion()

@@ -46,13 +46,6 @@ func isTrue(request *containersv1alpha1.ImagePullRequest, condition string) bool
 	return apimeta.IsStatusConditionTrue(request.Status.Conditions, condition)
 }
 
-func reasonOf(request *containersv1alpha1.ImagePullRequest) string {
-	if c := apimeta.FindStatusCondition(request.Status.Conditions, containersv1alpha1.ConditionComplete); c != nil {
-		return c.Reason
-	}
-	return ""
-}
-
 // imageWithTag returns the mirror of the image that has a tag, nil for none.
 func (e *env) imageWithTag(tag string) *containersv1alpha1.Image {
 	e.t.Helper()

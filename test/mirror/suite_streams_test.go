@@ -39,7 +39,7 @@ func (e *env) endpoints() *httptest.Server {
 func dialLogs(t *testing.T, server *httptest.Server, id, query string) (conn *websocket.Conn, code int) {
 	t.Helper()
 	address := "ws" + strings.TrimPrefix(server.URL, "http") + "/passthrough/engine/logs/" + id + "?" + query
-	conn, response, err := websocket.DefaultDialer.DialContext(t.Context(), address, nil)
+	conn, response, err := websocket.DefaultDialer.DialContext(t.Context(), address, nil) //nolint:bodyclose // the library reads it
 	if response == nil {
 		t.Fatal(err)
 	}
@@ -255,7 +255,7 @@ func suiteExec(d *driver) {
 		id + "?command=true&tty=perhaps":          http.StatusBadRequest,
 	} {
 		dialer := websocket.Dialer{Subprotocols: []string{"v5.channel.k8s.io"}}
-		_, response, err := dialer.DialContext(d.t.Context(), "ws"+strings.TrimPrefix(server.URL, "http")+"/passthrough/engine/exec/"+path, nil)
+		_, response, err := dialer.DialContext(d.t.Context(), "ws"+strings.TrimPrefix(server.URL, "http")+"/passthrough/engine/exec/"+path, nil) //nolint:bodyclose // the library reads it
 		if response == nil {
 			d.t.Fatal(err)
 		}

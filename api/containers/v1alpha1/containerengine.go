@@ -45,6 +45,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="self.type != 'moby' || self.endpoint.matches('^(unix:///|npipe:////|tcp://|ssh://).')",message="endpoint of a moby engine must begin with unix:///, npipe:////, tcp:// or ssh://"
 // +kubebuilder:validation:XValidation:rule="self.type != 'containerd' || self.endpoint.matches('^(unix:///|npipe:////).')",message="endpoint of a containerd engine must begin with unix:/// or npipe:////"
 // +kubebuilder:validation:XValidation:rule="self.type != 'simulated' || self.endpoint.matches('^file:///.')",message="endpoint of a simulated engine must begin with file:///"
+// +kubebuilder:validation:XValidation:rule="!has(self.secretRef) || (self.type == 'moby' && self.endpoint.startsWith('tcp://'))",message="secretRef is for the type moby and endpoints that begin with tcp://",fieldPath=".secretRef"
 // +kubebuilder:validation:XValidation:rule="duration(self.resyncPeriod) >= duration('1s')",message="resyncPeriod must be at least 1s",fieldPath=".resyncPeriod"
 type ContainerEngineSpec struct {
 	// Type is the kind of engine: moby (the Docker API), containerd, or
@@ -53,11 +54,18 @@ type ContainerEngineSpec struct {
 	Type EngineType `json:"type"`
 
 	// Endpoint is where the engine listens: unix:///path, npipe:////./pipe/name,
-	// tcp://host:port, ssh://user@host, or, for a simulated engine, file:///path.
+	// tcp://host:port, ssh://user@host:port/path (port and path may be left out),
+	// or, for a simulated engine, file:///path.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	Endpoint string `json:"endpoint"`
+
+	// SecretRef names a Secret with certificates. With it the connection to a
+	// tcp:// endpoint is TLS, and the engine must prove its host's name. The
+	// Secret is read for every new connection.
+	// +optional
+	SecretRef *SecretReference `json:"secretRef,omitempty"`
 
 	// Running is whether to be connected. False disconnects and removes the
 	// mirrors; the engine itself is left alone.
@@ -73,6 +81,19 @@ type ContainerEngineSpec struct {
 	// +kubebuilder:validation:MaxLength=32
 	// +optional
 	ResyncPeriod *metav1.Duration `json:"resyncPeriod,omitempty"`
+}
+
+// SecretReference names a Secret in the namespace of the object that has it.
+type SecretReference struct {
+	// Name is that of a Secret with the keys ca.crt (the authorities that may
+	// have signed the engine's certificate; without it those that the system
+	// trusts), and tls.crt with tls.key (the client's own certificate and its
+	// private key, where the engine asks for one), all in PEM. Docker's names for
+	// them will do too: ca.pem, cert.pem, key.pem.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
 }
 
 // ContainerEngineStatus is what is known of the engine.
@@ -143,7 +164,7 @@ type ContainerEngineStatus struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=ce,categories=rdd
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=1"
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=2"
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="the name must have at most 63 characters: it is a label of every mirror"
 // +kubebuilder:printcolumn:name="Type",type=string,JSONPath=`.spec.type`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
@@ -168,6 +189,14 @@ type ContainerEngine struct {
 // ShouldRun reports whether the engine should be connected.
 func (e *ContainerEngine) ShouldRun() bool {
 	return e.DeletionTimestamp == nil && (e.Spec.Running == nil || *e.Spec.Running)
+}
+
+// SecretName returns the name of the Secret that the spec names, or nothing.
+func (e *ContainerEngine) SecretName() string {
+	if e.Spec.SecretRef == nil {
+		return ""
+	}
+	return e.Spec.SecretRef.Name
 }
 
 // Resync returns the time between two comparisons.

@@ -33,37 +33,63 @@ const refusalGrace = 5 * time.Millisecond
 
 // Config says where the engine is.
 type Config struct {
-	// Endpoint is unix:///path, npipe:////./pipe/name or tcp://host:port.
+	// Endpoint is unix:///path, npipe:////./pipe/name, tcp://host:port or
+	// ssh://user@host:port/path/of/socket.
 	Endpoint string
+	// Secret has the certificates for TLS, and makes a tcp:// endpoint one with
+	// TLS; nil for none.
+	Secret engine.Secret
 }
 
 // Engine is a connection to a Docker API. Connections are made as calls need
 // them.
 type Engine struct {
-	client    *client.Client
+	client *client.Client
+	// hijack makes the calls whose connection becomes a stream of bytes.
+	hijack    *client.Client
+	route     *route
 	transport *http.Transport
 }
 
-var _ engine.Engine = (*Engine)(nil)
+var (
+	_ engine.Engine    = (*Engine)(nil)
+	_ engine.Refresher = (*Engine)(nil)
+)
 
 // New returns an engine at the endpoint. It does not connect.
 func New(cfg Config) (*Engine, error) {
-	httpClient, transport, err := newHTTPClient(cfg.Endpoint)
+	route, err := newRoute(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("use the endpoint %s: %w", cfg.Endpoint, err)
 	}
-	c, err := client.New(client.WithHost(cfg.Endpoint), client.WithHTTPClient(httpClient))
+	httpClient, transport, err := newHTTPClient(route)
 	if err != nil {
 		return nil, fmt.Errorf("use the endpoint %s: %w", cfg.Endpoint, err)
 	}
-	return &Engine{client: c, transport: transport}, nil
+	c, err := client.New(client.WithHost(route.host), client.WithHTTPClient(httpClient))
+	if err != nil {
+		return nil, fmt.Errorf("use the endpoint %s: %w", cfg.Endpoint, err)
+	}
+	options := []client.Opt{client.WithHost(route.host)}
+	if transport.DialContext != nil {
+		options = append(options, client.WithDialContext(transport.DialContext))
+	}
+	hijack, err := client.New(options...)
+	if err != nil {
+		return nil, fmt.Errorf("use the endpoint %s: %w", cfg.Endpoint, err)
+	}
+	return &Engine{client: c, hijack: hijack, route: route, transport: transport}, nil
 }
 
 // Close implements [engine.Engine].
 func (e *Engine) Close() error {
 	e.transport.CloseIdleConnections()
-	return e.client.Close()
+	e.route.close()
+	return errors.Join(e.client.Close(), e.hijack.Close())
 }
+
+// Refresh implements [engine.Refresher].
+func (e *Engine) Refresh() { e.transport.CloseIdleConnections() }
 
 // Info implements [engine.Engine].
 func (e *Engine) Info(ctx context.Context) (engine.Info, error) {
@@ -220,6 +246,9 @@ func (e *Engine) Inspect(ctx context.Context, key engine.Key) (engine.Object, er
 // translate gives an error of the client one of this project's kinds, and keeps
 // the engine's words.
 func translate(err error) error {
+	if failed := (carriedError{}); errors.As(err, &failed) {
+		return failed.reason
+	}
 	switch {
 	case err == nil, client.IsErrConnectionFailed(err):
 		return err

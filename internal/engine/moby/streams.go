@@ -79,7 +79,7 @@ func (e *Engine) Exec(ctx context.Context, key engine.Key, options engine.ExecOp
 	if err != nil {
 		return nil, translate(err)
 	}
-	return &process{client: e.client, id: created.ID, tty: options.TTY}, nil
+	return &process{client: e.client, hijack: e.hijack, id: created.ID, tty: options.TTY}, nil
 }
 
 // endOfInput ends the input at a terminal (POSIX, "General Terminal Interface",
@@ -88,13 +88,14 @@ const endOfInput = 0x04
 
 type process struct {
 	client *client.Client
+	hijack *client.Client
 	id     string
 	tty    bool
 }
 
 // Run implements [engine.Process].
 func (p *process) Run(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer) (int, error) {
-	attached, err := p.client.ExecAttach(ctx, p.id, client.ExecAttachOptions{TTY: p.tty})
+	attached, err := p.hijack.ExecAttach(ctx, p.id, client.ExecAttachOptions{TTY: p.tty})
 	if err != nil {
 		return 0, translate(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -22,10 +23,10 @@ const (
 	idleConnTimeout = 30 * time.Second
 )
 
-// newHTTPClient returns a client for the endpoint that the API's client can be
-// given.
-func newHTTPClient(endpoint string) (*http.Client, *http.Transport, error) {
-	url, err := client.ParseHostURL(endpoint)
+// newHTTPClient returns a client that takes the route, for the API's client to
+// be given.
+func newHTTPClient(route *route) (*http.Client, *http.Transport, error) {
+	url, err := client.ParseHostURL(route.host)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -34,10 +35,16 @@ func newHTTPClient(endpoint string) (*http.Client, *http.Transport, error) {
 		MaxIdleConnsPerHost: idleConns,
 		IdleConnTimeout:     idleConnTimeout,
 	}
-	if err := sockets.ConfigureTransport(transport, url.Scheme, url.Host); err != nil {
+	if route.dial != nil {
+		// No proxy: it would have to be led through, too.
+		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return route.dial(ctx) }
+	} else if err := sockets.ConfigureTransport(transport, url.Scheme, url.Host); err != nil {
 		return nil, nil, err
 	}
-	return &http.Client{Transport: captureTransport{transport}, CheckRedirect: client.CheckRedirect}, transport, nil
+	return &http.Client{
+		Transport:     captureTransport{explainTransport{transport, route.explain}},
+		CheckRedirect: client.CheckRedirect,
+	}, transport, nil
 }
 
 // captureKey is the key of a *[]byte in a request's context.

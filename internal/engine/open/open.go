@@ -12,12 +12,13 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/simulated"
 )
 
-// Engine connects to the engine that a ContainerEngine names. An error says
-// that it never can: the type or the endpoint is not supported.
-func Engine(spec containersv1alpha1.ContainerEngineSpec) (engine.Engine, error) {
+// Engine connects to the engine that a ContainerEngine names; secret is the one
+// that its spec names, nil for none. An error says that it never can: the type
+// or the endpoint is not supported.
+func Engine(spec containersv1alpha1.ContainerEngineSpec, secret engine.Secret) (engine.Engine, error) {
 	switch spec.Type {
 	case containersv1alpha1.EngineMoby:
-		return moby.New(moby.Config{Endpoint: spec.Endpoint})
+		return moby.New(moby.Config{Endpoint: spec.Endpoint, Secret: secret})
 	case containersv1alpha1.EngineSimulated:
 		return simulated.New(simulated.Config{Endpoint: spec.Endpoint})
 	}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+	"k8s.io/client-go/util/exec"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/listing"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/streams"
+)
+
+func (e *env) execCommand() *cobra.Command {
+	var l listing.Lister
+	var interactive, tty bool
+	cmd := &cobra.Command{
+		Use:   "exec [-it] CONTAINER COMMAND [ARGUMENT...]",
+		Short: "Run a command in a container",
+		Long: `Run a command in a running container, and end with its exit code. The container
+is given by its name or the beginning of its ID.`,
+		Example: `  rdd exec -it web sh`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) < 2 {
+				return command.Usage("a container and a command are needed; see `%s --help`", cmd.CommandPath())
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			options := streams.ExecOptions{Command: args[1:], TTY: tty, Stdout: e.Stdout, Stderr: e.Stderr}
+			if interactive {
+				options.Stdin = os.Stdin
+			}
+			if tty && !term.IsTerminal(int(os.Stdin.Fd())) {
+				return fault.New(fault.Failed, "", "", errors.New("--tty needs a terminal, and standard input is none"))
+			}
+			ctx, stop := e.UntilSignal(cmd.Context())
+			defer stop()
+			err := e.withContainer(ctx, &l, args[0], func(c *streams.Client, id string) error { return c.Exec(ctx, id, options) })
+			var exit exec.CodeExitError
+			switch {
+			case errors.As(err, &exit):
+				return &command.ExitError{Code: exit.Code}
+			case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+				return &command.ExitError{Code: interrupted}
+			}
+			return err
+		},
+	}
+	cmd.Flags().SetInterspersed(false) // what follows the container is the command's
+	addScopeFlags(cmd, &l.Scope)
+	cmd.Flags().BoolVarP(&interactive, "interactive", "i", false, "lead standard input to the command")
+	cmd.Flags().BoolVarP(&tty, "tty", "t", false, "give the command a terminal")
+	return cmd
+}
+
+// interrupted is the exit code of a command that was interrupted, as shells
+// have it.
+const interrupted = 130

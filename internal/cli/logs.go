@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/listing"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/streams"
+)
+
+func (e *env) logsCommand() *cobra.Command {
+	var l listing.Lister
+	var options streams.LogOptions
+	tail := "all"
+	cmd := &cobra.Command{
+		Use:   "logs CONTAINER",
+		Short: "Print what a container wrote",
+		Long: `Print what a container wrote to its standard output and error. The container is
+given by its name or the beginning of its ID.`,
+		Example: `  rdd logs --follow --tail 10 web`,
+		Args:    oneContainer,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			options.Tail = -1
+			if tail != "all" {
+				lines, err := strconv.Atoi(tail)
+				if err != nil || lines < 0 {
+					return command.Usage("--tail: %q is neither a number of lines nor all", tail)
+				}
+				options.Tail = lines
+			}
+			ctx, stop := e.UntilSignal(cmd.Context())
+			defer stop()
+			return e.withContainer(ctx, &l, args[0], func(c *streams.Client, id string) error {
+				return c.Logs(ctx, id, options, e.Stdout)
+			})
+		},
+	}
+	addScopeFlags(cmd, &l.Scope)
+	cmd.Flags().BoolVarP(&options.Follow, "follow", "f", false, "go on until the container ends")
+	cmd.Flags().StringVar(&tail, "tail", tail, "begin with this `many` of the last lines")
+	return cmd
+}
+
+// oneContainer is a [cobra.PositionalArgs].
+func oneContainer(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return command.Usage("one container is needed, and there are %d; see `%s --help`", len(args), cmd.CommandPath())
+	}
+	return nil
+}
+
+// withContainer finds a container, and calls do with a client of its streams.
+func (e *env) withContainer(ctx context.Context, l *listing.Lister, name string, do func(c *streams.Client, id string) error) error {
+	return e.withLister(ctx, l, func(session *appSession) error {
+		container, err := l.Container(ctx, name)
+		if err != nil {
+			return err
+		}
+		c, err := streams.NewClient(session.service.Instance.ConfigFile())
+		if err != nil {
+			return err
+		}
+		session.progress.done()
+		return do(c, listing.ID(container))
+	})
+}

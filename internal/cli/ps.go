@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/yaml"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/listing"
+)
+
+func addScopeFlags(cmd *cobra.Command, scope *listing.Scope) {
+	cmd.Flags().StringVarP(&scope.Namespace, "namespace", "n", "", "only those in this `namespace` of the API (default: all)")
+	cmd.Flags().StringVar(&scope.Engine, "engine", "", "only those of the ContainerEngine of this `name` (default: all)")
+}
+
+func (e *env) psCommand() *cobra.Command {
+	return e.listCommand("ps", "List the containers, those that have ended too", listing.Containers())
+}
+
+func (e *env) imagesCommand() *cobra.Command {
+	return e.listCommand("images", "List the images, once for each tag", listing.Images())
+}
+
+func (e *env) volumesCommand() *cobra.Command {
+	return e.listCommand("volumes", "List the volumes", listing.Volumes())
+}
+
+func (e *env) listCommand(name, short string, table listing.Table) *cobra.Command {
+	var l listing.Lister
+	var watch bool
+	output := ""
+	cmd := &cobra.Command{
+		Use:   name,
+		Short: short,
+		Args:  command.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if output != "" && output != "json" && output != "yaml" {
+				return command.Usage("unknown format %q: json or yaml", output)
+			}
+			if output != "" && watch {
+				return command.Usage("--watch prints a table: leave --output out")
+			}
+			ctx, stop := e.UntilSignal(cmd.Context())
+			defer stop()
+			return e.withLister(ctx, &l, func(*appSession) error {
+				if watch {
+					err := l.Watch(ctx, e.Stdout, table)
+					if errors.Is(err, context.Canceled) {
+						return nil // as it was asked to
+					}
+					return err
+				}
+				if output == "" {
+					return l.Print(ctx, e.Stdout, table)
+				}
+				list, err := l.List(ctx, table)
+				if err != nil {
+					return err
+				}
+				if output == "json" {
+					return printJSON(e.Stdout, list)
+				}
+				data, err := yaml.Marshal(list)
+				if err != nil {
+					return err
+				}
+				_, err = e.Stdout.Write(data)
+				return err
+			})
+		},
+	}
+	addScopeFlags(cmd, &l.Scope)
+	cmd.Flags().BoolVar(&l.Full, "no-trunc", false, "print IDs as long as they are")
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "go on with a line for each change")
+	cmd.Flags().StringVarP(&output, "output", "o", output, "the `format`: json or yaml")
+	return cmd
+}
+
+// withLister makes sure that the daemon is ready, and calls do with a lister of
+// what is in it.
+func (e *env) withLister(ctx context.Context, l *listing.Lister, do func(*appSession) error) error {
+	return e.withClient(ctx, func(session *appSession) error {
+		l.Client, l.Clock = session.client, clock.RealClock{}
+		return do(session)
+	})
+}

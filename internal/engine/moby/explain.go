@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package moby
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"strings"
+)
+
+// errSpeaksTLS is the answer of an engine with TLS to a client without.
+var errSpeaksTLS = errors.New("Client sent an HTTP request to an HTTPS server") //nolint:staticcheck // Go's own words, net/http/server.go
+
+// carriedError carries an error through the API's client, which otherwise puts
+// its own words in the place of what happened. Hence it says nothing.
+type carriedError struct{ reason error }
+
+// Error implements error.
+func (carriedError) Error() string { return "no answer" }
+
+// explainTransport says of its errors what they most likely mean.
+type explainTransport struct {
+	next    http.RoundTripper
+	explain explainer
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (t explainTransport) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := t.next.RoundTrip(request)
+	if err == nil && speaksTLS(response) {
+		_ = response.Body.Close()
+		err = errSpeaksTLS
+	}
+	if err == nil {
+		return response, nil
+	}
+	if errors.Is(request.Context().Err(), context.Canceled) {
+		return nil, err // which is the caller's doing
+	}
+	return nil, carriedError{t.explain.error(err)}
+}
+
+// speaksTLS reports whether an answer is that of Go's server with TLS to a
+// client without: as short as can be, and HTTP 1.0.
+func speaksTLS(response *http.Response) bool {
+	if response.StatusCode != http.StatusBadRequest || response.ProtoAtLeast(1, 1) {
+		return false
+	}
+	body, _ := io.ReadAll(io.LimitReader(response.Body, 1<<10))
+	response.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(body), response.Body), response.Body}
+	return strings.Contains(string(body), errSpeaksTLS.Error())
+}
+
+// explainer knows what errors at an endpoint mean.
+type explainer struct {
+	endpoint string
+	secret   string // namespace/name; empty for none
+}
+
+// error returns err with what it most likely means and what is to be done.
+func (e explainer) error(err error) error {
+	if meaning := e.meaning(err); meaning != "" {
+		return fmt.Errorf("%s: %s (%w)", e.endpoint, meaning, err)
+	}
+	return fmt.Errorf("%s: %w", e.endpoint, err)
+}
+
+func (e explainer) meaning(err error) string {
+	local := strings.HasPrefix(e.endpoint, "unix:") || strings.HasPrefix(e.endpoint, "npipe:")
+	switch {
+	case local && errors.Is(err, fs.ErrPermission):
+		return "permission denied: the user that rdd runs as may not use it; on Linux it is most often members of the group docker who may"
+	case local && errors.Is(err, fs.ErrNotExist):
+		return "no such socket: is the engine running, and the path right?"
+	case errors.Is(err, errRefused):
+		return "connection refused: nothing listens there; is the engine running?"
+	case errors.Is(err, errSpeaksTLS), strings.Contains(err.Error(), `malformed HTTP response "\x15\x03`):
+		return "it speaks TLS: name a Secret with the certificates for it in spec.secretRef"
+	case errors.Is(err, context.DeadlineExceeded), timeout(err):
+		return "it does not answer in time"
+	}
+	if e.secret == "" {
+		return ""
+	}
+	return e.meaningOfTLS(err)
+}
+
+// meaningOfTLS explains errors of a handshake.
+func (e explainer) meaningOfTLS(err error) string {
+	var (
+		authority x509.UnknownAuthorityError
+		name      x509.HostnameError
+		invalid   x509.CertificateInvalidError
+		header    tls.RecordHeaderError
+		operation *net.OpError
+	)
+	switch {
+	case errors.As(err, &authority):
+		return "the engine's certificate is signed by an authority that ca.crt of the Secret " + e.secret +
+			" does not have; without a ca.crt the authorities that this system trusts count"
+	case errors.As(err, &name):
+		return "the engine's certificate is for another host"
+	case errors.As(err, &invalid):
+		return "the engine's certificate is not valid"
+	case errors.As(err, &header):
+		return "it does not speak TLS: take spec.secretRef away, or have the engine use TLS"
+	case errors.As(err, &operation) && operation.Op == "remote error":
+		return "the engine refuses the client's certificate, or that there is none: tls.crt and tls.key of the Secret " + e.secret +
+			" must be signed by the authority that the engine trusts"
+	}
+	return ""
+}
+
+func timeout(err error) bool {
+	var failure net.Error
+	return errors.As(err, &failure) && failure.Timeout()
+}

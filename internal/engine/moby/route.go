@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package moby
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// dialTimeout bounds what it takes until a new connection has proved good.
+const dialTimeout = 20 * time.Second
+
+// route is the way to an engine.
+type route struct {
+	// host is what the API's client is told of it: a URL.
+	host string
+	// dial connects; nil leaves it to the transport. The API is spoken over the
+	// connection without TLS: where there is TLS it is the connection's matter.
+	dial func(ctx context.Context) (net.Conn, error)
+	// explain says what an error of the transport most likely means.
+	explain explainer
+	// close ends all connections of dial, and waits until they have.
+	close func()
+}
+
+// newRoute returns the way to an endpoint. An error says that there is none,
+// whatever answers there.
+func newRoute(cfg Config) (*route, error) {
+	r := &route{
+		host:    cfg.Endpoint,
+		explain: explainer{endpoint: cfg.Endpoint},
+		close:   func() {},
+	}
+	scheme, address, _ := strings.Cut(cfg.Endpoint, "://")
+	if cfg.Secret != nil && scheme != "tcp" {
+		return nil, errors.New("a Secret is for tcp:// endpoints only")
+	}
+	switch scheme {
+	case "ssh":
+		dialer, err := newSSHDialer(cfg.Endpoint)
+		if err != nil {
+			return nil, err
+		}
+		// Any host will do: it is a header that nobody reads.
+		r.host, r.dial, r.close = "tcp://docker.invalid:80", dialer.dial, dialer.close
+	case "tcp":
+		base, err := parseTCP(cfg.Endpoint)
+		if err != nil {
+			return nil, err
+		}
+		if cfg.Secret != nil {
+			r.explain.secret = cfg.Secret.String()
+			r.dial = (&tlsDialer{address: base.Host, server: base.Hostname(), path: base.Path, secret: cfg.Secret}).dial
+		}
+	case "npipe":
+		return r, namedPipes()
+	case "unix":
+		if !strings.HasPrefix(address, "/") {
+			return nil, errors.New("the path of the socket must be absolute")
+		}
+	default:
+		return nil, errors.New("it must begin with unix://, npipe://, tcp:// or ssh://")
+	}
+	return r, nil
+}
+
+// parseTCP takes an endpoint tcp://host:port apart.
+func parseTCP(endpoint string) (*url.URL, error) {
+	base, err := url.Parse(endpoint)
+	switch {
+	case err != nil:
+		return nil, err
+	case base.User != nil || base.RawQuery != "" || base.Fragment != "":
+		return nil, errors.New("it must be tcp://host:port")
+	case base.Hostname() == "" || base.Port() == "":
+		return nil, errors.New("it must be tcp://host:port; Docker's ports are 2375, and 2376 with TLS")
+	}
+	return base, nil
+}

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package moby
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/docker/cli/cli/connhelper/commandconn"
+	"github.com/docker/cli/cli/connhelper/ssh"
+)
+
+const (
+	// sshDials is how many logins may be under way. A server begins to refuse
+	// them at 10 (MaxStartups in sshd_config(5)).
+	sshDials = 4
+	// sshLines is how much of what ssh said gets into an error.
+	sshLines = 3
+	// sshEnd bounds the wait for an ssh process to end. It is killed after three
+	// seconds.
+	sshEnd = 5 * time.Second
+)
+
+// sshDialer makes connections through the user's ssh client, a process each, as
+// Docker's client does: the other end is the docker command on the host.
+type sshDialer struct {
+	args   []string
+	target string // user@host, for errors
+	slots  chan struct{}
+	limit  time.Duration // of a dial
+
+	mu     sync.Mutex
+	conns  map[*sshConn]struct{} // guarded by mu; those that are open
+	closed bool                  // guarded by mu; there will be no more
+}
+
+// newSSHDialer takes an endpoint ssh://user@host:port/path apart.
+func newSSHDialer(endpoint string) (*sshDialer, error) {
+	spec, err := ssh.ParseURL(endpoint)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkSSH(spec); err != nil {
+		return nil, err
+	}
+	command := []string{"docker", "system", "dial-stdio"}
+	if strings.Trim(spec.Path, "/") != "" {
+		command = []string{"docker", "--host=unix://" + spec.Path, "system", "dial-stdio"}
+	}
+	args, err := spec.Command([]string{
+		"-T", "-o", "BatchMode=yes", // nobody is there to answer a question
+		"-o", "ConnectTimeout=10",
+		"-o", "ServerAliveInterval=15", // a host that went away is noticed after 45 s
+		"-o", "ControlMaster=no", // a master would live on; one that is there is used
+	}, command...)
+	if err != nil {
+		return nil, err
+	}
+	target := spec.Host
+	if spec.User != "" {
+		target = spec.User + "@" + target
+	}
+	return &sshDialer{
+		args: args, target: target, slots: make(chan struct{}, sshDials), limit: dialTimeout, conns: map[*sshConn]struct{}{},
+	}, nil
+}
+
+// checkSSH refuses what ssh could take for an option, or a shell of its
+// configuration's (ProxyCommand, Match exec) for a command.
+func checkSSH(spec *ssh.Spec) error {
+	for _, part := range []struct{ name, text string }{{"user", spec.User}, {"host", spec.Host}} {
+		if strings.HasPrefix(part.text, "-") {
+			return fmt.Errorf("the %s %q must not begin with a dash", part.name, part.text)
+		}
+		if strings.ContainsFunc(part.text, unsafeInSSH) {
+			return fmt.Errorf("the %s %q has characters that no %s has", part.name, part.text, part.name)
+		}
+	}
+	if strings.ContainsFunc(spec.Path, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return fmt.Errorf("the path %q has control characters", spec.Path)
+	}
+	return nil
+}
+
+func unsafeInSSH(r rune) bool {
+	return r <= ' ' || r == 0x7f || strings.ContainsRune("'\"`$\\;&<>|(){}*?!", r)
+}
+
+func (d *sshDialer) dial(ctx context.Context) (net.Conn, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, d.limit, fmt.Errorf("ssh to %s: no answer within %s", d.target, d.limit))
+	defer cancel()
+	select {
+	case d.slots <- struct{}{}:
+		defer func() { <-d.slots }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	conn, err := d.start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	again, err := probe(ctx, conn, "")
+	if errors.Is(err, syscall.EPIPE) { // it ended before it read anything: its end says why
+		_, err = conn.Read(make([]byte, 1))
+	}
+	if err == nil && !again {
+		return conn, nil
+	}
+	_ = conn.Close()
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, fmt.Errorf("ssh to %s: the docker command there ended without an answer", d.target)
+	case err == nil:
+		return nil, fmt.Errorf("ssh to %s: what answers there is no Docker engine", d.target)
+	}
+	return nil, err
+}
+
+// start starts an ssh process.
+func (d *sshDialer) start(ctx context.Context) (*sshConn, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return nil, net.ErrClosed
+	}
+	process, err := commandconn.New(ctx, "ssh", d.args...)
+	if errors.Is(err, exec.ErrNotFound) {
+		return nil, fmt.Errorf("the program ssh is needed, and is not in the PATH that rdd was started with: %w", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	conn := &sshConn{Conn: process, dialer: d}
+	d.conns[conn] = struct{}{}
+	return conn, nil
+}
+
+func (d *sshDialer) forget(conn *sshConn) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.conns, conn)
+}
+
+// close ends all connections, and waits until their processes have ended.
+func (d *sshDialer) close() {
+	d.mu.Lock()
+	d.closed = true
+	conns := slices.Collect(maps.Keys(d.conns))
+	d.mu.Unlock()
+	var ending sync.WaitGroup
+	for _, conn := range conns {
+		ending.Go(func() { _ = conn.Close() })
+	}
+	ending.Wait()
+}
+
+// sshConn is a connection over an ssh process, which ends with it.
+type sshConn struct {
+	net.Conn
+	dialer *sshDialer
+	once   sync.Once
+	ending context.Context // set by Close; over when the process has ended, or is given up
+}
+
+// Close implements [net.Conn]. It returns when the process has ended, or could
+// not be ended in time: commandconn waits for all that hold its stderr.
+func (c *sshConn) Close() error {
+	c.once.Do(func() {
+		var ended context.CancelFunc
+		c.ending, ended = context.WithTimeout(context.Background(), sshEnd)
+		go func() {
+			defer ended()
+			_ = c.Conn.Close() // how a process ends that was told to matters to nobody
+			c.dialer.forget(c)
+		}()
+	})
+	<-c.ending.Done()
+	return nil
+}
+
+// Read implements [net.Conn]. Where the process failed the error has what it
+// said at last.
+func (c *sshConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	return n, c.dialer.reason(err)
+}
+
+// Write implements [net.Conn].
+func (c *sshConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	return n, c.dialer.reason(err)
+}
+
+// reason takes ssh's own words out of an error of commandconn, which has the
+// whole command line before them.
+func (d *sshDialer) reason(err error) error {
+	if err == nil || errors.Is(err, io.EOF) {
+		return err
+	}
+	_, said, ok := strings.Cut(err.Error(), "stderr=")
+	if said = lastLines(said, sshLines); !ok || said == "" {
+		return err
+	}
+	return fmt.Errorf("ssh to %s: %s", d.target, said)
+}
+
+// lastLines returns the last lines of a text that are not empty, as one.
+func lastLines(text string, n int) string {
+	lines := strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' })
+	return strings.TrimSpace(strings.Join(lines[max(0, len(lines)-n):], "; "))
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package listing
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+)
+
+// Container returns the one container that has the name, or whose ID begins with
+// it. An error says that there is none, or lists those that there are.
+func (l *Lister) Container(ctx context.Context, name string) (*containersv1alpha1.Container, error) {
+	var named containersv1alpha1.ContainerList
+	options := append(l.Scope.options(), client.MatchingFields{"status.name": name})
+	if err := l.Client.List(ctx, &named, options...); err != nil {
+		return nil, explain(err)
+	}
+	found := named.Items
+	if len(found) == 0 {
+		var all containersv1alpha1.ContainerList
+		if err := l.Client.List(ctx, &all, l.Scope.options()...); err != nil {
+			return nil, explain(err)
+		}
+		found = slices.DeleteFunc(all.Items, func(c containersv1alpha1.Container) bool {
+			return name == "" || !strings.HasPrefix(ID(&c), name)
+		})
+	}
+	switch len(found) {
+	case 0:
+		return nil, fmt.Errorf("no container has the name %q, or an ID that begins with it (see `rdd ps`)", name)
+	case 1:
+		return &found[0], nil
+	}
+	var candidates []string
+	for i := range found {
+		candidates = append(candidates, fmt.Sprintf("%s of %s", cells{}.id(ID(&found[i])), engineOf(&found[i])))
+	}
+	slices.Sort(candidates)
+	return nil, fmt.Errorf("%q is not one container but several (use more of the ID, --namespace or --engine): %s", name, strings.Join(candidates, ", "))
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package listing shows what is in the engines, as their mirrors say it: in a
+// table, once or as it changes.
+package listing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/duration"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+	watchtools "k8s.io/client-go/tools/watch"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+)
+
+// Scope says which mirrors.
+type Scope struct {
+	// Namespace of the objects; empty for all.
+	Namespace string
+	// Engine is the name of their ContainerEngine; empty for all.
+	Engine string
+}
+
+func (s Scope) options() []client.ListOption {
+	var options []client.ListOption
+	if s.Namespace != "" {
+		options = append(options, client.InNamespace(s.Namespace))
+	}
+	if s.Engine != "" {
+		options = append(options, client.MatchingLabelsSelector{
+			Selector: labels.SelectorFromSet(labels.Set{containersv1alpha1.EngineLabel: s.Engine}),
+		})
+	}
+	return options
+}
+
+// Lister reads mirrors from an API server.
+type Lister struct {
+	Client client.WithWatch
+	Scope  Scope
+	Clock  clock.PassiveClock
+	// Full shows IDs as long as they are.
+	Full bool
+}
+
+// List returns the mirrors of a table, in its order.
+func (l *Lister) List(ctx context.Context, table Table) (client.ObjectList, error) {
+	list := table.list()
+	if err := l.Client.List(ctx, list, l.Scope.options()...); err != nil {
+		return nil, explain(err)
+	}
+	items, err := apimeta.ExtractList(list)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(items, func(a, b runtime.Object) int { return table.compare(object(a), object(b)) })
+	return list, apimeta.SetList(list, items)
+}
+
+func object(obj runtime.Object) client.Object { return obj.(client.Object) }
+
+// explain says what a missing kind means.
+func explain(err error) error {
+	if apierrors.IsNotFound(err) || apimeta.IsNoMatchError(err) {
+		return errors.New("this instance has no controllers of the containers group (see `rdd service status`)")
+	}
+	return err
+}
+
+// Print prints a table.
+func (l *Lister) Print(ctx context.Context, w io.Writer, table Table) error {
+	list, err := l.List(ctx, table)
+	if err != nil {
+		return err
+	}
+	out := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	_, _ = fmt.Fprintln(out, strings.Join(table.columns, "\t"))
+	err = apimeta.EachListItem(list, func(obj runtime.Object) error {
+		_, err := fmt.Fprintln(out, strings.Join(l.row(table, object(obj)), "\t"))
+		return err
+	})
+	return errors.Join(err, out.Flush())
+}
+
+// Watch prints a table, and then a line for each change, until ctx ends. The
+// first column says what happened.
+func (l *Lister) Watch(ctx context.Context, w io.Writer, table Table) error {
+	list, err := l.List(ctx, table)
+	if err != nil {
+		return err
+	}
+	rows := [][]string{append([]string{"EVENT"}, table.columns...)}
+	err = apimeta.EachListItem(list, func(obj runtime.Object) error {
+		rows = append(rows, l.eventRow(watch.Added, table, object(obj)))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
+		if err := printRow(w, row, widths, rows); err != nil {
+			return err
+		}
+	}
+	changes, err := watchtools.NewRetryWatcherWithContext(ctx, list.GetResourceVersion(), &cache.ListWatch{
+		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+			return l.Client.Watch(ctx, table.list(), append(l.Scope.options(), &client.ListOptions{Raw: &options})...)
+		},
+	})
+	if err != nil {
+		return err
+	}
+	defer changes.Stop()
+	for event := range changes.ResultChan() {
+		obj, ok := event.Object.(client.Object)
+		if !ok {
+			return apierrors.FromObject(event.Object)
+		}
+		if err := printRow(w, l.eventRow(event.Type, table, obj), widths, nil); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+func (l *Lister) eventRow(event watch.EventType, table Table, obj client.Object) []string {
+	return append([]string{string(event)}, l.row(table, obj)...)
+}
+
+// printRow prints a line whose columns are as wide as those before, and as
+// those of peers.
+func printRow(w io.Writer, row []string, widths []int, peers [][]string) error {
+	for i := range widths {
+		for _, other := range append(peers, row) {
+			widths[i] = max(widths[i], len([]rune(other[i])))
+		}
+	}
+	var line strings.Builder
+	for i, cell := range row {
+		if i == len(row)-1 {
+			line.WriteString(cell)
+			break
+		}
+		fmt.Fprintf(&line, "%-*s   ", widths[i], cell)
+	}
+	_, err := fmt.Fprintln(w, strings.TrimRight(line.String(), " "))
+	return err
+}
+
+func (l *Lister) row(table Table, obj client.Object) []string {
+	return table.row(obj, cells{now: l.Clock.Now(), full: l.Full})
+}
+
+// cells writes values as tables show them.
+type cells struct {
+	now  time.Time
+	full bool
+}
+
+// shortID is how much of an ID people read, in characters.
+const shortID = 12
+
+func (c cells) id(id string) string {
+	if c.full {
+		return id
+	}
+	_, hex, found := strings.Cut(id, ":")
+	if !found {
+		hex = id
+	}
+	return hex[:min(len(hex), shortID)]
+}
+
+func (c cells) age(at *metav1.Time) string {
+	if at == nil {
+		return none
+	}
+	return duration.HumanDuration(c.now.Sub(at.Time))
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package listing
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/docker/go-units"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+)
+
+// none stands where an object has no value.
+const none = "<none>"
+
+// Table is a kind of mirror and its columns.
+type Table struct {
+	columns []string
+	list    func() client.ObjectList
+	row     func(client.Object, cells) []string
+	compare func(a, b client.Object) int
+}
+
+// Containers are listed with the newest first.
+func Containers() Table {
+	return Table{
+		columns: []string{"CONTAINER ID", "NAME", "IMAGE", "STATUS", "PORTS", "ENGINE", "AGE"},
+		list:    func() client.ObjectList { return &containersv1alpha1.ContainerList{} },
+		row: func(obj client.Object, c cells) []string {
+			container := obj.(*containersv1alpha1.Container)
+			status := &container.Status
+			return []string{c.id(ID(obj)), status.Name, status.ImageName, phase(status), status.PortSummary, engineOf(obj), c.age(status.CreatedAt)}
+		},
+		compare: func(a, b client.Object) int {
+			x, y := &a.(*containersv1alpha1.Container).Status, &b.(*containersv1alpha1.Container).Status
+			return cmp.Or(-compareTimes(x.CreatedAt, y.CreatedAt), cmp.Compare(x.Name, y.Name))
+		},
+	}
+}
+
+// phase says how a container is, and how it ended.
+func phase(status *containersv1alpha1.ContainerStatus) string {
+	switch {
+	case status.Status == containersv1alpha1.PhaseExited:
+		return fmt.Sprintf("exited (%d)", status.ExitCode)
+	case status.Status == containersv1alpha1.PhaseRunning && status.Health != "":
+		return "running (" + status.Health + ")"
+	}
+	return string(status.Status)
+}
+
+// Images are listed by name, those without one last.
+func Images() Table {
+	return Table{
+		columns: []string{"REPOSITORY", "TAG", "IMAGE ID", "SIZE", "ENGINE", "AGE"},
+		list:    func() client.ObjectList { return &containersv1alpha1.ImageList{} },
+		row: func(obj client.Object, c cells) []string {
+			status := &obj.(*containersv1alpha1.Image).Status
+			repository, tag := splitTag(status.RepoTag)
+			return []string{repository, tag, c.id(status.ID), units.HumanSizeWithPrecision(float64(status.Size), 3), engineOf(obj), c.age(status.CreatedAt)}
+		},
+		compare: func(a, b client.Object) int {
+			x, y := &a.(*containersv1alpha1.Image).Status, &b.(*containersv1alpha1.Image).Status
+			return cmp.Or(compareEmptyLast(x.RepoTag, y.RepoTag), cmp.Compare(x.ID, y.ID))
+		},
+	}
+}
+
+// splitTag parts a name from its tag. A colon before a slash is a port's.
+func splitTag(reference string) (repository, tag string) {
+	if reference == "" {
+		return none, none
+	}
+	if i := strings.LastIndexByte(reference, ':'); i > strings.LastIndexByte(reference, '/') {
+		return reference[:i], reference[i+1:]
+	}
+	return reference, none
+}
+
+// Volumes are listed by name.
+func Volumes() Table {
+	return Table{
+		columns: []string{"NAME", "DRIVER", "MOUNTPOINT", "ENGINE", "AGE"},
+		list:    func() client.ObjectList { return &containersv1alpha1.VolumeList{} },
+		row: func(obj client.Object, c cells) []string {
+			status := &obj.(*containersv1alpha1.Volume).Status
+			return []string{status.Name, status.Driver, status.Mountpoint, engineOf(obj), c.age(status.CreatedAt)}
+		},
+		compare: func(a, b client.Object) int {
+			return cmp.Compare(a.(*containersv1alpha1.Volume).Status.Name, b.(*containersv1alpha1.Volume).Status.Name)
+		},
+	}
+}
+
+// ID returns the engine's ID of what a mirror stands for.
+func ID(obj client.Object) string {
+	return cmp.Or(obj.GetAnnotations()[containersv1alpha1.IDAnnotation], obj.GetName())
+}
+
+// engineOf names the ContainerEngine, which is unique in its namespace.
+func engineOf(obj client.Object) string {
+	return obj.GetNamespace() + "/" + obj.GetLabels()[containersv1alpha1.EngineLabel]
+}
+
+func compareTimes(a, b *metav1.Time) int {
+	switch {
+	case a.Equal(b):
+		return 0
+	case a.Before(b):
+		return -1
+	}
+	return 1
+}
+
+func compareEmptyLast(a, b string) int {
+	if (a == "") != (b == "") {
+		return cmp.Compare(b, a)
+	}
+	return cmp.Compare(a, b)
+}
