@@ -114,6 +114,7 @@ func (l *Lister) Watch(ctx context.Context, w io.Writer, table Table) error {
 		return err
 	}
 	widths := make([]int, len(rows[0]))
+	widths[0] = len(watch.Modified) // the longest
 	for _, row := range rows {
 		if err := printRow(w, row, widths, rows); err != nil {
 			return err

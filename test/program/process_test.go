@@ -19,6 +19,7 @@ type process struct {
 	h      *home
 	name   string
 	cmd    *exec.Cmd
+	stdout *said
 	stderr *said
 	done   chan struct{}
 }
@@ -48,9 +49,9 @@ func (h *home) spawn(name string, args ...string) *process {
 	if !filepath.IsAbs(name) {
 		path = filepath.Join(programs, name)
 	}
-	p := &process{h: h, name: name, stderr: &said{}, done: make(chan struct{})}
+	p := &process{h: h, name: name, stdout: &said{}, stderr: &said{}, done: make(chan struct{})}
 	p.cmd = h.command(context.Background(), path, args...)
-	p.cmd.Stderr = p.stderr
+	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
 	if err := p.cmd.Start(); err != nil {
 		h.t.Fatal(err)
 	}
@@ -101,6 +102,15 @@ func (p *process) says(words string) {
 	p.h.t.Helper()
 	p.h.eventually(p.name+" says "+words, func() (bool, string) {
 		text := p.stderr.String()
+		return strings.Contains(text, words), text
+	})
+}
+
+// prints waits until the process has printed something.
+func (p *process) prints(words string) {
+	p.h.t.Helper()
+	p.h.eventually(p.name+" prints "+words, func() (bool, string) {
+		text := p.stdout.String()
 		return strings.Contains(text, words), text
 	})
 }

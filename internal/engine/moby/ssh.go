@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"net"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -118,7 +119,7 @@ func (d *sshDialer) dial(ctx context.Context) (net.Conn, error) {
 	}
 	_ = conn.Close()
 	switch {
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, os.ErrClosed):
 		return nil, fmt.Errorf("ssh to %s: the docker command there ended without an answer", d.target)
 	case err == nil:
 		return nil, fmt.Errorf("ssh to %s: what answers there is no Docker engine", d.target)
