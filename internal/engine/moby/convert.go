@@ -54,7 +54,7 @@ func setState(status *containersv1alpha1.ContainerStatus, state *container.State
 	if state == nil {
 		return
 	}
-	status.Status = containersv1alpha1.Phase(state.Status)
+	status.Status = phase(state.Status)
 	status.PID = int64(state.Pid)
 	status.ExitCode = int32(state.ExitCode)
 	status.Error = state.Error

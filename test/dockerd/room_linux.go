@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dockerd
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strconv"
+	"syscall"
+)
+
+// room is a mount and a network namespace for an engine. Its bridge, its packet
+// filter and what it keeps in fixed places (podman: /run/containers,
+// /var/lib/containers and more) go with the room. It outlasts the engine, whose
+// containers live on in it. Its methods accept nil, which is no room.
+type room struct {
+	holder *exec.Cmd
+}
+
+// furnish makes a room ready, tells, and holds it until the end of its input.
+const furnish = `set -e
+for place in /run /var/lib /var/tmp /dev/shm; do busybox mount -t tmpfs none $place; done
+busybox ip link set lo up
+echo ready
+exec busybox cat`
+
+// enterRoom makes a room.
+func enterRoom() (*room, error) {
+	r := &room{holder: exec.CommandContext(context.Background(), "unshare", "--mount", "--net", busybox, "sh", "-c", furnish)}
+	r.holder.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if _, err := r.holder.StdinPipe(); err != nil {
+		return nil, err
+	}
+	output, err := r.holder.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := r.holder.Start(); err != nil {
+		return nil, fmt.Errorf("make namespaces for an engine: %w", err)
+	}
+	if word, _ := bufio.NewReader(output).ReadString('\n'); word != "ready\n" {
+		r.leave()
+		return nil, errors.New("make namespaces for an engine: is busybox-static installed, and are the tests run as root?")
+	}
+	return r, nil
+}
+
+// command is [exec.Command] in the room.
+func (r *room) command(name string, args ...string) *exec.Cmd {
+	enter := []string{"--target", strconv.Itoa(r.holder.Process.Pid), "--mount", "--net", name}
+	return exec.CommandContext(context.Background(), "nsenter", append(enter, args...)...)
+}
+
+// leave gives the room up.
+func (r *room) leave() {
+	if r == nil {
+		return
+	}
+	_ = r.holder.Process.Kill()
+	_ = r.holder.Wait()
+}
