@@ -114,6 +114,7 @@ func runSuite(t *testing.T, engine engineUnderTest, docker *client.Client, has f
 		skip bool
 		run  func(*driver)
 	}{
+		{"Status", false, suiteStatus},
 		{"Lifecycle", false, suiteLifecycle},
 		{"Ports", !has.ports, suitePorts},
 		{"Labels", false, suiteLabels},
@@ -122,6 +123,9 @@ func runSuite(t *testing.T, engine engineUnderTest, docker *client.Client, has f
 		{"Actions", false, suiteActions},
 		{"Images", false, suiteImages},
 		{"Volumes", false, suiteVolumes},
+		{"Deletions", false, suiteDeletions},
+		{"Comparisons", false, suiteComparisons},
+		{"KilledInTheMiddle", false, suiteKilledInTheMiddle},
 		{"EngineRestart", false, suiteEngineRestart},
 		{"StopAndStart", false, suiteStopAndStart},
 		{"ManagerRestart", false, suiteManagerRestart},
