@@ -55,12 +55,15 @@ func realEngines() []engineCase {
 		{
 			name:  "Debian",
 			start: startReal(dockerd.Debian),
-			has:   features{ports: true, health: true, processes: true, update: true, importEvents: true},
+			has: features{
+				ports: true, health: true, processes: true, update: true, importEvents: true,
+				platforms: false, // it has the image store from before containerd's
+			},
 		},
 		{
 			name:  "Newest",
 			start: startReal(dockerd.Newest),
-			has:   features{ports: true, health: true, processes: true, update: true, importEvents: true},
+			has:   features{ports: true, health: true, processes: true, update: true, importEvents: true, platforms: true},
 		},
 		{
 			name:  "Podman",
@@ -71,6 +74,7 @@ func realEngines() []engineCase {
 				processes:    true,
 				update:       false, // Podman 4 has no such call
 				importEvents: false, // nor does it tell of images that come out of an archive
+				platforms:    false, // it keeps those of one platform
 			},
 		},
 	}

@@ -4,12 +4,15 @@ package mirror_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/open"
 )
@@ -28,6 +31,29 @@ func suiteStatus(d *driver) {
 	status := d.getEngine("moby").Status
 	if status.APIVersion != want || status.Version != result.Info.ServerVersion || status.OS != "linux" || status.EngineID == "" {
 		d.t.Errorf("the engine's status is %+v; want API version %s, version %s", status, want, result.Info.ServerVersion)
+	}
+}
+
+// suiteNotFound: what is not there is said to be not there, in the words of
+// each engine, and nothing else is.
+func suiteNotFound(d *driver) {
+	connection, err := open.Engine(d.getEngine("moby").Spec)
+	d.must(err)
+	defer func() { _ = connection.Close() }()
+	ctx, none := d.t.Context(), strings.Repeat("0", 64)
+	for _, key := range []engine.Key{
+		{Kind: engine.KindContainer, ID: none}, {Kind: engine.KindImage, ID: "sha256:" + none},
+		{Kind: engine.KindImage, ID: "none:1"}, {Kind: engine.KindVolume, ID: "none"},
+	} {
+		if _, err := connection.Inspect(ctx, key); !errors.Is(err, engine.ErrNotFound) {
+			d.t.Errorf("inspect the %s %s: %v", key.Kind, key.ID, err)
+		}
+		if err := connection.Remove(ctx, key, ""); !errors.Is(err, engine.ErrNotFound) {
+			d.t.Errorf("remove the %s %s: %v", key.Kind, key.ID, err)
+		}
+	}
+	if err := connection.Act(ctx, engine.Key{Kind: engine.KindContainer, ID: none}, containersv1alpha1.ActionStart); !errors.Is(err, engine.ErrNotFound) {
+		d.t.Errorf("start a container that is not there: %v", err)
 	}
 }
 
@@ -66,7 +92,7 @@ func suiteComparisons(d *driver) {
 		_, err := d.docker.VolumeCreate(ctx, client.VolumeCreateOptions{Name: "compared", Labels: map[string]string{"a": "b"}})
 		return err
 	})
-	d.compareAll()
+	d.compareLists(engine.Kinds...)
 	for _, id := range []string{created, runs, paused, exited} {
 		d.removeContainer(id)
 	}
@@ -82,15 +108,15 @@ func suiteComparisons(d *driver) {
 	})
 }
 
-// compareAll compares every list with inspections, as a connection does.
-func (d *driver) compareAll() {
+// compareLists compares lists with inspections, as a connection does.
+func (d *driver) compareLists(kinds ...engine.Kind) {
 	d.t.Helper()
 	connection, err := open.Engine(d.getEngine("moby").Spec)
 	d.must(err)
 	defer func() { _ = connection.Close() }()
 	info, err := connection.Info(d.t.Context())
 	d.must(err)
-	for _, kind := range engine.Kinds {
+	for _, kind := range kinds {
 		items, err := connection.List(d.t.Context(), kind)
 		d.must(err)
 		if len(items) == 0 {

@@ -37,6 +37,8 @@ type features struct {
 	// importEvents tell of an image that was imported. Without, it is mirrored
 	// at the next comparison.
 	importEvents bool
+	// platforms of an image are kept, and not only the engine's own.
+	platforms bool
 }
 
 // engineCase is an engine that the suite runs against.
@@ -115,6 +117,7 @@ func runSuite(t *testing.T, engine engineUnderTest, docker *client.Client, has f
 		run  func(*driver)
 	}{
 		{"Status", false, suiteStatus},
+		{"NotFound", false, suiteNotFound},
 		{"Lifecycle", false, suiteLifecycle},
 		{"Ports", !has.ports, suitePorts},
 		{"Labels", false, suiteLabels},
@@ -122,6 +125,7 @@ func runSuite(t *testing.T, engine engineUnderTest, docker *client.Client, has f
 		{"ExitCodes", !has.processes, suiteExitCodes},
 		{"Actions", false, suiteActions},
 		{"Images", false, suiteImages},
+		{"Platforms", !has.platforms, suitePlatforms},
 		{"Volumes", false, suiteVolumes},
 		{"Deletions", false, suiteDeletions},
 		{"Comparisons", false, suiteComparisons},
@@ -317,7 +321,8 @@ func suiteVolumes(d *driver) {
 // their names and UIDs, and are equal afterwards.
 func suiteEngineRestart(d *driver) {
 	stays := d.createContainer("stays", container.Config{}, container.HostConfig{})
-	runs := d.run("runs", container.Config{}, container.HostConfig{})
+	now := 0 // the engine stops it when it starts again
+	runs := d.run("runs", container.Config{StopTimeout: &now}, container.HostConfig{})
 	before := d.versions()
 	ce := d.getEngine("moby")
 	d.engine.Restart(func() {

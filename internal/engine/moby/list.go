@@ -188,20 +188,14 @@ func durationFits(text string, since *metav1.Time, now time.Time) bool {
 
 func imageItem(summary *image.Summary) engine.Item {
 	tags := references(summary.RepoTags, noTag)
-	digests := references(summary.RepoDigests, noDigest)
-	equalDigests := func(known []string) bool { return slices.Equal(known, digests) }
-	if summary.Descriptor != nil {
-		// An engine with containerd's image store lists the digest with one of
-		// the names only.
-		equalDigests = func(known []string) bool { return slices.Equal(withoutNames(known), withoutNames(digests)) }
-	}
 	return engine.Item{
 		Key:  engine.Key{Kind: engine.KindImage, ID: summary.ID},
 		Tags: tags,
 		Current: func(known engine.Object, _ time.Time) bool {
 			var knownTags []string
-			for _, status := range known.Images {
-				if !equalDigests(status.RepoDigests) {
+			for i := range known.Images {
+				status := &known.Images[i]
+				if !equalContent(summary, status) {
 					return false
 				}
 				if status.RepoTag != "" {
@@ -212,6 +206,17 @@ func imageItem(summary *image.Summary) engine.Item {
 			return len(known.Images) == max(1, len(tags)) && slices.Equal(knownTags, tags)
 		},
 	}
+}
+
+// equalContent compares an image but for its tags.
+func equalContent(summary *image.Summary, known *containersv1alpha1.ImageStatus) bool {
+	digests := references(summary.RepoDigests, noDigest)
+	if summary.Descriptor == nil {
+		return slices.Equal(known.RepoDigests, digests)
+	}
+	// An engine with containerd's image store lists the digest with one of the
+	// names only, and a platform comes and goes with no event.
+	return known.Size == summary.Size && slices.Equal(withoutNames(known.RepoDigests), withoutNames(digests))
 }
 
 // withoutNames returns what stands after the names in repository digests,

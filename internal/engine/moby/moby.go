@@ -16,6 +16,7 @@ import (
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/events"
 	"github.com/moby/moby/client"
+	"github.com/moby/moby/client/pkg/versions"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
@@ -159,7 +160,7 @@ func (e *Engine) Inspect(ctx context.Context, key engine.Key) (engine.Object, er
 		}
 		object.Container = containerStatus(&result.Container)
 	case engine.KindImage:
-		result, err := e.client.ImageInspect(ctx, key.ID)
+		result, err := e.client.ImageInspect(ctx, key.ID, e.imageOptions()...)
 		if err != nil {
 			return object, translate(err)
 		}
@@ -175,6 +176,17 @@ func (e *Engine) Inspect(ctx context.Context, key engine.Key) (engine.Object, er
 		return object, fmt.Errorf("unknown kind %q", key.Kind)
 	}
 	return object, nil
+}
+
+// manifestsSince is the API's version in which an engine began to tell of the
+// platforms of an image, which containerd's image store keeps.
+const manifestsSince = "1.48"
+
+func (e *Engine) imageOptions() []client.ImageInspectOption {
+	if versions.LessThan(e.client.ClientVersion(), manifestsSince) {
+		return nil
+	}
+	return []client.ImageInspectOption{client.ImageInspectWithManifests(true)}
 }
 
 // translate gives an error of the client one of this project's kinds, and keeps
