@@ -114,9 +114,9 @@ func (d *driver) compareLists(kinds ...engine.Kind) {
 	connection, err := open.Engine(d.getEngine("moby").Spec)
 	d.must(err)
 	defer func() { _ = connection.Close() }()
-	info, err := connection.Info(d.t.Context())
-	d.must(err)
 	for _, kind := range kinds {
+		info, err := connection.Info(d.t.Context()) // the clock of each list
+		d.must(err)
 		items, err := connection.List(d.t.Context(), kind)
 		d.must(err)
 		if len(items) == 0 {
