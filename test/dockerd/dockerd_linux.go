@@ -39,8 +39,8 @@ const (
 type Config struct {
 	// Program is the engine; Debian's dockerd where it is not set.
 	Program Program
-	// Network gives containers a bridge with published ports. One engine at a
-	// time can have it.
+	// Network gives containers a bridge with published ports, in a network that
+	// is the engine's own: tests don't reach the ports.
 	Network bool
 }
 
@@ -77,7 +77,7 @@ func Start(tb testing.TB, cfg Config) *Engine {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(e.cleanup)
-	if cfg.Program != Debian {
+	if cfg.Program != Debian || cfg.Network {
 		if e.room, err = enterRoom(); err != nil {
 			tb.Fatal(err)
 		}

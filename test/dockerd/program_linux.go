@@ -3,7 +3,6 @@
 package dockerd
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -87,7 +86,7 @@ func (e *Engine) command() (*exec.Cmd, error) {
 		args = append(args, "--bridge", "none", "--iptables=false", "--ip6tables=false")
 	}
 	if e.cfg.Program == Debian {
-		return exec.CommandContext(context.Background(), "dockerd", args...), nil
+		return e.room.command("dockerd", args...), nil
 	}
 	built, err := builtDir()
 	if err != nil {

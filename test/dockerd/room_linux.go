@@ -50,6 +50,9 @@ func enterRoom() (*room, error) {
 
 // command is [exec.Command] in the room.
 func (r *room) command(name string, args ...string) *exec.Cmd {
+	if r == nil {
+		return exec.CommandContext(context.Background(), name, args...)
+	}
 	enter := []string{"--target", strconv.Itoa(r.holder.Process.Pid), "--mount", "--net", name}
 	return exec.CommandContext(context.Background(), "nsenter", append(enter, args...)...)
 }
