@@ -15,6 +15,11 @@ RACE       ?=
 
 PLATFORMS  = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
+# The newest Docker engine that the Go module registry has; the versions are in
+# test/newestdocker/go.mod.
+ENGINES     = $(CURDIR)/bin/engines
+DOCKER      = github.com/moby/moby/v2
+
 # The version of RDD, and that of the Kubernetes in it for kubectl to report.
 VERSION    ?= $(shell git describe --tags --match 'v*' --dirty 2>/dev/null | sed 's/^v//' || true)
 KUBERNETES  = $(shell go list -m -f '{{.Version}}' k8s.io/kubernetes)
@@ -34,7 +39,7 @@ test: export CGO_ENABLED = 1
 # The compiler is quicker when it collects less garbage.
 lint cross: export GOGC = 400
 
-.PHONY: help build run test check lint generate check-generated bench cross clean
+.PHONY: help build run test engines check lint generate check-generated bench cross clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,8 +50,13 @@ build: ## Build the programs into bin/
 run: build ## Start an instance and show a container appear as an object
 	go run ./hack/run
 
-test: ## Run every test, with the race detector
+test: engines ## Run every test, with the race detector
 	$(GOTESTSUM) --format testname --format-hide-empty-pkg -- -race -timeout 30m ./...
+
+engines: ## Build the newest Docker engine into bin/engines/, for the tests
+	cd test/newestdocker && mkdir -p $(ENGINES) && \
+	  CGO_ENABLED=0 go build -ldflags '-s -w -X $(DOCKER)/dockerversion.Version='$$(go list -m -f '{{.Version}}' $(DOCKER)) -o $(ENGINES)/ $(DOCKER)/cmd/dockerd && \
+	  CGO_ENABLED=1 go build -ldflags '-s -w' -o $(ENGINES)/ github.com/opencontainers/runc
 
 check: lint check-generated test ## Everything that must hold before a commit
 

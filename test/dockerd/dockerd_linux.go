@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package dockerd runs real Docker engines for tests: Debian's docker.io, as
-// root, each in directories and on a socket of its own.
+// Package dockerd runs real engines with Docker's API for tests, as root, each
+// in directories and on a socket of its own: Debian's docker.io, the newest
+// Docker engine, and Podman.
 package dockerd
 
 import (
@@ -37,8 +38,10 @@ const (
 
 // Config says what kind of engine to run.
 type Config struct {
-	// Network gives containers a bridge with published ports. One engine at a
-	// time can have it.
+	// Program is the engine; Debian's dockerd where it is not set.
+	Program Program
+	// Network gives containers a bridge with published ports, in a network that
+	// is the engine's own: tests don't reach the ports.
 	Network bool
 	// TLS has the engine listen at [Engine.TLSEndpoint] too; nil for no.
 	TLS *TLS
@@ -62,19 +65,20 @@ type Engine struct {
 	dir    string
 	socket string
 	port   string // for TLS
+	room   *room  // nil for none
 	cmd    *exec.Cmd
 	exited chan struct{}
 }
 
-// Start runs an engine until the test ends. Where there is no dockerd, or no
-// right to run one, the test fails: it has nothing to test.
+// Start runs an engine until the test ends. Where its program is not there, or
+// no right to run it, the test fails: it has nothing to test.
 func Start(tb testing.TB, cfg Config) *Engine {
 	tb.Helper()
 	if os.Geteuid() != 0 {
 		tb.Fatal("a real Docker engine is needed, which only root can start: run the tests as root")
 	}
-	if _, err := exec.LookPath("dockerd"); err != nil {
-		tb.Fatal("a real Docker engine is needed: apt-get install docker.io containerd busybox-static")
+	if err := cfg.Program.installed(); err != nil {
+		tb.Fatalf("%s is needed: %v", cfg.Program, err)
 	}
 	dir, err := os.MkdirTemp("", "rdd-dockerd-") // short, for sockets
 	if err != nil {
@@ -88,6 +92,11 @@ func Start(tb testing.TB, cfg Config) *Engine {
 	tb.Cleanup(e.cleanup)
 	if cfg.TLS != nil {
 		e.port = e.freePort()
+	}
+	if cfg.Program != Debian || cfg.Network {
+		if e.room, err = enterRoom(); err != nil {
+			tb.Fatal(err)
+		}
 	}
 	e.Start()
 	e.importBusybox()
@@ -134,35 +143,42 @@ func (e *Engine) tlsArgs() []string {
 	return args
 }
 
+// Listen opens a port that the engine reaches at the listener's address.
+func (e *Engine) Listen() net.Listener {
+	e.tb.Helper()
+	listener, err := e.room.listen()
+	if err != nil {
+		e.tb.Fatal(err)
+	}
+	return listener
+}
+
 // Start starts the engine again after Kill or Stop, and waits until it answers.
 func (e *Engine) Start() {
 	e.tb.Helper()
+	if err := e.start(); err != nil {
+		e.tb.Fatal(err)
+	}
+}
+
+func (e *Engine) start() error {
 	// What a killed engine left. Its containerd died with it, and may stay a
 	// zombie for a while, which the next dockerd would take for alive.
 	_ = os.Remove(filepath.Join(e.dir, "pid"))
 	_ = os.Remove(filepath.Join(e.dir, "exec", "containerd", "containerd.pid"))
 	log, err := os.OpenFile(filepath.Join(e.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
-		e.tb.Fatal(err)
+		return err
 	}
 	defer func() { _ = log.Close() }()
-	args := []string{
-		"--data-root", filepath.Join(e.dir, "data"), "--exec-root", filepath.Join(e.dir, "exec"),
-		"--pidfile", filepath.Join(e.dir, "pid"), "-H", e.Endpoint(), "--config-file", filepath.Join(e.dir, "config.json"),
+	if e.cmd, err = e.command(); err != nil {
+		return err
 	}
-	args = append(args, e.tlsArgs()...)
-	if !e.cfg.Network {
-		args = append(args, "--bridge", "none", "--iptables=false", "--ip6tables=false")
-	}
-	if err := os.WriteFile(filepath.Join(e.dir, "config.json"), []byte("{}"), 0o600); err != nil {
-		e.tb.Fatal(err)
-	}
-	e.cmd = exec.CommandContext(context.Background(), "dockerd", args...)
 	e.cmd.Stdout, e.cmd.Stderr = log, log
 	// It dies with the test, however that ends.
 	e.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := e.cmd.Start(); err != nil {
-		e.tb.Fatal(err)
+		return err
 	}
 	e.exited = make(chan struct{})
 	go func(cmd *exec.Cmd, exited chan struct{}) {
@@ -171,16 +187,28 @@ func (e *Engine) Start() {
 	}(e.cmd, e.exited)
 	for deadline := time.Now().Add(startTimeout); ; time.Sleep(poll) {
 		if _, err := e.Client.Ping(context.Background(), client.PingOptions{}); err == nil {
-			return
+			return nil
 		}
-		select {
-		case <-e.exited:
-			e.tb.Fatalf("dockerd ended: %s", e.logTail())
-		default:
+		if e.ended() {
+			return fmt.Errorf("%s ended: %s", e.cfg.Program, e.logTail())
 		}
 		if time.Now().After(deadline) {
-			e.tb.Fatalf("dockerd does not answer: %s", e.logTail())
+			return fmt.Errorf("%s does not answer: %s", e.cfg.Program, e.logTail())
 		}
+	}
+}
+
+// ended reports whether the engine does not run, as it was killed, or never
+// did.
+func (e *Engine) ended() bool {
+	if e.exited == nil {
+		return true
+	}
+	select {
+	case <-e.exited:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -192,6 +220,9 @@ func (e *Engine) Kill() {
 
 // Stop ends the engine gently, with its containers.
 func (e *Engine) Stop() {
+	if e.ended() {
+		return
+	}
 	_ = e.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-e.exited:
@@ -252,6 +283,9 @@ func busyboxRoot() (io.Reader, error) {
 func (e *Engine) cleanup() {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
+	if e.ended() {
+		_ = e.start() // a killed engine's containers run on, and only it knows them
+	}
 	if list, err := e.Client.ContainerList(ctx, client.ContainerListOptions{All: true}); err == nil {
 		for _, c := range list.Items {
 			_, _ = e.Client.ContainerRemove(ctx, c.ID, client.ContainerRemoveOptions{Force: true})
@@ -260,7 +294,11 @@ func (e *Engine) cleanup() {
 	_ = e.Client.Close()
 	e.Stop()
 	e.killLeftovers()
+	e.room.leave()
 	e.unmountAll()
+	if e.cfg.Program == Podman {
+		removeControlGroups()
+	}
 	if err := os.RemoveAll(e.dir); err != nil {
 		e.tb.Errorf("the engine's directory is left behind: %v", err)
 	}

@@ -40,8 +40,3 @@ func newFake(t *testing.T, cfg fakedocker.Config) (fakeEngine, *client.Client) {
 	t.Cleanup(func() { _ = docker.Close() })
 	return fakeEngine{server, t}, docker
 }
-
-func TestFake(t *testing.T) {
-	engine, docker := newFake(t, fakedocker.Config{})
-	runSuite(t, engine, docker, features{})
-}

@@ -3,6 +3,7 @@
 package mirror_test
 
 import (
+	"net"
 	"strings"
 	"time"
 
@@ -59,10 +60,13 @@ func (e *env) imageWithTag(tag string) *containersv1alpha1.Image {
 	return nil
 }
 
+// registryReacher is an engine that reaches what listens beside it.
+type registryReacher interface{ Listen() net.Listener }
+
 // suitePulls pulls images from a registry: with a progress that is written
 // seldom, refused, cancelled, and begun again by another manager.
 func suitePulls(d *driver) {
-	images := registry.Start(d.t)
+	images := registry.Start(d.t, d.engine.(registryReacher).Listen())
 
 	d.t.Log("the image is mirrored when the request is complete, and the progress is written twice a second at most")
 	images.SetRate(512 << 10)

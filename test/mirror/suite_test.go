@@ -7,10 +7,13 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/test/fakedocker"
 )
 
 // engineUnderTest is an engine that the suite drives.
@@ -29,6 +32,38 @@ type features struct {
 	health bool
 	// processes really run and end.
 	processes bool
+	// update changes a container's restart policy.
+	update bool
+	// importEvents tell of an image that was imported. Without, it is mirrored
+	// at the next comparison.
+	importEvents bool
+	// platforms of an image are kept, and not only the engine's own.
+	platforms bool
+}
+
+// engineCase is an engine that the suite runs against.
+type engineCase struct {
+	name  string
+	start func(*testing.T) (engineUnderTest, *client.Client)
+	has   features
+}
+
+// TestEngines runs the suite against every engine.
+func TestEngines(t *testing.T) {
+	fake := engineCase{
+		name: "Fake",
+		start: func(t *testing.T) (engineUnderTest, *client.Client) {
+			return newFake(t, fakedocker.Config{})
+		},
+		// It runs nothing, so that nothing listens, is checked or ends.
+		has: features{update: true, importEvents: true},
+	}
+	for _, test := range append(realEngines(), fake) {
+		t.Run(test.name, func(t *testing.T) {
+			engine, docker := test.start(t)
+			runSuite(t, engine, docker, test.has)
+		})
+	}
 }
 
 const busyboxImage = "busybox:latest"
@@ -37,6 +72,7 @@ const busyboxImage = "busybox:latest"
 type driver struct {
 	*env
 	engine engineUnderTest
+	has    features
 }
 
 func (d *driver) run(name string, config container.Config, host container.HostConfig) string {
@@ -80,6 +116,8 @@ func runSuite(t *testing.T, engine engineUnderTest, docker *client.Client, has f
 		skip bool
 		run  func(*driver)
 	}{
+		{"Status", false, suiteStatus},
+		{"NotFound", false, suiteNotFound},
 		{"Lifecycle", false, suiteLifecycle},
 		{"Ports", !has.ports, suitePorts},
 		{"Labels", false, suiteLabels},
@@ -90,7 +128,11 @@ func runSuite(t *testing.T, engine engineUnderTest, docker *client.Client, has f
 		{"Exec", !has.processes, suiteExec},
 		{"Pulls", !has.processes, suitePulls},
 		{"Images", false, suiteImages},
+		{"Platforms", !has.platforms, suitePlatforms},
 		{"Volumes", false, suiteVolumes},
+		{"Deletions", false, suiteDeletions},
+		{"Comparisons", false, suiteComparisons},
+		{"KilledInTheMiddle", false, suiteKilledInTheMiddle},
 		{"EngineRestart", false, suiteEngineRestart},
 		{"StopAndStart", false, suiteStopAndStart},
 		{"ManagerRestart", false, suiteManagerRestart},
@@ -98,11 +140,14 @@ func runSuite(t *testing.T, engine engineUnderTest, docker *client.Client, has f
 		if test.skip {
 			continue
 		}
-		t.Run(test.name, func(t *testing.T) {
+		passed := t.Run(test.name, func(t *testing.T) {
 			inner := *e
 			inner.t = t
-			test.run(&driver{env: &inner, engine: engine})
+			test.run(&driver{env: &inner, engine: engine, has: has})
 		})
+		if !passed {
+			t.Fatalf("no more of the suite: %s may have left something behind", test.name)
+		}
 	}
 }
 
@@ -117,6 +162,15 @@ func (d *driver) removeContainer(id string) {
 func suiteLifecycle(d *driver) {
 	id := d.run("life", container.Config{}, container.HostConfig{RestartPolicy: container.RestartPolicy{Name: "on-failure", MaximumRetryCount: 3}})
 	seconds := 0
+	policy := func(name container.RestartPolicyMode) func(ctx context.Context) error {
+		return func(ctx context.Context) error {
+			if !d.has.update {
+				return nil
+			}
+			_, err := d.docker.ContainerUpdate(ctx, id, client.ContainerUpdateOptions{RestartPolicy: &container.RestartPolicy{Name: name}})
+			return err
+		}
+	}
 	steps := []func(ctx context.Context) error{
 		func(ctx context.Context) error {
 			_, err := d.docker.ContainerPause(ctx, id, client.ContainerPauseOptions{})
@@ -134,10 +188,7 @@ func suiteLifecycle(d *driver) {
 			_, err := d.docker.ContainerRestart(ctx, id, client.ContainerRestartOptions{Timeout: &seconds})
 			return err
 		},
-		func(ctx context.Context) error {
-			_, err := d.docker.ContainerUpdate(ctx, id, client.ContainerUpdateOptions{RestartPolicy: &container.RestartPolicy{Name: "always"}})
-			return err
-		},
+		policy("always"),
 		func(ctx context.Context) error {
 			_, err := d.docker.ContainerStop(ctx, id, client.ContainerStopOptions{Timeout: &seconds})
 			return err
@@ -146,10 +197,7 @@ func suiteLifecycle(d *driver) {
 			_, err := d.docker.ContainerStart(ctx, id, client.ContainerStartOptions{})
 			return err
 		},
-		func(ctx context.Context) error {
-			_, err := d.docker.ContainerUpdate(ctx, id, client.ContainerUpdateOptions{RestartPolicy: &container.RestartPolicy{Name: "no"}})
-			return err
-		},
+		policy("no"),
 		func(ctx context.Context) error {
 			_, err := d.docker.ContainerKill(ctx, id, client.ContainerKillOptions{Signal: "KILL"})
 			return err
@@ -163,9 +211,10 @@ func suiteLifecycle(d *driver) {
 
 func suitePorts(d *driver) {
 	web, dns := network.MustParsePort("80/tcp"), network.MustParsePort("53/udp")
-	loopback := netip.MustParseAddr("127.0.0.1")
+	// Two addresses: the newest engine does not start what has the same twice.
+	one, two := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.0.0.2")
 	id := d.run("ports", container.Config{ExposedPorts: network.PortSet{web: {}, dns: {}}}, container.HostConfig{
-		PortBindings: network.PortMap{web: {{HostIP: loopback}, {HostIP: loopback}}},
+		PortBindings: network.PortMap{web: {{HostIP: two}, {HostIP: one}}},
 	})
 	d.step(func(ctx context.Context) error {
 		_, err := d.docker.ContainerKill(ctx, id, client.ContainerKillOptions{Signal: "KILL"})
@@ -233,12 +282,24 @@ func suiteImages(d *driver) {
 	tag(busyboxImage, "registry.example.com:5000/some/where/two:v2")
 	remove("one:1")
 	other := d.engine.AnotherImage() // dangling
-	d.equal("moby")
+	d.importedEqual()
 	tag(other, "one:1")
 	tag(busyboxImage, "one:1") // takes the tag away from the other, which dangles again
 	tag(other, "one:1")        // and back
 	remove("one:1")            // the other is gone
 	remove("registry.example.com:5000/some/where/two:v2")
+}
+
+// importedEqual is equal after an import.
+func (d *driver) importedEqual() {
+	d.t.Helper()
+	ce := d.getEngine("moby")
+	if !d.has.importEvents {
+		period := ce.Resync()
+		d.setResync(ce, time.Second)
+		defer d.setResync(ce, period)
+	}
+	d.equal("moby")
 }
 
 func suiteVolumes(d *driver) {
@@ -263,7 +324,8 @@ func suiteVolumes(d *driver) {
 // their names and UIDs, and are equal afterwards.
 func suiteEngineRestart(d *driver) {
 	stays := d.createContainer("stays", container.Config{}, container.HostConfig{})
-	runs := d.run("runs", container.Config{}, container.HostConfig{})
+	now := 0 // the engine stops it when it starts again
+	runs := d.run("runs", container.Config{StopTimeout: &now}, container.HostConfig{})
 	before := d.versions()
 	ce := d.getEngine("moby")
 	d.engine.Restart(func() {

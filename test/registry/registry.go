@@ -6,6 +6,7 @@ package registry
 import (
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -32,12 +33,12 @@ type Registry struct {
 	rate int // guarded by mu; bytes a second of each layer; 0 for no limit
 }
 
-// Start runs an empty registry until the test ends.
-func Start(tb testing.TB) *Registry {
+// Start runs an empty registry on the listener until the test ends.
+func Start(tb testing.TB, listener net.Listener) *Registry {
 	tb.Helper()
 	r := &Registry{tb: tb}
 	blobs := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
-	r.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		r.mu.Lock()
 		rate := r.rate
 		r.mu.Unlock()
@@ -45,7 +46,9 @@ func Start(tb testing.TB) *Registry {
 			w = &slow{ResponseWriter: w, request: request, rate: rate}
 		}
 		blobs.ServeHTTP(w, request)
-	}))
+	})
+	r.server = &httptest.Server{Listener: listener, Config: &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}}
+	r.server.Start()
 	tb.Cleanup(func() {
 		r.server.CloseClientConnections()
 		r.server.Close()
@@ -86,10 +89,27 @@ func (r *Registry) Push(repository string, layers int, size int64) string {
 	if err != nil {
 		r.tb.Fatal(err)
 	}
-	if err := remote.Write(target, image); err != nil {
+	if err := remote.Write(target, image, remote.WithTransport(within{r.server.Config.Handler})); err != nil {
 		r.tb.Fatal(err)
 	}
 	return reference
+}
+
+// within asks a handler without a network: the registry's may be the engine's
+// own.
+type within struct{ handler http.Handler }
+
+// RoundTrip implements [http.RoundTripper].
+func (t within) RoundTrip(request *http.Request) (*http.Response, error) {
+	if request.Body == nil {
+		request = request.Clone(request.Context())
+		request.Body = http.NoBody
+	}
+	recorder := httptest.NewRecorder()
+	t.handler.ServeHTTP(recorder, request)
+	response := recorder.Result()
+	response.Request = request
+	return response, nil
 }
 
 // slow writes an answer at a limited rate.

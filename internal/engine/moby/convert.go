@@ -54,7 +54,7 @@ func setState(status *containersv1alpha1.ContainerStatus, state *container.State
 	if state == nil {
 		return
 	}
-	status.Status = containersv1alpha1.Phase(state.Status)
+	status.Status = phase(state.Status)
 	status.PID = int64(state.Pid)
 	status.ExitCode = int32(state.ExitCode)
 	status.Error = state.Error
@@ -159,7 +159,7 @@ func imageStatuses(i *image.InspectResponse) []containersv1alpha1.ImageStatus {
 		CreatedAt:    parseTime(i.Created),
 		Architecture: i.Architecture,
 		OS:           i.Os,
-		Size:         i.Size,
+		Size:         imageSize(i),
 	}
 	if i.Config != nil {
 		base.Labels = copyMap(i.Config.Labels)
@@ -174,6 +174,19 @@ func imageStatuses(i *image.InspectResponse) []containersv1alpha1.ImageStatus {
 		statuses[n].RepoTag = tag
 	}
 	return statuses
+}
+
+// imageSize returns the size that `docker images` shows: that of all platforms.
+// An inspection has that of the engine's own.
+func imageSize(i *image.InspectResponse) int64 {
+	if len(i.Manifests) == 0 {
+		return i.Size
+	}
+	var total int64
+	for _, manifest := range i.Manifests {
+		total += manifest.Size.Total
+	}
+	return total
 }
 
 // references returns the references sorted, without duplicates and without the

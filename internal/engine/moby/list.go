@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/docker/go-units"
@@ -91,7 +92,7 @@ func containerItem(summary *container.Summary) engine.Item {
 // times, only the text of `docker ps`; but where a container was restarted
 // since the last comparison, that text has a shorter time than the one known.
 func containerCurrent(summary *container.Summary, known *containersv1alpha1.ContainerStatus, now time.Time) bool {
-	return string(summary.State) == string(known.Status) &&
+	return phase(summary.State) == known.Status &&
 		slices.Contains(summary.Names, "/"+known.Name) &&
 		summary.ImageID == known.Image &&
 		maps.Equal(summary.Labels, known.Labels) &&
@@ -187,14 +188,14 @@ func durationFits(text string, since *metav1.Time, now time.Time) bool {
 
 func imageItem(summary *image.Summary) engine.Item {
 	tags := references(summary.RepoTags, noTag)
-	digests := references(summary.RepoDigests, noDigest)
 	return engine.Item{
 		Key:  engine.Key{Kind: engine.KindImage, ID: summary.ID},
 		Tags: tags,
 		Current: func(known engine.Object, _ time.Time) bool {
 			var knownTags []string
-			for _, status := range known.Images {
-				if !slices.Equal(status.RepoDigests, digests) {
+			for i := range known.Images {
+				status := &known.Images[i]
+				if !equalContent(summary, status) {
 					return false
 				}
 				if status.RepoTag != "" {
@@ -205,6 +206,29 @@ func imageItem(summary *image.Summary) engine.Item {
 			return len(known.Images) == max(1, len(tags)) && slices.Equal(knownTags, tags)
 		},
 	}
+}
+
+// equalContent compares an image but for its tags.
+func equalContent(summary *image.Summary, known *containersv1alpha1.ImageStatus) bool {
+	digests := references(summary.RepoDigests, noDigest)
+	if summary.Descriptor == nil {
+		return slices.Equal(known.RepoDigests, digests)
+	}
+	// An engine with containerd's image store lists the digest with one of the
+	// names only, and a platform comes and goes with no event.
+	return known.Size == summary.Size && slices.Equal(withoutNames(known.RepoDigests), withoutNames(digests))
+}
+
+// withoutNames returns what stands after the names in repository digests,
+// sorted and without duplicates.
+func withoutNames(digests []string) []string {
+	var bare []string
+	for _, digest := range digests {
+		_, after, _ := strings.Cut(digest, "@")
+		bare = append(bare, after)
+	}
+	slices.Sort(bare)
+	return slices.Compact(bare)
 }
 
 func volumeItem(v *volume.Volume) engine.Item {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/docker/go-units"
 	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/image"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
@@ -83,6 +85,30 @@ func TestContainerItem(t *testing.T) {
 			status := *known.DeepCopy()
 			test.change(&status)
 			if got := item.Current(engine.Object{Container: &status}, time.Now()); got != test.want {
+				t.Errorf("current: %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+// TestImageItem: an engine with containerd's image store lists one name of a
+// digest only, and its list is the only one to tell of platforms.
+func TestImageItem(t *testing.T) {
+	known := containersv1alpha1.ImageStatus{RepoTag: "a:1", RepoDigests: []string{"a@sha256:1", "b@sha256:1"}, Size: 10}
+	for name, test := range map[string]struct {
+		summary image.Summary
+		want    bool
+	}{
+		"the same":        {image.Summary{RepoDigests: known.RepoDigests, Size: 10}, true},
+		"a name less":     {image.Summary{RepoDigests: []string{"b@sha256:1"}, Size: 10}, false},
+		"one name listed": {image.Summary{RepoDigests: []string{"b@sha256:1"}, Size: 10, Descriptor: &ocispec.Descriptor{}}, true},
+		"another digest":  {image.Summary{RepoDigests: []string{"b@sha256:2"}, Size: 10, Descriptor: &ocispec.Descriptor{}}, false},
+		"a platform less": {image.Summary{RepoDigests: []string{"b@sha256:1"}, Size: 5, Descriptor: &ocispec.Descriptor{}}, false},
+		"an old engine's": {image.Summary{RepoDigests: known.RepoDigests, Size: 5}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			test.summary.ID, test.summary.RepoTags = "sha256:1", []string{"a:1"}
+			if got := imageItem(&test.summary).Current(engine.Object{Images: []containersv1alpha1.ImageStatus{known}}, time.Now()); got != test.want {
 				t.Errorf("current: %v, want %v", got, test.want)
 			}
 		})

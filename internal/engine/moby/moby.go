@@ -6,6 +6,7 @@ package moby
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/events"
 	"github.com/moby/moby/client"
+	"github.com/moby/moby/client/pkg/versions"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
@@ -95,17 +97,20 @@ func (e *Engine) Refresh() { e.transport.CloseIdleConnections() }
 func (e *Engine) Info(ctx context.Context) (engine.Info, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	result, err := e.client.Info(ctx, client.InfoOptions{})
-	if err != nil {
+	var answer []byte
+	if _, err := e.client.Info(context.WithValue(ctx, captureKey{}, &answer), client.InfoOptions{}); err != nil {
 		return engine.Info{}, translate(err)
 	}
-	info := result.Info
+	var info info
+	if err := json.Unmarshal(answer, &info); err != nil {
+		return engine.Info{}, fmt.Errorf("read what the engine is: %w", err)
+	}
 	clock, err := time.Parse(time.RFC3339Nano, info.SystemTime)
 	if err != nil {
 		clock = time.Now() // as good as any other
 	}
 	return engine.Info{
-		ID:           info.ID,
+		ID:           info.identity(),
 		Version:      info.ServerVersion,
 		APIVersion:   e.client.ClientVersion(),
 		OS:           info.OSType,
@@ -163,50 +168,6 @@ func (e *Engine) Watch(ctx context.Context, since time.Time, ready func(), sink 
 	}
 }
 
-// convertEvent tells which object a message is about. Many are about none: the
-// start of a health check is an event, and changes nothing.
-func convertEvent(m events.Message) (engine.Event, bool) {
-	event := engine.Event{At: messageTime(m)}
-	switch m.Type {
-	case events.ContainerEventType:
-		event.Key = engine.Key{Kind: engine.KindContainer, ID: m.Actor.ID}
-		event.Gone = m.Action == events.ActionDestroy || m.Action == events.ActionRemove
-		return event, changesContainer(m.Action)
-	case events.ImageEventType:
-		event.Key = engine.Key{Kind: engine.KindImage, ID: m.Actor.ID}
-		event.Gone = m.Action == events.ActionDelete
-		return event, m.Actor.ID != "" && m.Action != events.ActionPush && m.Action != events.ActionSave
-	case events.VolumeEventType:
-		event.Key = engine.Key{Kind: engine.KindVolume, ID: m.Actor.ID}
-		event.Gone = m.Action == events.ActionDestroy || m.Action == events.ActionRemove
-		return event, m.Actor.ID != "" && m.Action != events.ActionMount && m.Action != events.ActionUnmount
-	case events.NetworkEventType:
-		container := m.Actor.Attributes["container"]
-		event.Key = engine.Key{Kind: engine.KindContainer, ID: container}
-		return event, container != ""
-	}
-	return event, false
-}
-
-func changesContainer(action events.Action) bool {
-	switch action {
-	case events.ActionCreate, events.ActionStart, events.ActionRestart, events.ActionStop,
-		events.ActionPause, events.ActionUnPause, events.ActionUpdate, events.ActionRename,
-		events.ActionDie, events.ActionOOM, events.ActionDestroy, events.ActionRemove,
-		events.ActionHealthStatus, events.ActionHealthStatusRunning,
-		events.ActionHealthStatusHealthy, events.ActionHealthStatusUnhealthy:
-		return true
-	}
-	return false
-}
-
-func messageTime(m events.Message) time.Time {
-	if m.TimeNano == 0 {
-		return time.Unix(m.Time, 0)
-	}
-	return time.Unix(0, m.TimeNano)
-}
-
 // Inspect implements [engine.Engine].
 func (e *Engine) Inspect(ctx context.Context, key engine.Key) (engine.Object, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
@@ -225,7 +186,7 @@ func (e *Engine) Inspect(ctx context.Context, key engine.Key) (engine.Object, er
 		}
 		object.Container = containerStatus(&result.Container)
 	case engine.KindImage:
-		result, err := e.client.ImageInspect(ctx, key.ID)
+		result, err := e.client.ImageInspect(ctx, key.ID, e.imageOptions()...)
 		if err != nil {
 			return object, translate(err)
 		}
@@ -243,6 +204,17 @@ func (e *Engine) Inspect(ctx context.Context, key engine.Key) (engine.Object, er
 	return object, nil
 }
 
+// manifestsSince is the API's version in which an engine began to tell of the
+// platforms of an image, which containerd's image store keeps.
+const manifestsSince = "1.48"
+
+func (e *Engine) imageOptions() []client.ImageInspectOption {
+	if versions.LessThan(e.client.ClientVersion(), manifestsSince) {
+		return nil
+	}
+	return []client.ImageInspectOption{client.ImageInspectWithManifests(true)}
+}
+
 // translate gives an error of the client one of this project's kinds, and keeps
 // the engine's words.
 func translate(err error) error {
@@ -254,7 +226,7 @@ func translate(err error) error {
 		return err
 	case cerrdefs.IsNotFound(err):
 		// Whatever else answers at the endpoint may not know the path.
-		if strings.Contains(strings.ToLower(err.Error()), "no such ") {
+		if words := strings.ToLower(err.Error()); strings.Contains(words, "no such ") || strings.Contains(words, podmanNoImage) {
 			return fmt.Errorf("%w: %w", engine.ErrNotFound, err)
 		}
 		return err

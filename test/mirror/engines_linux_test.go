@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mirror_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"encoding/json"
+	"testing"
+
+	"github.com/moby/moby/client"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/test/dockerd"
+)
+
+// realEngine is a program of its own.
+type realEngine struct {
+	*dockerd.Engine
+	t *testing.T
+}
+
+func (r realEngine) Restart(between func()) {
+	r.Kill()
+	between()
+	r.Start()
+}
+
+func (r realEngine) AnotherImage() string {
+	r.t.Helper()
+	var archive bytes.Buffer
+	w := tar.NewWriter(&archive)
+	if err := w.WriteHeader(&tar.Header{Name: "a", Mode: 0o644}); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		r.t.Fatal(err)
+	}
+	result, err := r.Client.ImageImport(r.t.Context(), client.ImageImportSource{Source: &archive, SourceName: "-"}, "", client.ImageImportOptions{})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer func() { _ = result.Close() }()
+	var last struct{ Status string }
+	for decoder := json.NewDecoder(result); decoder.More(); {
+		if err := decoder.Decode(&last); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	return last.Status
+}
+
+// realEngines are those that the suite runs against.
+func realEngines() []engineCase {
+	return []engineCase{
+		{
+			name:  "Debian",
+			start: startReal(dockerd.Debian),
+			has: features{
+				ports: true, health: true, processes: true, update: true, importEvents: true,
+				platforms: false, // it has the image store from before containerd's
+			},
+		},
+		{
+			name:  "Newest",
+			start: startReal(dockerd.Newest),
+			has:   features{ports: true, health: true, processes: true, update: true, importEvents: true, platforms: true},
+		},
+		{
+			name:  "Podman",
+			start: startReal(dockerd.Podman),
+			has: features{
+				ports:        true,
+				health:       false, // systemd's timers make the checks, and the tests have no systemd
+				processes:    true,
+				update:       false, // Podman 4 has no such call
+				importEvents: false, // nor does it tell of images that come out of an archive
+				platforms:    false, // it keeps those of one platform
+			},
+		},
+	}
+}
+
+func startReal(program dockerd.Program) func(*testing.T) (engineUnderTest, *client.Client) {
+	return func(t *testing.T) (engineUnderTest, *client.Client) {
+		engine := dockerd.Start(t, dockerd.Config{Program: program, Network: true})
+		return realEngine{engine, t}, engine.Client
+	}
+}
