@@ -68,28 +68,28 @@ func (r *room) listen() (net.Listener, error) {
 	if r == nil {
 		return config.Listen(context.Background(), "tcp", "127.0.0.1:0")
 	}
-	network, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", r.holder.Process.Pid))
+	// A thread enters the room, and comes back: if it ended there, so would the
+	// programs that it has started (see Pdeathsig).
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	ours, err := os.Open("/proc/thread-self/ns/net")
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = network.Close() }()
-	type result struct {
-		listener net.Listener
-		err      error
+	defer func() { _ = ours.Close() }()
+	theirs, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", r.holder.Process.Pid))
+	if err != nil {
+		return nil, err
 	}
-	opened := make(chan result)
-	go func() {
-		// The thread is not given back: it ends with the goroutine, and with it
-		// its place in the room.
-		runtime.LockOSThread()
-		var it result
-		if it.err = unix.Setns(int(network.Fd()), unix.CLONE_NEWNET); it.err == nil {
-			it.listener, it.err = config.Listen(context.Background(), "tcp", "127.0.0.1:0")
-		}
-		opened <- it
-	}()
-	it := <-opened
-	return it.listener, it.err
+	defer func() { _ = theirs.Close() }()
+	if err := unix.Setns(int(theirs.Fd()), unix.CLONE_NEWNET); err != nil {
+		return nil, err
+	}
+	listener, err := config.Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err := unix.Setns(int(ours.Fd()), unix.CLONE_NEWNET); err != nil {
+		panic(err) // what the thread does next would be done in the wrong place
+	}
+	return listener, err
 }
 
 // leave gives the room up.

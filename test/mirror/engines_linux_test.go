@@ -56,14 +56,14 @@ func realEngines() []engineCase {
 			name:  "Debian",
 			start: startReal(dockerd.Debian),
 			has: features{
-				ports: true, health: true, processes: true, update: true, importEvents: true,
+				ports: true, health: true, processes: true, update: true, importEvents: true, pullProgress: true,
 				platforms: false, // it has the image store from before containerd's
 			},
 		},
 		{
 			name:  "Newest",
 			start: startReal(dockerd.Newest),
-			has:   features{ports: true, health: true, processes: true, update: true, importEvents: true, platforms: true},
+			has:   features{ports: true, health: true, processes: true, update: true, importEvents: true, platforms: true, pullProgress: true},
 		},
 		{
 			name:  "Podman",
@@ -75,6 +75,7 @@ func realEngines() []engineCase {
 				update:       false, // Podman 4 has no such call
 				importEvents: false, // nor does it tell of images that come out of an archive
 				platforms:    false, // it keeps those of one platform
+				pullProgress: false, // it names the layers only
 			},
 		},
 	}

@@ -69,8 +69,8 @@ func suitePulls(d *driver) {
 	images := registry.Start(d.t, d.engine.(registryReacher).Listen())
 
 	d.t.Log("the image is mirrored when the request is complete, and the progress is written twice a second at most")
-	images.SetRate(512 << 10)
-	reference := images.Push("team/app:v1", 3, 512<<10)
+	images.SetRate(2 << 20)
+	reference := images.Push("team/app:v1", 3, 4<<20)
 	request := d.pull("app", reference)
 	watcher, err := d.kube.Watch(d.t.Context(), &containersv1alpha1.ImagePullRequestList{}, ctrlclient.InNamespace(namespace))
 	d.must(err)
@@ -104,7 +104,7 @@ func suitePulls(d *driver) {
 	if most := 3 + int(2*time.Since(began).Seconds()); writes > most {
 		d.t.Errorf("%d writes in %s, at most %d are allowed", writes, time.Since(began), most)
 	}
-	if !midway {
+	if !midway && d.has.pullProgress {
 		d.t.Error("no progress was seen between the beginning and the end")
 	}
 	if p := request.Status.Progress; p == nil || p.Percent != 100 || p.CurrentBytes != p.TotalBytes {
@@ -120,15 +120,15 @@ func suitePulls(d *driver) {
 	}
 
 	d.t.Log("a request that is deleted pulls no more")
-	images.SetRate(8 << 10)
+	images.SetRate(4 << 10)
 	reference = images.Push("team/slow:v1", 1, 256<<10)
 	slow := d.pull("slow", reference)
-	d.waitPull(slow, "has begun", func() bool { return slow.Status.Progress != nil && slow.Status.Progress.CurrentBytes > 0 })
+	d.waitPull(slow, "has begun", func() bool { return slow.Status.StartedAt != nil })
 	d.must(d.kube.Delete(d.t.Context(), slow))
 
 	d.t.Log("what a manager left unfinished the next one begins again")
 	unfinished := d.pull("unfinished", reference)
-	d.waitPull(unfinished, "has begun", func() bool { return unfinished.Status.Progress != nil && unfinished.Status.Progress.CurrentBytes > 0 })
+	d.waitPull(unfinished, "has begun", func() bool { return unfinished.Status.StartedAt != nil })
 	d.stopManager()
 	images.SetRate(0)
 	if _, err := d.docker.ImageInspect(d.t.Context(), reference); err == nil {

@@ -95,11 +95,11 @@ func suiteLogs(d *driver) {
 		d.t.Errorf("read %q, want %q", got, written)
 	}
 	d.t.Log("a client that goes away ends the engine's call")
-	before := goroutines("stdcopy.StdCopy")
+	before := goroutines("moby.(*Engine).Logs.func1")
 	gone, _ := dialLogs(d.t, server, id, "follow=true&tail=0")
-	d.eventually("the log is read", func() (bool, string) { return goroutines("stdcopy.StdCopy") > before, "" })
+	d.eventually("the log is read", func() (bool, string) { return goroutines("moby.(*Engine).Logs.func1") > before, "" })
 	_ = gone.Close()
-	d.eventually("the log is read no more", func() (bool, string) { return goroutines("stdcopy.StdCopy") == before, "" })
+	d.eventually("the log is read no more", func() (bool, string) { return goroutines("moby.(*Engine).Logs.func1") == before, "" })
 
 	code, _, stderr := d.exec(server, id, false, "touch", "/go")
 	if code != 0 {

@@ -39,6 +39,8 @@ type features struct {
 	importEvents bool
 	// platforms of an image are kept, and not only the engine's own.
 	platforms bool
+	// pullProgress is told in bytes.
+	pullProgress bool
 }
 
 // engineCase is an engine that the suite runs against.

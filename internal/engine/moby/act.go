@@ -53,7 +53,12 @@ func (e *Engine) Act(ctx context.Context, key engine.Key, action containersv1alp
 	default:
 		return fmt.Errorf("%w: there is no action %q", engine.ErrRefused, action)
 	}
-	// Old engines answer what they refuse as if it were a fault of their own.
+	return refusal(err)
+}
+
+// refusal is translate for engines that answer what they refuse as if it were a
+// fault of their own: Docker's old ones and Podman.
+func refusal(err error) error {
 	if cerrdefs.IsInternal(err) {
 		return fmt.Errorf("%w: %w", engine.ErrRefused, err)
 	}

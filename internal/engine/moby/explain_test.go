@@ -72,7 +72,7 @@ func TestErrorsOfConnections(t *testing.T) {
 		"no socket":         {Config{Endpoint: "unix://" + missing}, []string{"unix://" + missing + ": no such socket"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := info(t, test.cfg)
+			err := infoError(t, test.cfg)
 			if (err == nil) != (test.want == nil) {
 				t.Fatalf("error: %v", err)
 			}
@@ -108,7 +108,7 @@ func TestClosesAfterEachAnswer(t *testing.T) {
 	server.Config.SetKeepAlivesEnabled(false)
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	if err := info(t, Config{Endpoint: "tcp://" + server.Listener.Addr().String(), Secret: material{"ca.crt": authority.Cert}}); err != nil {
+	if err := infoError(t, Config{Endpoint: "tcp://" + server.Listener.Addr().String(), Secret: material{"ca.crt": authority.Cert}}); err != nil {
 		t.Error(err)
 	}
 }
@@ -131,14 +131,14 @@ func TestRefusedClients(t *testing.T) {
 		{"ca.crt": authority.Cert, "tls.crt": stranger.Cert, "tls.key": stranger.Key},
 	} {
 		for range 50 {
-			err := info(t, Config{Endpoint: "tcp://" + address, Secret: secret})
+			err := infoError(t, Config{Endpoint: "tcp://" + address, Secret: secret})
 			if err == nil || !strings.Contains(err.Error(), "the engine refuses the client's certificate") {
 				t.Fatal(err)
 			}
 		}
 	}
 	good := authority.Client()
-	if err := info(t, Config{Endpoint: "tcp://" + address, Secret: material{"ca.crt": authority.Cert, "tls.crt": good.Cert, "tls.key": good.Key}}); err != nil {
+	if err := infoError(t, Config{Endpoint: "tcp://" + address, Secret: material{"ca.crt": authority.Cert, "tls.crt": good.Cert, "tls.key": good.Key}}); err != nil {
 		t.Error(err)
 	}
 }

@@ -68,8 +68,8 @@ func TestSSHCommandLine(t *testing.T) {
 	}
 }
 
-// info asks an engine at an endpoint who it is, and returns the error.
-func info(t *testing.T, cfg Config) error {
+// infoError asks an engine at an endpoint who it is, and returns the error.
+func infoError(t *testing.T, cfg Config) error {
 	t.Helper()
 	e, err := New(cfg)
 	if err != nil {

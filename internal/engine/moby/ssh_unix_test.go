@@ -107,7 +107,7 @@ func TestSSHHangs(t *testing.T) {
 
 func TestNoSSH(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	err := info(t, Config{Endpoint: "ssh://u@host"})
+	err := infoError(t, Config{Endpoint: "ssh://u@host"})
 	if err == nil || !strings.Contains(err.Error(), "the program ssh is needed, and is not in the PATH that rdd was started with") {
 		t.Error(err)
 	}

@@ -6,8 +6,10 @@ import (
 	"context"
 	"io"
 	"strconv"
+	"time"
 
 	"github.com/moby/moby/api/pkg/stdcopy"
+	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
@@ -17,23 +19,67 @@ import (
 func (e *Engine) Logs(ctx context.Context, key engine.Key, options engine.LogOptions) (io.ReadCloser, error) {
 	inspect, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	container, err := e.client.ContainerInspect(inspect, key.ID, client.ContainerInspectOptions{})
+	inspected, err := e.client.ContainerInspect(inspect, key.ID, client.ContainerInspectOptions{})
 	if err != nil {
 		return nil, translate(err)
 	}
-	logs, err := e.client.ContainerLogs(ctx, key.ID, client.ContainerLogsOptions{
-		ShowStdout: true,
-		ShowStderr: true,
-		Follow:     options.Follow,
-		Tail:       tail(options.Tail),
-	})
-	if err != nil {
-		return nil, translate(err)
+	// Podman answers when there is something to read, which may be never.
+	reader, writer := io.Pipe()
+	ctx, stop := context.WithCancel(ctx)
+	answered := make(chan error, 1)
+	go func() { // ends with ctx, and with its reader
+		logs, err := e.client.ContainerLogs(ctx, key.ID, client.ContainerLogsOptions{
+			ShowStdout: true,
+			ShowStderr: true,
+			Follow:     options.Follow,
+			Tail:       tail(options.Tail),
+		})
+		err = translate(err)
+		answered <- err
+		if err == nil {
+			err = merge(writer, logs, inspected.Container.Config)
+		}
+		_ = writer.CloseWithError(err)
+	}()
+	select {
+	case err = <-answered:
+		if err != nil {
+			stop()
+			return nil, err
+		}
+	case <-time.After(logGrace):
 	}
-	if config := container.Container.Config; config != nil && config.Tty {
-		return logs, nil
+	return logReader{reader, stop}, nil
+}
+
+// logGrace is how long a log may take to begin, before it is taken for one with
+// nothing in it yet.
+const logGrace = 200 * time.Millisecond
+
+// logReader ends the engine's call when it is closed.
+type logReader struct {
+	*io.PipeReader
+	stop context.CancelFunc
+}
+
+// Close implements [io.Closer].
+func (r logReader) Close() error {
+	r.stop()
+	return r.PipeReader.Close()
+}
+
+// merge writes a log in which frames of standard output and error take turns
+// (https://docs.docker.com/reference/api/engine/, "Attach to a container"). That
+// of a terminal has none.
+func merge(w io.Writer, logs io.ReadCloser, config *container.Config) error {
+	defer func() { _ = logs.Close() }()
+	var err error
+	if config != nil && config.Tty {
+		_, err = io.Copy(w, logs)
+	} else {
+		_, err = stdcopy.StdCopy(w, w, logs)
 	}
-	return merge(logs), nil
+	return err
 }
 
 func tail(lines int) string {
@@ -41,28 +87,6 @@ func tail(lines int) string {
 		return "all"
 	}
 	return strconv.Itoa(lines)
-}
-
-// merged reads a stream in which frames of standard output and error take turns
-// (https://docs.docker.com/reference/api/engine/, "Attach to a container").
-type merged struct {
-	*io.PipeReader
-	frames io.Closer
-}
-
-func merge(frames io.ReadCloser) io.ReadCloser {
-	r, w := io.Pipe()
-	go func() { // ends when frames is closed
-		_, err := stdcopy.StdCopy(w, w, frames)
-		_ = w.CloseWithError(err)
-	}()
-	return merged{r, frames}
-}
-
-// Close implements [io.Closer].
-func (m merged) Close() error {
-	_ = m.PipeReader.Close()
-	return m.frames.Close()
 }
 
 // Exec implements [engine.Execer].
@@ -77,7 +101,7 @@ func (e *Engine) Exec(ctx context.Context, key engine.Key, options engine.ExecOp
 		AttachStderr: !options.TTY,
 	})
 	if err != nil {
-		return nil, translate(err)
+		return nil, refusal(err)
 	}
 	return &process{client: e.client, hijack: e.hijack, id: created.ID, tty: options.TTY}, nil
 }
