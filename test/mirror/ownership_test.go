@@ -96,7 +96,9 @@ func (f *foreigners) check(when string) {
 // calls counts what was asked of an engine that could change it.
 func calls(engine *fakedocker.Server) map[string]int {
 	asked := engine.Requests()
-	maps.DeleteFunc(asked, func(route string, _ int) bool { return strings.HasPrefix(route, "GET ") || strings.HasPrefix(route, "HEAD ") })
+	maps.DeleteFunc(asked, func(route string, _ int) bool {
+		return strings.HasPrefix(route, "GET ") || strings.HasPrefix(route, "HEAD ")
+	})
 	return asked
 }
 
