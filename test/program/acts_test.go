@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -58,7 +59,8 @@ func actThroughKills(t *testing.T, endpoint string, docker *client.Client, conta
 	counts := countEvents(t, docker)
 	h := newHome(t)
 	h.ok("set", "running=true", "containerEngine.endpoint="+endpoint)
-	asker := &asker{h: h, client: h.quickClient()}
+	asker := &asker{h: h}
+	asker.connect()
 	var plans []*plan
 	for _, id := range containers {
 		plans = append(plans, &plan{id: id, phase: containersv1alpha1.PhaseRunning, want: map[string]int{}})
@@ -77,6 +79,7 @@ func actThroughKills(t *testing.T, endpoint string, docker *client.Client, conta
 		_ = process.Kill()
 		h.kill()
 		h.ok("service", "start")
+		asker.connect()
 		asking.Wait()
 	}
 	h.eventually("all is removed", func() (bool, string) {
@@ -146,7 +149,12 @@ func (h *home) quickClient() ctrlclient.WithWatch {
 // asker asks for acts through the API server, whether it is there or not.
 type asker struct {
 	h      *home
-	client ctrlclient.Client
+	client atomic.Pointer[ctrlclient.WithWatch] // of the daemon that was started last: its port may be another one
+}
+
+func (a *asker) connect() {
+	c := a.h.quickClient()
+	a.client.Store(&c)
 }
 
 // mark is an annotation with the step that was asked for last: it tells whether
@@ -165,7 +173,8 @@ func (a *asker) ask(p *plan, step int) {
 	state := ""
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		ctx, cancel := context.WithTimeout(a.h.t.Context(), 5*time.Second)
-		err := a.client.Get(ctx, ctrlclient.ObjectKeyFromObject(m), m)
+		client := *a.client.Load()
+		err := client.Get(ctx, ctrlclient.ObjectKeyFromObject(m), m)
 		switch {
 		case apierrors.IsNotFound(err) && p.act == "":
 			cancel()
@@ -173,7 +182,7 @@ func (a *asker) ask(p *plan, step int) {
 		case err != nil:
 			state = err.Error()
 		case p.act == "" && m.DeletionTimestamp == nil:
-			_ = a.client.Delete(ctx, m)
+			_ = client.Delete(ctx, m)
 		case p.act == "":
 			state = "it is being deleted"
 		case m.Annotations[mark] != strconv.Itoa(step):
@@ -181,7 +190,7 @@ func (a *asker) ask(p *plan, step int) {
 				state = "the API server took it, and has it no more"
 				break
 			}
-			asked = a.client.Patch(ctx, m, ctrlclient.RawPatch(types.MergePatchType, []byte(text))) == nil
+			asked = client.Patch(ctx, m, ctrlclient.RawPatch(types.MergePatchType, []byte(text))) == nil
 		default:
 			last := m.Status.LastAction
 			done := m.Annotations[containersv1alpha1.ActionAnnotation] == "" && (m.Spec.State == "" || m.Status.ObservedGeneration >= m.Generation)

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -49,11 +50,12 @@ func TestSoak(t *testing.T) {
 	r := random(t)
 	h := newHome(t)
 	h.ok("service", "start")
-	s := &soak{h: h, kube: h.quickClient(), engines: []*soaked{soakDockerd(t), soakFake(t, "one"), soakFake(t, "two")}}
+	s := &soak{h: h, engines: []*soaked{soakDockerd(t), soakFake(t, "one"), soakFake(t, "two")}}
+	s.connect()
 	for _, e := range s.engines {
 		ce := &containersv1alpha1.ContainerEngine{ObjectMeta: metav1.ObjectMeta{Name: e.name, Namespace: namespace}}
 		ce.Spec = containersv1alpha1.ContainerEngineSpec{Type: containersv1alpha1.EngineMoby, Endpoint: e.endpoint, ResyncPeriod: &metav1.Duration{Duration: soakResync}}
-		if err := s.kube.Create(t.Context(), ce); err != nil {
+		if err := s.kube().Create(t.Context(), ce); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -63,8 +65,18 @@ func TestSoak(t *testing.T) {
 
 type soak struct {
 	h       *home
-	kube    ctrlclient.Client
+	clients atomic.Pointer[ctrlclient.WithWatch]
 	engines []*soaked
+}
+
+// kube returns the client of the daemon that was started last: its port may be
+// another one.
+func (s *soak) kube() ctrlclient.Client { return *s.clients.Load() }
+
+// connect makes that client.
+func (s *soak) connect() {
+	c := s.h.quickClient()
+	s.clients.Store(&c)
 }
 
 func soakDockerd(t *testing.T) *soaked {
@@ -150,6 +162,7 @@ func (s *soak) run(r *rand.Rand, length time.Duration) {
 		if i := r.IntN(5 * len(s.engines)); i == 0 {
 			s.h.kill()
 			s.h.ok("service", "start")
+			s.connect()
 		} else {
 			s.engines[i%len(s.engines)].fault(r)
 		}
@@ -210,7 +223,7 @@ func (s *soak) kubeSide(ctx context.Context, r *rand.Rand, e *soaked) {
 	}
 	object := objects[r.IntN(len(objects))]
 	merge := func(text string) {
-		_ = s.kube.Patch(ctx, object, ctrlclient.RawPatch("application/merge-patch+json", []byte(text)))
+		_ = s.kube().Patch(ctx, object, ctrlclient.RawPatch("application/merge-patch+json", []byte(text)))
 	}
 	image, isImage := object.(*containersv1alpha1.Image)
 	_, isContainer := object.(*containersv1alpha1.Container)
@@ -218,7 +231,7 @@ func (s *soak) kubeSide(ctx context.Context, r *rand.Rand, e *soaked) {
 	case n == 0:
 		merge(fmt.Sprintf(`{"metadata":{"labels":{"test/soak":"%d"}}}`, r.IntN(100)))
 	case n == 1 && (!isImage || image.Status.RepoTag != dockerd.Image):
-		_ = s.kube.Delete(ctx, object)
+		_ = s.kube().Delete(ctx, object)
 	case n < 5 && isContainer:
 		actions := []containersv1alpha1.Action{containersv1alpha1.ActionStart, containersv1alpha1.ActionStop, containersv1alpha1.ActionPause,
 			containersv1alpha1.ActionUnpause, containersv1alpha1.ActionRestart}
@@ -233,7 +246,7 @@ func (s *soak) kubeSide(ctx context.Context, r *rand.Rand, e *soaked) {
 func (s *soak) mirrors(ctx context.Context, e *soaked) ([]ctrlclient.Object, error) {
 	var objects []ctrlclient.Object
 	for _, list := range []ctrlclient.ObjectList{&containersv1alpha1.ContainerList{}, &containersv1alpha1.ImageList{}, &containersv1alpha1.VolumeList{}} {
-		if err := s.kube.List(ctx, list, ctrlclient.InNamespace(namespace), ctrlclient.MatchingLabels{containersv1alpha1.EngineLabel: e.name}); err != nil {
+		if err := s.kube().List(ctx, list, ctrlclient.InNamespace(namespace), ctrlclient.MatchingLabels{containersv1alpha1.EngineLabel: e.name}); err != nil {
 			return nil, err
 		}
 		_ = apimeta.EachListItem(list, func(object runtime.Object) error {
@@ -272,13 +285,13 @@ func (s *soak) settled(e *soaked) (bool, string) {
 	ctx, cancel := context.WithTimeout(s.h.t.Context(), 30*time.Second)
 	defer cancel()
 	ce := &containersv1alpha1.ContainerEngine{}
-	if err := s.kube.Get(ctx, ctrlclient.ObjectKey{Namespace: namespace, Name: e.name}, ce); err != nil {
+	if err := s.kube().Get(ctx, ctrlclient.ObjectKey{Namespace: namespace, Name: e.name}, ce); err != nil {
 		return false, err.Error()
 	}
 	if ready := apimeta.FindStatusCondition(ce.Status.Conditions, containersv1alpha1.ConditionReady); len(ce.Status.Conditions) != 1 || ready == nil || ready.Message != "connected" {
 		return false, fmt.Sprint(ce.Status.Conditions)
 	}
-	diff, err := compare.Diff(ctx, e.docker, s.kube, namespace, e.name)
+	diff, err := compare.Diff(ctx, e.docker, s.kube(), namespace, e.name)
 	if err != nil || diff != "" {
 		return false, fmt.Sprint(err, "(-engine +mirror)\n", diff)
 	}
