@@ -104,7 +104,7 @@ func (s *Session) write(ctx context.Context, key engine.Key, have, want []client
 		case i < 0:
 			err = s.create(ctx, w)
 		case have[i].GetDeletionTimestamp() != nil:
-			err = s.delete(ctx, key, have[i])
+			err = s.delete(ctx, key, have[i], w)
 		default:
 			err = s.update(ctx, have[i], w)
 		}

@@ -3,7 +3,9 @@
 package mirror_test
 
 import (
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -42,10 +44,37 @@ func TestWishForWhatChangedMeanwhile(t *testing.T) {
 	}
 }
 
-// heldAnswer holds the answer to the next write of the status of one object.
+// TestDeletedBeforeItsStatusIsWritten: of an image with two tags the mirror of one
+// is deleted as soon as it is there. That tag goes, and nothing else.
+func TestDeletedBeforeItsStatusIsWritten(t *testing.T) {
+	engine, docker := newFake(t, fakedocker.Config{})
+	held := &heldAnswer{held: make(chan struct{}), goOn: make(chan struct{})}
+	e := newEnvWith(t, docker, engine.Endpoint(), func(config *rest.Config) { config.Wrap(held.wrap) })
+	e.connect("moby")
+	e.equal("moby")
+	images := "images"
+	held.of.Store(&images)
+	_, err := docker.ImageTag(t.Context(), client.ImageTagOptions{Source: busyboxImage, Target: "second:1"})
+	e.must(err)
+	<-held.held // it is made, and says nothing yet
+	inspected, err := docker.ImageInspect(t.Context(), busyboxImage)
+	e.must(err)
+	m := &containersv1alpha1.Image{}
+	m.Name, m.Namespace = containersv1alpha1.ImageName("moby", inspected.ID, "second:1"), namespace
+	e.must(e.kube.Delete(t.Context(), m))
+	close(held.goOn)
+	e.eventually("the tag is gone", func() (bool, string) {
+		now, err := docker.ImageInspect(t.Context(), busyboxImage)
+		return err == nil && slices.Equal(now.RepoTags, []string{busyboxImage}), fmt.Sprint(now.RepoTags, err)
+	})
+	e.equal("moby")
+}
+
+// heldAnswer holds the answer to the next write of the status of one object, or
+// to the next creation of one of a kind.
 type heldAnswer struct {
-	of   atomic.Pointer[string]
-	held chan struct{} // closed when it is held
+	of   atomic.Pointer[string] // the object's name, or the plural of the kind
+	held chan struct{}          // closed when it is held
 	goOn chan struct{}
 }
 
@@ -53,7 +82,9 @@ func (h *heldAnswer) wrap(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(request *http.Request) (*http.Response, error) {
 		response, err := next.RoundTrip(request)
 		id := h.of.Load()
-		if request.Method == http.MethodPut && id != nil && strings.HasSuffix(request.URL.Path, "/"+*id+"/status") && h.of.CompareAndSwap(id, nil) {
+		path := request.Method + " " + request.URL.Path
+		if id != nil && (strings.HasPrefix(path, "PUT ") && strings.HasSuffix(path, "/"+*id+"/status") ||
+			strings.HasPrefix(path, "POST ") && strings.HasSuffix(path, "/"+*id)) && h.of.CompareAndSwap(id, nil) {
 			close(h.held)
 			<-h.goOn
 		}
