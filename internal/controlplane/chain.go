@@ -13,12 +13,16 @@ import (
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apiextensionsserver "k8s.io/apiextensions-apiserver/pkg/apiserver"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/sets"
 	apimachineryversion "k8s.io/apimachinery/pkg/version"
 	"k8s.io/apiserver/pkg/admission"
 	"k8s.io/apiserver/pkg/endpoints/discovery/aggregated"
+	genericapifilters "k8s.io/apiserver/pkg/endpoints/filters"
+	"k8s.io/apiserver/pkg/endpoints/handlers/responsewriters"
 	openapinamer "k8s.io/apiserver/pkg/endpoints/openapi"
 	"k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/apiserver/pkg/features"
@@ -202,8 +206,20 @@ func (c *chain) makeCustom(Config) error {
 		},
 	}
 	var err error
-	c.custom, err = config.Complete().New(genericapiserver.NewEmptyDelegate())
+	c.custom, err = config.Complete().New(genericapiserver.NewEmptyDelegateWithCustomHandler(http.HandlerFunc(unknownPath)))
 	return err
+}
+
+// unknownPath answers what no server knows. As long as the definitions are not
+// read that is no proof that something is not there, and a client that took it
+// for one would give up what it watches over.
+func unknownPath(w http.ResponseWriter, r *http.Request) {
+	if genericapifilters.NoMuxAndDiscoveryIncompleteKey(r.Context()) {
+		http.NotFound(w, r)
+		return
+	}
+	err := apierrors.NewServiceUnavailable("the API server is starting")
+	responsewriters.ErrorNegotiated(err, apiextensionsserver.Codecs, schema.GroupVersion{}, w, r)
 }
 
 // makeFront makes the server that requests reach first.

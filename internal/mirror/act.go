@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -66,6 +67,18 @@ func wishOf(m *containersv1alpha1.Container, phase containersv1alpha1.Phase) *wi
 	return w
 }
 
+// in reports whether a container's mirrors have the wish.
+func (w *wish) in(mirrors []client.Object) bool {
+	return slices.ContainsFunc(mirrors, func(obj client.Object) bool {
+		m, ok := obj.(*containersv1alpha1.Container)
+		if !ok {
+			return false
+		}
+		other := wishOf(m, m.Status.Status)
+		return other != nil && other.generation == w.generation && (w.generation != 0 || other.action == w.action)
+	})
+}
+
 // act is a wish that is being fulfilled, or was tried.
 type act struct {
 	wish
@@ -101,6 +114,16 @@ func (a *acts) forget(key engine.Key) {
 	delete(a.list, key)
 }
 
+// forgetEnded forgets what was done to a container that is no more. What is
+// under way ends first, and queues the container again.
+func (a *acts) forgetEnded(key engine.Key) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if current := a.list[key]; current != nil && !current.completed.IsZero() {
+		delete(a.list, key)
+	}
+}
+
 // put notes an act.
 func (a *acts) put(key engine.Key, next *act) {
 	a.mu.Lock()
@@ -112,8 +135,10 @@ func (a *acts) put(key engine.Key, next *act) {
 }
 
 // act does what a Container asks for, and tells what came of it. phase is how
-// the container is.
-func (s *Session) act(ctx context.Context, key engine.Key, phase containersv1alpha1.Phase) error {
+// the container is, and before are its mirrors as they were when the engine was
+// asked for it: a wish that came later may be for a container that has changed
+// since, and is not fulfilled by what it was like before.
+func (s *Session) act(ctx context.Context, key engine.Key, phase containersv1alpha1.Phase, before []client.Object) error {
 	mirrors := s.table.of(key)
 	if len(mirrors) != 1 || mirrors[0].GetDeletionTimestamp() != nil {
 		return nil
@@ -131,6 +156,10 @@ func (s *Session) act(ctx context.Context, key engine.Key, phase containersv1alp
 		current = &act{wish: *w, observed: s.clock.Now()}
 		if !w.fulfilled {
 			s.startAct(ctx, key, *current)
+			return nil
+		}
+		if !w.in(before) {
+			s.queue.Add(key)
 			return nil
 		}
 		current.completed = current.observed

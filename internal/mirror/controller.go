@@ -140,8 +140,12 @@ func (r *reconciler) Start(ctx context.Context) error {
 // Reconcile implements [reconcile.Reconciler].
 func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (_ reconcile.Result, err error) {
 	var e containersv1alpha1.ContainerEngine
-	if err := r.client.Get(ctx, request.NamespacedName, &e); err != nil {
-		return reconcile.Result{}, client.IgnoreNotFound(err)
+	found := r.client.Get(ctx, request.NamespacedName, &e)
+	if client.IgnoreNotFound(found) != nil {
+		return reconcile.Result{}, found
+	}
+	if done, err := r.forgetOthers(ctx, request.NamespacedName, e.UID); err != nil || !done || found != nil {
+		return reconcile.Result{}, err // the end of the removal wakes this
 	}
 	// It goes when the mirrors have.
 	if err := finalizer.Ensure(ctx, r.client, &e, finalizer.Cleanup); err != nil {

@@ -18,9 +18,10 @@ import (
 )
 
 // delete deals with a mirror that somebody deleted while the engine still has
-// what it stands for: the engine is to remove it. The mirror goes when a later
-// sync finds that the engine has.
-func (s *Session) delete(ctx context.Context, key engine.Key, have client.Object) error {
+// what it stands for, which want says: the engine is to remove it. The mirror goes
+// when a later sync finds that the engine has. What have says may be nothing yet:
+// it may be deleted before its status was written.
+func (s *Session) delete(ctx context.Context, key engine.Key, have, want client.Object) error {
 	if key.Kind == engine.KindNamespace {
 		return s.namespaces.release(ctx, key, have)
 	}
@@ -28,9 +29,9 @@ func (s *Session) delete(ctx context.Context, key engine.Key, have client.Object
 	if err != nil || !meant {
 		return err
 	}
-	err = s.engine.Remove(ctx, key, tagOf(have))
+	err = s.engine.Remove(ctx, key, tagOf(want))
 	if errors.Is(err, engine.ErrRefused) {
-		return errors.Join(err, s.showRefusal(ctx, have, err))
+		return errors.Join(err, s.showRefusal(ctx, have, want, err))
 	}
 	if err != nil && !errors.Is(err, engine.ErrNotFound) {
 		return fmt.Errorf("remove %s %s: %w", key.Kind, key.ID, err)
@@ -63,20 +64,26 @@ func (s *Session) deletionIsMeant(ctx context.Context) (bool, error) {
 	return namespace.DeletionTimestamp == nil, nil
 }
 
-// showRefusal puts the engine's words on the mirror that it refuses to remove.
-func (s *Session) showRefusal(ctx context.Context, have client.Object, refusal error) error {
-	updated := have.DeepCopyObject().(client.Object)
-	conditions := conditionsOf(updated)
-	if !apimeta.SetStatusCondition(conditions, metav1.Condition{
+// showRefusal puts the engine's words on the mirror that it refuses to remove,
+// which goes on to be what want says.
+func (s *Session) showRefusal(ctx context.Context, have, want client.Object, refusal error) error {
+	updated := withStatus(have, want, s.clock.Now())
+	same := updated == nil
+	if same {
+		updated = have.DeepCopyObject().(client.Object)
+	}
+	news := apimeta.SetStatusCondition(conditionsOf(updated), metav1.Condition{
 		Type:               containersv1alpha1.ConditionDeleting,
 		Status:             metav1.ConditionFalse,
 		Reason:             "Refused",
 		Message:            refusal.Error(),
 		LastTransitionTime: metav1.NewTime(s.clock.Now()),
-	}) {
+	})
+	if news {
+		s.events.Event(have, corev1.EventTypeWarning, "DeletionRefused", refusal.Error())
+	} else if same {
 		return nil // it says so already
 	}
-	s.events.Event(have, corev1.EventTypeWarning, "DeletionRefused", refusal.Error())
 	if err := s.client.Status().Update(ctx, updated); err != nil {
 		return err
 	}

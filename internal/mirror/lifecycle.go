@@ -6,6 +6,8 @@ import (
 	"context"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -17,6 +19,7 @@ import (
 // running is what is under way for one ContainerEngine: a session, or the
 // removal of the mirrors.
 type running struct {
+	owner    owner
 	endpoint string
 	secret   string // the name of the one that the spec names; empty for none
 	resync   time.Duration
@@ -119,7 +122,7 @@ func (r *reconciler) begin(e *containersv1alpha1.ContainerEngine) *running {
 	if r.stopped {
 		return nil
 	}
-	run := &running{endpoint: e.Spec.Endpoint, secret: e.SecretName(), resync: e.Resync()}
+	run := &running{owner: newOwner(e), endpoint: e.Spec.Endpoint, secret: e.SecretName(), resync: e.Resync()}
 	r.sessions[e.UID] = run
 	secret := r.secretOf(e)
 	var connection engine.Engine
@@ -213,12 +216,53 @@ func (r *reconciler) startPurge(ctx context.Context, e *containersv1alpha1.Conta
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	p := &purgeProcess{cancel: cancel, done: make(chan struct{})}
-	r.sessions[e.UID] = &running{purge: p}
-	wake := r.wake(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(e)})
 	o := newOwner(e)
+	r.sessions[e.UID] = &running{owner: o, purge: p}
+	wake := r.wake(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(e)})
 	go func() {
 		defer wake()
 		defer close(p.done)
 		p.err = purge(ctx, r.client, r.reader, o)
 	}()
+}
+
+// forgetOthers ends what runs for ContainerEngines that had the name and are
+// gone, other than by [reconciler.stop]: somebody took their finalizers away.
+// It reports whether their mirrors are gone too. uid is the one that has the
+// name now, empty for none.
+func (r *reconciler) forgetOthers(ctx context.Context, name types.NamespacedName, uid types.UID) (bool, error) {
+	all := true
+	for _, o := range r.owners(name) {
+		if o.reference.UID == uid {
+			continue
+		}
+		gone := &containersv1alpha1.ContainerEngine{ObjectMeta: metav1.ObjectMeta{Name: o.name, Namespace: o.namespace, UID: o.reference.UID}}
+		done, err := r.purged(ctx, gone)
+		if err != nil {
+			r.mu.Lock()
+			r.sessions[gone.UID] = &running{owner: o} // to be known when it is tried again
+			r.mu.Unlock()
+			return false, err
+		}
+		if !done {
+			all = false
+			continue
+		}
+		r.end(gone)
+		r.metrics.forget(o.String())
+	}
+	return all, nil
+}
+
+// owners returns the ContainerEngines of a name for which something runs.
+func (r *reconciler) owners(name types.NamespacedName) []owner {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var owners []owner
+	for _, run := range r.sessions {
+		if run.owner.name == name.Name && run.owner.namespace == name.Namespace {
+			owners = append(owners, run.owner)
+		}
+	}
+	return owners
 }

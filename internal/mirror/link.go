@@ -58,6 +58,13 @@ func (r *removals) add(key engine.Key) {
 	r.keys[key] = struct{}{}
 }
 
+func (r *removals) has(key engine.Key) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, ok := r.keys[key]
+	return ok
+}
+
 // take reports whether key is among them, and forgets it.
 func (r *removals) take(key engine.Key) bool {
 	r.mu.Lock()

@@ -90,9 +90,10 @@ func (o owner) meta(name, id string) metav1.ObjectMeta {
 		Labels:          map[string]string{containersv1alpha1.EngineLabel: o.name},
 		OwnerReferences: []metav1.OwnerReference{o.reference},
 		Finalizers:      []string{containersv1alpha1.MirrorFinalizer},
+		Annotations:     map[string]string{containersv1alpha1.OwnerAnnotation: string(o.reference.UID)},
 	}
 	if id != name {
-		m.Annotations = map[string]string{containersv1alpha1.IDAnnotation: id}
+		m.Annotations[containersv1alpha1.IDAnnotation] = id
 	}
 	return m
 }

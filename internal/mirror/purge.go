@@ -41,11 +41,12 @@ func purge(ctx context.Context, c client.Client, reader client.Reader, o owner) 
 	return errors.Join(failures...)
 }
 
-// orphaned reports whether an object is a mirror whose ContainerEngine was
-// deleted with the wish to keep what it owns. Mirrors can't outlive it: nobody
-// would keep them true.
-func orphaned(obj client.Object) bool {
-	return len(obj.GetOwnerReferences()) == 0 && controllerutil.ContainsFinalizer(obj, containersv1alpha1.MirrorFinalizer)
+// orphaned reports whether an object is a mirror of an owner that was deleted
+// with the wish to keep what it owns. Mirrors can't outlive it: nobody would
+// keep them true. The annotation tells them from what a person made.
+func (o owner) orphaned(obj client.Object) bool {
+	return len(obj.GetOwnerReferences()) == 0 && controllerutil.ContainsFinalizer(obj, containersv1alpha1.MirrorFinalizer) &&
+		obj.GetAnnotations()[containersv1alpha1.OwnerAnnotation] == string(o.reference.UID)
 }
 
 func purgeList(ctx context.Context, c client.Client, o owner, list client.ObjectList) error {
@@ -56,7 +57,7 @@ func purgeList(ctx context.Context, c client.Client, o owner, list client.Object
 	var group errgroup.Group // one failure does not stop the others
 	group.SetLimit(purgeWorkers)
 	for _, object := range objects {
-		if m, ok := object.(client.Object); ok && (o.owns(m) || orphaned(m)) {
+		if m, ok := object.(client.Object); ok && (o.owns(m) || o.orphaned(m)) {
 			group.Go(func() error { return release(ctx, c, m) })
 		}
 	}

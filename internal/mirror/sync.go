@@ -30,18 +30,21 @@ func (s *Session) sync(ctx context.Context, key engine.Key) error {
 	if s.namespaces.isReleased(key) {
 		return nil
 	}
-	seen := s.link.number()
+	seen, asked, told := s.link.number(), s.table.of(key), s.removals.has(key)
 	object, err := s.engine.Inspect(ctx, key)
 	switch {
 	case errors.Is(err, engine.ErrNotFound):
 		if err := s.verifyGone(ctx, key, seen); err != nil {
 			return err
 		}
+		s.acts.forgetEnded(key)
 	case err != nil:
 		return fmt.Errorf("inspect %s %s: %w", key.Kind, key.ID, err)
 	case object.Key != key: // an image that was asked for by reference
 		s.queue.Add(object.Key)
 		return nil
+	case told: // and made again since
+		s.removals.take(key)
 	}
 	namespace, err := s.namespaces.name(ctx, namespaceOf(object))
 	if err != nil {
@@ -52,7 +55,7 @@ func (s *Session) sync(ctx context.Context, key engine.Key) error {
 		return err
 	}
 	if object.Container != nil {
-		return s.act(ctx, key, object.Container.Status)
+		return s.act(ctx, key, object.Container.Status, asked)
 	}
 	if key.Kind == engine.KindImage {
 		for _, rival := range s.table.rivals(key, tagsOf(want)) {
@@ -101,7 +104,7 @@ func (s *Session) write(ctx context.Context, key engine.Key, have, want []client
 		case i < 0:
 			err = s.create(ctx, w)
 		case have[i].GetDeletionTimestamp() != nil:
-			err = s.delete(ctx, key, have[i])
+			err = s.delete(ctx, key, have[i], w)
 		default:
 			err = s.update(ctx, have[i], w)
 		}
@@ -145,6 +148,10 @@ func (s *Session) adopt(ctx context.Context, want client.Object) error {
 		return errForeign
 	}
 	s.table.watched(have)
+	if have.GetDeletionTimestamp() != nil {
+		s.queue.Add(keyOf(have)) // it is known now, and its deletion acts
+		return nil
+	}
 	return s.update(ctx, have, want)
 }
 

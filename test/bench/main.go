@@ -64,7 +64,7 @@ func run(ctx context.Context, o options) error {
 	r := &report{Machine: machine(), Commit: commit(ctx), Time: time.Now().UTC()}
 	fmt.Printf("%s, commit %s\n\n", r.Machine, r.Commit)
 	for _, measure := range []func(context.Context, options, *report) error{
-		size, starts, commands, atRest, thousand, large,
+		size, starts, commands, atRest, fewContainers, thousand, large,
 	} {
 		if err := measure(ctx, o, r); err != nil {
 			return err

@@ -163,7 +163,7 @@ func (b *bench) bulk(ctx context.Context, n int) error {
 		must = 12
 	}
 	b.times(fmt.Sprintf("one new container beside %d others", n+burst), time.Millisecond, created, must, 5)
-	return nil
+	return b.beside(ctx, n)
 }
 
 // create makes a container, and returns how long after the engine's answer its
@@ -177,52 +177,96 @@ func (b *bench) create(ctx context.Context, name string) (string, time.Duration,
 	return response.ID, took, err
 }
 
-// lifeOf measures single containers from creation to removal.
-func (b *bench) lifeOf(ctx context.Context) error {
+// lives is what single containers cost from creation to removal, one after the
+// other.
+type lives struct {
+	created, started, removed []time.Duration
+	cpu                       float64 // ms of the daemon's for one life
+	writes                    float64 // that a watch sees of one life
+}
+
+// eventsOfALife are those that the engine tells of a life: create, connect,
+// start; kill, die, disconnect, stop; destroy.
+const eventsOfALife = 8
+
+// live has containers live.
+func (b *bench) live(ctx context.Context, prefix string) (*lives, error) {
 	if err := b.seen.quiet(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	before, err := b.daemon.usage(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	written := b.seen.events()
-	var created, started, removed []time.Duration
+	l := &lives{}
 	for i := range b.lives {
-		id, took, err := b.create(ctx, fmt.Sprintf("life-%d", i))
+		id, took, err := b.create(ctx, fmt.Sprintf("%s-%d", prefix, i))
 		if err != nil {
-			return err
+			return nil, err
 		}
-		created = append(created, took)
+		l.created = append(l.created, took)
 		for _, step := range []struct {
 			do   func() error
 			want containersv1alpha1.Phase
 			into *[]time.Duration
 		}{
-			{func() error { _, err := b.docker.ContainerStart(ctx, id, client.ContainerStartOptions{}); return err }, containersv1alpha1.PhaseRunning, &started},
+			{func() error { _, err := b.docker.ContainerStart(ctx, id, client.ContainerStartOptions{}); return err }, containersv1alpha1.PhaseRunning, &l.started},
 			{func() error { _, err := b.docker.ContainerStop(ctx, id, client.ContainerStopOptions{}); return err }, containersv1alpha1.PhaseExited, new([]time.Duration)},
-			{func() error { _, err := b.docker.ContainerRemove(ctx, id, client.ContainerRemoveOptions{}); return err }, gone, &removed},
+			{func() error { _, err := b.docker.ContainerRemove(ctx, id, client.ContainerRemoveOptions{}); return err }, gone, &l.removed},
 		} {
 			if err := step.do(); err != nil {
-				return err
+				return nil, err
 			}
 			took, err := b.seen.until(ctx, time.Now(), id, step.want)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			*step.into = append(*step.into, took)
 		}
 	}
 	after, err := b.daemon.usage(ctx)
 	if err != nil {
+		return nil, err
+	}
+	l.cpu = milliseconds(after.cpu-before.cpu) / float64(b.lives)
+	l.writes = float64(b.seen.events()-written) / float64(b.lives)
+	return l, nil
+}
+
+// lifeOf measures single containers where there are no others.
+func (b *bench) lifeOf(ctx context.Context) error {
+	l, err := b.live(ctx, "life")
+	if err != nil {
 		return err
 	}
-	lives := float64(b.lives)
-	b.times("create: engine's answer to object seen", time.Millisecond, created, 8, 4)
-	b.times("start: engine's answer to object seen", time.Millisecond, started, 8, 4)
-	b.times("remove: engine's answer to object gone", time.Millisecond, removed, 10, 6)
-	b.single("daemon CPU for one life", "ms", milliseconds(after.cpu-before.cpu)/lives, 30, 15)
-	b.single("writes for one life", "events", float64(b.seen.events()-written)/lives, 6, 5)
+	b.times("create: engine's answer to object seen", time.Millisecond, l.created, 8, 4)
+	b.times("start: engine's answer to object seen", time.Millisecond, l.started, 8, 4)
+	b.times("remove: engine's answer to object gone", time.Millisecond, l.removed, 10, 6)
+	b.single("daemon CPU for one life", "ms", l.cpu, 30, 15)
+	b.single("writes for one life", "events", l.writes, 6, 5)
+	return nil
+}
+
+// few is what the cost beside more containers is compared with.
+const few = 100
+
+func fewContainers(ctx context.Context, o options, r *report) error {
+	return withEngine(ctx, o, r, few, func(b *bench) error {
+		if err := b.connect(ctx, few+images+volumes); err != nil {
+			return err
+		}
+		return b.beside(ctx, few)
+	})
+}
+
+// beside measures what an event costs beside n containers.
+func (b *bench) beside(ctx context.Context, n int) error {
+	l, err := b.live(ctx, "beside")
+	if err != nil {
+		return err
+	}
+	b.Events = append(b.Events, eventCost{Beside: n, CPU: value(l.cpu / eventsOfALife), Writes: value(l.writes / eventsOfALife), Life: value(l.writes)})
 	return nil
 }
 

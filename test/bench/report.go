@@ -18,6 +18,16 @@ type report struct {
 	Commit  string    `json:"commit"`
 	Time    time.Time `json:"time"`
 	Figures []figure  `json:"figures"`
+	// Events has the cost of an event beside more and more containers.
+	Events []eventCost `json:"events"`
+}
+
+// eventCost is what one event of the engine costs beside a number of containers.
+type eventCost struct {
+	Beside int   `json:"beside"`
+	CPU    value `json:"cpu"`    // ms of the daemon's
+	Writes value `json:"writes"` // to the API server
+	Life   value `json:"life"`   // writes from a container's creation to its removal
 }
 
 // figure is something measured, in its unit. Less is better for all of them.
@@ -109,6 +119,24 @@ func (r *report) print(w io.Writer) {
 	for _, f := range r.Figures {
 		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", f.Name, f.Unit, f.Value, f.P95.orDash(), f.P99.orDash(),
 			f.Must.orDash(), f.Goal.orDash(), f.verdict())
+	}
+	_ = table.Flush()
+	r.printEvents(w)
+}
+
+// printEvents prints the cost of events, and how it stands to that beside the
+// fewest containers: the goal is at most 20 % more.
+func (r *report) printEvents(w io.Writer) {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight|tabwriter.TabIndent)
+	_, _ = fmt.Fprintln(table, "\nan event beside\tms of CPU\tratio\twrites\tratio\twrites of a life\t\t")
+	for _, e := range r.Events {
+		first := r.Events[0]
+		cpu, writes := e.CPU/first.CPU, e.Writes/first.Writes
+		verdict := "flat"
+		if max(cpu, writes) > 1.2 {
+			verdict = "NOT FLAT"
+		}
+		_, _ = fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t\n", e.Beside, e.CPU, cpu, e.Writes, writes, e.Life, verdict)
 	}
 	_ = table.Flush()
 }

@@ -56,13 +56,15 @@ func (f *flakyTransport) wrap(next http.RoundTripper) http.RoundTripper {
 			return next.RoundTrip(request)
 		}
 		f.refused.Add(1)
-		switch rand.IntN(4) {
+		switch rand.IntN(5) {
 		case 0:
 			return nil, errors.New("test: the connection broke")
 		case 1:
 			return refusal(request, http.StatusConflict, "Conflict"), nil
 		case 2:
 			return refusal(request, http.StatusInternalServerError, "InternalError"), nil
+		case 3:
+			return refusal(request, http.StatusGatewayTimeout, "Timeout"), nil
 		}
 		// It is done, and nobody learns of it.
 		response, err := next.RoundTrip(request)

@@ -17,6 +17,7 @@ import (
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/simulated"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/test/compare"
 )
 
 const sample = "../../docs/examples/simulated.yaml"
@@ -74,15 +75,15 @@ func (s *simulation) equalToFile() {
 func addObject(objects map[string]fields, engineName string, object engine.Object) {
 	switch {
 	case object.Container != nil:
-		objects["container "+object.Key.ID] = mirrorContainer(object.Container)
+		objects["container "+object.Key.ID] = compare.Container(object.Container)
 	case object.Volume != nil:
-		objects["volume "+containersv1alpha1.VolumeName(engineName, object.Key.ID)] = mirrorVolume(object.Volume)
+		objects["volume "+containersv1alpha1.VolumeName(engineName, object.Key.ID)] = compare.Volume(object.Volume)
 	case object.Namespace != nil:
 		objects["namespace "+object.Key.ID] = fields{}
 	}
 	for i := range object.Images {
 		image := &object.Images[i]
-		objects["image "+containersv1alpha1.ImageName(engineName, image.ID, image.RepoTag)] = mirrorImage(image)
+		objects["image "+containersv1alpha1.ImageName(engineName, image.ID, image.RepoTag)] = compare.Image(image)
 	}
 }
 

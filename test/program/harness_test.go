@@ -28,7 +28,7 @@ import (
 
 const (
 	// patience is how long anything may take that must come true.
-	patience = 2 * time.Minute
+	patience = 20 * time.Second
 
 	namespace = "rancher-desktop"
 )

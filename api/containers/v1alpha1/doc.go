@@ -29,6 +29,10 @@ const (
 	// ID of an image or a container, the name of a volume or a namespace.
 	IDAnnotation = "containers.rancherdesktop.io/id"
 
+	// OwnerAnnotation holds the UID of the ContainerEngine, so that a mirror is
+	// known for one that lost its owner reference.
+	OwnerAnnotation = "containers.rancherdesktop.io/owner"
+
 	// MirrorFinalizer is on every mirror: an object that is deleted goes when
 	// the engine has removed what it stands for.
 	MirrorFinalizer = "engine.rancherdesktop.io/mirror"

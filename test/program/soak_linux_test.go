@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package program_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/client"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	ctrlclient "sigs.k8s.io/controller-runtime/pkg/client"
+
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/test/compare"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/test/dockerd"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/test/fakedocker"
+)
+
+const soakResync = 5 * time.Second
+
+// soaked is an engine of the soak test.
+type soaked struct {
+	name     string // of the ContainerEngine
+	endpoint string
+	docker   *client.Client
+	fault    func(r *rand.Rand)
+	heal     func()
+}
+
+// TestSoak lets everything happen at once, from both sides, with faults all the
+// time, for a minute or as long as RDD_SOAK says. Then it is quiet, and the
+// mirrors are equal to each engine, and stay as they are.
+func TestSoak(t *testing.T) {
+	length := time.Minute
+	if text := os.Getenv("RDD_SOAK"); text != "" {
+		var err error
+		if length, err = time.ParseDuration(text); err != nil {
+			t.Fatalf("RDD_SOAK: %v", err)
+		}
+	}
+	r := random(t)
+	h := newHome(t)
+	h.ok("service", "start")
+	s := &soak{h: h, engines: []*soaked{soakDockerd(t), soakFake(t, "one"), soakFake(t, "two")}}
+	s.connect()
+	for _, e := range s.engines {
+		ce := &containersv1alpha1.ContainerEngine{ObjectMeta: metav1.ObjectMeta{Name: e.name, Namespace: namespace}}
+		ce.Spec = containersv1alpha1.ContainerEngineSpec{Type: containersv1alpha1.EngineMoby, Endpoint: e.endpoint, ResyncPeriod: &metav1.Duration{Duration: soakResync}}
+		if err := s.kube().Create(t.Context(), ce); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.run(r, length)
+	s.quiet()
+}
+
+type soak struct {
+	h       *home
+	clients atomic.Pointer[ctrlclient.WithWatch]
+	engines []*soaked
+}
+
+// kube returns the client of the daemon that was started last: its port may be
+// another one.
+func (s *soak) kube() ctrlclient.Client { return *s.clients.Load() }
+
+// connect makes that client.
+func (s *soak) connect() {
+	c := s.h.quickClient()
+	s.clients.Store(&c)
+}
+
+func soakDockerd(t *testing.T) *soaked {
+	engine := dockerd.Start(t, dockerd.Config{})
+	return &soaked{
+		name: "real", endpoint: engine.Endpoint(), docker: engine.Client, heal: func() {},
+		fault: func(r *rand.Rand) {
+			if r.IntN(6) == 0 { // it takes seconds
+				engine.Kill()
+				engine.Start()
+			}
+		},
+	}
+}
+
+func soakFake(t *testing.T, name string) *soaked {
+	engine, docker := startEngine(t, 5)
+	for i := range 3 {
+		engine.AddVolume(fmt.Sprint("v", i))
+	}
+	heal := func() {
+		engine.DropEvents(false)
+		engine.HangRequests(false)
+		for _, list := range []fakedocker.List{fakedocker.Containers, fakedocker.Images, fakedocker.Volumes} {
+			engine.FailList(list, 0)
+			engine.TruncateList(list, 0)
+		}
+	}
+	return &soaked{name: name, endpoint: engine.Endpoint(), docker: docker, heal: heal, fault: func(r *rand.Rand) {
+		pause := time.Duration(r.IntN(1500)) * time.Millisecond
+		lists := []fakedocker.List{fakedocker.Containers, fakedocker.Images, fakedocker.Volumes}
+		switch r.IntN(7) {
+		case 0:
+			engine.Stop()
+			time.Sleep(pause)
+			if err := engine.Restart(); err != nil {
+				t.Fatal(err)
+			}
+		case 1:
+			engine.CutEvents()
+		case 2:
+			engine.FailList(lists[r.IntN(3)], 1+r.IntN(3))
+		case 3:
+			engine.TruncateList(lists[r.IntN(3)], 1+r.IntN(3))
+		case 4:
+			engine.DropEvents(true)
+			time.Sleep(pause)
+			engine.DropEvents(false)
+		case 5:
+			engine.HangRequests(true)
+			time.Sleep(pause)
+			engine.HangRequests(false)
+		case 6:
+			engine.FailRoute("GET /containers/{id}/json", 500, 1+r.IntN(5))
+		}
+	}}
+}
+
+// run does everything for a while. What it does to either side may fail.
+func (s *soak) run(r *rand.Rand, length time.Duration) {
+	t := s.h.t
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), length)
+	defer cancel()
+	var busy sync.WaitGroup
+	defer busy.Wait()
+	for _, e := range s.engines {
+		for _, do := range []func(context.Context, *rand.Rand, *soaked){s.engineSide, s.kubeSide} {
+			own := rand.New(rand.NewPCG(r.Uint64(), r.Uint64()))
+			busy.Go(func() {
+				for ctx.Err() == nil {
+					call, done := context.WithTimeout(ctx, 10*time.Second)
+					do(call, own, e)
+					done()
+					time.Sleep(time.Duration(own.IntN(60)) * time.Millisecond)
+				}
+			})
+		}
+	}
+	faults := 0
+	for ; ctx.Err() == nil; faults++ {
+		time.Sleep(time.Duration(r.IntN(700)) * time.Millisecond)
+		if i := r.IntN(5 * len(s.engines)); i == 0 {
+			s.h.kill()
+			s.h.ok("service", "start")
+			s.connect()
+		} else {
+			s.engines[i%len(s.engines)].fault(r)
+		}
+	}
+	for _, e := range s.engines {
+		e.heal()
+	}
+	t.Logf("%d faults", faults)
+}
+
+// soakLimit is how many containers an engine has at most.
+const soakLimit = 12
+
+// engineSide does one thing through the Docker API.
+func (s *soak) engineSide(ctx context.Context, r *rand.Rand, e *soaked) {
+	d, now := e.docker, 0
+	name := fmt.Sprintf("soak-%d", r.IntN(30))
+	list, err := d.ContainerList(ctx, client.ContainerListOptions{All: true})
+	if err != nil {
+		return
+	}
+	if len(list.Items) == 0 || len(list.Items) < soakLimit && r.IntN(3) == 0 {
+		_, _ = d.ContainerCreate(ctx, client.ContainerCreateOptions{Name: name, Config: sleeper()})
+		return
+	}
+	id := list.Items[r.IntN(len(list.Items))].ID
+	switch r.IntN(13) {
+	case 0, 1:
+		_, _ = d.ContainerStart(ctx, id, client.ContainerStartOptions{})
+	case 2:
+		_, _ = d.ContainerStop(ctx, id, client.ContainerStopOptions{Timeout: &now})
+	case 3:
+		_, _ = d.ContainerKill(ctx, id, client.ContainerKillOptions{Signal: "KILL"})
+	case 4:
+		_, _ = d.ContainerPause(ctx, id, client.ContainerPauseOptions{})
+	case 5:
+		_, _ = d.ContainerUnpause(ctx, id, client.ContainerUnpauseOptions{})
+	case 6:
+		_, _ = d.ContainerRename(ctx, id, client.ContainerRenameOptions{NewName: name})
+	case 7:
+		_, _ = d.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true})
+	case 8, 9:
+		_, _ = d.ImageTag(ctx, client.ImageTagOptions{Source: dockerd.Image, Target: "soak/" + name + ":1"})
+	case 10:
+		_, _ = d.ImageRemove(ctx, "soak/"+name+":1", client.ImageRemoveOptions{})
+	case 11:
+		_, _ = d.VolumeCreate(ctx, client.VolumeCreateOptions{Name: name})
+	case 12:
+		_, _ = d.VolumeRemove(ctx, name, client.VolumeRemoveOptions{})
+	}
+}
+
+// kubeSide does one thing through the API server, to an object of the engine.
+func (s *soak) kubeSide(ctx context.Context, r *rand.Rand, e *soaked) {
+	objects, err := s.mirrors(ctx, e)
+	if err != nil || len(objects) == 0 {
+		return
+	}
+	object := objects[r.IntN(len(objects))]
+	merge := func(text string) {
+		_ = s.kube().Patch(ctx, object, ctrlclient.RawPatch("application/merge-patch+json", []byte(text)))
+	}
+	image, isImage := object.(*containersv1alpha1.Image)
+	_, isContainer := object.(*containersv1alpha1.Container)
+	switch n := r.IntN(8); {
+	case n == 0:
+		merge(fmt.Sprintf(`{"metadata":{"labels":{"test/soak":"%d"}}}`, r.IntN(100)))
+	case n == 1 && (!isImage || image.Status.RepoTag != dockerd.Image):
+		_ = s.kube().Delete(ctx, object)
+	case n < 5 && isContainer:
+		actions := []containersv1alpha1.Action{containersv1alpha1.ActionStart, containersv1alpha1.ActionStop, containersv1alpha1.ActionPause,
+			containersv1alpha1.ActionUnpause, containersv1alpha1.ActionRestart}
+		merge(fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, containersv1alpha1.ActionAnnotation, actions[r.IntN(len(actions))]))
+	case isContainer:
+		states := []containersv1alpha1.ContainerState{containersv1alpha1.StateRunning, containersv1alpha1.StatePaused, containersv1alpha1.StateExited}
+		merge(fmt.Sprintf(`{"spec":{"state":%q}}`, states[r.IntN(len(states))]))
+	}
+}
+
+// mirrors returns the mirrors of containers, images and volumes of an engine.
+func (s *soak) mirrors(ctx context.Context, e *soaked) ([]ctrlclient.Object, error) {
+	var objects []ctrlclient.Object
+	for _, list := range []ctrlclient.ObjectList{&containersv1alpha1.ContainerList{}, &containersv1alpha1.ImageList{}, &containersv1alpha1.VolumeList{}} {
+		if err := s.kube().List(ctx, list, ctrlclient.InNamespace(namespace), ctrlclient.MatchingLabels{containersv1alpha1.EngineLabel: e.name}); err != nil {
+			return nil, err
+		}
+		_ = apimeta.EachListItem(list, func(object runtime.Object) error {
+			objects = append(objects, object.(ctrlclient.Object))
+			return nil
+		})
+	}
+	return objects, nil
+}
+
+// quiet waits until all that was asked for is done and the mirrors are equal,
+// and then that nothing is written any more.
+func (s *soak) quiet() {
+	h := s.h
+	h.t.Helper()
+	var before map[string]string
+	for _, e := range s.engines {
+		h.eventually("the mirrors of "+e.name+" are equal", func() (bool, string) { return s.settled(e) })
+	}
+	before = s.versions()
+	time.Sleep(2 * soakResync) // nothing may happen in it
+	if after := s.versions(); !maps.Equal(before, after) {
+		h.t.Errorf("mirrors are written though nothing happens: %v, then %v", before, after)
+	}
+	for _, e := range s.engines {
+		if ok, state := s.settled(e); !ok {
+			h.t.Errorf("the mirrors of %s did not stay equal: %s", e.name, state)
+		}
+	}
+	h.t.Logf("%d mirrors at the end", len(before))
+}
+
+// settled reports whether the mirrors of an engine are what it has, none is
+// asked for anything, and its ContainerEngine is Connected.
+func (s *soak) settled(e *soaked) (bool, string) {
+	ctx, cancel := context.WithTimeout(s.h.t.Context(), 30*time.Second)
+	defer cancel()
+	ce := &containersv1alpha1.ContainerEngine{}
+	if err := s.kube().Get(ctx, ctrlclient.ObjectKey{Namespace: namespace, Name: e.name}, ce); err != nil {
+		return false, err.Error()
+	}
+	if ready := apimeta.FindStatusCondition(ce.Status.Conditions, containersv1alpha1.ConditionReady); len(ce.Status.Conditions) != 1 || ready == nil || ready.Message != "connected" {
+		return false, fmt.Sprint(ce.Status.Conditions)
+	}
+	diff, err := compare.Diff(ctx, e.docker, s.kube(), namespace, e.name)
+	if err != nil || diff != "" {
+		return false, fmt.Sprint(err, "(-engine +mirror)\n", diff)
+	}
+	objects, err := s.mirrors(ctx, e)
+	if err != nil {
+		return false, err.Error()
+	}
+	for _, object := range objects {
+		c, ok := object.(*containersv1alpha1.Container)
+		if object.GetDeletionTimestamp() != nil || object.GetAnnotations()[containersv1alpha1.ActionAnnotation] != "" ||
+			ok && c.Spec.State != "" && c.Status.ObservedGeneration < c.Generation {
+			return false, fmt.Sprintf("it is not done: %+v", object)
+		}
+	}
+	return true, ""
+}
+
+func (s *soak) versions() map[string]string {
+	s.h.t.Helper()
+	versions := map[string]string{}
+	for _, e := range s.engines {
+		objects, err := s.mirrors(s.h.t.Context(), e)
+		if err != nil {
+			s.h.t.Fatal(err)
+		}
+		for _, object := range objects {
+			versions[object.GetName()] = object.GetResourceVersion()
+		}
+	}
+	return versions
+}
