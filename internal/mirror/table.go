@@ -175,6 +175,17 @@ func (t *table) of(key engine.Key) []client.Object {
 	return mirrors
 }
 
+// newest returns the newest version of an engine object's mirrors, 0 for none.
+func (t *table) newest(key engine.Key) uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var newest uint64
+	for name := range t.byKey[key] {
+		newest = max(newest, version(t.objects[name]))
+	}
+	return newest
+}
+
 // rivals returns the images, other than that of key, whose mirrors have one of
 // the tags: a tag has moved, and the engine does not say from where.
 func (t *table) rivals(key engine.Key, tags []string) []engine.Key {

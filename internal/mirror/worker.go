@@ -37,13 +37,13 @@ func (s *Session) work(ctx context.Context) {
 		if shutdown {
 			return
 		}
-		run := s.begin(key)
+		run, known := s.begin(key), s.table.newest(key)
 		err := s.sync(ctx, key)
 		s.finish(key, run, err != nil)
 		switch {
 		case err == nil:
 			s.queue.Forget(key)
-			s.requeueForeign(key)
+			s.requeueForeign(key, known)
 		case ctx.Err() != nil:
 		default:
 			s.log.Debug("sync failed, will try again", "kind", key.Kind, "id", key.ID, "error", err)
@@ -64,10 +64,10 @@ func (s *Session) finishInBatch(key engine.Key) {
 }
 
 // requeueForeign queues an object again where somebody else wrote one of its
-// mirrors while it was synced.
-func (s *Session) requeueForeign(key engine.Key) {
+// mirrors while it was synced: after the version that was known before.
+func (s *Session) requeueForeign(key engine.Key, known uint64) {
 	for _, m := range s.table.of(key) {
-		if s.table.foreign(nameOf(m)) {
+		if s.table.foreign(nameOf(m)) && version(m) > known {
 			s.queue.Add(key)
 			return
 		}

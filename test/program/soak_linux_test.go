@@ -4,6 +4,7 @@ package program_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -293,7 +294,7 @@ func (s *soak) settled(e *soaked) (bool, string) {
 	}
 	diff, err := compare.Diff(ctx, e.docker, s.kube(), namespace, e.name)
 	if err != nil || diff != "" {
-		return false, fmt.Sprint(err, "(-engine +mirror)\n", diff)
+		return false, fmt.Sprint(err, "(-engine +mirror)\n", diff, s.unready(ctx, e))
 	}
 	objects, err := s.mirrors(ctx, e)
 	if err != nil {
@@ -322,4 +323,19 @@ func (s *soak) versions() map[string]string {
 		}
 	}
 	return versions
+}
+
+// unready returns the mirrors of an engine that say nothing, or are to go.
+func (s *soak) unready(ctx context.Context, e *soaked) string {
+	objects, err := s.mirrors(ctx, e)
+	text := fmt.Sprint(err)
+	for _, object := range objects {
+		image, isImage := object.(*containersv1alpha1.Image)
+		volume, isVolume := object.(*containersv1alpha1.Volume)
+		if object.GetDeletionTimestamp() != nil || isImage && image.Status.ID == "" || isVolume && volume.Status.Name == "" {
+			data, _ := json.Marshal(object)
+			text += "\n" + string(data)
+		}
+	}
+	return text
 }
