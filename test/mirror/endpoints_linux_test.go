@@ -267,8 +267,13 @@ func TestSeveralEngines(t *testing.T) {
 		e.waitReason(ce, containersv1alpha1.ReasonConnected)
 		e.of(engines[name]).start(name)
 	}
+	d := &driver{env: e}
+	endpoints := e.endpoints()
 	for name, engine := range engines {
 		e.of(engine).equal(name)
+		if code, stdout, stderr := d.exec(endpoints, name, false, "sh", "-c", "echo here; exit 4"); code != 4 || stdout != "here\n" {
+			t.Errorf("a process in a container of %s: %d %q %q", name, code, stdout, stderr)
+		}
 	}
 	mirrors := func(name string) string { return fmt.Sprint(e.versionsOf(name)) }
 	was := map[string]string{"local": mirrors("local"), "far": mirrors("far")}
