@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/kubectl"
@@ -109,6 +110,32 @@ func hideUnlessDeveloper(cmd *cobra.Command, names ...string) {
 	for _, name := range names {
 		_ = cmd.Flags().MarkHidden(name)
 	}
+}
+
+func addOutputFlag(cmd *cobra.Command, output *string) {
+	cmd.Flags().StringVarP(output, "output", "o", "", "the `format`: json or yaml")
+}
+
+// checkOutput refuses a format that there is not.
+func checkOutput(output string) error {
+	switch output {
+	case "", "json", "yaml":
+		return nil
+	}
+	return command.Usage("unknown format %q: json or yaml", output)
+}
+
+// printAs prints a value in a format that was checked.
+func printAs(w io.Writer, output string, value any) error {
+	if output == "json" {
+		return printJSON(w, value)
+	}
+	data, err := yaml.Marshal(value)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(data)
+	return err
 }
 
 func printJSON(w io.Writer, value any) error {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/utils/clock"
-	"sigs.k8s.io/yaml"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/listing"
@@ -34,14 +33,14 @@ func (e *env) volumesCommand() *cobra.Command {
 func (e *env) listCommand(name, short string, table listing.Table) *cobra.Command {
 	var l listing.Lister
 	var watch bool
-	output := ""
+	var output string
 	cmd := &cobra.Command{
 		Use:   name,
 		Short: short,
 		Args:  command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if output != "" && output != "json" && output != "yaml" {
-				return command.Usage("unknown format %q: json or yaml", output)
+			if err := checkOutput(output); err != nil {
+				return err
 			}
 			if output != "" && watch {
 				return command.Usage("--watch prints a table: leave --output out")
@@ -63,22 +62,14 @@ func (e *env) listCommand(name, short string, table listing.Table) *cobra.Comman
 				if err != nil {
 					return err
 				}
-				if output == "json" {
-					return printJSON(e.Stdout, list)
-				}
-				data, err := yaml.Marshal(list)
-				if err != nil {
-					return err
-				}
-				_, err = e.Stdout.Write(data)
-				return err
+				return printAs(e.Stdout, output, list)
 			})
 		},
 	}
 	addScopeFlags(cmd, &l.Scope)
 	cmd.Flags().BoolVar(&l.Full, "no-trunc", false, "print IDs as long as they are")
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "go on with a line for each change")
-	cmd.Flags().StringVarP(&output, "output", "o", output, "the `format`: json or yaml")
+	addOutputFlag(cmd, &output)
 	return cmd
 }
 

@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/yaml"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client"
@@ -40,12 +39,15 @@ type engineStatus struct {
 }
 
 func (e *env) statusCommand() *cobra.Command {
-	output := ""
+	var output string
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show the service, the App and the engines",
 		Args:  command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkOutput(output); err != nil {
+				return err
+			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), statusTimeout)
 			defer cancel()
 			inst, err := e.Instance()
@@ -56,24 +58,14 @@ func (e *env) statusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			switch output {
-			case "":
+			if output == "" {
 				e.printStatus(status)
 				return nil
-			case "json":
-				return printJSON(e.Stdout, status)
-			case "yaml":
-				data, err := yaml.Marshal(status)
-				if err != nil {
-					return err
-				}
-				_, err = e.Stdout.Write(data)
-				return err
 			}
-			return command.Usage("unknown format %q: json or yaml", output)
+			return printAs(e.Stdout, output, status)
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", output, "the `format`: json or yaml")
+	addOutputFlag(cmd, &output)
 	return cmd
 }
 

@@ -71,7 +71,7 @@ func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	remotes, err := r.Remote(req.Context())
 	if err != nil {
 		r.Log.Warn("finding the endpoints of other processes failed", "error", err)
-		refuse(w, http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, "the discovery of controllers can't be read")
+		Refuse(w, http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, "the discovery of controllers can't be read")
 		return
 	}
 	known := local.Names()
@@ -82,7 +82,7 @@ func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		}
 		maps.Copy(known, remote.Endpoints)
 	}
-	refuse(w, http.StatusNotFound, metav1.StatusReasonNotFound, notFound(controller, endpoint, known))
+	Refuse(w, http.StatusNotFound, metav1.StatusReasonNotFound, notFound(controller, endpoint, known))
 }
 
 // notFound says what there is instead.
@@ -137,8 +137,8 @@ func withoutToken(values []string) []string {
 	return []string{strings.Join(kept, ", ")}
 }
 
-// refuse answers as the API server does.
-func refuse(w http.ResponseWriter, code int, reason metav1.StatusReason, message string) {
+// Refuse answers as the API server does.
+func Refuse(w http.ResponseWriter, code int, reason metav1.StatusReason, message string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
 	_ = json.NewEncoder(w).Encode(metav1.Status{

@@ -35,7 +35,7 @@ func (r Remote) serve(w http.ResponseWriter, req *http.Request, log *slog.Logger
 	authorities := x509.NewCertPool()
 	if err != nil || !authorities.AppendCertsFromPEM(r.CA) {
 		log.Warn("the discovery has an endpoint without address or authority", "url", r.URL, "error", err)
-		refuse(w, http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, "the controller's process does not say how to reach it")
+		Refuse(w, http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, "the controller's process does not say how to reach it")
 		return
 	}
 	// A connection for each request, which ends with it: the next one may find
@@ -53,7 +53,7 @@ func (r Remote) serve(w http.ResponseWriter, req *http.Request, log *slog.Logger
 		FlushInterval: -1, // at once: these may be streams
 		ErrorHandler: func(w http.ResponseWriter, req *http.Request, err error) {
 			log.Warn("a controller's process does not answer", "path", req.URL.Path, "error", err)
-			refuse(w, http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, "the controller's process does not answer")
+			Refuse(w, http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, "the controller's process does not answer")
 		},
 	}
 	proxy.ServeHTTP(w, req)
@@ -69,7 +69,7 @@ type Server struct {
 // ServeHTTP implements [http.Handler].
 func (s *Server) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if subtle.ConstantTimeCompare([]byte(req.Header.Get(tokenHeader)), []byte(s.Token)) != 1 {
-		refuse(w, http.StatusUnauthorized, metav1.StatusReasonUnauthorized, "only the API server is served here")
+		Refuse(w, http.StatusUnauthorized, metav1.StatusReasonUnauthorized, "only the API server is served here")
 		return
 	}
 	req.Header.Del(tokenHeader)
@@ -77,7 +77,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	endpoints := s.Endpoints()
 	handler, ok := endpoints[controller][endpoint]
 	if !ok {
-		refuse(w, http.StatusNotFound, metav1.StatusReasonNotFound, notFound(controller, endpoint, endpoints.Names()))
+		Refuse(w, http.StatusNotFound, metav1.StatusReasonNotFound, notFound(controller, endpoint, endpoints.Names()))
 		return
 	}
 	handler.ServeHTTP(w, req)

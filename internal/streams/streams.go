@@ -6,7 +6,6 @@ package streams
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -66,13 +65,5 @@ func refuse(w http.ResponseWriter, err error) {
 	case errors.Is(err, engine.ErrRefused):
 		r.code, r.reason = http.StatusConflict, metav1.StatusReasonConflict
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(r.code)
-	_ = json.NewEncoder(w).Encode(metav1.Status{
-		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"},
-		Status:   metav1.StatusFailure,
-		Code:     int32(r.code),
-		Reason:   r.reason,
-		Message:  r.err.Error(),
-	})
+	passthrough.Refuse(w, r.code, r.reason, r.err.Error())
 }
