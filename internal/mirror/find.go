@@ -12,23 +12,27 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/pull"
 )
 
-// connected returns the sessions that have a connection.
-func (r *reconciler) connected() []*Session {
+// running returns the sessions.
+func (r *reconciler) running() []*Session {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var sessions []*Session
 	for _, run := range r.sessions {
-		if run.session != nil && run.session.State().Reason == containersv1alpha1.ReasonConnected {
+		if run.session != nil {
 			sessions = append(sessions, run.session)
 		}
 	}
 	return sessions
 }
 
+func (s *Session) connectedNow() bool {
+	return s.State().Reason == containersv1alpha1.ReasonConnected
+}
+
 // puller is a [pull.Find].
 func (r *reconciler) puller(namespace, containerNamespace string) (pull.Target, bool) {
-	for _, s := range r.connected() {
-		if s.owner.namespace != namespace {
+	for _, s := range r.running() {
+		if s.owner.namespace != namespace || !s.connectedNow() {
 			continue
 		}
 		if inEngine, ok := s.namespaces.of(containerNamespace); ok {
@@ -50,15 +54,21 @@ func (s *Session) mirrored(key engine.Key) bool {
 
 // container is a [streams.Find]. A container may be younger than its mirror.
 func (r *reconciler) container(ctx context.Context, id string) (engine.Engine, engine.Key, error) {
-	sessions := r.connected()
+	sessions := r.running()
 	key := engine.Key{Kind: engine.KindContainer, ID: id}
 	for _, s := range sessions {
 		if len(s.table.of(key)) > 0 {
+			if !s.connectedNow() {
+				return nil, key, fmt.Errorf("container %q: ContainerEngine %s is not connected", id, s.owner)
+			}
 			return s.engine, key, nil
 		}
 	}
 	var failures []error
 	for _, s := range sessions {
+		if !s.connectedNow() {
+			continue
+		}
 		_, err := s.engine.Inspect(ctx, key)
 		if err == nil {
 			return s.engine, key, nil

@@ -21,6 +21,7 @@ import (
 	"k8s.io/client-go/tools/remotecommand"
 	"k8s.io/client-go/util/exec"
 
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/passthrough"
 )
 
@@ -162,6 +163,21 @@ func (d *driver) executor(server *httptest.Server, id string, options url.Values
 		server.URL+"/passthrough/engine/exec/"+id+"?"+options.Encode())
 	d.must(err)
 	return executor
+}
+
+// suiteStreamsWithoutEngine: a container whose engine does not answer is not one
+// that there is not.
+func suiteStreamsWithoutEngine(d *driver) {
+	server := d.endpoints()
+	id := d.createContainer("unreachable", container.Config{}, container.HostConfig{})
+	d.engine.Restart(func() {
+		d.waitReason(d.getEngine("moby"), containersv1alpha1.ReasonDisconnected)
+		if _, code := dialLogs(d.t, server, id, ""); code != http.StatusServiceUnavailable {
+			d.t.Errorf("the log of a container of a dead engine: %d", code)
+		}
+	})
+	d.equal("moby")
+	d.discard(id)
 }
 
 // exec runs a command to its end.

@@ -128,6 +128,7 @@ func runSuite(t *testing.T, engine engineUnderTest, docker *client.Client, has f
 		{"Actions", false, suiteActions},
 		{"Logs", !has.processes, suiteLogs},
 		{"Exec", !has.processes, suiteExec},
+		{"StreamsWithoutEngine", false, suiteStreamsWithoutEngine},
 		{"Pulls", !has.processes, suitePulls},
 		{"Images", false, suiteImages},
 		{"Platforms", !has.platforms, suitePlatforms},
