@@ -31,6 +31,11 @@ func (l *Lister) Container(ctx context.Context, name string) (*containersv1alpha
 			return name == "" || !strings.HasPrefix(ID(&c), name)
 		})
 	}
+	return one(name, found)
+}
+
+// one returns the one container that was found.
+func one(name string, found []containersv1alpha1.Container) (*containersv1alpha1.Container, error) {
 	switch len(found) {
 	case 0:
 		return nil, fmt.Errorf("no container has the name %q, or an ID that begins with it (see `rdd ps`)", name)

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -65,12 +64,7 @@ func (l *Lister) List(ctx context.Context, table Table) (client.ObjectList, erro
 	if err := l.Client.List(ctx, list, l.Scope.options()...); err != nil {
 		return nil, explain(err)
 	}
-	items, err := apimeta.ExtractList(list)
-	if err != nil {
-		return nil, err
-	}
-	slices.SortStableFunc(items, func(a, b runtime.Object) int { return table.compare(object(a), object(b)) })
-	return list, apimeta.SetList(list, items)
+	return list, table.sort(list)
 }
 
 func object(obj runtime.Object) client.Object { return obj.(client.Object) }
@@ -89,9 +83,13 @@ func (l *Lister) Print(ctx context.Context, w io.Writer, table Table) error {
 	if err != nil {
 		return err
 	}
+	return l.write(w, table, list)
+}
+
+func (l *Lister) write(w io.Writer, table Table, list client.ObjectList) error {
 	out := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
 	_, _ = fmt.Fprintln(out, strings.Join(table.columns, "\t"))
-	err = apimeta.EachListItem(list, func(obj runtime.Object) error {
+	err := apimeta.EachListItem(list, func(obj runtime.Object) error {
 		_, err := fmt.Fprintln(out, strings.Join(l.row(table, object(obj)), "\t"))
 		return err
 	})

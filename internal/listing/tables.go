@@ -5,10 +5,13 @@ package listing
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/docker/go-units"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
@@ -23,6 +26,16 @@ type Table struct {
 	list    func() client.ObjectList
 	row     func(client.Object, cells) []string
 	compare func(a, b client.Object) int
+}
+
+// sort puts a list in the table's order.
+func (t Table) sort(list client.ObjectList) error {
+	items, err := apimeta.ExtractList(list)
+	if err != nil {
+		return err
+	}
+	slices.SortStableFunc(items, func(a, b runtime.Object) int { return t.compare(object(a), object(b)) })
+	return apimeta.SetList(list, items)
 }
 
 // Containers are listed with the newest first.
@@ -106,11 +119,12 @@ func engineOf(obj client.Object) string {
 	return obj.GetNamespace() + "/" + obj.GetLabels()[containersv1alpha1.EngineLabel]
 }
 
+// compareTimes takes no time for an early one.
 func compareTimes(a, b *metav1.Time) int {
 	switch {
 	case a.Equal(b):
 		return 0
-	case a.Before(b):
+	case a == nil, b != nil && a.Before(b):
 		return -1
 	}
 	return 1
