@@ -51,7 +51,7 @@ run: build ## Start an instance and show a container appear as an object
 	go run ./hack/run
 
 test: engines ## Run every test, with the race detector
-	$(GOTESTSUM) --format testname --format-hide-empty-pkg -- -race -timeout 30m ./...
+	$(GOTESTSUM) --format testname --format-hide-empty-pkg -- -race -timeout 45m ./...
 
 engines: ## Build the newest Docker engine into bin/engines/, for the tests
 	cd test/newestdocker && mkdir -p $(ENGINES) && \

@@ -11,7 +11,9 @@ import (
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apiextensions-apiserver/pkg/controller/openapiv3"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/apiserver/pkg/server/healthz"
 	"k8s.io/client-go/tools/cache"
@@ -22,8 +24,14 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/store"
 )
 
-// storeTimeout bounds a health check of the store.
-const storeTimeout = 2 * time.Second
+const (
+	// storeTimeout bounds a health check of the store.
+	storeTimeout = 2 * time.Second
+
+	// A hook does again, after a pause, what it came too early for.
+	hookPause    = 100 * time.Millisecond
+	hookPatience = time.Minute
+)
 
 func storeCheck(s *store.Store) healthz.HealthChecker {
 	return healthz.NamedCheck("store", func(r *http.Request) error {
@@ -68,7 +76,7 @@ func (c *chain) addHooks(cfg Config) error {
 		return err
 	}
 	if err := c.front.AddPostStartHook("rdd-basics", func(hook genericapiserver.PostStartHookContext) error {
-		return ensureBasics(hook, c.client)
+		return patiently(hook, func(ctx context.Context) error { return ensureBasics(ctx, c.client) })
 	}); err != nil {
 		return err
 	}
@@ -84,6 +92,26 @@ func (c *chain) addHooks(cfg Config) error {
 		go documents.Run(c.front.OpenAPIV3VersionedService, hook.Done())
 		return nil
 	})
+}
+
+// patiently does something again that failed because the server had not come so
+// far yet, as on a machine that is very busy: admission waits for its caches for
+// some seconds, and then refuses.
+func patiently(ctx context.Context, do func(context.Context) error) error {
+	var last error
+	err := wait.PollUntilContextTimeout(ctx, hookPause, hookPatience, true, func(ctx context.Context) (bool, error) {
+		switch last = do(ctx); {
+		case last == nil:
+			return true, nil
+		case apierrors.IsForbidden(last), apierrors.IsTimeout(last), apierrors.IsServerTimeout(last), apierrors.IsServiceUnavailable(last):
+			return false, nil
+		}
+		return false, last
+	})
+	if wait.Interrupted(err) && last != nil {
+		return last
+	}
+	return err
 }
 
 // definitionsDocuments describes CustomResourceDefinitions themselves, which the

@@ -33,7 +33,7 @@ func newBackend(log logstructured.Log) *backend {
 //
 // kine takes a write that failed for a revision that somebody else wrote: a
 // create on a full disk would succeed, and an update would be a conflict, tried
-// again for ever. Append notes why it failed in the context's [writeFailure].
+// again for ever. Append notes in the context's [write] why it failed.
 //
 // kine's note of the newest revision stays behind when two writes end at once,
 // until the next one. Readers that wait until a cache is as new as the store
@@ -46,8 +46,8 @@ type mendedLog struct {
 // Append implements [logstructured.Log].
 func (l *mendedLog) Append(ctx context.Context, event *server.Event) (int64, error) {
 	revision, err := l.Log.Append(ctx, event)
-	if failure, ok := ctx.Value(writeFailureKey{}).(*writeFailure); ok && err != nil {
-		failure.err = err
+	if w, ok := ctx.Value(writeKey{}).(*write); ok {
+		w.revision, w.err = revision, err
 	}
 	if err == nil {
 		l.wrote(revision)
@@ -70,21 +70,35 @@ func (l *mendedLog) CurrentRevision(ctx context.Context) (int64, error) {
 	return max(revision, l.newest.Load()), err
 }
 
-// writeFailure is why the write of one call failed.
-type writeFailure struct{ err error }
+// write is how the write of one call ended.
+type write struct {
+	revision int64 // that it made
+	err      error
+}
 
-type writeFailureKey struct{}
+type writeKey struct{}
 
 // writing returns a context for one write.
-func writing(ctx context.Context) (context.Context, *writeFailure) {
-	failure := &writeFailure{}
-	return context.WithValue(ctx, writeFailureKey{}, failure), failure
+func writing(ctx context.Context) (context.Context, *write) {
+	w := &write{}
+	return context.WithValue(ctx, writeKey{}, w), w
+}
+
+// own returns the revision that a write made. Of a key that is made again kine
+// says the newest that there is, which with other writers is a later one: who
+// takes it for the object's can't write to it, and takes what others write
+// meanwhile for old.
+func (w *write) own(revision int64, written bool) int64 {
+	if written && w.revision > 0 {
+		return w.revision
+	}
+	return revision
 }
 
 // outcome returns how a write ended that kine says ended with err.
-func (b *backend) outcome(failure *writeFailure, err error) error {
-	if failure.err != nil {
-		err = failure.err
+func (b *backend) outcome(w *write, err error) error {
+	if w.err != nil {
+		err = w.err
 	}
 	b.see(err)
 	return err
@@ -111,21 +125,21 @@ func (b *backend) damage() error {
 }
 
 func (b *backend) Create(ctx context.Context, key string, value []byte, lease int64) (int64, error) {
-	ctx, failure := writing(ctx)
+	ctx, w := writing(ctx)
 	revision, err := b.Backend.Create(ctx, key, value, lease)
-	return revision, b.outcome(failure, err)
+	return w.own(revision, err == nil), b.outcome(w, err)
 }
 
 func (b *backend) Update(ctx context.Context, key string, value []byte, revision, lease int64) (int64, *server.KeyValue, bool, error) {
-	ctx, failure := writing(ctx)
+	ctx, w := writing(ctx)
 	now, kv, ok, err := b.Backend.Update(ctx, key, value, revision, lease)
-	return now, kv, ok, b.outcome(failure, err)
+	return w.own(now, ok), kv, ok, b.outcome(w, err)
 }
 
 func (b *backend) Delete(ctx context.Context, key string, revision int64) (int64, *server.KeyValue, bool, error) {
-	ctx, failure := writing(ctx)
+	ctx, w := writing(ctx)
 	now, kv, ok, err := b.Backend.Delete(ctx, key, revision)
-	return now, kv, ok, b.outcome(failure, err)
+	return w.own(now, ok), kv, ok, b.outcome(w, err)
 }
 
 func (b *backend) Get(ctx context.Context, key string, revision int64, keysOnly bool) (int64, *server.KeyValue, error) {

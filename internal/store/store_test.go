@@ -15,6 +15,7 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/client/v3/kubernetes"
 )
 
 func open(t *testing.T, file string) *Store {
@@ -142,6 +143,44 @@ func TestNewestRevisionIsKnown(t *testing.T) {
 			t.Fatalf("round %d: the store's revision is %d, %v; %d was written", round, current, err, newest)
 		}
 	}
+}
+
+// TestAWriteHasItsOwnRevision: while others write, too, and where the key was
+// there before.
+func TestAWriteHasItsOwnRevision(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "store.db"))
+	defer s.Close()
+	c := s.Client()
+	defer func() { _ = c.Close() }()
+	var writing sync.WaitGroup
+	for i := range 8 {
+		writing.Go(func() {
+			key := fmt.Sprintf("/registry/%d", i)
+			for n := range 100 {
+				created, err := c.Kubernetes.OptimisticPut(t.Context(), key, nil, 0, kubernetes.PutOptions{})
+				if err != nil || !created.Succeeded {
+					t.Errorf("creation %d of %s: %+v, %v", n, key, created, err)
+					return
+				}
+				stored, err := c.KV.Get(t.Context(), key)
+				if err != nil || len(stored.Kvs) != 1 || stored.Kvs[0].ModRevision != created.Revision {
+					t.Errorf("creation %d of %s has the revision %d: %+v, %v", n, key, created.Revision, stored, err)
+					return
+				}
+				updated, err := c.Kubernetes.OptimisticPut(t.Context(), key, nil, created.Revision, kubernetes.PutOptions{GetOnFailure: true})
+				if err != nil || !updated.Succeeded {
+					t.Errorf("update %d of %s: %+v, %v", n, key, updated, err)
+					return
+				}
+				deleted, err := c.Kubernetes.OptimisticDelete(t.Context(), key, updated.Revision, kubernetes.DeleteOptions{GetOnFailure: true})
+				if err != nil || !deleted.Succeeded {
+					t.Errorf("deletion %d of %s: %+v, %v", n, key, deleted, err)
+					return
+				}
+			}
+		})
+	}
+	writing.Wait()
 }
 
 func TestWatchesSeeEveryWriteInOrder(t *testing.T) {

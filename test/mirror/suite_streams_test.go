@@ -6,11 +6,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -96,11 +98,18 @@ func suiteLogs(d *driver) {
 		d.t.Errorf("read %q, want %q", got, written)
 	}
 	d.t.Log("a client that goes away ends the engine's call")
-	before := goroutines("moby.(*Engine).Logs.func1")
+	reading := func(want int) {
+		d.t.Helper()
+		d.eventually(fmt.Sprintf("%d logs are read", want), func() (bool, string) {
+			is := goroutines("moby.(*Engine).Logs.func1")
+			return is == want, strconv.Itoa(is)
+		})
+	}
+	reading(1) // the one that is followed
 	gone, _ := dialLogs(d.t, server, id, "follow=true&tail=0")
-	d.eventually("the log is read", func() (bool, string) { return goroutines("moby.(*Engine).Logs.func1") > before, "" })
+	reading(2)
 	_ = gone.Close()
-	d.eventually("the log is read no more", func() (bool, string) { return goroutines("moby.(*Engine).Logs.func1") == before, "" })
+	reading(1)
 
 	code, _, stderr := d.exec(server, id, false, "touch", "/go")
 	if code != 0 {

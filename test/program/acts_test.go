@@ -46,7 +46,7 @@ func random(t *testing.T) *rand.Rand {
 // happens twice.
 func TestNoActIsLostOrDoneTwice(t *testing.T) {
 	engine, docker := startEngine(t, 0)
-	all := rounds(t, 20, 6)
+	all := rounds(t, 20, 4)
 	containers := engine.AddContainers(rounds(t, 25, 10), fakedocker.ContainerOptions{Image: "busybox:latest", Running: true})
 	actThroughKills(t, engine.Endpoint(), docker, containers, all)
 }

@@ -219,6 +219,6 @@ func TestActionsAreChecked(t *testing.T) {
 	h.ok("ctl", "annotate", "container", id, annotation+"=pause")
 	h.eventually("the container is paused", func() (bool, string) {
 		text := h.ok("ctl", "get", "container", id, "-o", "jsonpath={.status.status} {.status.lastAction.state} {.metadata.annotations}")
-		return text == "paused Succeeded ", text
+		return strings.HasPrefix(text, "paused Succeeded ") && !strings.Contains(text, annotation), text
 	})
 }

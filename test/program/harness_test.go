@@ -28,7 +28,7 @@ import (
 
 const (
 	// patience is how long anything may take that must come true.
-	patience = time.Minute
+	patience = 2 * time.Minute
 
 	namespace = "rancher-desktop"
 )

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
@@ -48,9 +49,11 @@ type Config struct {
 type Engine struct {
 	client *client.Client
 	// hijack makes the calls whose connection becomes a stream of bytes.
-	hijack    *client.Client
-	route     *route
-	transport *http.Transport
+	hijack *client.Client
+	// negotiated says that the client knows the version of the API.
+	negotiated atomic.Bool
+	route      *route
+	transport  *http.Transport
 }
 
 var (
@@ -105,6 +108,10 @@ func (e *Engine) Info(ctx context.Context) (engine.Info, error) {
 	if err := json.Unmarshal(answer, &info); err != nil {
 		return engine.Info{}, fmt.Errorf("read what the engine is: %w", err)
 	}
+	version, err := e.apiVersion(ctx)
+	if err != nil {
+		return engine.Info{}, err
+	}
 	clock, err := time.Parse(time.RFC3339Nano, info.SystemTime)
 	if err != nil {
 		clock = time.Now() // as good as any other
@@ -112,7 +119,7 @@ func (e *Engine) Info(ctx context.Context) (engine.Info, error) {
 	return engine.Info{
 		ID:           info.identity(),
 		Version:      info.ServerVersion,
-		APIVersion:   e.client.ClientVersion(),
+		APIVersion:   version,
 		OS:           info.OSType,
 		Architecture: goarch(info.Architecture),
 		CPUs:         int32(info.NCPU),
@@ -186,7 +193,11 @@ func (e *Engine) Inspect(ctx context.Context, key engine.Key) (engine.Object, er
 		}
 		object.Container = containerStatus(&result.Container)
 	case engine.KindImage:
-		result, err := e.client.ImageInspect(ctx, key.ID, e.imageOptions()...)
+		options, err := e.imageOptions(ctx)
+		if err != nil {
+			return object, err
+		}
+		result, err := e.client.ImageInspect(ctx, key.ID, options...)
 		if err != nil {
 			return object, translate(err)
 		}
@@ -208,11 +219,25 @@ func (e *Engine) Inspect(ctx context.Context, key engine.Key) (engine.Object, er
 // platforms of an image, which containerd's image store keeps.
 const manifestsSince = "1.48"
 
-func (e *Engine) imageOptions() []client.ImageInspectOption {
-	if versions.LessThan(e.client.ClientVersion(), manifestsSince) {
-		return nil
+func (e *Engine) imageOptions(ctx context.Context) ([]client.ImageInspectOption, error) {
+	version, err := e.apiVersion(ctx)
+	if err != nil || versions.LessThan(version, manifestsSince) {
+		return nil, err
 	}
-	return []client.ImageInspectOption{client.ImageInspectWithManifests(true)}
+	return []client.ImageInspectOption{client.ImageInspectWithManifests(true)}, nil
+}
+
+// apiVersion returns the version of the API that is in use. The client settles
+// it with the engine at its first call, and says it without a lock: it must not
+// be asked before.
+func (e *Engine) apiVersion(ctx context.Context) (string, error) {
+	if !e.negotiated.Load() {
+		if _, err := e.client.Ping(ctx, client.PingOptions{NegotiateAPIVersion: true}); err != nil {
+			return "", translate(err)
+		}
+		e.negotiated.Store(true)
+	}
+	return e.client.ClientVersion(), nil
 }
 
 // translate gives an error of the client one of this project's kinds, and keeps
