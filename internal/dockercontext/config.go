@@ -10,66 +10,77 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"strings"
+	"time"
 
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/atomicfile"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 )
 
 const (
 	configName = "config.json"
 	currentKey = "currentContext"
 
-	// attempts is how often a file is read again that another program wrote
-	// meanwhile.
-	attempts = 10
+	// attempts is how often a change is tried while another program writes. Each
+	// takes a millisecond or two.
+	attempts = 100
+	// looks is how often a file is read that makes no sense.
+	looks = 10
+	// halfWritten is the wait for another program to end its writing: some empty
+	// the file first.
+	halfWritten = 10 * time.Millisecond
 )
+
+// errChanged says that another program was faster.
+var errChanged = errors.New("other programs go on writing it")
 
 // config is the client's configuration file, of which one value is read and
 // changed. Everything else in it stays as it is, byte for byte.
 type config struct {
 	path string
-	// changing is called before a change is written; nil for nothing.
-	changing func()
+	// looked and ready are called in a change: when the file was read, and when
+	// the new one is about to take its place. nil for nothing.
+	looked, ready func()
 }
 
-// current returns the name of the current context, empty where none is set.
+// current returns the name of the current context as it is written, empty where
+// none is.
 func (c config) current() (string, error) {
-	data, err := c.read()
+	_, value, err := c.read()
+	return value.text, err
+}
+
+// read returns the file, nil where there is none, and what it says.
+func (c config) read() (data []byte, value currentValue, err error) {
+	for range looks {
+		data, err = os.ReadFile(c.path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, currentValue{}, nil
+		}
+		if err != nil {
+			return nil, currentValue{}, err
+		}
+		value, err = findCurrent(data)
+		if err == nil && len(data) > 0 {
+			return data, value, nil
+		}
+		time.Sleep(halfWritten)
+	}
 	if err != nil {
-		return "", err
+		return nil, value, fault.New(fault.Failed, "read", c.path, err)
 	}
-	value, err := findCurrent(data)
-	return value.text, c.explain(err)
-}
-
-func (c config) read() ([]byte, error) {
-	data, err := os.ReadFile(c.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	return data, err
-}
-
-func (c config) explain(err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("read %s: %w", c.path, err)
+	return data, value, nil
 }
 
 // swap makes to the current context where it is from, and reports whether it
-// did. Empty names stand for none. What another program writes at the same time
-// is not lost, but for what it writes in the very moment: where the file has
-// changed it is looked at again. The client itself does not lock it.
+// did. Empty names stand for none. The client does not lock its file: where
+// another program has written it meanwhile, it is looked at again.
 func (c config) swap(from, to string) (bool, error) {
+	var err error
 	for range attempts {
-		before, err := c.read()
-		if err != nil {
+		var before []byte
+		var value currentValue
+		if before, value, err = c.read(); err != nil {
 			return false, err
-		}
-		value, err := findCurrent(before)
-		if err != nil {
-			return false, c.explain(err)
 		}
 		if value.text != from {
 			return false, nil
@@ -77,36 +88,28 @@ func (c config) swap(from, to string) (bool, error) {
 		if from == to {
 			return true, nil
 		}
-		after := value.replaced(before, to)
-		if c.changing != nil {
-			c.changing()
+		call(c.looked)
+		err = replaceFile(c.path, before, value.replaced(before, to), c.ready)
+		if !errors.Is(err, errChanged) {
+			break
 		}
-		if now, err := c.read(); err != nil || !bytes.Equal(now, before) {
-			continue
-		}
-		return true, c.write(after)
 	}
-	return false, fmt.Errorf("change %s: other programs go on writing it", c.path)
+	if err != nil {
+		return false, fault.New(fault.Failed, "change", c.path, err)
+	}
+	return true, nil
 }
 
-// write replaces the file that the name leads to, and keeps its mode.
-func (c config) write(data []byte) error {
-	path, mode := c.path, os.FileMode(0o600)
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target
+func call(f func()) {
+	if f != nil {
+		f()
 	}
-	if info, err := os.Stat(path); err == nil {
-		mode = info.Mode().Perm()
-		if mode&0o200 == 0 {
-			return fmt.Errorf("change %s: %w: it is read-only", c.path, fs.ErrPermission)
-		}
-	}
-	return atomicfile.Write(path, data, mode)
 }
 
 // currentValue is where in a configuration the current context stands.
 type currentValue struct {
 	text       string
+	value      int // where the value begins, which goes to end
 	start, end int // of the member: its key, its value, and the comma that goes with it
 	open       int // behind the brace that opens the configuration
 	others     bool
@@ -116,89 +119,102 @@ type currentValue struct {
 // findCurrent finds the current context in a configuration. An empty one is one
 // with no members.
 func findCurrent(data []byte) (currentValue, error) {
-	var value currentValue
+	var found currentValue
 	if len(bytes.TrimSpace(data)) == 0 {
-		return value, nil
+		return found, nil
 	}
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	if token, err := decoder.Token(); err != nil {
-		return value, err
+		return found, err
 	} else if token != json.Delim('{') {
-		return value, errors.New("it is no JSON object")
+		return found, errors.New("it is no JSON object")
 	}
-	value.open = int(decoder.InputOffset())
+	found.open = int(decoder.InputOffset())
 	for {
 		before := int(decoder.InputOffset()) // More goes on to what follows
 		if !decoder.More() {
 			break
 		}
-		key, err := decoder.Token()
-		if err != nil {
-			return value, err
+		if err := found.takeMember(decoder, before); err != nil {
+			return found, err
 		}
-		if key != currentKey {
-			value.others = true
-			var other json.RawMessage
-			if err := decoder.Decode(&other); err != nil {
-				return value, err
-			}
-			continue
-		}
-		if err := decoder.Decode(&value.text); err != nil {
-			return value, fmt.Errorf("%s: %w", currentKey, err)
-		}
-		value.found, value.start, value.end = true, before, int(decoder.InputOffset())
 	}
 	if _, err := decoder.Token(); err != nil {
-		return value, err
+		return found, err
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return value, errors.New("something follows the JSON object")
+		return found, errors.New("something follows the JSON object")
 	}
-	if value.found {
-		value.takeComma(data)
-	}
-	return value, nil
+	return found, nil
 }
 
-// takeComma makes the member end with the comma behind it, if there is no comma
-// before it.
-func (v *currentValue) takeComma(data []byte) {
-	if bytes.HasPrefix(bytes.TrimLeft(data[v.start:], " \t\r\n"), []byte(",")) {
-		return // the one before belongs to it
+// takeMember reads the next member, which begins at start or after white space.
+func (v *currentValue) takeMember(decoder *json.Decoder, start int) error {
+	key, err := decoder.Token()
+	if err != nil {
+		return err
 	}
-	rest := bytes.TrimLeft(data[v.end:], " \t\r\n")
-	if bytes.HasPrefix(rest, []byte(",")) {
-		v.end = len(data) - len(rest) + 1
+	var value json.RawMessage
+	if err := decoder.Decode(&value); err != nil {
+		return err
 	}
+	// The client does not tell upper case from lower case here.
+	name, _ := key.(string)
+	if !strings.EqualFold(name, currentKey) {
+		v.others = true
+		return nil
+	}
+	if v.found {
+		return fmt.Errorf("%s is there twice", currentKey)
+	}
+	if err := json.Unmarshal(value, &v.text); err != nil {
+		return fmt.Errorf("%s: %w", currentKey, err)
+	}
+	v.found, v.start, v.end = true, start, int(decoder.InputOffset())
+	v.value = v.end - len(value)
+	return nil
 }
 
 // replaced returns the configuration with another current context, empty for
 // none.
-func (v *currentValue) replaced(data []byte, to string) []byte {
-	if len(bytes.TrimSpace(data)) == 0 {
-		if to == "" {
-			return data
-		}
+func (v currentValue) replaced(data []byte, to string) []byte {
+	switch {
+	case len(bytes.TrimSpace(data)) == 0 && to == "":
+		return data
+	case len(bytes.TrimSpace(data)) == 0:
 		return []byte("{\n" + member(to) + "\n}\n")
+	case to == "" && !v.found:
+		return data
+	case to == "":
+		start, end := v.span(data)
+		return append(bytes.Clone(data[:start]), data[end:]...)
+	case v.found:
+		return append(append(bytes.Clone(data[:v.value]), quoted(to)...), data[v.end:]...)
 	}
-	rest := data
-	if v.found {
-		rest = append(bytes.Clone(data[:v.start]), data[v.end:]...)
-	}
-	if to == "" {
-		return rest
-	}
-	out := append(bytes.Clone(rest[:v.open]), "\n"+member(to)...)
+	out := append(bytes.Clone(data[:v.open]), "\n"+member(to)...)
 	if v.others {
 		out = append(out, ',')
 	} else {
 		out = append(out, '\n')
 	}
-	return append(out, rest[v.open:]...)
+	return append(out, data[v.open:]...)
 }
 
-func member(name string) string {
-	text, _ := json.Marshal(name) // of a string, which never fails
-	return "\t\"" + currentKey + "\": " + string(text)
+// span returns where the member is, with the one comma that goes with it.
+func (v currentValue) span(data []byte) (start, end int) {
+	if bytes.HasPrefix(bytes.TrimLeft(data[v.start:], " \t\r\n"), []byte(",")) {
+		return v.start, v.end
+	}
+	rest := bytes.TrimLeft(data[v.end:], " \t\r\n")
+	if bytes.HasPrefix(rest, []byte(",")) {
+		return v.start, len(data) - len(rest) + 1
+	}
+	return v.start, v.end
+}
+
+func member(name string) string { return "\t" + quoted(currentKey) + ": " + quoted(name) }
+
+func quoted(text string) string {
+	data, _ := json.Marshal(text) // of a string, which never fails
+	return string(data)
 }

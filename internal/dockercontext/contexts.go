@@ -11,12 +11,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/cli/cli/context/store"
-	"github.com/gofrs/flock"
 	"github.com/moby/moby/client"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 )
 
 const (
@@ -32,10 +32,10 @@ const (
 	defaultContext = "default"
 	// dockerEndpoint is the name of a context's one endpoint.
 	dockerEndpoint = "docker"
-
-	lockName  = ".rdd.lock"
-	lockRetry = 20 * time.Millisecond
 )
+
+// ErrNoContext says that there is no such context.
+var ErrNoContext = errors.New("there is no such Docker context")
 
 // endpoint is how contexts say where an engine is.
 type endpoint struct {
@@ -48,17 +48,17 @@ type metadata struct {
 	Description string `json:",omitempty"`
 }
 
-// Contexts are those of one user.
-type Contexts struct {
+// contexts are those of one user.
+type contexts struct {
 	dir    string
 	config config
 	store  *store.ContextStore
 }
 
-// Open returns the contexts in a directory. Nothing is read or made yet.
-func Open(dir string) *Contexts {
+// open returns the contexts in a directory. Nothing is read or made yet.
+func open(dir string) *contexts {
 	types := store.NewConfig(func() any { return &metadata{} }, store.EndpointTypeGetter(dockerEndpoint, func() any { return &endpoint{} }))
-	return &Contexts{
+	return &contexts{
 		dir:    dir,
 		config: config{path: filepath.Join(dir, configName)},
 		store:  store.New(filepath.Join(dir, "contexts"), types),
@@ -68,7 +68,7 @@ func Open(dir string) *Contexts {
 // Dir returns where the user's contexts are.
 func Dir(getenv func(string) string) (string, error) {
 	if dir := getenv(dirEnv); dir != "" {
-		return dir, nil
+		return filepath.Abs(dir)
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
@@ -88,43 +88,47 @@ func Overridden(getenv func(string) string) string {
 	return ""
 }
 
-// lock keeps other instances of RDD away until unlock is called.
-func (c *Contexts) lock(ctx context.Context) (unlock func(), err error) {
-	if err := os.MkdirAll(c.dir, 0o700); err != nil {
-		return nil, err
-	}
-	l := flock.New(filepath.Join(c.dir, lockName))
-	if _, err := l.TryLockContext(ctx, lockRetry); err != nil {
-		return nil, fmt.Errorf("lock %s: %w", c.dir, err)
-	}
-	return func() { _ = l.Unlock() }, nil
-}
+func isDefault(name string) bool { return name == "" || name == defaultContext }
 
-// Put makes a context for an engine, or changes it. One that is as it should be
-// is not written.
-func (c *Contexts) Put(ctx context.Context, name, description, host string) error {
+// put makes a context for an engine, or changes it. files are for TLS; none for
+// a connection without. One that is as it should be is not written.
+func (c *contexts) put(ctx context.Context, name, description, host string, files tlsFiles) error {
 	unlock, err := c.lock(ctx)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if have, err := c.Host(name); err == nil && have == host {
+	have, err := c.get(name)
+	if err == nil && have.host == host && !have.skipVerify && have.files.equal(files) {
 		return nil
 	}
-	err = c.store.CreateOrUpdate(store.Metadata{
-		Name:      name,
-		Metadata:  metadata{Description: description},
-		Endpoints: map[string]any{dockerEndpoint: endpoint{Host: host}},
-	})
-	if err != nil {
-		return fmt.Errorf("write the Docker context %s: %w", name, err)
+	if err := c.write(name, description, host, files); err != nil {
+		return fault.New(fault.Failed, "write the Docker context", name, err)
 	}
 	return nil
 }
 
-// Remove removes a context. One that there is not is no error.
-func (c *Contexts) Remove(ctx context.Context, name string) error {
-	if _, err := c.store.GetMetadata(name); errdefs.IsNotFound(err) {
+func (c *contexts) write(name, description, host string, files tlsFiles) error {
+	data := store.EndpointTLSData{Files: files}
+	if len(files) > 0 { // before the metadata, without which nobody sees them
+		if err := c.store.ResetEndpointTLSMaterial(name, dockerEndpoint, &data); err != nil {
+			return err
+		}
+	}
+	err := c.store.CreateOrUpdate(store.Metadata{
+		Name:      name,
+		Metadata:  metadata{Description: description},
+		Endpoints: map[string]any{dockerEndpoint: endpoint{Host: host}},
+	})
+	if err == nil && len(files) == 0 {
+		err = c.store.ResetEndpointTLSMaterial(name, dockerEndpoint, nil)
+	}
+	return err
+}
+
+// remove removes a context. One that there is not is no error.
+func (c *contexts) remove(ctx context.Context, name string) error {
+	if !c.has(name) {
 		return nil
 	}
 	unlock, err := c.lock(ctx)
@@ -133,70 +137,77 @@ func (c *Contexts) Remove(ctx context.Context, name string) error {
 	}
 	defer unlock()
 	if err := c.store.Remove(name); err != nil && !errdefs.IsNotFound(err) {
-		return fmt.Errorf("remove the Docker context %s: %w", name, err)
+		return fault.New(fault.Failed, "remove the Docker context", name, err)
 	}
 	return nil
 }
 
-// ErrNoContext says that there is no such context.
-var ErrNoContext = errors.New("there is no such Docker context")
-
-// Host returns where a context's engine is; the client's default for the
-// default context.
-func (c *Contexts) Host(name string) (string, error) {
-	if name == "" || name == defaultContext {
-		return client.DefaultDockerHost, nil
+// has reports whether there is a context; one that can't be read is there.
+func (c *contexts) has(name string) bool {
+	if isDefault(name) {
+		return true
 	}
-	found, err := c.store.GetMetadata(name)
-	if errdefs.IsNotFound(err) {
-		return "", fmt.Errorf("%w: %s", ErrNoContext, name)
-	}
-	if err != nil {
-		return "", fmt.Errorf("read the Docker context %s: %w", name, err)
-	}
-	switch e := found.Endpoints[dockerEndpoint].(type) {
-	case endpoint:
-		return e.Host, nil
-	case *endpoint:
-		return e.Host, nil
-	}
-	return "", fmt.Errorf("the Docker context %s has no endpoint for Docker", name)
+	_, err := c.store.GetMetadata(name)
+	return !errdefs.IsNotFound(err)
 }
 
-// Secret returns the certificates of a context, under the names that the
-// client's files have.
-func (c *Contexts) Secret(name string) (map[string][]byte, error) {
-	files, err := c.store.ListTLSFiles(name)
+// found is what a context says of its engine.
+type found struct {
+	host       string
+	files      tlsFiles
+	skipVerify bool
+}
+
+// get reads a context; the default one is that of the client.
+func (c *contexts) get(name string) (found, error) {
+	if isDefault(name) {
+		return found{host: client.DefaultDockerHost}, nil
+	}
+	stored, err := c.store.GetMetadata(name)
+	if errdefs.IsNotFound(err) {
+		return found{}, fault.New(fault.Failed, "read the Docker context", name, ErrNoContext)
+	}
 	if err != nil {
+		return found{}, fault.New(fault.Failed, "read the Docker context", name, err)
+	}
+	e, ok := stored.Endpoints[dockerEndpoint].(endpoint)
+	if !ok {
+		return found{}, fault.New(fault.Failed, "read the Docker context", name, errors.New("it has no endpoint for Docker"))
+	}
+	f := found{host: e.Host, skipVerify: e.SkipTLSVerify}
+	if f.host == "" {
+		f.host = client.DefaultDockerHost
+	}
+	if f.files, err = c.files(name); err != nil {
+		return found{}, fault.New(fault.Failed, "read the certificates of the Docker context", name, err)
+	}
+	return f, nil
+}
+
+func (c *contexts) files(name string) (tlsFiles, error) {
+	names, err := c.store.ListTLSFiles(name)
+	if err != nil || len(names[dockerEndpoint]) == 0 {
 		return nil, err
 	}
-	data := map[string][]byte{}
-	for _, file := range files[dockerEndpoint] {
-		if data[file], err = c.store.GetTLSData(name, dockerEndpoint, file); err != nil {
+	files := tlsFiles{}
+	for _, file := range names[dockerEndpoint] {
+		if files[file], err = c.store.GetTLSData(name, dockerEndpoint, file); err != nil {
 			return nil, err
 		}
 	}
-	return data, nil
+	return files, nil
 }
 
-// Current returns the name of the current context, empty for the default.
-func (c *Contexts) Current() (string, error) {
-	name, err := c.config.current()
-	if name == defaultContext {
-		name = ""
-	}
-	return name, err
-}
+// current returns the name of the current context as it is written, empty where
+// none is.
+func (c *contexts) current() (string, error) { return c.config.current() }
 
-// Switch makes to the current context where from is, and reports whether it did.
-func (c *Contexts) Switch(ctx context.Context, from, to string) (bool, error) {
+// swap makes to the current context where from is, and reports whether it did.
+func (c *contexts) swap(ctx context.Context, from, to string) (bool, error) {
 	unlock, err := c.lock(ctx)
 	if err != nil {
 		return false, err
 	}
 	defer unlock()
-	if current, err := c.config.current(); err == nil && current == defaultContext && from == "" {
-		from = defaultContext
-	}
 	return c.config.swap(from, to)
 }
