@@ -166,7 +166,8 @@ func (k *Keeper) try(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return nil // something else is wanted, or nothing any more
 	}
-	if err != nil {
+	before := k.State().Err
+	if err != nil && (before == nil || before.Error() != err.Error()) {
 		k.Log.Warn("keeping the Docker context failed, will try again", "context", k.Name, "error", err)
 	}
 	k.tell(target, func(s *State) { s.Busy, s.Err = false, err })
