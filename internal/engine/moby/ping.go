@@ -11,5 +11,5 @@ import (
 // Ping asks the engine whether it is there, and for nothing of what it has.
 func (e *Engine) Ping(ctx context.Context) error {
 	_, err := e.client.Ping(ctx, client.PingOptions{})
-	return err
+	return translate(err)
 }
