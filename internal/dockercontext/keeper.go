@@ -151,6 +151,10 @@ func (k *Keeper) try(ctx context.Context) error {
 	k.mu.Lock()
 	asked, target := k.asked, k.target
 	k.cancel = cancel
+	select {
+	case <-k.wake: // for what is done now
+	default:
+	}
 	k.mu.Unlock()
 	if !asked {
 		return nil
