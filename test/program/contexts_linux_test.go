@@ -83,7 +83,7 @@ func (h *home) current(want string) {
 	}
 }
 
-// contexts checks whether there is a context of the instance, and whether the
+// contextIs checks whether there is a context of the instance, and whether the
 // App says so.
 func (h *home) contextIs(there bool) {
 	h.t.Helper()
@@ -261,10 +261,21 @@ func TestDockerContextAfterSIGKILL(t *testing.T) {
 		t.Errorf("app-controller ended with %d", code)
 	}
 
-	// An instance that is deleted without a daemon gives it back as well.
+	// Where there is no App any more, there is to be no context.
 	h.ok("service", "stop")
 	h.ok("service", "start")
 	h.ok("start")
+	h.kill()
+	h.ok("service", "reset")
+	h.ok("service", "start")
+	h.eventually("the context of the App that is gone is taken back", func() (bool, string) {
+		got := h.readDockerConfig()
+		return got == before, got
+	})
+
+	// An instance that is deleted without a daemon gives it back as well.
+	h.ok("set", "running=true", "containerEngine.endpoint="+engine.Endpoint())
+	h.current(ourContext)
 	h.kill()
 	h.ok("service", "delete")
 	if got := h.readDockerConfig(); got != before {
