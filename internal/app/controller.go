@@ -51,7 +51,7 @@ func Setup(host manager.Host) error {
 		// the App's still.
 		Watches(&containersv1alpha1.ContainerEngine{}, handler.EnqueueRequestsFromMapFunc(theApp), builder.WithPredicates(engineChanged)).
 		WatchesRawSource(source.Func(docker.takeQueue)).
-		Complete(manager.Patient(&reconciler{client: host.GetClient(), docker: docker}))
+		Complete(manager.Patient(&reconciler{client: host.GetClient(), reader: host.GetAPIReader(), docker: docker}))
 }
 
 func theApp(context.Context, client.Object) []reconcile.Request {
@@ -70,14 +70,18 @@ var engineChanged = predicate.Funcs{
 	},
 }
 
+// reconciler reads the API server itself: a cache may be behind what this
+// controller has just written, and show an engine that is as it was before.
 type reconciler struct {
 	client client.Client
+	reader client.Reader
 	docker *dockerContext
 }
 
 // scope is one reconcile of the App.
 type scope struct {
 	client client.Client
+	reader client.Reader
 	docker *dockerContext
 	before *appv1alpha1.App
 	app    *appv1alpha1.App
@@ -90,7 +94,7 @@ type scope struct {
 // Reconcile implements [reconcile.Reconciler].
 func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (_ reconcile.Result, err error) {
 	app := &appv1alpha1.App{}
-	if err := r.client.Get(ctx, request.NamespacedName, app); err != nil {
+	if err := r.reader.Get(ctx, request.NamespacedName, app); err != nil {
 		if apierrors.IsNotFound(err) {
 			r.docker.gone()
 		}
@@ -100,7 +104,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if err := finalizer.Ensure(ctx, r.client, app, finalizer.Cleanup); err != nil {
 		return reconcile.Result{}, err
 	}
-	s := &scope{client: r.client, docker: r.docker, before: app.DeepCopy(), app: app}
+	s := &scope{client: r.client, reader: r.reader, docker: r.docker, before: app.DeepCopy(), app: app}
 	defer func() { err = errors.Join(err, s.patchStatus(ctx)) }()
 
 	if app.DeletionTimestamp != nil {
@@ -138,7 +142,7 @@ func (s *scope) ensureNamespace(ctx context.Context) error {
 // too, from which somebody took the reference to it.
 func (s *scope) engines(ctx context.Context) ([]containersv1alpha1.ContainerEngine, error) {
 	var all containersv1alpha1.ContainerEngineList
-	if err := s.client.List(ctx, &all, client.InNamespace(s.app.Spec.Namespace)); err != nil {
+	if err := s.reader.List(ctx, &all, client.InNamespace(s.app.Spec.Namespace)); err != nil {
 		return nil, err
 	}
 	var owned []containersv1alpha1.ContainerEngine
@@ -257,16 +261,18 @@ func (s *scope) delete(ctx context.Context) error {
 }
 
 // report writes what is known into the status; failure is why not all that the
-// spec asks for could be asked of others.
+// spec asks for could be asked of others, whose conditions then are as they were.
 func (s *scope) report(failure error) {
 	s.app.Status.ObservedGeneration = s.app.Generation
+	if failure != nil {
+		s.set(appv1alpha1.ConditionSettled, metav1.Condition{
+			Status: metav1.ConditionFalse, Reason: appv1alpha1.ReasonWaitingForEngine, Message: failure.Error(),
+		})
+		return
+	}
 	s.reportVM()
 	s.reportEngine()
-	settled := s.settled()
-	if failure != nil {
-		settled = metav1.Condition{Status: metav1.ConditionFalse, Reason: appv1alpha1.ReasonWaitingForEngine, Message: failure.Error()}
-	}
-	s.set(appv1alpha1.ConditionSettled, settled)
+	s.set(appv1alpha1.ConditionSettled, s.settled())
 }
 
 const endpointHint = "this version of rdd can't make a virtual machine yet: name an engine that is there already, " +
@@ -287,23 +293,46 @@ func (s *scope) reportVM() {
 	s.set(appv1alpha1.ConditionRunning, state)
 }
 
+// reportEngine says how the engine is, where that is of this generation of the
+// spec. Else what was said of an earlier one stays, as being of that.
 func (s *scope) reportEngine() {
-	s.app.Status.DockerSocket = ""
-	state := metav1.Condition{Status: metav1.ConditionFalse, Reason: containersv1alpha1.ReasonStopped, Message: "stopped"}
-	if s.engine != nil {
-		state = metav1.Condition{Status: metav1.ConditionFalse, Reason: containersv1alpha1.ReasonConnecting, Message: "not acted on yet"}
-		if ready := apimeta.FindStatusCondition(s.engine.Status.Conditions, containersv1alpha1.ConditionReady); ready != nil {
-			state = *ready
-		}
-		if state.Status == metav1.ConditionTrue {
-			s.app.Status.DockerSocket = s.engine.Spec.Endpoint
-		}
+	ready, acted := s.ready()
+	switch {
+	case acted:
+	case s.leaving:
+		ready = metav1.Condition{Status: metav1.ConditionFalse, Reason: containersv1alpha1.ReasonConnecting,
+			Message: "the engine of the setting before is being disconnected"}
+	case apimeta.FindStatusCondition(s.app.Status.Conditions, appv1alpha1.ConditionContainerEngineReady) != nil:
+		return
+	default:
+		ready = metav1.Condition{Status: metav1.ConditionFalse, Reason: containersv1alpha1.ReasonConnecting, Message: "not acted on yet"}
 	}
-	s.set(appv1alpha1.ConditionContainerEngineReady, state)
+	s.app.Status.DockerSocket = ""
+	if ready.Status == metav1.ConditionTrue {
+		s.app.Status.DockerSocket = s.engine.Spec.Endpoint
+	}
+	s.set(appv1alpha1.ConditionContainerEngineReady, ready)
+}
+
+// ready returns how the engine is, and whether its controller has acted on what
+// this generation of the spec asks of it.
+func (s *scope) ready() (state metav1.Condition, acted bool) {
+	switch {
+	case s.leaving:
+		return state, false
+	case s.engine == nil:
+		return metav1.Condition{Status: metav1.ConditionFalse, Reason: containersv1alpha1.ReasonStopped, Message: "stopped"}, true
+	}
+	ready := apimeta.FindStatusCondition(s.engine.Status.Conditions, containersv1alpha1.ConditionReady)
+	if ready == nil || s.engine.Status.ObservedGeneration != s.engine.Generation || ready.ObservedGeneration != s.engine.Generation {
+		return state, false
+	}
+	return *ready, true
 }
 
 // settled says whether everything that the spec asks for is true.
 func (s *scope) settled() metav1.Condition {
+	ready, acted := s.ready()
 	waiting := metav1.Condition{Status: metav1.ConditionFalse, Reason: appv1alpha1.ReasonWaitingForEngine}
 	switch {
 	case s.app.Spec.Running && s.app.Spec.ContainerEngine.Endpoint == "":
@@ -311,17 +340,8 @@ func (s *scope) settled() metav1.Condition {
 	case s.leaving:
 		waiting.Message = "the engine of the setting before is being disconnected"
 		return waiting
-	case s.engine == nil && !s.app.Spec.Running:
-		return metav1.Condition{Status: metav1.ConditionTrue, Reason: appv1alpha1.ReasonSettled, Message: "stopped"}
-	case s.engine == nil:
-		return waiting
-	case s.engine.Status.ObservedGeneration != s.engine.Generation:
+	case !acted:
 		waiting.Message = "the engine's controller has not acted yet"
-		return waiting
-	}
-	ready := apimeta.FindStatusCondition(s.engine.Status.Conditions, containersv1alpha1.ConditionReady)
-	switch {
-	case ready == nil:
 		return waiting
 	case s.app.Spec.Running && ready.Reason == containersv1alpha1.ReasonConnected:
 		return metav1.Condition{Status: metav1.ConditionTrue, Reason: appv1alpha1.ReasonSettled, Message: "connected to " + s.engine.Spec.Endpoint}

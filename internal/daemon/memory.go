@@ -17,24 +17,26 @@ const (
 
 	trimInterval = 5 * time.Second
 	// A daemon that allocates less than quietBytes in an interval is at rest; one
-	// that has allocated more than dirtyBytes since it last gave memory back has
-	// garbage that is worth a collection.
+	// that has allocated more than dirtyBytes since it last gave memory back, and
+	// more than a part of what it holds, has garbage that is worth a collection:
+	// that costs as much as is held, however little is garbage.
 	quietBytes = 2 << 20
 	dirtyBytes = 16 << 20
+	dirtyPart  = 4
 )
 
 // trimmer gives memory back to the system whenever the daemon has come to rest:
 // when it has started, and after bursts.
 type trimmer struct {
-	allocated [1]metrics.Sample // bytes, ever
-	last      uint64            // at the interval before
-	trimmed   uint64            // at the last trim
+	samples [2]metrics.Sample // bytes allocated ever, and held at the last collection
+	last    uint64            // allocated at the interval before
+	trimmed uint64            // allocated at the last trim
 }
 
 func runTrimmer(ctx context.Context) error {
 	debug.SetGCPercent(gcPercent)
 	var t trimmer
-	t.allocated[0].Name = "/gc/heap/allocs:bytes"
+	t.samples[0].Name, t.samples[1].Name = "/gc/heap/allocs:bytes", "/gc/heap/live:bytes"
 	ticker := time.NewTicker(trimInterval)
 	defer ticker.Stop()
 	for {
@@ -48,9 +50,9 @@ func runTrimmer(ctx context.Context) error {
 }
 
 func (t *trimmer) look() {
-	metrics.Read(t.allocated[:])
-	now := t.allocated[0].Value.Uint64()
-	if now-t.last < quietBytes && now-t.trimmed > dirtyBytes {
+	metrics.Read(t.samples[:])
+	now, held := t.samples[0].Value.Uint64(), t.samples[1].Value.Uint64()
+	if now-t.last < quietBytes && now-t.trimmed > max(dirtyBytes, held/dirtyPart) {
 		debug.FreeOSMemory()
 		t.trimmed = now
 	}

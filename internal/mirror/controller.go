@@ -140,7 +140,9 @@ func (r *reconciler) Start(ctx context.Context) error {
 // Reconcile implements [reconcile.Reconciler].
 func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (_ reconcile.Result, err error) {
 	var e containersv1alpha1.ContainerEngine
-	found := r.client.Get(ctx, request.NamespacedName, &e)
+	// Not from the cache: it may be behind what this controller wrote last, and a
+	// state that comes back would be taken for written.
+	found := r.reader.Get(ctx, request.NamespacedName, &e)
 	if client.IgnoreNotFound(found) != nil {
 		return reconcile.Result{}, found
 	}

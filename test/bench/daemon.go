@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -99,33 +100,61 @@ type usage struct {
 
 // usage asks the daemon's own metrics: they are the same on every system.
 func (d *daemon) usage(ctx context.Context) (usage, error) {
-	config, err := d.config(ctx)
+	data, err := d.get(ctx, "/metrics")
 	if err != nil {
 		return usage{}, err
+	}
+	cpu, err := metric(string(data), "process_cpu_seconds_total")
+	if err != nil {
+		return usage{}, err
+	}
+	memory, err := metric(string(data), "process_resident_memory_bytes")
+	return usage{cpu: time.Duration(cpu * float64(time.Second)), memory: memory}, err
+}
+
+// get returns what the API server answers to a path.
+func (d *daemon) get(ctx context.Context, path string) ([]byte, error) {
+	config, err := d.config(ctx)
+	if err != nil {
+		return nil, err
 	}
 	c, err := rest.HTTPClientFor(config)
 	if err != nil {
-		return usage{}, err
+		return nil, err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, config.Host+"/metrics", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, config.Host+path, nil)
 	if err != nil {
-		return usage{}, err
+		return nil, err
 	}
 	response, err := c.Do(request)
 	if err != nil {
-		return usage{}, err
+		return nil, err
 	}
 	defer func() { _ = response.Body.Close() }()
-	var body bytes.Buffer
-	if _, err := body.ReadFrom(response.Body); err != nil {
-		return usage{}, err
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s: %s", path, response.Status)
 	}
-	cpu, err := metric(body.String(), "process_cpu_seconds_total")
-	if err != nil {
-		return usage{}, err
+	return io.ReadAll(response.Body)
+}
+
+// profileTime is how long a profile takes: no longer than besideLives.
+const profileTime = 2 * time.Second
+
+// profile begins a CPU profile of the daemon, for the directory, where one is
+// named, and returns a function that waits for its end and writes it.
+func (d *daemon) profile(ctx context.Context, dir, name string) (finish func() error) {
+	if dir == "" {
+		return func() error { return nil }
 	}
-	memory, err := metric(body.String(), "process_resident_memory_bytes")
-	return usage{cpu: time.Duration(cpu * float64(time.Second)), memory: memory}, err
+	done := make(chan error, 1)
+	go func() {
+		data, err := d.get(ctx, fmt.Sprintf("/debug/pprof/profile?seconds=%d", int(profileTime.Seconds())))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name+".pprof"), data, 0o600)
+		}
+		done <- err
+	}()
+	return func() error { return <-done }
 }
 
 func metric(text, name string) (float64, error) {

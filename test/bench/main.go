@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"time"
@@ -31,6 +32,8 @@ type options struct {
 	rest    time.Duration
 	many    int
 	json    string
+	profile string
+	only    string
 }
 
 func main() {
@@ -42,6 +45,8 @@ func main() {
 	flag.DurationVar(&o.rest, "rest", 30*time.Second, "how long to look at a daemon at rest")
 	flag.IntVar(&o.many, "many", 10_000, "containers of the large engine; 0 leaves it out")
 	flag.StringVar(&o.json, "json", "", "write the figures to this file too")
+	flag.StringVar(&o.profile, "profile", "", "write a CPU profile of the daemon while single containers live to this directory, for each number of containers beside")
+	flag.StringVar(&o.only, "only", "", "measure only the parts whose names match this regular expression")
 	flag.Parse()
 	logging.Capture(slog.New(slog.DiscardHandler), func(reason string) { panic(reason) })
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -63,10 +68,21 @@ func run(ctx context.Context, o options) error {
 	o.program = program
 	r := &report{Machine: machine(), Commit: commit(ctx), Time: time.Now().UTC()}
 	fmt.Printf("%s, commit %s\n\n", r.Machine, r.Commit)
-	for _, measure := range []func(context.Context, options, *report) error{
-		size, starts, commands, atRest, fewContainers, thousand, large,
+	only, err := regexp.Compile(o.only)
+	if err != nil {
+		return fmt.Errorf("-only: %w", err)
+	}
+	for _, part := range []struct {
+		name    string
+		measure func(context.Context, options, *report) error
+	}{
+		{"size", size}, {"starts", starts}, {"commands", commands}, {"rest", atRest},
+		{"thousand", thousand}, {"large", large}, {"beside", beside},
 	} {
-		if err := measure(ctx, o, r); err != nil {
+		if !only.MatchString(part.name) {
+			continue
+		}
+		if err := part.measure(ctx, o, r); err != nil {
 			return err
 		}
 	}

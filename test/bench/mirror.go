@@ -163,7 +163,7 @@ func (b *bench) bulk(ctx context.Context, n int) error {
 		must = 12
 	}
 	b.times(fmt.Sprintf("one new container beside %d others", n+burst), time.Millisecond, created, must, 5)
-	return b.beside(ctx, n)
+	return nil
 }
 
 // create makes a container, and returns how long after the engine's answer its
@@ -185,12 +185,8 @@ type lives struct {
 	writes                    float64 // that a watch sees of one life
 }
 
-// eventsOfALife are those that the engine tells of a life: create, connect,
-// start; kill, die, disconnect, stop; destroy.
-const eventsOfALife = 8
-
-// live has containers live.
-func (b *bench) live(ctx context.Context, prefix string) (*lives, error) {
+// live has n containers live.
+func (b *bench) live(ctx context.Context, prefix string, n int) (*lives, error) {
 	if err := b.seen.quiet(ctx); err != nil {
 		return nil, err
 	}
@@ -200,7 +196,7 @@ func (b *bench) live(ctx context.Context, prefix string) (*lives, error) {
 	}
 	written := b.seen.events()
 	l := &lives{}
-	for i := range b.lives {
+	for i := range n {
 		id, took, err := b.create(ctx, fmt.Sprintf("%s-%d", prefix, i))
 		if err != nil {
 			return nil, err
@@ -229,14 +225,14 @@ func (b *bench) live(ctx context.Context, prefix string) (*lives, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.cpu = milliseconds(after.cpu-before.cpu) / float64(b.lives)
-	l.writes = float64(b.seen.events()-written) / float64(b.lives)
+	l.cpu = milliseconds(after.cpu-before.cpu) / float64(n)
+	l.writes = float64(b.seen.events()-written) / float64(n)
 	return l, nil
 }
 
 // lifeOf measures single containers where there are no others.
 func (b *bench) lifeOf(ctx context.Context) error {
-	l, err := b.live(ctx, "life")
+	l, err := b.live(ctx, "life", b.lives)
 	if err != nil {
 		return err
 	}
@@ -245,28 +241,6 @@ func (b *bench) lifeOf(ctx context.Context) error {
 	b.times("remove: engine's answer to object gone", time.Millisecond, l.removed, 10, 6)
 	b.single("daemon CPU for one life", "ms", l.cpu, 30, 15)
 	b.single("writes for one life", "events", l.writes, 6, 5)
-	return nil
-}
-
-// few is what the cost beside more containers is compared with.
-const few = 100
-
-func fewContainers(ctx context.Context, o options, r *report) error {
-	return withEngine(ctx, o, r, few, func(b *bench) error {
-		if err := b.connect(ctx, few+images+volumes); err != nil {
-			return err
-		}
-		return b.beside(ctx, few)
-	})
-}
-
-// beside measures what an event costs beside n containers.
-func (b *bench) beside(ctx context.Context, n int) error {
-	l, err := b.live(ctx, "beside")
-	if err != nil {
-		return err
-	}
-	b.Events = append(b.Events, eventCost{Beside: n, CPU: value(l.cpu / eventsOfALife), Writes: value(l.writes / eventsOfALife), Life: value(l.writes)})
 	return nil
 }
 

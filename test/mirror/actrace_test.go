@@ -91,3 +91,7 @@ func (h *heldAnswer) wrap(next http.RoundTripper) http.RoundTripper {
 		return response, err
 	})
 }
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -18,12 +19,16 @@ import (
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	ctrlclient "sigs.k8s.io/controller-runtime/pkg/client"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/test/compare"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/test/dockerd"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/test/fakedocker"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/test/faultyapi"
 )
 
 const soakResync = 5 * time.Second
@@ -38,8 +43,10 @@ type soaked struct {
 }
 
 // TestSoak lets everything happen at once, from both sides, with faults all the
-// time, for a minute or as long as RDD_SOAK says. Then it is quiet, and the
-// mirrors are equal to each engine, and stay as they are.
+// time, for a minute or as long as RDD_SOAK says. The mirror is sometimes in the
+// daemon, and sometimes in a process of its own, whose API server has a bad day.
+// Then it is quiet, and the mirrors are equal to each engine, and stay as they
+// are.
 func TestSoak(t *testing.T) {
 	length := time.Minute
 	if text := os.Getenv("RDD_SOAK"); text != "" {
@@ -50,8 +57,12 @@ func TestSoak(t *testing.T) {
 	}
 	r := random(t)
 	h := newHome(t)
-	h.ok("service", "start")
 	s := &soak{h: h, engines: []*soaked{soakDockerd(t), soakFake(t, "one"), soakFake(t, "two")}}
+	s.faults = faultyapi.New(rand.New(rand.NewPCG(r.Uint64(), 0)))
+	s.faults.Fail(failingWrites, failingReads)
+	h.ok("service", "start")
+	kubeconfig := h.path("config") // its port may be another one after a restart
+	s.proxied = h.proxied(s.faults.Proxy(t, func() (*rest.Config, error) { return clientcmd.BuildConfigFromFlags("", kubeconfig) }))
 	s.connect()
 	for _, e := range s.engines {
 		ce := &containersv1alpha1.ContainerEngine{ObjectMeta: metav1.ObjectMeta{Name: e.name, Namespace: namespace}}
@@ -68,6 +79,63 @@ type soak struct {
 	h       *home
 	clients atomic.Pointer[ctrlclient.WithWatch]
 	engines []*soaked
+
+	faults  *faultyapi.Faults
+	proxied string   // the kubeconfig of the faulty API server
+	outside *process // the mirror in a process of its own; nil while it is in the daemon
+}
+
+// The shares of requests that fail, of a mirror in a process of its own.
+const (
+	failingWrites = 0.2
+	failingReads  = 0.05
+)
+
+// restart kills the daemon, and the mirror where that is a process of its own,
+// and starts them again, the mirror here or there.
+func (s *soak) restart(r *rand.Rand) {
+	s.h.t.Helper()
+	if s.outside != nil && r.IntN(2) == 0 {
+		s.outside.kill()
+		s.outside = nil
+	}
+	s.h.kill()
+	if s.outside == nil && r.IntN(2) == 0 {
+		s.h.ok("service", "start")
+		s.connect()
+		return
+	}
+	s.h.ok("service", "start", "--controllers", "*,-engine")
+	s.connect()
+	s.watchOutside()
+}
+
+// watchOutside starts the mirror in a process of its own, if it does not run: it
+// ends when its API server has a very bad day.
+func (s *soak) watchOutside() {
+	if s.outside != nil {
+		select {
+		case <-s.outside.done:
+		default:
+			return
+		}
+	}
+	s.outside = s.h.spawn("containers-controller", "--kubeconfig", s.proxied)
+}
+
+// proxied writes a kubeconfig for a server that asks nobody who he is.
+func (h *home) proxied(server string) string {
+	h.t.Helper()
+	path := filepath.Join(h.dir, "kubeconfig-proxied")
+	config := clientcmdapi.Config{
+		Clusters:       map[string]*clientcmdapi.Cluster{"c": {Server: server}},
+		Contexts:       map[string]*clientcmdapi.Context{"c": {Cluster: "c"}},
+		CurrentContext: "c",
+	}
+	if err := clientcmd.WriteToFile(config, path); err != nil {
+		h.t.Fatal(err)
+	}
+	return path
 }
 
 // kube returns the client of the daemon that was started last: its port may be
@@ -161,17 +229,25 @@ func (s *soak) run(r *rand.Rand, length time.Duration) {
 	for ; ctx.Err() == nil; faults++ {
 		time.Sleep(time.Duration(r.IntN(700)) * time.Millisecond)
 		if i := r.IntN(5 * len(s.engines)); i == 0 {
-			s.h.kill()
-			s.h.ok("service", "start")
-			s.connect()
+			s.restart(r)
 		} else {
 			s.engines[i%len(s.engines)].fault(r)
 		}
+		if s.outside != nil {
+			s.watchOutside()
+			if r.IntN(3) == 0 {
+				s.faults.CutWatches()
+			}
+		}
 	}
+	s.faults.Fail(0, 0)
 	for _, e := range s.engines {
 		e.heal()
 	}
-	t.Logf("%d faults", faults)
+	t.Logf("%d faults, and of the API server %s", faults, s.faults)
+	if s.outside != nil {
+		s.watchOutside()
+	}
 }
 
 // soakLimit is how many containers an engine has at most.

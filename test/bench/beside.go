@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+const (
+	few = 100
+
+	// eventsOfALife are those that the engine tells of a life: create, connect,
+	// start; kill, die, disconnect, stop; destroy.
+	eventsOfALife = 8
+
+	besideRounds = 9
+	// besideLives is how many containers live in a round: the process' time is
+	// counted in hundredths of a second.
+	besideLives = 20
+)
+
+// beside measures what an event costs beside few, a thousand and many containers.
+// The daemons stand side by side and take turns, so that what else the machine
+// does hits all of them.
+func beside(ctx context.Context, o options, r *report) error {
+	counts := []int{few, 1000}
+	if o.many > 0 {
+		counts = append(counts, o.many)
+	}
+	return withEngines(ctx, o, r, counts, func(benches []*bench) error {
+		cpu := make([][]float64, len(counts))
+		writes := make([][]float64, len(counts))
+		for round := range besideRounds {
+			for i, b := range benches {
+				finish := b.daemon.profile(ctx, o.profile, fmt.Sprintf("beside-%d-%d", counts[i], round))
+				l, err := b.live(ctx, fmt.Sprint("beside-", round), besideLives)
+				if err := errors.Join(err, finish()); err != nil {
+					return err
+				}
+				cpu[i] = append(cpu[i], l.cpu/eventsOfALife)
+				writes[i] = append(writes[i], l.writes/eventsOfALife)
+			}
+		}
+		for i, n := range counts {
+			fmt.Printf("an event beside %d: %.2f ms of CPU in the rounds\n", n, cpu[i])
+			r.Events = append(r.Events, eventCost{Beside: n, CPU: mean(cpu[i]), Writes: mean(writes[i]), Life: mean(writes[i]) * eventsOfALife})
+		}
+		return nil
+	})
+}
+
+// withEngines starts a daemon for each number of containers, whose engine is
+// mirrored, beside those that are up.
+func withEngines(ctx context.Context, o options, r *report, counts []int, measure func([]*bench) error, up ...*bench) error {
+	if len(counts) == 0 {
+		return measure(up)
+	}
+	return withEngine(ctx, o, r, counts[0], func(b *bench) error {
+		if err := b.connect(ctx, counts[0]+images+volumes); err != nil {
+			return err
+		}
+		return withEngines(ctx, o, r, counts[1:], measure, append(up, b)...)
+	})
+}
+
+// mean is what is compared, and not the median: a collection of garbage is rarer
+// beside many containers and costs more.
+func mean(samples []float64) value {
+	sum := 0.0
+	for _, sample := range samples {
+		sum += sample
+	}
+	return value(sum / float64(len(samples)))
+}

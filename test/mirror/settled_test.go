@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mirror_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	ctrlclient "sigs.k8s.io/controller-runtime/pkg/client"
+
+	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/test/fakedocker"
+)
+
+const (
+	// points is at how many moments of the controllers' work the spec is changed:
+	// before and after each request to the API server, until there are none left.
+	points = 60
+	// stride is how many of them are left out each time, but where all are asked
+	// for.
+	stride = 4
+)
+
+// TestSettledUnderAttack changes what is wanted at every moment of the
+// controllers' work, or each few of them. Settled is never said of a generation that is not true at
+// that moment: what the App's controller writes is compared with the engines
+// before it learns that it is written, and so before it goes on.
+func TestSettledUnderAttack(t *testing.T) {
+	a := newAttack(t)
+	step := stride
+	if os.Getenv("RDD_TEST_ROUNDS") == "all" {
+		step = 1
+	}
+	for _, scenario := range []struct {
+		name  string
+		steps []wish // the first is fulfilled before the second is asked for; the third is asked for in the midst of that
+	}{
+		{"stopped while it starts", []wish{{false, 0}, {true, 0}, {false, 0}}},
+		{"started while it stops", []wish{{true, 0}, {false, 0}, {true, 0}}},
+		{"stopped while it moves", []wish{{true, 0}, {true, 1}, {false, 1}}},
+		{"moved back while it moves", []wish{{true, 0}, {true, 1}, {true, 0}}},
+	} {
+		t.Run(scenario.name, func(t *testing.T) {
+			for point := rand.IntN(step); point < points; point += step {
+				a.settle(t, a.ask(scenario.steps[0]))
+				a.arm(point, scenario.steps[2])
+				a.ask(scenario.steps[1])
+				last, hit := a.disarm(t)
+				a.settle(t, last)
+				if !hit {
+					t.Logf("there are no more than %d points", point)
+					return
+				}
+			}
+			t.Logf("%d points, and there are more", points)
+		})
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	t.Logf("Settled was said %d times", a.said)
+	if a.said == 0 {
+		t.Error("nothing was compared")
+	}
+}
+
+// wish is what is asked of the App.
+type wish struct {
+	running bool
+	engine  int
+}
+
+// attack stands between the controllers and the API server.
+type attack struct {
+	*env
+	engines    [2]*fakedocker.Server
+	containers [2][]string
+
+	mu     sync.Mutex
+	wishes map[int64]wish // guarded by mu; by generation
+	left   int            // guarded by mu; moments until the next wish; negative: never
+	next   wish           // guarded by mu
+	hit    chan int64     // guarded by mu; gets the generation of next
+	said   int            // guarded by mu; how often Settled was said and compared
+}
+
+func newAttack(t *testing.T) *attack {
+	a := &attack{wishes: map[int64]wish{}, left: -1}
+	for i := range a.engines {
+		engine, docker := newFake(t, fakedocker.Config{})
+		a.engines[i] = engine.Server
+		a.containers[i] = engine.AddContainers(3, fakedocker.ContainerOptions{Image: busyboxImage, NamePrefix: fmt.Sprint("engine", i, "-"), Running: true})
+		slices.Sort(a.containers[i])
+		if i == 0 {
+			a.env = newEnvWith(t, docker, engine.Endpoint(), func(config *rest.Config) { config.Wrap(a.wrap) })
+		}
+	}
+	return a
+}
+
+// ask changes the App, and returns its generation then.
+func (a *attack) ask(w wish) int64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.askLocked(w)
+}
+
+func (a *attack) askLocked(w wish) int64 {
+	app := &appv1alpha1.App{ObjectMeta: metav1.ObjectMeta{Name: appv1alpha1.AppName}}
+	spec := fmt.Sprintf(`{"spec":{"running":%t,"containerEngine":{"endpoint":%q}}}`, w.running, a.engines[w.engine].Endpoint())
+	err := a.kube.Patch(a.t.Context(), app, ctrlclient.RawPatch("application/merge-patch+json", []byte(spec)))
+	if apierrors.IsNotFound(err) {
+		app.Spec.Running, app.Spec.ContainerEngine.Endpoint = w.running, a.engines[w.engine].Endpoint()
+		err = a.kube.Create(a.t.Context(), app)
+	}
+	if err != nil {
+		a.t.Error(err)
+	}
+	a.wishes[app.Generation] = w
+	return app.Generation
+}
+
+// arm has a wish asked for after so many moments.
+func (a *attack) arm(moments int, w wish) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.left, a.next, a.hit = moments, w, make(chan int64, 1)
+}
+
+// disarm waits until the wish was asked for, or all is settled without, and
+// returns the newest generation.
+func (a *attack) disarm(t *testing.T) (newest int64, hit bool) {
+	t.Helper()
+	a.mu.Lock()
+	asked := a.hit
+	for newest = range a.wishes {
+		break
+	}
+	for generation := range a.wishes {
+		newest = max(newest, generation)
+	}
+	a.mu.Unlock()
+	a.eventually("the wish is asked for, or none is left to disturb", func() (bool, string) {
+		select {
+		case newest = <-asked:
+			hit = true
+			return true, ""
+		default:
+		}
+		settled, state := a.settled(newest)
+		return settled, state
+	})
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.left = -1
+	select {
+	case newest = <-asked: // in the last moment
+		hit = true
+	default:
+	}
+	return newest, hit
+}
+
+// settled reports whether the App says so of the generation, which must be its
+// newest.
+func (a *attack) settled(generation int64) (bool, string) {
+	app := &appv1alpha1.App{}
+	if err := a.kube.Get(a.t.Context(), ctrlclient.ObjectKey{Name: appv1alpha1.AppName}, app); err != nil {
+		return false, err.Error()
+	}
+	condition := apimeta.FindStatusCondition(app.Status.Conditions, appv1alpha1.ConditionSettled)
+	return condition != nil && condition.Status == metav1.ConditionTrue && condition.ObservedGeneration == generation,
+		fmt.Sprint(generation, app.Generation, condition)
+}
+
+func (a *attack) settle(t *testing.T, generation int64) {
+	t.Helper()
+	a.eventually("it is settled", func() (bool, string) { return a.settled(generation) })
+}
+
+func (a *attack) wrap(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(request *http.Request) (*http.Response, error) {
+		path := request.URL.Path
+		if request.URL.Query().Has("watch") && strings.HasSuffix(path, "/containerengines") {
+			response, err := next.RoundTrip(request)
+			if err == nil {
+				response.Body = late{response.Body}
+			}
+			return response, err
+		}
+		if request.URL.Query().Has("watch") || !strings.Contains(path, "/apps") && !strings.Contains(path, "/containerengines") {
+			return next.RoundTrip(request)
+		}
+		a.moment()
+		response, err := next.RoundTrip(request)
+		if err == nil && request.Method == http.MethodPatch && strings.HasSuffix(path, "/apps/app/status") {
+			err = a.compare(response)
+		}
+		a.moment()
+		return response, err
+	})
+}
+
+// lag is how much later than others the controllers see what becomes of a
+// ContainerEngine: who trusts his cache is wrong then.
+const lag = 30 * time.Millisecond
+
+// late is a watch that lags behind.
+type late struct{ io.ReadCloser }
+
+func (l late) Read(b []byte) (int, error) {
+	n, err := l.ReadCloser.Read(b)
+	time.Sleep(lag)
+	return n, err
+}
+
+// moment is one at which the spec may change.
+func (a *attack) moment() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.left == 0 {
+		a.hit <- a.askLocked(a.next)
+	}
+	a.left = max(-1, a.left-1)
+}
+
+// compare compares what was written of the App with the engines.
+func (a *attack) compare(response *http.Response) error {
+	data, err := io.ReadAll(response.Body)
+	_ = response.Body.Close()
+	response.Body = io.NopCloser(bytes.NewReader(data))
+	var app appv1alpha1.App
+	if err != nil || response.StatusCode != http.StatusOK {
+		return err
+	}
+	if err := json.Unmarshal(data, &app); err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, condition := range app.Status.Conditions {
+		if condition.Status != metav1.ConditionTrue {
+			continue
+		}
+		w, ok := a.wishes[condition.ObservedGeneration]
+		switch {
+		case condition.Type == appv1alpha1.ConditionSettled && (!ok || app.Status.ObservedGeneration != condition.ObservedGeneration):
+			a.t.Errorf("Settled of a generation that nobody asked for, or acted on: %+v", app.Status)
+		case condition.Type == appv1alpha1.ConditionSettled:
+			a.said++
+			a.compareWish(condition.Type, w)
+		case condition.ObservedGeneration < app.Status.ObservedGeneration:
+			// It is what was said of an earlier one.
+		case condition.Type == appv1alpha1.ConditionContainerEngineReady && ok && w.running:
+			a.compareWish(condition.Type, w)
+		}
+	}
+	return nil
+}
+
+// compareWish compares the engines and the mirrors with what is wanted.
+func (a *attack) compareWish(said string, w wish) {
+	var list containersv1alpha1.ContainerList
+	if err := a.kube.List(a.t.Context(), &list); err != nil {
+		a.t.Error(err)
+	}
+	var mirrored, want []string
+	for i := range list.Items {
+		mirrored = append(mirrored, list.Items[i].Name)
+	}
+	slices.Sort(mirrored)
+	streams := [2]int{}
+	if w.running {
+		want, streams[w.engine] = a.containers[w.engine], 1
+	}
+	if !slices.Equal(mirrored, want) {
+		a.t.Errorf("%s is said of %+v, and there are the mirrors %v, want %v", said, w, mirrored, want)
+	}
+	for i, engine := range a.engines {
+		for end := time.Now().Add(5 * time.Second); engine.Streams() > streams[i] && time.Now().Before(end); {
+			time.Sleep(time.Millisecond) // the engine learns of the end of a connection a moment later
+		}
+		if got := engine.Streams(); got != streams[i] {
+			a.t.Errorf("%s is said of %+v, and engine %d has %d streams, want %d", said, w, i, got, streams[i])
+		}
+	}
+}
