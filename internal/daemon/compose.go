@@ -62,6 +62,7 @@ func (d *daemon) compose() error {
 		Controllers: d.Controllers,
 		REST:        d.control.ClientConfig(),
 		Sole:        true,
+		Instance:    d.Instance,
 		Holder:      manager.Embedded(),
 		Log:         d.Log,
 		Before:      d.dropWebhooks,

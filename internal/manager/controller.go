@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/admission"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manifest"
 )
 
@@ -53,6 +54,8 @@ type Host struct {
 	Log *slog.Logger
 	// Metrics takes the controller's own.
 	Metrics prometheus.Registerer
+	// Instance is whose API server it works with; nil for another cluster's.
+	Instance *instance.Instance
 
 	endpoints map[string]http.Handler
 }

@@ -29,6 +29,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manifest"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/passthrough"
 )
@@ -46,6 +47,8 @@ type Config struct {
 	REST *rest.Config
 	// Sole says that the API server is RDD's own, see [manifest.Installer].
 	Sole bool
+	// Instance is whose API server it is; nil for another cluster's.
+	Instance *instance.Instance
 	// Holder holds the leases.
 	Holder Holder
 	// NoWait makes it an error that somebody else runs a controller.
