@@ -115,7 +115,6 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		err = s.ensureEngine(ctx)
 	}
 	s.report(err)
-	s.keepContext()
 	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
 		return reconcile.Result{RequeueAfter: namespacePoll}, nil
 	}
@@ -272,7 +271,7 @@ func (s *scope) report(failure error) {
 	}
 	s.reportVM()
 	s.reportEngine()
-	s.set(appv1alpha1.ConditionSettled, s.settled())
+	s.set(appv1alpha1.ConditionSettled, s.keepContext(s.settled()))
 }
 
 const endpointHint = "this version of rdd can't make a virtual machine yet: name an engine that is there already, " +

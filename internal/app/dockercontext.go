@@ -10,7 +10,6 @@ import (
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
-	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/record"
 	"k8s.io/client-go/util/workqueue"
@@ -118,12 +117,12 @@ func (d *dockerContext) gone() bool {
 	return !d.state().Busy
 }
 
-// keepContext has the context be as the engine is, and tells how that went. It
-// comes after all else in the status: Settled waits for the first try, if that
-// takes no longer than [dockercontext.State] says, and no failure unsettles.
-func (s *scope) keepContext() {
+// keepContext has the context be as the engine is, and returns what Settled says
+// then: it waits for the first try, if that takes no longer than
+// [dockercontext.State] says, and no failure unsettles.
+func (s *scope) keepContext(settled metav1.Condition) metav1.Condition {
 	if s.docker.keeper == nil {
-		return
+		return settled
 	}
 	switch want, target := s.contextTarget(); want {
 	case contextWanted:
@@ -136,16 +135,14 @@ func (s *scope) keepContext() {
 	state := s.docker.state()
 	s.app.Status.DockerContext = state.Name
 	s.tellContextFailure(state.Err)
-	settled := apimeta.FindStatusCondition(s.app.Status.Conditions, appv1alpha1.ConditionSettled)
 	switch {
-	case settled == nil || settled.Status != metav1.ConditionTrue:
+	case settled.Status != metav1.ConditionTrue:
 	case state.Busy:
-		s.set(appv1alpha1.ConditionSettled, metav1.Condition{Status: metav1.ConditionFalse,
-			Reason: appv1alpha1.ReasonWaitingForEngine, Message: "looking at the Docker contexts"})
+		return metav1.Condition{Status: metav1.ConditionFalse, Reason: appv1alpha1.ReasonWaitingForEngine, Message: "looking at the Docker contexts"}
 	case state.Err != nil:
-		s.set(appv1alpha1.ConditionSettled, metav1.Condition{Status: metav1.ConditionTrue,
-			Reason: settled.Reason, Message: settled.Message + "; the Docker context failed: " + state.Err.Error()})
+		settled.Message += "; the Docker context failed: " + state.Err.Error()
 	}
+	return settled
 }
 
 type wish int
@@ -164,8 +161,8 @@ func (s *scope) contextTarget() (wish, *dockercontext.Target) {
 		s.docker.host != "" && s.docker.host != s.engine.Spec.Endpoint {
 		return contextUnwanted, nil
 	}
-	ready := apimeta.FindStatusCondition(s.engine.Status.Conditions, containersv1alpha1.ConditionReady)
-	if ready == nil || s.engine.Status.ObservedGeneration != s.engine.Generation {
+	ready, acted := s.ready()
+	if !acted {
 		return contextAsItIs, nil
 	}
 	switch ready.Reason {
