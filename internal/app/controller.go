@@ -39,6 +39,9 @@ const namespacePoll = time.Second
 
 // Setup adds the controller of the App to its host.
 func Setup(host manager.Host) error {
+	if err := setupDiagnostics(host); err != nil {
+		return err
+	}
 	return ctrl.NewControllerManagedBy(host).
 		Named("app").
 		For(&appv1alpha1.App{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).

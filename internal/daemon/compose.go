@@ -63,6 +63,7 @@ func (d *daemon) compose() error {
 		REST:        d.control.ClientConfig(),
 		Sole:        true,
 		Holder:      manager.Embedded(),
+		Data:        manager.Data{Dir: d.Instance.Dir(), Store: d.Instance.StoreFile()},
 		Log:         d.Log,
 		Before:      d.dropWebhooks,
 	})

@@ -45,12 +45,23 @@ type Controller struct {
 	Setup func(Host) error
 }
 
+// Data is where a program keeps what it must not lose. A program that keeps
+// nothing has no such place, and all is empty.
+type Data struct {
+	// Dir is the directory.
+	Dir string
+	// Store is the file with the API server's objects, in it.
+	Store string
+}
+
 // Host is what a controller runs in.
 type Host struct {
 	// Manager has the caches and clients that all controllers share. What is
 	// added to it runs while the controller does.
 	ctrl.Manager
 	Log *slog.Logger
+	// Data says where this program keeps its data.
+	Data Data
 	// Metrics takes the controller's own.
 	Metrics prometheus.Registerer
 

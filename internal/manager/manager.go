@@ -50,7 +50,9 @@ type Config struct {
 	Holder Holder
 	// NoWait makes it an error that somebody else runs a controller.
 	NoWait bool
-	Log    *slog.Logger
+	// Data is where the program keeps its data, for the controllers to look at.
+	Data Data
+	Log  *slog.Logger
 
 	// Before is called when a controller is about to run here, and After when it
 	// no longer does. nil for nothing.
