@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
@@ -39,6 +40,10 @@ const namespacePoll = time.Second
 
 // Setup adds the controller of the App to its host.
 func Setup(host manager.Host) error {
+	docker, err := newDockerContext(host)
+	if err != nil {
+		return err
+	}
 	if err := setupDiagnostics(host); err != nil {
 		return err
 	}
@@ -48,7 +53,8 @@ func Setup(host manager.Host) error {
 		// All of them, as one from which somebody took the reference to the App is
 		// the App's still.
 		Watches(&containersv1alpha1.ContainerEngine{}, handler.EnqueueRequestsFromMapFunc(theApp), builder.WithPredicates(engineChanged)).
-		Complete(manager.Patient(&reconciler{client: host.GetClient()}))
+		WatchesRawSource(source.Func(docker.takeQueue)).
+		Complete(manager.Patient(&reconciler{client: host.GetClient(), docker: docker}))
 }
 
 func theApp(context.Context, client.Object) []reconcile.Request {
@@ -67,11 +73,15 @@ var engineChanged = predicate.Funcs{
 	},
 }
 
-type reconciler struct{ client client.Client }
+type reconciler struct {
+	client client.Client
+	docker *dockerContext
+}
 
 // scope is one reconcile of the App.
 type scope struct {
 	client client.Client
+	docker *dockerContext
 	before *appv1alpha1.App
 	app    *appv1alpha1.App
 	// engine is the ContainerEngine that the App owns; nil where there is none.
@@ -84,13 +94,16 @@ type scope struct {
 func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (_ reconcile.Result, err error) {
 	app := &appv1alpha1.App{}
 	if err := r.client.Get(ctx, request.NamespacedName, app); err != nil {
+		if apierrors.IsNotFound(err) {
+			r.docker.gone()
+		}
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	// It goes when everything that the App owns has.
 	if err := finalizer.Ensure(ctx, r.client, app, finalizer.Cleanup); err != nil {
 		return reconcile.Result{}, err
 	}
-	s := &scope{client: r.client, before: app.DeepCopy(), app: app}
+	s := &scope{client: r.client, docker: r.docker, before: app.DeepCopy(), app: app}
 	defer func() { err = errors.Join(err, s.patchStatus(ctx)) }()
 
 	if app.DeletionTimestamp != nil {
@@ -101,6 +114,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		err = s.ensureEngine(ctx)
 	}
 	s.report(err)
+	s.keepContext()
 	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
 		return reconcile.Result{RequeueAfter: namespacePoll}, nil
 	}
@@ -228,6 +242,8 @@ func (s *scope) deleteEngine(ctx context.Context, e *containersv1alpha1.Containe
 
 // delete removes what the App owns, and then lets the App go.
 func (s *scope) delete(ctx context.Context) error {
+	contextGone := s.docker.gone()
+	s.app.Status.DockerContext = s.docker.name()
 	owned, err := s.engines(ctx)
 	if err != nil {
 		return err
@@ -237,7 +253,7 @@ func (s *scope) delete(ctx context.Context) error {
 			return err
 		}
 	}
-	if len(owned) > 0 {
+	if len(owned) > 0 || !contextGone {
 		return nil // its end wakes this reconciler
 	}
 	return finalizer.Release(ctx, s.client, s.app, finalizer.Cleanup)

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
@@ -27,22 +28,34 @@ type diagnoser struct {
 	client   client.Client
 	registry diagnostics.Registry
 	reporter *diagnostics.Reporter
+	contexts *contextWatch // nil in another cluster than RDD's
 }
 
 func setupDiagnostics(host manager.Host) error {
+	contexts, err := newContextWatch(host.Instance, host.Log)
+	if err != nil {
+		return err
+	}
 	d := &diagnoser{
+		contexts: contexts,
 		client:   host.GetClient(),
 		registry: diagnostics.Known(),
 		reporter: diagnostics.NewReporter(host.GetEventRecorderFor("app"), //nolint:staticcheck // RDD serves core Events only
 			diagnostics.LimactlMissing, diagnostics.NoKVM, diagnostics.EngineShared, diagnostics.EngineConflict, diagnostics.ContextTakenOver),
 	}
 	all := handler.EnqueueRequestsFromMapFunc(theApp)
-	return ctrl.NewControllerManagedBy(host).
+	b := ctrl.NewControllerManagedBy(host).
 		Named("app-diagnostics").
 		Watches(&appv1alpha1.App{}, all).
 		Watches(&containersv1alpha1.ContainerEngine{}, all, builder.WithPredicates(predicate.Or(engineChanged, engineKnown))).
-		Watches(&rddv1alpha1.HostInfo{}, all).
-		Complete(d)
+		Watches(&rddv1alpha1.HostInfo{}, all)
+	if contexts != nil {
+		if err := host.Add(contexts); err != nil {
+			return err
+		}
+		b = b.WatchesRawSource(source.Func(contexts.takeQueue))
+	}
+	return b.Complete(d)
 }
 
 // engineKnown lets through that the engine's identity has become known, or is
@@ -83,6 +96,7 @@ func (d *diagnoser) Reconcile(ctx context.Context, _ reconcile.Request) (reconci
 	for i := range engines.Items {
 		objects = append(objects, &engines.Items[i])
 	}
+	observed.Contexts = d.contexts.observe(observed.App)
 	d.reporter.Report(d.registry.Diagnose(observed), objects...)
 	return reconcile.Result{}, nil
 }

@@ -62,8 +62,8 @@ func (d *daemon) compose() error {
 		Controllers: d.Controllers,
 		REST:        d.control.ClientConfig(),
 		Sole:        true,
+		Instance:    d.Instance,
 		Holder:      manager.Embedded(),
-		Data:        manager.Data{Dir: d.Instance.Dir(), Store: d.Instance.StoreFile()},
 		Log:         d.Log,
 		Before:      d.dropWebhooks,
 	})

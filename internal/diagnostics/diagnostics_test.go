@@ -133,8 +133,13 @@ func TestDiagnose(t *testing.T) {
 	type engines = []containersv1alpha1.ContainerEngine
 	stopped := engineOf("a", "moby", failed, "refused", "")
 	stopped.Spec.Running = ptr.To(false)
+	settled := func(generation int64) *appv1alpha1.App {
+		app := appOf(true, socket, metav1.Condition{Type: appv1alpha1.ConditionSettled, Status: metav1.ConditionTrue})
+		app.Generation, app.Status.DockerContext, app.Status.DockerSocket = generation, "rd-2", socket
+		return app
+	}
 	contexts := func(host, current string, chosen bool) *Contexts {
-		return &Contexts{Name: "rd-2", Want: socket, Host: host, Current: current, Chosen: chosen}
+		return &Contexts{Host: host, Current: current, Chosen: chosen}
 	}
 	for name, c := range map[string]struct {
 		observed Observed
@@ -142,7 +147,7 @@ func TestDiagnose(t *testing.T) {
 		words    []string // of the first
 	}{
 		"nothing is known": {},
-		"all is well": {observed: Observed{App: appOf(true, socket), Engines: engines{engineOf("a", "moby", connected, "", "1")}, Host: hostOf("2", true),
+		"all is well": {observed: Observed{App: settled(0), Engines: engines{engineOf("a", "moby", connected, "", "1")}, Host: hostOf("2", true),
 			Contexts: contexts(socket, "rd-2", true), Disk: &Disk{Free: 50 * gibibyte, Total: 100 * gibibyte}, Store: &Store{Size: mebibyte},
 			Daemon: &Daemon{PID: 1, Version: "1", Program: "1"}}},
 		"no answer": {observed: Observed{Engines: engines{engineOf("a", "moby", failed, "connection refused", "")}},
@@ -183,14 +188,15 @@ func TestDiagnose(t *testing.T) {
 		"settling for long, with a cause": {observed: Observed{App: appOf(true, socket, unsettled(time.Hour, failed)),
 			Engines: engines{engineOf("a", "moby", failed, "permission denied", "")}},
 			want: []string{"socket-not-permitted ContainerEngine a/moby"}},
-		"a context at another engine": {observed: Observed{Contexts: contexts("unix:///other", "rd-2", true)},
+		"a context at another engine": {observed: Observed{App: settled(0), Contexts: contexts("unix:///other", "rd-2", true)},
 			want: []string{"context-taken-over App app"}, words: []string{"is for unix:///other", "`docker context update rd-2 --docker host=" + socket + "`"}},
-		"a context that is gone": {observed: Observed{Contexts: contexts("", "default", true)},
+		"a context that is gone": {observed: Observed{App: settled(0), Contexts: contexts("", "default", true)},
 			want: []string{"context-taken-over App app"}, words: []string{"removed it", "`rdd stop` and `rdd start`"}},
-		"another context is current": {observed: Observed{Contexts: contexts(socket, "other", true)},
+		"another context is current": {observed: Observed{App: settled(0), Contexts: contexts(socket, "other", true)},
 			want: []string{"context-taken-over App app"}, words: []string{"`docker context use rd-2`"}},
-		"another context was current": {observed: Observed{Contexts: contexts(socket, "other", false)}},
-		"no context yet":              {observed: Observed{Contexts: &Contexts{Current: "default"}}},
+		"another context was current":   {observed: Observed{App: settled(0), Contexts: contexts(socket, "other", false)}},
+		"a context that is being moved": {observed: Observed{App: settled(1), Contexts: contexts("unix:///other", "rd-2", true)}},
+		"no context yet":                {observed: Observed{App: appOf(true, socket), Contexts: &Contexts{Current: "default"}}},
 		"a disk below 1 GiB": {observed: Observed{Disk: &Disk{Path: "/d", Free: gibibyte - 1, Total: 2 * gibibyte}},
 			want: []string{"disk-nearly-full HostInfo system"}, words: []string{"of 2.0 GiB", "/d"}},
 		"a disk below 5 %":      {observed: Observed{Disk: &Disk{Free: 4 * gibibyte, Total: 100 * gibibyte}}, want: []string{"disk-nearly-full HostInfo system"}},

@@ -50,9 +50,8 @@ type Observed struct {
 
 // Contexts are the contexts of Docker's client.
 type Contexts struct {
-	// Name is that of the context for the App's engine, and Want its endpoint.
-	Name, Want string
-	// Host is the endpoint that it has; empty where there is no such context.
+	// Host is the endpoint of the context for the App's engine; empty where there is
+	// no such context.
 	Host string
 	// Current is the name of the current context.
 	Current string

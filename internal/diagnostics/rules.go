@@ -203,27 +203,34 @@ func (d *diagnosis) settled() {
 	d.add(AppNotSettled, theApp(), settled.Reason+settled.Message, "reason", settled.Reason, "error", settled.Message)
 }
 
-// contexts compares the context for the App's engine with what RDD made it.
+// contexts compares the context for the App's engine with what RDD made it. While
+// the App settles RDD may be about to make it something else.
 func (d *diagnosis) contexts() {
 	c := d.Contexts
-	if c == nil || c.Name == "" || c.Want == "" {
+	if c == nil || d.App == nil || d.App.Status.DockerContext == "" || d.App.Status.DockerSocket == "" || !isSettled(d.App) {
 		return
 	}
+	name, want := d.App.Status.DockerContext, d.App.Status.DockerSocket
 	what, how := "", ""
 	switch {
 	case c.Host == "":
-		what = fmt.Sprintf("there is no Docker context %s any more: somebody else removed it", c.Name)
-		how = fmt.Sprintf("`docker context create %s --docker host=%s`, or `%s stop` and `%[3]s start`", c.Name, c.Want, d.Command)
-	case c.Host != c.Want:
-		what = fmt.Sprintf("the Docker context %s is for %s, and RDD's engine is at %s: somebody else changed it", c.Name, c.Host, c.Want)
-		how = fmt.Sprintf("`docker context update %s --docker host=%s`", c.Name, c.Want)
-	case c.Chosen && c.Current != c.Name:
-		what = fmt.Sprintf("the current Docker context is %s, and was %s: `docker` speaks to another engine now", c.Current, c.Name)
-		how = fmt.Sprintf("nothing, if that is meant; else `docker context use %s`", c.Name)
+		what = fmt.Sprintf("there is no Docker context %s any more: somebody else removed it", name)
+		how = fmt.Sprintf("`docker context create %s --docker host=%s`, or `%s stop` and `%[3]s start`", name, want, d.Command)
+	case c.Host != want:
+		what = fmt.Sprintf("the Docker context %s is for %s, and RDD's engine is at %s: somebody else changed it", name, c.Host, want)
+		how = fmt.Sprintf("`docker context update %s --docker host=%s`", name, want)
+	case c.Chosen && c.Current != name:
+		what = fmt.Sprintf("the current Docker context is %s, and was %s: `docker` speaks to another engine now", c.Current, name)
+		how = fmt.Sprintf("nothing, if that is meant; else `docker context use %s`", name)
 	default:
 		return
 	}
 	d.add(ContextTakenOver, theApp(), what, "what", what, "how", how)
+}
+
+func isSettled(app *appv1alpha1.App) bool {
+	settled := apimeta.FindStatusCondition(app.Status.Conditions, appv1alpha1.ConditionSettled)
+	return settled != nil && settled.Status == metav1.ConditionTrue && settled.ObservedGeneration == app.Generation
 }
 
 func (d *diagnosis) disk() {

@@ -30,7 +30,9 @@ const lookInterval = 10 * time.Second
 func Setup(host manager.Host) error {
 	clock := clock.RealClock{}
 	places := thisMachine()
-	places.Data = host.Data.Dir
+	if host.Instance != nil {
+		places.Data = host.Instance.Dir()
+	}
 	return setup(host, NewProbe(places, clock).Look, clock)
 }
 
@@ -42,10 +44,12 @@ func setup(host manager.Host, look func(context.Context) rddv1alpha1.HostInfoSta
 	r := &reconciler{
 		client:   host.GetClient(),
 		seen:     w.seen,
-		store:    host.Data.Store,
 		registry: diagnostics.Known(),
 		reporter: diagnostics.NewReporter(host.GetEventRecorderFor("hostinfo"), //nolint:staticcheck // RDD serves core Events only
 			diagnostics.DiskNearlyFull, diagnostics.StoreLarge),
+	}
+	if host.Instance != nil {
+		r.store = host.Instance.StoreFile()
 	}
 	return ctrl.NewControllerManagedBy(host).
 		Named("hostinfo").
@@ -114,7 +118,7 @@ func (w *watcher) seen() *rddv1alpha1.HostInfoStatus {
 type reconciler struct {
 	client   client.Client
 	seen     func() *rddv1alpha1.HostInfoStatus
-	store    string // the store's file; empty where this process has none
+	store    string // the store's file; empty for another cluster's
 	registry diagnostics.Registry
 	reporter *diagnostics.Reporter
 }

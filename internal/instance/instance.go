@@ -142,6 +142,9 @@ func (i *Instance) StdoutLog() string { return filepath.Join(i.logDir, "rdd.stdo
 // StderrLog is the daemon's current log.
 func (i *Instance) StderrLog() string { return filepath.Join(i.logDir, "rdd.stderr.log") }
 
+// ContextMemory holds what is to be taken back of the instance's Docker context.
+func (i *Instance) ContextMemory() string { return filepath.Join(i.dir, "docker-context.json") }
+
 func (i *Instance) stateFile() string { return filepath.Join(i.dir, "daemon.json") }
 func (i *Instance) lockFile() string  { return filepath.Join(i.dir, "daemon.lock") }
 func (i *Instance) startLock() string { return filepath.Join(i.dir, "start.lock") }

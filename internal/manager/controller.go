@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/admission"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manifest"
 )
 
@@ -45,25 +46,16 @@ type Controller struct {
 	Setup func(Host) error
 }
 
-// Data is where a program keeps what it must not lose. A program that keeps
-// nothing has no such place, and all is empty.
-type Data struct {
-	// Dir is the directory.
-	Dir string
-	// Store is the file with the API server's objects, in it.
-	Store string
-}
-
 // Host is what a controller runs in.
 type Host struct {
 	// Manager has the caches and clients that all controllers share. What is
 	// added to it runs while the controller does.
 	ctrl.Manager
 	Log *slog.Logger
-	// Data says where this program keeps its data.
-	Data Data
 	// Metrics takes the controller's own.
 	Metrics prometheus.Registerer
+	// Instance is whose API server it works with; nil for another cluster's.
+	Instance *instance.Instance
 
 	endpoints map[string]http.Handler
 }

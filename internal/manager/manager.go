@@ -29,6 +29,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manifest"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/passthrough"
 )
@@ -46,13 +47,13 @@ type Config struct {
 	REST *rest.Config
 	// Sole says that the API server is RDD's own, see [manifest.Installer].
 	Sole bool
+	// Instance is whose API server it is; nil for another cluster's.
+	Instance *instance.Instance
 	// Holder holds the leases.
 	Holder Holder
 	// NoWait makes it an error that somebody else runs a controller.
 	NoWait bool
-	// Data is where the program keeps its data, for the controllers to look at.
-	Data Data
-	Log  *slog.Logger
+	Log    *slog.Logger
 
 	// Before is called when a controller is about to run here, and After when it
 	// no longer does. nil for nothing.

@@ -21,6 +21,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/version"
 )
 
@@ -46,6 +47,8 @@ type Standalone struct {
 	Registry Registry
 	// REST reaches the API server.
 	REST *rest.Config
+	// Instance is whose API server it is; nil for another cluster's.
+	Instance *instance.Instance
 	// NoWait makes it an error that another process runs one of the controllers.
 	NoWait bool
 	// Patience is how long to wait for the control plane to be ready.
@@ -97,6 +100,7 @@ func (cfg Standalone) Run(ctx context.Context) error {
 	s.manager, err = New(Config{
 		Controllers: cfg.Registry.Group(cfg.Group),
 		REST:        s.REST,
+		Instance:    cfg.Instance,
 		Holder:      Holder{Identity: identity, Duration: externalLease},
 		NoWait:      cfg.NoWait,
 		Log:         cfg.Log,

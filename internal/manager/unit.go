@@ -88,7 +88,7 @@ func (u *unit) run(ctx context.Context) (err error) {
 	scope := newScope(u.manager.inner)
 	defer scope.end()
 	if u.Setup != nil {
-		host := Host{Manager: scope, Log: log, Data: u.manager.Data, Metrics: u.manager.metrics, endpoints: u.endpoints}
+		host := Host{Manager: scope, Log: log, Metrics: u.manager.metrics, Instance: u.manager.Instance, endpoints: u.endpoints}
 		if err := u.Setup(host); err != nil {
 			return fmt.Errorf("set it up: %w", err)
 		}

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/dockercontext"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/store"
@@ -316,6 +317,11 @@ func (s *Service) Delete(ctx context.Context, keepLogs bool) (deleted bool, err 
 		return false, err
 	}
 	defer guard.Unlock()
+	// Without the instance nobody remembers what there is to take back.
+	if err := dockercontext.Forget(ctx, s.Instance.ContextMemory()); err != nil {
+		return false, fault.New(fault.Failed, "take back the Docker context of instance", s.Instance.Name(),
+			fmt.Errorf("%w (to leave it as it is, remove %s)", err, s.Instance.ContextMemory()))
+	}
 	return true, s.Instance.Remove(keepLogs)
 }
 

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
@@ -64,7 +63,7 @@ of these is said with: rdd service start --controllers '*,-%s'`, name, group, na
 			}
 			ctx, stop := base.UntilSignal(cmd.Context())
 			defer stop()
-			if run.REST, err = restConfig(ctx, base, kubeconfig, run.Patience); err == nil {
+			if err = connect(ctx, base, kubeconfig, &run); err == nil {
 				err = run.Run(ctx)
 			}
 			if ctx.Err() != nil && errors.Is(err, context.Canceled) {
@@ -86,24 +85,23 @@ of these is said with: rdd service start --controllers '*,-%s'`, name, group, na
 	return root
 }
 
-// restConfig returns how to reach the API server that the kubeconfig names, or
-// the instance's where it is empty.
-func restConfig(ctx context.Context, base *command.Base, kubeconfig string, patience time.Duration) (*rest.Config, error) {
+// connect says how to reach the API server that the kubeconfig names, or the
+// instance's where it is empty.
+func connect(ctx context.Context, base *command.Base, kubeconfig string, run *manager.Standalone) error {
+	var err error
 	if kubeconfig == "" {
-		inst, err := base.Instance()
-		if err != nil {
-			return nil, err
+		if run.Instance, err = base.Instance(); err != nil {
+			return err
 		}
-		kubeconfig = inst.ConfigFile()
-		if err := awaitFile(ctx, base, kubeconfig, patience); err != nil {
-			return nil, err
+		kubeconfig = run.Instance.ConfigFile()
+		if err := awaitFile(ctx, base, kubeconfig, run.Patience); err != nil {
+			return err
 		}
 	}
-	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
-	if err != nil {
-		return nil, fault.New(fault.Failed, "read the kubeconfig", kubeconfig, err)
+	if run.REST, err = clientcmd.BuildConfigFromFlags("", kubeconfig); err != nil {
+		return fault.New(fault.Failed, "read the kubeconfig", kubeconfig, err)
 	}
-	return config, nil
+	return nil
 }
 
 // awaitFile waits for the kubeconfig of an instance that is just being made.

@@ -90,8 +90,8 @@ type Limactl struct {
 
 // Disk is the file system on which RDD keeps its data.
 type Disk struct {
-	// Path is a directory on it: the daemon's own, or where the controller is a
-	// process by itself the user's home.
+	// Path is a directory on it: the instance's, or in another cluster than RDD's
+	// the user's home.
 	// +optional
 	Path string `json:"path,omitempty"`
 

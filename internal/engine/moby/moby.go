@@ -42,6 +42,9 @@ type Config struct {
 	// Secret has the certificates for TLS, and makes a tcp:// endpoint one with
 	// TLS; nil for none.
 	Secret engine.Secret
+	// SkipVerify takes any certificate for the engine's: for contexts of Docker's
+	// client that say so. The engine has proved nothing then.
+	SkipVerify bool
 }
 
 // Engine is a connection to a Docker API. Connections are made as calls need

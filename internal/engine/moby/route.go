@@ -54,7 +54,7 @@ func newRoute(cfg Config) (*route, error) {
 		}
 		if cfg.Secret != nil {
 			r.explain.secret = cfg.Secret.String()
-			r.dial = (&tlsDialer{address: base.Host, server: base.Hostname(), path: base.Path, secret: cfg.Secret}).dial
+			r.dial = (&tlsDialer{address: base.Host, server: base.Hostname(), path: base.Path, secret: cfg.Secret, skipVerify: cfg.SkipVerify}).dial
 		}
 	case "npipe":
 		return r, namedPipes()

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/record"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/dockercontext"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
+)
+
+// eventContextFailed is the reason of the Event that tells why there is no
+// context, or why it can't be taken back.
+const eventContextFailed = "DockerContextFailed"
+
+// dockerContext keeps the Docker context of the App's engine, where the App is
+// that of an instance. Else there is none, and nothing is done.
+type dockerContext struct {
+	keeper *dockercontext.Keeper // nil for an App of another cluster
+	reader client.Reader         // not from a cache
+	events record.EventRecorder
+	// For the one reconcile at a time:
+	told string // the failure that was told last
+	host string // the endpoint that a context is wanted for; empty for none, and before one was
+
+	mu    sync.Mutex
+	queue workqueue.TypedRateLimitingInterface[reconcile.Request] // guarded by mu; nil before the reconciler runs
+}
+
+// newDockerContext adds the keeper of the context to the controller's host.
+func newDockerContext(host manager.Host) (*dockerContext, error) {
+	d := &dockerContext{
+		reader: host.GetAPIReader(),
+		events: host.GetEventRecorderFor("app"), //nolint:staticcheck // RDD serves core Events only
+	}
+	if host.Instance == nil {
+		return d, nil
+	}
+	dir, err := dockercontext.Dir(os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	if d.keeper, err = newKeeper(host.Instance, dir, host.Log, d.wake); err != nil {
+		return nil, err
+	}
+	return d, host.Add(d.keeper)
+}
+
+func newKeeper(inst *instance.Instance, dir string, log *slog.Logger, changed func()) (*dockercontext.Keeper, error) {
+	return dockercontext.NewKeeper(dockercontext.Config{
+		Name:        inst.ContextName(),
+		Description: fmt.Sprintf("Rancher Desktop (instance %s)", inst.Name()),
+		Dir:         dir,
+		Overridden:  dockercontext.Overridden(os.Getenv),
+		Memory:      inst.ContextMemory(),
+		Clock:       clock.RealClock{},
+		Log:         log,
+		Changed:     changed,
+	})
+}
+
+// takeQueue is a [source.Func]: the keeper wakes the reconciler through the
+// queue. The first time is at the start: an App that is gone has left a context,
+// maybe, and nothing else speaks of it.
+func (d *dockerContext) takeQueue(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+	d.mu.Lock()
+	d.queue = queue
+	d.mu.Unlock()
+	d.wake()
+	return nil
+}
+
+func (d *dockerContext) wake() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.queue != nil {
+		d.queue.Add(reconcile.Request{NamespacedName: client.ObjectKey{Name: appv1alpha1.AppName}})
+	}
+}
+
+// state returns how far the keeper is.
+func (d *dockerContext) state() dockercontext.State {
+	if d.keeper == nil {
+		return dockercontext.State{}
+	}
+	return d.keeper.State()
+}
+
+// name returns the name of the context, empty where there is none.
+func (d *dockerContext) name() string { return d.state().Name }
+
+// gone takes the context away, and reports whether that was tried: what can't be
+// written is tried again, and blocks nobody. The end of the try wakes the
+// reconciler.
+func (d *dockerContext) gone() bool {
+	if d.keeper == nil {
+		return true
+	}
+	d.host = ""
+	d.keeper.Want(nil)
+	return !d.state().Busy
+}
+
+// keepContext has the context be as the engine is, and tells how that went. It
+// comes after all else in the status: Settled waits for the first try, if that
+// takes no longer than [dockercontext.State] says, and no failure unsettles.
+func (s *scope) keepContext() {
+	if s.docker.keeper == nil {
+		return
+	}
+	switch want, target := s.contextTarget(); want {
+	case contextWanted:
+		s.docker.host = target.Host
+		s.docker.keeper.Want(target)
+	case contextUnwanted:
+		s.docker.host = ""
+		s.docker.keeper.Want(nil)
+	}
+	state := s.docker.state()
+	s.app.Status.DockerContext = state.Name
+	s.tellContextFailure(state.Err)
+	settled := apimeta.FindStatusCondition(s.app.Status.Conditions, appv1alpha1.ConditionSettled)
+	switch {
+	case settled == nil || settled.Status != metav1.ConditionTrue:
+	case state.Busy:
+		s.set(appv1alpha1.ConditionSettled, metav1.Condition{Status: metav1.ConditionFalse,
+			Reason: appv1alpha1.ReasonWaitingForEngine, Message: "looking at the Docker contexts"})
+	case state.Err != nil:
+		s.set(appv1alpha1.ConditionSettled, metav1.Condition{Status: metav1.ConditionTrue,
+			Reason: settled.Reason, Message: settled.Message + "; the Docker context failed: " + state.Err.Error()})
+	}
+}
+
+type wish int
+
+const (
+	contextAsItIs wish = iota
+	contextWanted
+	contextUnwanted
+)
+
+// contextTarget returns what the context is to be for. A connection that broke,
+// or is not there yet after a start of the daemon, changes nothing: the engine
+// may be back in a moment, and where it is has not changed.
+func (s *scope) contextTarget() (wish, *dockercontext.Target) {
+	if s.engine == nil || s.leaving || !s.app.Spec.Running || s.engine.Spec.Type != containersv1alpha1.EngineMoby ||
+		s.docker.host != "" && s.docker.host != s.engine.Spec.Endpoint {
+		return contextUnwanted, nil
+	}
+	ready := apimeta.FindStatusCondition(s.engine.Status.Conditions, containersv1alpha1.ConditionReady)
+	if ready == nil || s.engine.Status.ObservedGeneration != s.engine.Generation {
+		return contextAsItIs, nil
+	}
+	switch ready.Reason {
+	case containersv1alpha1.ReasonConnected:
+		return contextWanted, &dockercontext.Target{Host: s.engine.Spec.Endpoint, Secret: s.docker.secretOf(s.engine)}
+	case containersv1alpha1.ReasonConnecting, containersv1alpha1.ReasonConnectFailed, containersv1alpha1.ReasonDisconnected:
+		return contextAsItIs, nil
+	}
+	return contextUnwanted, nil
+}
+
+// tellContextFailure tells once of each failure, in an Event.
+func (s *scope) tellContextFailure(err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	if text != "" && text != s.docker.told {
+		s.docker.events.Event(s.app, corev1.EventTypeWarning, eventContextFailed, text)
+	}
+	s.docker.told = text
+}
+
+// secretOf returns the Secret that the engine's connections are made with; nil
+// for none.
+func (d *dockerContext) secretOf(e *containersv1alpha1.ContainerEngine) engine.Secret {
+	if e.SecretName() == "" {
+		return nil
+	}
+	return secret{client.ObjectKey{Namespace: e.Namespace, Name: e.SecretName()}, d.reader}
+}
+
+// secret reads a Secret when it is asked for, so that no key is kept.
+type secret struct {
+	key    client.ObjectKey
+	reader client.Reader
+}
+
+// String implements [engine.Secret].
+func (s secret) String() string { return s.key.String() }
+
+// Read implements [engine.Secret].
+func (s secret) Read(ctx context.Context) (map[string][]byte, error) {
+	var found corev1.Secret
+	if err := s.reader.Get(ctx, s.key, &found); err != nil {
+		return nil, fmt.Errorf("read the Secret %s: %w", s.key, err)
+	}
+	return found.Data, nil
+}

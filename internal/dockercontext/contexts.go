@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package dockercontext keeps a context of Docker's client for an engine: it
+// makes it, makes it the current one where the user has none that works, and
+// takes all of that back.
+package dockercontext
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/cli/cli/context/store"
+	"github.com/moby/moby/client"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+)
+
+const (
+	// dirEnv is where the client's configuration is; by default it is in .docker
+	// in the user's home directory
+	// (https://docs.docker.com/reference/cli/docker/#environment-variables).
+	dirEnv = "DOCKER_CONFIG"
+	// hostEnv and contextEnv take precedence over the current context.
+	hostEnv    = client.EnvOverrideHost
+	contextEnv = "DOCKER_CONTEXT"
+
+	// defaultContext is no context, but what the client does without one.
+	defaultContext = "default"
+	// dockerEndpoint is the name of a context's one endpoint.
+	dockerEndpoint = "docker"
+)
+
+// ErrNoContext says that there is no such context.
+var ErrNoContext = errors.New("there is no such Docker context")
+
+// endpoint is how contexts say where an engine is.
+type endpoint struct {
+	Host          string `json:",omitempty"`
+	SkipTLSVerify bool
+}
+
+// metadata is what else contexts have.
+type metadata struct {
+	Description string `json:",omitempty"`
+}
+
+// contexts are those of one user.
+type contexts struct {
+	dir    string
+	config config
+	store  *store.ContextStore
+}
+
+// open returns the contexts in a directory. Nothing is read or made yet.
+func open(dir string) *contexts {
+	types := store.NewConfig(func() any { return &metadata{} }, store.EndpointTypeGetter(dockerEndpoint, func() any { return &endpoint{} }))
+	return &contexts{
+		dir:    dir,
+		config: config{path: filepath.Join(dir, configName)},
+		store:  store.New(filepath.Join(dir, "contexts"), types),
+	}
+}
+
+// Dir returns where the user's contexts are.
+func Dir(getenv func(string) string) (string, error) {
+	if dir := getenv(dirEnv); dir != "" {
+		return filepath.Abs(dir)
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("find the directory of Docker's client: %w", err)
+	}
+	return filepath.Join(home, ".docker"), nil
+}
+
+// Overridden returns the environment variable that chooses the engine whatever
+// the current context is, empty for none.
+func Overridden(getenv func(string) string) string {
+	for _, name := range []string{hostEnv, contextEnv} {
+		if getenv(name) != "" {
+			return name
+		}
+	}
+	return ""
+}
+
+func isDefault(name string) bool { return name == "" || name == defaultContext }
+
+// put makes a context for an engine, or changes it. files are for TLS; none for
+// a connection without. One that is as it should be is not written.
+func (c *contexts) put(ctx context.Context, name, description, host string, files tlsFiles) error {
+	unlock, err := c.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	have, err := c.get(name)
+	if err == nil && have.host == host && !have.skipVerify && have.files.equal(files) {
+		return nil
+	}
+	if err := c.write(name, description, host, files); err != nil {
+		return fault.New(fault.Failed, "write the Docker context", name, err)
+	}
+	return nil
+}
+
+func (c *contexts) write(name, description, host string, files tlsFiles) error {
+	data := store.EndpointTLSData{Files: files}
+	if len(files) > 0 { // before the metadata, without which nobody sees them
+		if err := c.store.ResetEndpointTLSMaterial(name, dockerEndpoint, &data); err != nil {
+			return err
+		}
+	}
+	err := c.store.CreateOrUpdate(store.Metadata{
+		Name:      name,
+		Metadata:  metadata{Description: description},
+		Endpoints: map[string]any{dockerEndpoint: endpoint{Host: host}},
+	})
+	if err == nil && len(files) == 0 {
+		err = c.store.ResetEndpointTLSMaterial(name, dockerEndpoint, nil)
+	}
+	return err
+}
+
+// remove removes a context. One that there is not is no error.
+func (c *contexts) remove(ctx context.Context, name string) error {
+	if !c.has(name) {
+		return nil
+	}
+	unlock, err := c.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := c.store.Remove(name); err != nil && !errdefs.IsNotFound(err) {
+		return fault.New(fault.Failed, "remove the Docker context", name, err)
+	}
+	return nil
+}
+
+// has reports whether there is a context; one that can't be read is there.
+func (c *contexts) has(name string) bool {
+	if isDefault(name) {
+		return true
+	}
+	_, err := c.store.GetMetadata(name)
+	return !errdefs.IsNotFound(err)
+}
+
+// found is what a context says of its engine.
+type found struct {
+	host       string
+	files      tlsFiles
+	skipVerify bool
+}
+
+// get reads a context; the default one is that of the client.
+func (c *contexts) get(name string) (found, error) {
+	if isDefault(name) {
+		return found{host: client.DefaultDockerHost}, nil
+	}
+	stored, err := c.store.GetMetadata(name)
+	if errdefs.IsNotFound(err) {
+		return found{}, fault.New(fault.Failed, "read the Docker context", name, ErrNoContext)
+	}
+	if err != nil {
+		return found{}, fault.New(fault.Failed, "read the Docker context", name, err)
+	}
+	e, ok := stored.Endpoints[dockerEndpoint].(endpoint)
+	if !ok {
+		return found{}, fault.New(fault.Failed, "read the Docker context", name, errors.New("it has no endpoint for Docker"))
+	}
+	f := found{host: e.Host, skipVerify: e.SkipTLSVerify}
+	if f.host == "" {
+		f.host = client.DefaultDockerHost
+	}
+	if f.files, err = c.files(name); err != nil {
+		return found{}, fault.New(fault.Failed, "read the certificates of the Docker context", name, err)
+	}
+	return f, nil
+}
+
+func (c *contexts) files(name string) (tlsFiles, error) {
+	names, err := c.store.ListTLSFiles(name)
+	if err != nil || len(names[dockerEndpoint]) == 0 {
+		return nil, err
+	}
+	files := tlsFiles{}
+	for _, file := range names[dockerEndpoint] {
+		if files[file], err = c.store.GetTLSData(name, dockerEndpoint, file); err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
+}
+
+// current returns the name of the current context as it is written, empty where
+// none is.
+func (c *contexts) current() (string, error) { return c.config.current() }
+
+// swap makes to the current context where from is, and reports whether it did.
+func (c *contexts) swap(ctx context.Context, from, to string) (bool, error) {
+	unlock, err := c.lock(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	return c.config.swap(from, to)
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dockercontext
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+const (
+	newFileMode = 0o600 // as the client makes it
+	writable    = 0o200
+)
+
+// errNoExchange says that the file system can't exchange two files.
+var errNoExchange = errors.ErrUnsupported
+
+// replaceFile puts a file with the content after in the place of the one that
+// has the content before (nil: that there is none), and keeps its mode; where
+// the name is a link its target. It is [errChanged] where another program has
+// written the file meanwhile, and what that wrote stands then. ready is called
+// when the new file is complete; nil for nothing.
+func replaceFile(path string, before, after []byte, ready func()) error {
+	path, mode, err := target(path)
+	if err != nil {
+		return err
+	}
+	tmp, err := writeBeside(path, after, mode)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(tmp) }()
+	if now, err := readFile(path); err != nil || !equal(now, before) {
+		return errors.Join(err, errChanged)
+	}
+	call(ready)
+	if before == nil {
+		return putNew(tmp, path)
+	}
+	err = exchange(tmp, path)
+	if errors.Is(err, errNoExchange) {
+		return os.Rename(tmp, path)
+	}
+	if err != nil {
+		return err
+	}
+	// The name of the temporary file now leads to what was replaced.
+	if had, err := readFile(tmp); err == nil && equal(had, before) {
+		return nil
+	}
+	return putBack(tmp, path, after)
+}
+
+// putNew gives a file its name, where that is still free.
+func putNew(tmp, path string) error {
+	err := os.Link(tmp, path)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return errChanged
+	case err != nil: // a file system without links
+		return os.Rename(tmp, path)
+	}
+	return nil
+}
+
+// putBack undoes an exchange that has taken the file of another program away.
+func putBack(tmp, path string, ours []byte) error {
+	if err := exchange(tmp, path); err != nil {
+		return err
+	}
+	// A program that wrote between the two exchanges has the last word.
+	if had, err := readFile(tmp); err == nil && !equal(had, ours) {
+		if err := exchange(tmp, path); err != nil {
+			return err
+		}
+	}
+	return errChanged
+}
+
+// target returns the file that a path leads to, and the mode that it has or is
+// to have.
+func target(path string) (string, fs.FileMode, error) {
+	resolved, err := filepath.EvalSymlinks(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		resolved, err = path, nil
+		if link, linkErr := os.Readlink(path); linkErr == nil { // to a file that is not there yet
+			if !filepath.IsAbs(link) {
+				link = filepath.Join(filepath.Dir(path), link)
+			}
+			resolved = link
+		}
+	}
+	if err != nil {
+		return "", 0, err
+	}
+	info, err := os.Stat(resolved)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return resolved, newFileMode, nil
+	case err != nil:
+		return "", 0, err
+	case info.Mode().Perm()&writable == 0: // root could write it all the same
+		return "", 0, fmt.Errorf("%w: it is read-only", fs.ErrPermission)
+	}
+	return resolved, info.Mode().Perm(), nil
+}
+
+// writeBeside writes a temporary file into the directory of path. It is on disk
+// when the function returns.
+func writeBeside(path string, data []byte, mode fs.FileMode) (_ string, err error) {
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return "", err
+	}
+	defer func() {
+		if err = errors.Join(err, tmp.Close()); err != nil {
+			_ = os.Remove(tmp.Name())
+		}
+	}()
+	if _, err = tmp.Write(data); err != nil {
+		return "", err
+	}
+	if err = tmp.Chmod(mode); err != nil {
+		return "", err
+	}
+	return tmp.Name(), tmp.Sync()
+}
+
+// readFile returns nil for a file that is not there.
+func readFile(path string) ([]byte, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err == nil && data == nil {
+		data = []byte{}
+	}
+	return data, err
+}
+
+// equal tells an empty file from none.
+func equal(a, b []byte) bool { return (a == nil) == (b == nil) && bytes.Equal(a, b) }
