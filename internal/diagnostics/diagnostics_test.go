@@ -260,8 +260,8 @@ func TestReporter(t *testing.T) {
 	report(Observed{Disk: full(50), App: appOf(true, ""), Host: host}, "Warning LimactlMissing")
 	host.Limactl.Message = "not executable"
 	report(Observed{Disk: full(50), App: appOf(true, ""), Host: host}, "Warning LimactlMissing")
-	report(Observed{Disk: full(50), App: appOf(true, ""), Host: hostOf("2", false)}, "Normal LimactlMissingOver") // of KVM it is silent
-	report(Observed{}, "Normal DiskNearlyFullOver")
+	report(Observed{Disk: full(50), App: appOf(true, ""), Host: hostOf("2", false)}, "Normal LimactlMissingResolved") // of KVM it is silent
+	report(Observed{}, "Normal DiskNearlyFullResolved")
 	report(Observed{Disk: full(50)}, "Warning DiskNearlyFull")
 	// Nobody is there to be told of.
 	two := []containersv1alpha1.ContainerEngine{engineOf("a", "moby", "Connected", "", "1"), engineOf("b", "moby", "Connected", "", "1")}

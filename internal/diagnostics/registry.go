@@ -109,8 +109,8 @@ func ofMachine() []Definition {
 		Remedy: "make room: `docker system df` shows what images and containers take, `docker system prune` removes what is not used",
 	}, {
 		Code: StoreLarge, Severity: Warning, Title: "The store is large",
-		Text: "{path} has {size}: what is deleted makes room in the file for what comes, but the file never shrinks",
-		Remedy: "`{rdd} service reset` begins an empty store with the same settings: containers, images and volumes are in the engine and " +
+		Text: "{path} has {size}, with its log: what is deleted makes room in the file for what comes, but the file never shrinks",
+		Remedy: "`{rdd} service stop` and `{rdd} service start` empty the log; `{rdd} service reset` begins an empty store with the same settings: containers, images and volumes are in the engine and " +
 			"come back, the App's settings and objects of your own are lost",
 	}}
 }

@@ -16,7 +16,7 @@ import (
 
 // over is the end of the reason of an Event that says that a finding is one no
 // more.
-const over = "Over"
+const over = "Resolved"
 
 // Reporter tells of findings by Events on what they concern: when one appears or
 // becomes another, and when it is over. It remembers what it told, so that a new
