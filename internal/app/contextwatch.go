@@ -63,7 +63,8 @@ func (w *contextWatch) Start(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-watcher.Errors: // such as a lost event; the next one brings a look at all
+		case err := <-watcher.Errors: // such as a lost event: all is looked at
+			w.log.Debug("following Docker's contexts failed", "error", err)
 		case _, open := <-watcher.Events:
 			if !open {
 				return nil

@@ -122,6 +122,8 @@ type Finding struct {
 	// state is what makes it another finding than one before with the same code
 	// and subject. Figures that change all the time are none of it.
 	state string
+	// standing is that a condition of the subject says it.
+	standing bool
 	// reaches are the subjects that suffer from it besides its own.
 	reaches []Subject
 }

@@ -263,6 +263,10 @@ func TestReporter(t *testing.T) {
 	report(Observed{Disk: full(50), App: appOf(true, ""), Host: hostOf("2", false)}, "Normal LimactlMissingResolved") // of KVM it is silent
 	report(Observed{}, "Normal DiskNearlyFullResolved")
 	report(Observed{Disk: full(50)}, "Warning DiskNearlyFull")
+	// A condition says it.
+	r.codes = append(r.codes, EngineNotAnswering)
+	silent := engineOf("a", "moby", "ConnectFailed", "refused", "")
+	r.Report(Known().Diagnose(Observed{Disk: full(50), Engines: []containersv1alpha1.ContainerEngine{silent}}), &silent)
 	// Nobody is there to be told of.
 	two := []containersv1alpha1.ContainerEngine{engineOf("a", "moby", "Connected", "", "1"), engineOf("b", "moby", "Connected", "", "1")}
 	report(Observed{Disk: full(50), Engines: two})

@@ -94,7 +94,7 @@ func ofApp() []Definition {
 	}, {
 		Code: AppNotSettled, Severity: Warning, Title: "What was asked for has not come true",
 		Text:      "{reason}: {error}",
-		Remedy:    "see `{rdd} service log`, and what was asked for: `{rdd} ctl get app app -o yaml`",
+		Remedy:    "see `{rdd} service log`, and what was asked for: `{rdd} ctl get app/app -o yaml`",
 		DependsOn: []Code{EngineNotAnswering, EngineChanged, EngineConflict, EngineUnsupported, LimactlMissing, NoKVM},
 	}, {
 		Code: ContextTakenOver, Severity: Warning, Title: "The Docker context was taken over",

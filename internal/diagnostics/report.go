@@ -18,10 +18,10 @@ import (
 // more.
 const over = "Resolved"
 
-// Reporter tells of findings by Events on what they concern: when one appears or
-// becomes another, and when it is over. It remembers what it told, so that a new
-// one, in a daemon that starts, tells again what is still so. It is for one
-// goroutine.
+// Reporter tells of findings that no condition tells of, by Events on what they
+// concern: when one appears or becomes another, and when it is over. It remembers
+// what it told, so that a new one, in a daemon that starts, tells again what is
+// still so. It is for one goroutine.
 type Reporter struct {
 	events record.EventRecorder
 	codes  []Code
@@ -48,7 +48,7 @@ func (r *Reporter) Report(findings []Finding, concerned ...client.Object) {
 	}
 	current := map[place]bool{}
 	for _, f := range findings {
-		if !slices.Contains(r.codes, f.Code) {
+		if f.standing || !slices.Contains(r.codes, f.Code) {
 			continue
 		}
 		at := place{f.Code, f.Subject}

@@ -98,6 +98,7 @@ func (d *diagnosis) engine(e *containersv1alpha1.ContainerEngine) {
 	for _, code := range codes {
 		f := d.add(code, subjectOf(e), ready.Message, "error", ready.Message, "endpoint", e.Spec.Endpoint,
 			"path", path, "group", d.Groups[e.Spec.Endpoint], "namespace", e.Namespace, "name", e.Name)
+		f.standing = true
 		if d.App != nil && metav1.IsControlledBy(e, d.App) {
 			f.reaches = []Subject{theApp()}
 		}
@@ -200,7 +201,7 @@ func (d *diagnosis) settled() {
 	if d.Now.Sub(settled.LastTransitionTime.Time) < settlePatience && settled.Reason != appv1alpha1.ReasonVMNotSupported {
 		return
 	}
-	d.add(AppNotSettled, theApp(), settled.Reason+settled.Message, "reason", settled.Reason, "error", settled.Message)
+	d.add(AppNotSettled, theApp(), settled.Reason+settled.Message, "reason", settled.Reason, "error", settled.Message).standing = true
 }
 
 // contexts compares the context for the App's engine with what RDD made it. While
@@ -211,7 +212,7 @@ func (d *diagnosis) contexts() {
 		return
 	}
 	name, want := d.App.Status.DockerContext, d.App.Status.DockerSocket
-	what, how := "", ""
+	var what, how string
 	switch {
 	case c.Host == "":
 		what = fmt.Sprintf("there is no Docker context %s any more: somebody else removed it", name)

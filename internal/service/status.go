@@ -20,6 +20,7 @@ type Status struct {
 	PID         int        `json:"pid"`
 	Ready       bool       `json:"ready"`
 	Waiting     string     `json:"waiting,omitempty"`
+	Stopping    bool       `json:"stopping,omitempty"`
 	Version     string     `json:"version,omitempty"`
 	Address     string     `json:"address,omitempty"`
 	Controllers string     `json:"controllers"`
@@ -46,6 +47,7 @@ func ReadStatus(inst *instance.Instance) (*Status, error) {
 		return status, err
 	}
 	status.Started, status.PID, status.Ready, status.Waiting = true, daemon.PID, daemon.Ready, daemon.Waiting
+	status.Stopping = daemon.Stopping
 	if daemon.PID != 0 {
 		status.Version, status.Address, status.Controllers = daemon.Version, daemon.Address, daemon.Controllers
 		status.StartedAt, status.Uptime = &daemon.Started, time.Since(daemon.Started).Seconds()

@@ -62,6 +62,8 @@ func serviceLine(s *service.Status) string {
 		return "stopped"
 	case s.PID == 0:
 		return "starting"
+	case s.Stopping:
+		return fmt.Sprintf("stopping (process %d, rdd %s)", s.PID, s.Version)
 	}
 	line := fmt.Sprintf("starting, waiting for %s", s.Waiting)
 	if s.Ready {

@@ -85,6 +85,11 @@ Instance   2
 Service    starting, waiting for crds (process 4711, rdd 0.1.0)
 Problems   none
 `},
+		"stopping": {&Status{Service: &service.Status{Instance: "2", Created: true, Started: true, PID: 4711, Ready: true, Stopping: true, Version: "0.1.0"}}, `
+Instance   2
+Service    stopping (process 4711, rdd 0.1.0)
+Problems   none
+`},
 		"no App": {&Status{Service: ready(), answered: true}, `
 Instance   2
 Service    ready, up for 3m7s (process 4711, rdd 0.1.0, 131 MB, https://127.0.0.1:6445)

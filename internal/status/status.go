@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -109,12 +108,15 @@ func (r *Reader) Read(ctx context.Context) (*Status, error) {
 	}
 	s := &Status{Service: serviceStatus}
 	observed := diagnostics.Observed{Now: r.Clock.Now(), Command: r.Command}
-	if serviceStatus.Ready {
+	if serviceStatus.Ready && !serviceStatus.Stopping {
 		daemon := &diagnostics.Daemon{Instance: serviceStatus.Instance, PID: serviceStatus.PID,
 			Version: serviceStatus.Version, Program: version.RDD()}
 		observed.Daemon = daemon
 		if daemon.Failure = r.ask(ctx, serviceStatus, &observed); ctx.Err() != nil {
 			return nil, ctx.Err()
+		}
+		if daemon.Failure != nil && r.hasEnded(serviceStatus) {
+			return r.Read(ctx)
 		}
 		s.answered = daemon.Failure == nil
 		s.take(&observed)
@@ -127,7 +129,8 @@ func (r *Reader) Read(ctx context.Context) (*Status, error) {
 	return s, nil
 }
 
-// ask asks the daemon, all questions at once.
+// ask asks the daemon, one question after the other: several at once would make
+// several connections.
 func (r *Reader) ask(ctx context.Context, daemon *service.Status, observed *diagnostics.Observed) error {
 	if err := r.connect(daemon); err != nil {
 		return err
@@ -135,17 +138,15 @@ func (r *Reader) ask(ctx context.Context, daemon *service.Status, observed *diag
 	ctx, cancel := context.WithTimeoutCause(ctx, r.Limit, fmt.Errorf("no answer within %s", r.Limit))
 	defer cancel()
 	app, engines := &appv1alpha1.App{}, &containersv1alpha1.ContainerEngineList{}
-	var appErr, enginesErr error
-	var asking sync.WaitGroup
-	asking.Go(func() { appErr = r.client.Get(ctx, ctrlclient.ObjectKey{Name: appv1alpha1.AppName}, app) })
-	asking.Go(func() { enginesErr = r.client.List(ctx, engines) })
-	asking.Wait()
-	if appErr == nil {
+	// Which controllers run, and so which kinds there are, is the user's choice.
+	err := r.client.Get(ctx, ctrlclient.ObjectKey{Name: appv1alpha1.AppName}, app)
+	if err == nil {
 		observed.App = app
 	}
-	observed.Engines = engines.Items
-	// Which controllers run, and so which kinds there are, is the user's choice.
-	err := errors.Join(ctrlclient.IgnoreNotFound(appErr), ctrlclient.IgnoreNotFound(enginesErr))
+	if err = ctrlclient.IgnoreNotFound(err); err == nil {
+		err = ctrlclient.IgnoreNotFound(r.client.List(ctx, engines))
+		observed.Engines = engines.Items
+	}
 	if err == nil && diagnostics.WantsVM(observed.App) {
 		host := &rddv1alpha1.HostInfo{}
 		if err = r.client.Get(ctx, ctrlclient.ObjectKey{Name: rddv1alpha1.HostInfoName}, host); err == nil {
@@ -160,6 +161,12 @@ func (r *Reader) ask(ctx context.Context, daemon *service.Status, observed *diag
 		return fmt.Errorf("%s", status.Status().Message)
 	}
 	return err
+}
+
+// hasEnded reports whether a daemon that failed to answer was about to end.
+func (r *Reader) hasEnded(before *service.Status) bool {
+	now, err := service.ReadStatus(r.Instance)
+	return err == nil && (now.Stopping || now.PID != before.PID)
 }
 
 // connect makes a client, where there is none yet for the daemon.

@@ -93,13 +93,12 @@ func (h *home) tells(count int32, kind, reason, object string) {
 // engineIn makes a ContainerEngine of the test's own.
 func (h *home) engineIn(namespace, name, endpoint string) *containersv1alpha1.ContainerEngine {
 	h.t.Helper()
-	c := h.client()
-	_ = c.Create(h.t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})
+	h.run("ctl", "create", "namespace", namespace) // which may be there
 	e := &containersv1alpha1.ContainerEngine{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
 		Spec:       containersv1alpha1.ContainerEngineSpec{Type: containersv1alpha1.EngineMoby, Endpoint: endpoint},
 	}
-	if err := c.Create(h.t.Context(), e); err != nil {
+	if err := h.client().Create(h.t.Context(), e); err != nil {
 		h.t.Fatal(err)
 	}
 	return e
@@ -153,8 +152,8 @@ func TestEngineShared(t *testing.T) {
 	h := newHome(t)
 	engine := fakedocker.Run(t, fakedocker.Config{ID: "one"})
 	h.ok("set", "running=true", "containerEngine.endpoint="+engine.Endpoint())
-	other := h.engineIn("elsewhere", "mine", engine.Endpoint())
-	h.finds([]string{"ContainerEngine rancher-desktop/moby mirrors the same engine (one)"}, "engine-shared of ContainerEngine elsewhere/mine")
+	other := h.engineIn("somewhere", "mine", engine.Endpoint())
+	h.finds([]string{"ContainerEngine rancher-desktop/moby mirrors the same engine (one)"}, "engine-shared of ContainerEngine somewhere/mine")
 	h.tells(1, corev1.EventTypeNormal, "EngineShared", "ContainerEngine/mine")
 	if f := h.findings()[0]; f.Severity != "info" {
 		t.Errorf("%+v", f)
