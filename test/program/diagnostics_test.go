@@ -223,15 +223,19 @@ func TestContextTakenOver(t *testing.T) {
 func TestStoreLarge(t *testing.T) {
 	h := newHome(t)
 	h.ok("service", "start")
-	c := h.client()
-	big := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "big"}}
-	if err := c.Create(t.Context(), big); err != nil {
+	clients, err := kubernetes.NewForConfig(h.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	maps := clients.CoreV1().ConfigMaps("default")
+	big, err := maps.Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "big"}}, metav1.CreateOptions{})
+	if err != nil {
 		t.Fatal(err)
 	}
 	h.finds(nil)
 	for i := range 270 {
 		big.Data = map[string]string{"x": strings.Repeat(fmt.Sprintf("%08d", i), 1<<17-100)} // a bit less than 1 MiB, which is the limit
-		if err := c.Update(t.Context(), big); err != nil {
+		if big, err = maps.Update(t.Context(), big, metav1.UpdateOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}
