@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/fsnotify/fsnotify"
 	"k8s.io/client-go/util/workqueue"
@@ -18,6 +19,10 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/dockercontext"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 )
+
+// contextSettle is the wait after a change, as a program may write a file piece by
+// piece.
+const contextSettle = 200 * time.Millisecond
 
 // contextWatch wakes a reconciler when another program changes the Docker
 // contexts, and costs nothing while none does. It is a runnable of its manager.
@@ -88,7 +93,7 @@ func (w *contextWatch) wake() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.queue != nil {
-		w.queue.Add(reconcile.Request{NamespacedName: client.ObjectKey{Name: appv1alpha1.AppName}})
+		w.queue.AddAfter(reconcile.Request{NamespacedName: client.ObjectKey{Name: appv1alpha1.AppName}}, contextSettle)
 	}
 }
 

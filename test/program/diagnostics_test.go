@@ -164,6 +164,18 @@ func TestEngineShared(t *testing.T) {
 	h.remove(other)
 }
 
+// replace writes a file as Docker's client does: nobody sees half of it.
+func replace(t *testing.T, path, content string) {
+	t.Helper()
+	beside := path + ".new"
+	if err := os.WriteFile(beside, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(beside, path); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestContextTakenOver: another program changes the context, removes it, or
 // chooses another one.
 func TestContextTakenOver(t *testing.T) {
@@ -174,9 +186,7 @@ func TestContextTakenOver(t *testing.T) {
 		if err := os.MkdirAll(filepath.Dir(config), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(config, []byte(`{"currentContext":"`+name+`"}`), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		replace(t, config, `{"currentContext":"`+name+`"}`)
 	}
 	choose("gone") // so that RDD chooses its own
 	engine := fakedocker.Run(t, fakedocker.Config{})
@@ -204,9 +214,7 @@ func TestContextTakenOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	moved := strings.ReplaceAll(string(data), engine.Endpoint(), "tcp://elsewhere:2375")
-	if err := os.WriteFile(metas[0], []byte(moved), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	replace(t, metas[0], moved)
 	h.finds([]string{"is for tcp://elsewhere:2375", "`docker context update rancher-desktop-test --docker host=" + engine.Endpoint() + "`"}, found)
 	h.tells(2, corev1.EventTypeWarning, "ContextTakenOver", "App/app")
 	if err := os.RemoveAll(filepath.Dir(metas[0])); err != nil {
