@@ -44,6 +44,9 @@ func Setup(host manager.Host) error {
 	if err != nil {
 		return err
 	}
+	if err := setupDiagnostics(host); err != nil {
+		return err
+	}
 	return ctrl.NewControllerManagedBy(host).
 		Named("app").
 		For(&appv1alpha1.App{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).

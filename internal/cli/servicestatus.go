@@ -3,59 +3,14 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service"
 )
-
-// serviceStatus is what `service status -o json` prints.
-type serviceStatus struct {
-	Instance    string     `json:"instance"`
-	Created     bool       `json:"created"`
-	CreatedAt   *time.Time `json:"createdAt,omitempty"`
-	Started     bool       `json:"started"`
-	StartedAt   *time.Time `json:"startedAt,omitempty"`
-	PID         int        `json:"pid"`
-	Ready       bool       `json:"ready"`
-	Waiting     string     `json:"waiting,omitempty"`
-	Version     string     `json:"version,omitempty"`
-	Address     string     `json:"address,omitempty"`
-	Controllers string     `json:"controllers"`
-	// Uptime in seconds.
-	Uptime float64 `json:"uptime"`
-	// Memory is the resident size, in bytes; 0 where the system does not tell.
-	Memory int64 `json:"memory"`
-}
-
-func readServiceStatus(inst *instance.Instance) (*serviceStatus, error) {
-	status := &serviceStatus{Instance: inst.Name()}
-	settings, err := inst.LoadSettings()
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return status, nil
-	case err != nil:
-		return nil, err
-	}
-	status.Created, status.CreatedAt, status.Controllers = true, &settings.Created, settings.Controllers
-	daemon, err := inst.Daemon()
-	if err != nil || daemon == nil {
-		return status, err
-	}
-	status.Started, status.PID, status.Ready, status.Waiting = true, daemon.PID, daemon.Ready, daemon.Waiting
-	if daemon.PID != 0 {
-		status.Version, status.Address, status.Controllers = daemon.Version, daemon.Address, daemon.Controllers
-		status.StartedAt, status.Uptime = &daemon.Started, time.Since(daemon.Started).Seconds()
-		status.Memory = service.Memory(daemon.PID)
-	}
-	return status, nil
-}
 
 func (e *env) serviceStatusCommand() *cobra.Command {
 	output := ""
@@ -68,7 +23,7 @@ func (e *env) serviceStatusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			status, err := readServiceStatus(inst)
+			status, err := service.ReadStatus(inst)
 			if err != nil {
 				return err
 			}
@@ -86,7 +41,7 @@ func (e *env) serviceStatusCommand() *cobra.Command {
 	return cmd
 }
 
-func (e *env) printServiceStatus(status *serviceStatus) {
+func (e *env) printServiceStatus(status *service.Status) {
 	row := func(name string, value any) { _, _ = fmt.Fprintf(e.Stdout, "%-12s %v\n", name, value) }
 	row("Instance", status.Instance)
 	if !status.Created {

@@ -3,124 +3,127 @@
 package cli
 
 import (
+	"bytes"
 	"context"
-	"fmt"
+	"errors"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"golang.org/x/term"
+	"k8s.io/utils/clock"
 
-	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/status"
 )
 
+// statusTimeout is how long the daemon may take to answer.
 const statusTimeout = 10 * time.Second
-
-// status is what `rdd status -o json` prints.
-type status struct {
-	Service *serviceStatus `json:"service"`
-	App     *appStatus     `json:"app,omitempty"`
-	Engines []engineStatus `json:"engines,omitempty"`
-}
-
-type appStatus struct {
-	Running    bool               `json:"running"`
-	Endpoint   string             `json:"endpoint,omitempty"`
-	Conditions []metav1.Condition `json:"conditions"`
-}
-
-type engineStatus struct {
-	Namespace string                                   `json:"namespace"`
-	Name      string                                   `json:"name"`
-	Spec      containersv1alpha1.ContainerEngineSpec   `json:"spec"`
-	Status    containersv1alpha1.ContainerEngineStatus `json:"status"`
-}
 
 func (e *env) statusCommand() *cobra.Command {
 	var output string
+	var watch bool
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Show the service, the App and the engines",
-		Args:  command.NoArgs,
+		Short: "Show how everything is, and what is wrong",
+		Long: `Show on one screen how the service, the virtual machine, the engines, Docker's
+contexts and the disk are, and everything that is wrong with what to do about it.
+Nothing is started or changed. docs/troubleshooting.md has more about each code.`,
+		Args: command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkOutput(output); err != nil {
 				return err
 			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), statusTimeout)
-			defer cancel()
 			inst, err := e.Instance()
 			if err != nil {
 				return err
 			}
-			status, err := readStatus(ctx, inst)
+			reader := &status.Reader{Instance: inst, Command: "rdd", Limit: statusTimeout, Clock: clock.RealClock{}, Getenv: os.Getenv}
+			if e.InstanceName != "" {
+				reader.Command += " --instance " + e.InstanceName
+			}
+			ctx, stop := e.UntilSignal(cmd.Context())
+			defer stop()
+			if watch {
+				return e.watchStatus(ctx, reader, output)
+			}
+			s, err := reader.Read(ctx)
 			if err != nil {
 				return err
 			}
-			if output == "" {
-				e.printStatus(status)
-				return nil
-			}
-			return printAs(e.Stdout, output, status)
+			return e.printStatus(s, output)
 		},
 	}
 	addOutputFlag(cmd, &output)
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "go on, and show it again when it has changed")
 	return cmd
 }
 
-// readStatus starts nothing: a daemon that does not run is a status too.
-func readStatus(ctx context.Context, inst *instance.Instance) (*status, error) {
-	serviceStatus, err := readServiceStatus(inst)
-	if err != nil {
-		return nil, err
+func (e *env) printStatus(s *status.Status, output string) error {
+	if output == "" {
+		return s.Print(e.Stdout)
 	}
-	s := &status{Service: serviceStatus}
-	if !serviceStatus.Ready {
-		return s, nil
-	}
-	c, err := client.New(inst.ConfigFile())
-	if err != nil {
-		return nil, err
-	}
-	session := &appSession{ctx: ctx, client: c}
-	app, err := session.get()
-	if err != nil {
-		return nil, err
-	}
-	if app != nil {
-		s.App = &appStatus{Running: app.Spec.Running, Endpoint: app.Spec.ContainerEngine.Endpoint, Conditions: app.Status.Conditions}
-	}
-	var engines containersv1alpha1.ContainerEngineList
-	if err := c.List(ctx, &engines); err != nil {
-		return nil, err
-	}
-	for _, engine := range engines.Items {
-		s.Engines = append(s.Engines, engineStatus{engine.Namespace, engine.Name, engine.Spec, engine.Status})
-	}
-	return s, nil
+	return printAs(e.Stdout, output, s)
 }
 
-func (e *env) printStatus(s *status) {
-	e.printServiceStatus(s.Service)
-	row := func(name string, value any) { _, _ = fmt.Fprintf(e.Stdout, "%-12s %v\n", name, value) }
-	if !s.Service.Ready {
-		return
-	}
-	if s.App == nil {
-		row("App", "none; `rdd set running=true containerEngine.endpoint=…` makes one")
-	} else {
-		row("App", map[bool]string{true: "to run", false: "stopped"}[s.App.Running])
-		for _, condition := range s.App.Conditions {
-			row("  "+condition.Type, fmt.Sprintf("%s, %s: %s", condition.Status, condition.Reason, condition.Message))
+// watchStatus shows the status until it is interrupted: on a terminal always on
+// the same lines, else again when something has changed.
+func (e *env) watchStatus(ctx context.Context, reader *status.Reader, output string) error {
+	file, ok := e.Stdout.(*os.File)
+	terminal := output == "" && ok && term.IsTerminal(int(file.Fd()))
+	last := ""
+	err := reader.Watch(ctx, func(s *status.Status) error {
+		if terminal {
+			return e.redraw(s)
 		}
-	}
-	for _, engine := range s.Engines {
-		row("Engine", fmt.Sprintf("%s/%s at %s", engine.Namespace, engine.Name, engine.Spec.Endpoint))
-		for _, condition := range engine.Status.Conditions {
-			row("  "+condition.Type, fmt.Sprintf("%s, %s: %s", condition.Status, condition.Reason, condition.Message))
+		steady, err := steadyText(s, output)
+		if err != nil || steady == last {
+			return err
 		}
-		row("  Mirrors", fmt.Sprintf("%d containers, %d images, %d volumes",
-			engine.Status.Containers, engine.Status.Images, engine.Status.Volumes))
+		switch {
+		case last == "":
+		case output == "yaml":
+			e.print("---\n")
+		case output == "":
+			e.print("\n")
+		}
+		last = steady
+		return e.printStatus(s, output)
+	})
+	if errors.Is(err, context.Canceled) {
+		return nil // as it was asked to
 	}
+	return err
 }
+
+// steadyText returns what is shown but for the figures that always change.
+func steadyText(s *status.Status, output string) (string, error) {
+	steady := s.Steady()
+	var text bytes.Buffer
+	if output == "" {
+		err := steady.Print(&text)
+		return text.String(), err
+	}
+	err := printAs(&text, output, steady)
+	return text.String(), err
+}
+
+const (
+	goHome       = "\x1b[H"
+	clearToRight = "\x1b[K"
+	clearBelow   = "\x1b[J"
+)
+
+// redraw writes the status over what is on the terminal, line by line, so that
+// nothing flickers.
+func (e *env) redraw(s *status.Status) error {
+	var text bytes.Buffer
+	if err := s.Print(&text); err != nil {
+		return err
+	}
+	e.print(goHome + strings.ReplaceAll(text.String(), "\n", clearToRight+"\n") + clearBelow)
+	return nil
+}
+
+func (e *env) print(text string) { _, _ = e.Stdout.Write([]byte(text)) }

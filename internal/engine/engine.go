@@ -48,6 +48,10 @@ var (
 	ErrRefused = errors.New("refused by the engine")
 )
 
+// Denied is what errors say of a local engine whose socket the user may not use,
+// in the words of Unix. Readers of a ContainerEngine's condition tell that by it.
+const Denied = "permission denied"
+
 // Info describes an engine.
 type Info struct {
 	// ID is the engine's name for itself, the same over restarts; empty where

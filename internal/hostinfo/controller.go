@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/diagnostics"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 )
 
@@ -28,7 +29,11 @@ const lookInterval = 10 * time.Second
 // Setup adds the controller of the HostInfo to its host.
 func Setup(host manager.Host) error {
 	clock := clock.RealClock{}
-	return setup(host, NewProbe(thisMachine(), clock).Look, clock)
+	places := thisMachine()
+	if host.Instance != nil {
+		places.Data = host.Instance.Dir()
+	}
+	return setup(host, NewProbe(places, clock).Look, clock)
 }
 
 func setup(host manager.Host, look func(context.Context) rddv1alpha1.HostInfoStatus, clock clock.WithTicker) error {
@@ -36,11 +41,21 @@ func setup(host manager.Host, look func(context.Context) rddv1alpha1.HostInfoSta
 	if err := host.Add(w); err != nil {
 		return err
 	}
+	r := &reconciler{
+		client:   host.GetClient(),
+		seen:     w.seen,
+		registry: diagnostics.Known(),
+		reporter: diagnostics.NewReporter(host.GetEventRecorderFor("hostinfo"), //nolint:staticcheck // RDD serves core Events only
+			diagnostics.DiskNearlyFull, diagnostics.StoreLarge),
+	}
+	if host.Instance != nil {
+		r.store = host.Instance.StoreFile()
+	}
 	return ctrl.NewControllerManagedBy(host).
 		Named("hostinfo").
 		For(&rddv1alpha1.HostInfo{}).
 		WatchesRawSource(source.Func(w.takeQueue)).
-		Complete(manager.Patient(&reconciler{client: host.GetClient(), seen: w.seen}))
+		Complete(manager.Patient(r))
 }
 
 // watcher looks at the machine again and again, outside of Reconcile, as limactl
@@ -98,10 +113,14 @@ func (w *watcher) seen() *rddv1alpha1.HostInfoStatus {
 	return w.latest
 }
 
-// reconciler makes the HostInfo, and makes it say what was seen.
+// reconciler makes the HostInfo, makes it say what was seen, and tells by Events
+// what is wrong with the machine.
 type reconciler struct {
-	client client.Client
-	seen   func() *rddv1alpha1.HostInfoStatus
+	client   client.Client
+	seen     func() *rddv1alpha1.HostInfoStatus
+	store    string // the store's file; empty for another cluster's
+	registry diagnostics.Registry
+	reporter *diagnostics.Reporter
 }
 
 // Reconcile implements [reconcile.Reconciler].
@@ -122,7 +141,23 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	case err != nil:
 		return reconcile.Result{}, fmt.Errorf("make the HostInfo %s: %w", request.Name, err)
 	}
-	return reconcile.Result{}, r.patchStatus(ctx, info, seen)
+	if err := r.patchStatus(ctx, info, seen); err != nil {
+		return reconcile.Result{}, err
+	}
+	r.diagnose(info)
+	return reconcile.Result{}, nil
+}
+
+// diagnose goes by what was written, which does not go to and fro at a limit.
+func (r *reconciler) diagnose(info *rddv1alpha1.HostInfo) {
+	var observed diagnostics.Observed
+	if disk := info.Status.Disk; known(disk) {
+		observed.Disk = &diagnostics.Disk{Path: disk.Path, Free: disk.Free.Value(), Total: disk.Total.Value()}
+	}
+	if size, ok := StoreSize(r.store); ok {
+		observed.Store = &diagnostics.Store{Path: r.store, Size: size}
+	}
+	r.reporter.Report(r.registry.Diagnose(observed), info)
 }
 
 // patchStatus writes what was seen where it is another than what is written.

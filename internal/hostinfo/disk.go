@@ -3,31 +3,56 @@
 package hostinfo
 
 import (
+	"cmp"
+	"os"
+
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/diagnostics"
 )
 
 const (
 	mebibyte = 1 << 20
 	gibibyte = 1 << 30
+
+	// relief is how much more room makes a disk one that is not nearly full any
+	// more, so that one at the limit is not written again and again.
+	relief = 64 * mebibyte
 )
 
-// disk returns the space of the file system with the user's home.
+// disk returns the space of the file system with RDD's data, or else the user's
+// home.
 func (p Places) disk() rddv1alpha1.Disk {
-	if p.Home == "" {
+	dir := cmp.Or(p.Data, p.Home)
+	if dir == "" {
 		return rddv1alpha1.Disk{}
 	}
-	free, total, err := space(p.Home)
+	free, total, err := Space(dir)
 	if err != nil {
-		return rddv1alpha1.Disk{Path: p.Home}
+		return rddv1alpha1.Disk{Path: dir}
 	}
 	return rddv1alpha1.Disk{
-		Path:  p.Home,
+		Path:  dir,
 		Free:  resource.NewQuantity(free/mebibyte*mebibyte, resource.BinarySI),
 		Total: resource.NewQuantity(total, resource.BinarySI),
 	}
+}
+
+// StoreSize returns the size of a SQLite database, in bytes: that of its file and
+// of the log of what is not in the file yet (https://www.sqlite.org/wal.html). It
+// reports false where there is none.
+func StoreSize(path string) (int64, bool) {
+	file, err := os.Stat(path)
+	if err != nil {
+		return 0, false
+	}
+	size := file.Size()
+	if log, err := os.Stat(path + "-wal"); err == nil {
+		size += log.Size()
+	}
+	return size, true
 }
 
 // changed reports whether what was seen is to be written over what is. Of the
@@ -47,8 +72,16 @@ func near(written, seen rddv1alpha1.Disk) bool {
 	if written.Path != seen.Path || !known(written) || !known(seen) {
 		return false
 	}
+	if pressed(seen) != pressed(written) && (pressed(seen) || distance(written.Free, seen.Free) >= relief) {
+		return false
+	}
 	step := step(written)
 	return distance(written.Free, seen.Free) < step && distance(written.Total, seen.Total) < step
+}
+
+// pressed reports whether a disk is nearly full.
+func pressed(d rddv1alpha1.Disk) bool {
+	return diagnostics.Disk{Free: d.Free.Value(), Total: d.Total.Value()}.NearlyFull()
 }
 
 // step returns how far the space must move to be written again: 1 GiB or 5 % of

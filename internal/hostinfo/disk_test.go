@@ -37,6 +37,10 @@ func TestDiskIsWrittenWhenItMovesFar(t *testing.T) {
 		"big disk, a quarter is used up": {diskOf("/h", "40Gi", "1000Gi"), diskOf("/h", "30Gi", "1000Gi"), true},
 		"full disk, below 1 GiB":         {diskOf("/h", "1Gi", "1000Gi"), diskOf("/h", "1Mi", "1000Gi"), false},
 		"full disk, freed":               {diskOf("/h", "0", "1000Gi"), diskOf("/h", "1Gi", "1000Gi"), true},
+		"it becomes nearly full":         {diskOf("/h", "1100Mi", "15Gi"), diskOf("/h", "1Gi", "15Gi"), false},
+		"it becomes nearly full, 1 MiB":  {diskOf("/h", "1100Mi", "15Gi"), diskOf("/h", "1023Mi", "15Gi"), true},
+		"nearly full, a little freed":    {diskOf("/h", "1023Mi", "15Gi"), diskOf("/h", "1086Mi", "15Gi"), false},
+		"nearly full, 64 MiB freed":      {diskOf("/h", "1023Mi", "15Gi"), diskOf("/h", "1087Mi", "15Gi"), true},
 		"the size, a little":             {diskOf("/h", "10Gi", "15Gi"), diskOf("/h", "10Gi", "15361Mi"), false},
 		"the size, much":                 {diskOf("/h", "10Gi", "15Gi"), diskOf("/h", "10Gi", "30Gi"), true},
 		"another disk":                   {diskOf("/h", "10Gi", "15Gi"), diskOf("/i", "10Gi", "15Gi"), true},
@@ -93,6 +97,9 @@ func TestDisk(t *testing.T) {
 	gone := Places{Home: home + "/gone"}.disk()
 	if known(gone) || gone.Path == "" {
 		t.Errorf("the disk of a home that is not there: %+v", gone)
+	}
+	if data := (Places{Home: "/gone", Data: home}).disk(); data.Path != home || !known(data) {
+		t.Errorf("the disk of the data: %+v", data)
 	}
 	if (Places{}).disk() != (rddv1alpha1.Disk{}) {
 		t.Error("a disk without a home")

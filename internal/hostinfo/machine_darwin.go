@@ -23,9 +23,9 @@ func memory() (int64, error) {
 	return int64(total), err
 }
 
-// space returns what the user can still write on the file system of the
+// Space returns what the user can still write on the file system of the
 // directory, and its size, in bytes.
-func space(dir string) (free, total int64, err error) {
+func Space(dir string) (free, total int64, err error) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(dir, &s); err != nil {
 		return 0, 0, err

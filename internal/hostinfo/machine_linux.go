@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/access"
 )
 
 func architecture() string { return runtime.GOARCH }
@@ -24,9 +25,9 @@ func memory() (int64, error) {
 	return int64(info.Totalram) * int64(info.Unit), nil
 }
 
-// space returns what the user can still write on the file system of the
+// Space returns what the user can still write on the file system of the
 // directory, and its size, in bytes.
-func space(dir string) (free, total int64, err error) {
+func Space(dir string) (free, total int64, err error) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(dir, &s); err != nil {
 		return 0, 0, err
@@ -52,7 +53,7 @@ func (p Places) virtualization() rddv1alpha1.Virtualization {
 	// Not by package os, whose poller would wait for the device.
 	fd, err := unix.Open(device, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
-		found.Reason = "/dev/kvm can't be opened: " + refusal(file, err)
+		found.Reason = "/dev/kvm can't be opened: " + access.Refusal(file, err)
 		return found
 	}
 	_ = unix.Close(fd)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -44,13 +45,24 @@ func withoutRoot(t *testing.T, f func()) {
 	<-done
 }
 
+// whoami returns the names of the test's user and group.
+func whoami(t *testing.T) (owner, group string) {
+	t.Helper()
+	u, err := user.Current()
+	must(t, err)
+	g, err := user.LookupGroupId(u.Gid)
+	must(t, err)
+	return u.Username, g.Name
+}
+
 func TestSocketsThatAreNotAllowed(t *testing.T) {
 	p := newPlaces(t)
 	path := filepath.Join(p.Root, "var/run/docker.sock")
 	listen(t, path)
+	owner, group := whoami(t)
 	for mode, words := range map[fs.FileMode]string{
-		0o060: "permission denied: it is for the group " + groupName(uint32(os.Getgid())) + ": join",
-		0o600: "permission denied: it is for " + userName(uint32(os.Getuid())) + " only",
+		0o060: "permission denied: it is for the group " + group + ": join",
+		0o600: "permission denied: it is for " + owner + " only",
 	} {
 		if os.Getuid() != 0 {
 			mode &^= 0o600 // the owner is who is asked
@@ -66,7 +78,7 @@ func TestSocketsThatAreNotAllowed(t *testing.T) {
 
 func TestVirtualization(t *testing.T) {
 	const kvm, none = rddv1alpha1.VirtualizationKVM, rddv1alpha1.VirtualizationNone
-	owner, group := userName(uint32(os.Getuid())), groupName(uint32(os.Getgid()))
+	owner, group := whoami(t)
 	for name, c := range map[string]struct {
 		make  func(t *testing.T, path string)
 		kind  rddv1alpha1.VirtualizationType

@@ -5,21 +5,18 @@
 package hostinfo
 
 import (
-	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/access"
 )
 
 func root() string { return "/" }
@@ -61,41 +58,11 @@ func (p Places) engines() []rddv1alpha1.Engine {
 		engine := rddv1alpha1.Engine{Type: e.kind, Endpoint: e.url, Accessible: true}
 		// Whoever connects must be allowed to write to it (unix(7)).
 		if err := unix.Faccessat(unix.AT_FDCWD, e.name, unix.W_OK, unix.AT_EACCESS); err != nil {
-			engine.Accessible, engine.Message = false, refusal(file, err)
+			engine.Accessible, engine.Message = false, access.Refusal(file, err)
 		}
 		found = append(found, engine)
 	}
 	return found
-}
-
-// refusal says why a file can't be opened, and which group to join where that
-// would help.
-func refusal(file fs.FileInfo, err error) string {
-	owner, ok := file.Sys().(*syscall.Stat_t)
-	if !ok || !errors.Is(err, fs.ErrPermission) {
-		return err.Error()
-	}
-	const groupWrites = 0o020
-	if file.Mode()&groupWrites == 0 {
-		return fmt.Sprintf("%v: it is for %s only", err, userName(owner.Uid))
-	}
-	return fmt.Sprintf("%v: it is for the group %s: join that group and log in again", err, groupName(owner.Gid))
-}
-
-func userName(id uint32) string {
-	number := strconv.FormatUint(uint64(id), 10)
-	if owner, err := user.LookupId(number); err == nil {
-		return owner.Username
-	}
-	return "user " + number
-}
-
-func groupName(id uint32) string {
-	number := strconv.FormatUint(uint64(id), 10)
-	if group, err := user.LookupGroupId(number); err == nil {
-		return group.Name
-	}
-	return number
 }
 
 // inBackground keeps what happens to the terminal from a command, and ends what

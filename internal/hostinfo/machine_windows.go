@@ -66,9 +66,9 @@ func memory() (int64, error) {
 	return int64(status.totalPhysical), nil
 }
 
-// space returns what the user can still write on the file system of the
+// Space returns what the user can still write on the file system of the
 // directory, and its size, in bytes.
-func space(dir string) (free, total int64, err error) {
+func Space(dir string) (free, total int64, err error) {
 	path, err := windows.UTF16PtrFromString(dir)
 	if err != nil {
 		return 0, 0, err

@@ -17,9 +17,11 @@ const (
 type Places struct {
 	// Root is the root of the file system, and on Windows the system directory.
 	Root string
-	// Home is the user's home directory. The space told of is that of its file
-	// system.
+	// Home is the user's home directory.
 	Home string
+	// Data is where RDD keeps its data. The space told of is that of its file
+	// system, and where it is empty that of Home's.
+	Data string
 	// RuntimeDir is where the user's own services have their sockets.
 	RuntimeDir string
 	// DockerHost is the endpoint that the user wants.

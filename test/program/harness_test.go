@@ -65,6 +65,8 @@ type home struct {
 	dir  string
 	name string
 	env  []string
+	// prepare changes a command before it runs; nil for nothing.
+	prepare func(*exec.Cmd)
 }
 
 // newHome makes a home directory that leaves nothing behind: whatever daemon
@@ -166,6 +168,9 @@ func (h *home) command(ctx context.Context, program string, args ...string) *exe
 	cmd.Env = h.env
 	cmd.Dir = h.dir
 	cmd.WaitDelay = time.Second
+	if h.prepare != nil {
+		h.prepare(cmd)
+	}
 	return cmd
 }
 

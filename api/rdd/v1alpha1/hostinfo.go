@@ -90,7 +90,8 @@ type Limactl struct {
 
 // Disk is the file system on which RDD keeps its data.
 type Disk struct {
-	// Path is a directory on it: the user's home.
+	// Path is a directory on it: the instance's, or in another cluster than RDD's
+	// the user's home.
 	// +optional
 	Path string `json:"path,omitempty"`
 
@@ -146,7 +147,7 @@ type HostInfoStatus struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=hostinfos,scope=Cluster,categories=rdd
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=1"
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=2"
 // +kubebuilder:validation:XValidation:rule="self.metadata.name == 'system'",message="there is one HostInfo, and its name is system"
 // +kubebuilder:printcolumn:name="CPUs",type=integer,JSONPath=`.status.cpus`
 // +kubebuilder:printcolumn:name="Memory",type=string,JSONPath=`.status.memory`

@@ -14,6 +14,9 @@ import (
 	"net"
 	"net/http"
 	"strings"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/access"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
 // errSpeaksTLS is the answer of an engine with TLS to a client without.
@@ -80,7 +83,7 @@ func (e explainer) meaning(err error) string {
 	local := strings.HasPrefix(e.endpoint, "unix:") || strings.HasPrefix(e.endpoint, "npipe:")
 	switch {
 	case local && errors.Is(err, fs.ErrPermission):
-		return "permission denied: the user that rdd runs as may not use it; on Linux it is most often members of the group docker who may"
+		return engine.Denied + ": " + e.whoMay()
 	case local && errors.Is(err, fs.ErrNotExist):
 		return "no such socket: is the engine running, and the path right?"
 	case errors.Is(err, errRefused):
@@ -94,6 +97,14 @@ func (e explainer) meaning(err error) string {
 		return ""
 	}
 	return e.meaningOfTLS(err)
+}
+
+// whoMay says who may use a local engine's socket.
+func (e explainer) whoMay() string {
+	if group := access.Group(access.SocketPath(e.endpoint)); group != "" {
+		return "it is for members of the group " + group + ", and rdd runs as a user that was none when it logged in"
+	}
+	return "the user that rdd runs as may not use it; on Linux it is most often members of the group docker who may"
 }
 
 // meaningOfTLS explains errors of a handshake.

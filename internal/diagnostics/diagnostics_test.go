@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package diagnostics
+
+import (
+	"errors"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/record"
+	"k8s.io/utils/ptr"
+
+	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
+)
+
+// TestRegistry: what the definitions say of each other is true.
+func TestRegistry(t *testing.T) {
+	known := Known()
+	seen := map[Code]bool{}
+	for _, d := range known {
+		if seen[d.Code] {
+			t.Errorf("%s is there twice", d.Code)
+		}
+		seen[d.Code] = true
+		if !regexp.MustCompile(`^[a-z]+(-[a-z]+)+$`).MatchString(string(d.Code)) || d.Title == "" || d.Text == "" || d.Remedy == "" {
+			t.Errorf("%+v", d)
+		}
+		if d.Severity.rank() < 0 {
+			t.Errorf("%s has the severity %q", d.Code, d.Severity)
+		}
+		if slices.Contains(known.causes(d.Code), d.Code) {
+			t.Errorf("%s is a consequence of itself", d.Code)
+		}
+		for _, cause := range d.DependsOn {
+			if !slices.ContainsFunc(known, func(d Definition) bool { return d.Code == cause }) {
+				t.Errorf("%s depends on %s, which there is not", d.Code, cause)
+			}
+		}
+	}
+}
+
+// TestEachCodeHasItsPage: the documentation has a heading for each code, in the
+// words of the registry, and for nothing else.
+func TestEachCodeHasItsPage(t *testing.T) {
+	page, err := os.ReadFile("../../docs/troubleshooting.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var documented, want []string
+	for _, heading := range regexp.MustCompile("(?m)^## `([a-z-]+)`\n\n\\*\\*(.*)\\*\\* \\((.*)\\)").FindAllStringSubmatch(string(page), -1) {
+		documented = append(documented, heading[1]+": "+heading[2]+", "+heading[3])
+	}
+	for _, d := range Known() {
+		want = append(want, string(d.Code)+": "+d.Title+", "+string(d.Severity))
+	}
+	if diff := cmp.Diff(want, documented); diff != "" {
+		t.Errorf("registry -, docs/troubleshooting.md +:\n%s", diff)
+	}
+	if headings := strings.Count(string(page), "\n## `"); headings != len(want) {
+		t.Errorf("%d headings of codes, and %d codes", headings, len(want))
+	}
+}
+
+func TestEventReasons(t *testing.T) {
+	for code, want := range map[Code]string{SocketNotPermitted: "SocketNotPermitted", NoKVM: "NoKVM", EngineShared: "EngineShared"} {
+		if got := code.Event(); got != want {
+			t.Errorf("%s: %s, want %s", code, got, want)
+		}
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for bytes, want := range map[int64]string{0: "0.0 MiB", 100 << 10: "0.1 MiB", 12 << 20: "12 MiB", 1 << 30: "1.0 GiB", 250 << 30: "250 GiB"} {
+		if got := Size(bytes); got != want {
+			t.Errorf("%d: %s, want %s", bytes, got, want)
+		}
+	}
+}
+
+var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+
+func appOf(running bool, endpoint string, settled ...metav1.Condition) *appv1alpha1.App {
+	app := &appv1alpha1.App{ObjectMeta: metav1.ObjectMeta{Name: appv1alpha1.AppName, UID: "app"}}
+	app.Spec.Running, app.Spec.ContainerEngine.Endpoint = running, endpoint
+	app.Status.Conditions = settled
+	return app
+}
+
+func unsettled(since time.Duration, reason string) metav1.Condition {
+	return metav1.Condition{Type: appv1alpha1.ConditionSettled, Status: metav1.ConditionFalse, Reason: reason, Message: "words",
+		LastTransitionTime: metav1.NewTime(noon.Add(-since))}
+}
+
+// engineOf returns a ContainerEngine of the App. All are equally old, and count in
+// the order of their names then.
+func engineOf(namespace, name, reason, message, id string) containersv1alpha1.ContainerEngine {
+	e := containersv1alpha1.ContainerEngine{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, UID: types.UID(namespace + name),
+		OwnerReferences: []metav1.OwnerReference{{UID: "app", Controller: ptr.To(true)}}}}
+	e.Spec.Endpoint = "unix:///run/e.sock"
+	e.Status.EngineID = id
+	state := metav1.ConditionFalse
+	if reason == containersv1alpha1.ReasonConnected {
+		state = metav1.ConditionTrue
+	}
+	e.Status.Conditions = []metav1.Condition{{Type: containersv1alpha1.ConditionReady, Status: state, Reason: reason, Message: message}}
+	return e
+}
+
+func hostOf(limactl string, kvm bool) *rddv1alpha1.HostInfoStatus {
+	return &rddv1alpha1.HostInfoStatus{CPUs: 2,
+		Limactl:        rddv1alpha1.Limactl{Version: limactl, Message: "none in PATH"},
+		Virtualization: rddv1alpha1.Virtualization{Available: kvm, Reason: "no /dev/kvm"},
+		Engines:        []rddv1alpha1.Engine{{Type: rddv1alpha1.EngineMoby, Endpoint: "unix:///no"}, {Type: rddv1alpha1.EngineMoby, Endpoint: "unix:///yes", Accessible: true}},
+	}
+}
+
+// TestDiagnose: what follows from what, and which words and commands are in it.
+func TestDiagnose(t *testing.T) {
+	const (
+		failed    = containersv1alpha1.ReasonConnectFailed
+		connected = containersv1alpha1.ReasonConnected
+		socket    = "unix:///run/e.sock"
+	)
+	type engines = []containersv1alpha1.ContainerEngine
+	stopped := engineOf("a", "moby", failed, "refused", "")
+	stopped.Spec.Running = ptr.To(false)
+	settled := func(generation int64) *appv1alpha1.App {
+		app := appOf(true, socket, metav1.Condition{Type: appv1alpha1.ConditionSettled, Status: metav1.ConditionTrue})
+		app.Generation, app.Status.DockerContext, app.Status.DockerSocket = generation, "rd-2", socket
+		return app
+	}
+	contexts := func(host, current string, chosen bool) *Contexts {
+		return &Contexts{Host: host, Current: current, Chosen: chosen}
+	}
+	for name, c := range map[string]struct {
+		observed Observed
+		want     []string // code and subject
+		words    []string // of the first
+	}{
+		"nothing is known": {},
+		"all is well": {observed: Observed{App: settled(0), Engines: engines{engineOf("a", "moby", connected, "", "1")}, Host: hostOf("2", true),
+			Contexts: contexts(socket, "rd-2", true), Disk: &Disk{Free: 50 * gibibyte, Total: 100 * gibibyte}, Store: &Store{Size: mebibyte},
+			Daemon: &Daemon{PID: 1, Version: "1", Program: "1"}}},
+		"no answer": {observed: Observed{Engines: engines{engineOf("a", "moby", failed, "connection refused", "")}},
+			want: []string{"engine-not-answering ContainerEngine a/moby"}, words: []string{"connection refused", "`docker -H " + socket + " version`"}},
+		"a broken stream": {observed: Observed{Engines: engines{engineOf("a", "moby", containersv1alpha1.ReasonDisconnected, "EOF", "1")}},
+			want: []string{"engine-not-answering ContainerEngine a/moby"}},
+		"a stopped engine": {observed: Observed{Engines: engines{stopped}}},
+		"the socket hides the silence": {observed: Observed{Groups: map[string]string{socket: "docker"},
+			Engines: engines{engineOf("a", "moby", failed, "permission denied: it is for docker", ""), engineOf("b", "moby", failed, "refused", "")}},
+			want:  []string{"socket-not-permitted ContainerEngine a/moby", "engine-not-answering ContainerEngine b/moby"},
+			words: []string{"`sudo usermod -aG docker $USER`", "log out and in again"}},
+		"no group to join": {observed: Observed{Engines: engines{engineOf("a", "moby", failed, "permission denied", "")}},
+			want: []string{"socket-not-permitted ContainerEngine a/moby"}, words: []string{"`ls -l /run/e.sock`"}},
+		"another engine answers": {observed: Observed{Engines: engines{engineOf("a", "moby", containersv1alpha1.ReasonEngineChanged, "is B", "A")}},
+			want: []string{"engine-changed ContainerEngine a/moby"}, words: []string{"is B", "`rdd stop` and `rdd start`"}},
+		"a conflict": {observed: Observed{Engines: engines{engineOf("a", "a", connected, "", "1"), engineOf("a", "b", containersv1alpha1.ReasonConflict, "a mirrors it", "1")}},
+			want: []string{"engine-conflict ContainerEngine a/b"}, words: []string{"a mirrors it", "delete containerengine -n a b`"}},
+		"one engine by two names": {observed: Observed{Engines: engines{engineOf("a", "b", connected, "", "1"), engineOf("a", "a", connected, "", "1")}},
+			want: []string{"engine-conflict ContainerEngine a/b"}, words: []string{"ContainerEngine a/a is the same engine (1)"}},
+		"unsupported": {observed: Observed{Engines: engines{engineOf("a", "moby", containersv1alpha1.ReasonUnsupported, "no such type", "")}},
+			want: []string{"engine-unsupported ContainerEngine a/moby"}},
+		"one engine in two namespaces": {observed: Observed{Engines: engines{engineOf("a", "moby", connected, "", "1"), engineOf("b", "moby", connected, "", "1")}},
+			want: []string{"engine-shared ContainerEngine b/moby"}, words: []string{"ContainerEngine a/moby mirrors the same engine (1)"}},
+		"engines without an identity": {observed: Observed{Engines: engines{engineOf("a", "moby", connected, "", ""), engineOf("b", "moby", connected, "", "")}}},
+		"no limactl, and it is wanted": {observed: Observed{App: appOf(true, ""), Host: hostOf("", true)},
+			want: []string{"limactl-missing App app"}, words: []string{"none in PATH", "`rdd set containerEngine.endpoint=unix:///yes`"}},
+		"no KVM, and it is wanted": {observed: Observed{App: appOf(true, ""), Host: hostOf("2", false)},
+			want: []string{"no-kvm App app"}, words: []string{"no /dev/kvm", "unix:///yes"}},
+		"neither": {observed: Observed{App: appOf(true, "", unsettled(time.Hour, "VMNotSupported")), Host: hostOf("", false)},
+			want: []string{"limactl-missing App app", "no-kvm App app"}},
+		"neither, and it is not wanted": {observed: Observed{App: appOf(true, socket), Host: hostOf("", false)}},
+		"neither, and it is to stop":    {observed: Observed{App: appOf(false, ""), Host: hostOf("", false)}},
+		"neither, and there is no App":  {observed: Observed{Host: hostOf("", false)}},
+		"not looked at yet":             {observed: Observed{App: appOf(true, ""), Host: &rddv1alpha1.HostInfoStatus{}}},
+		"settling":                      {observed: Observed{App: appOf(true, socket, unsettled(time.Minute, "WaitingForEngine"))}},
+		"settling for long": {observed: Observed{App: appOf(true, socket, unsettled(time.Hour, "WaitingForEngine"))},
+			want: []string{"app-not-settled App app"}, words: []string{"WaitingForEngine: words"}},
+		"settling for long, with a cause": {observed: Observed{App: appOf(true, socket, unsettled(time.Hour, failed)),
+			Engines: engines{engineOf("a", "moby", failed, "permission denied", "")}},
+			want: []string{"socket-not-permitted ContainerEngine a/moby"}},
+		"a context at another engine": {observed: Observed{App: settled(0), Contexts: contexts("unix:///other", "rd-2", true)},
+			want: []string{"context-taken-over App app"}, words: []string{"is for unix:///other", "`docker context update rd-2 --docker host=" + socket + "`"}},
+		"a context that is gone": {observed: Observed{App: settled(0), Contexts: contexts("", "default", true)},
+			want: []string{"context-taken-over App app"}, words: []string{"removed it", "`rdd stop` and `rdd start`"}},
+		"another context is current": {observed: Observed{App: settled(0), Contexts: contexts(socket, "other", true)},
+			want: []string{"context-taken-over App app"}, words: []string{"`docker context use rd-2`"}},
+		"another context was current":   {observed: Observed{App: settled(0), Contexts: contexts(socket, "other", false)}},
+		"a context that is being moved": {observed: Observed{App: settled(1), Contexts: contexts("unix:///other", "rd-2", true)}},
+		"no context yet":                {observed: Observed{App: appOf(true, socket), Contexts: &Contexts{Current: "default"}}},
+		"a disk below 1 GiB": {observed: Observed{Disk: &Disk{Path: "/d", Free: gibibyte - 1, Total: 2 * gibibyte}},
+			want: []string{"disk-nearly-full HostInfo system"}, words: []string{"of 2.0 GiB", "/d"}},
+		"a disk below 5 %":      {observed: Observed{Disk: &Disk{Free: 4 * gibibyte, Total: 100 * gibibyte}}, want: []string{"disk-nearly-full HostInfo system"}},
+		"a huge disk below 5 %": {observed: Observed{Disk: &Disk{Free: 100 * gibibyte, Total: 4000 * gibibyte}}},
+		"a large store": {observed: Observed{Command: "rdd --instance x", Store: &Store{Path: "/s", Size: 300 * mebibyte}},
+			want: []string{"store-large HostInfo system"}, words: []string{"/s has 300 MiB", "`rdd --instance x service reset`"}},
+		"a daemon that hangs, of another version": {
+			observed: Observed{Daemon: &Daemon{Instance: "2", PID: 12, Version: "1", Program: "2", Failure: errors.New("no answer within 1s")}},
+			want:     []string{"daemon-not-answering Service 2", "daemon-other-version Service 2"},
+			words:    []string{"process 12", "no answer within 1s", "`rdd service stop --timeout 30s`"}},
+		"the worst first": {observed: Observed{Store: &Store{Size: gibibyte}, Disk: &Disk{Total: 1}, App: appOf(true, ""), Host: hostOf("", true),
+			Engines: engines{engineOf("a", "moby", connected, "", "1"), engineOf("b", "moby", connected, "", "1")}},
+			want: []string{"limactl-missing App app", "disk-nearly-full HostInfo system", "store-large HostInfo system", "engine-shared ContainerEngine b/moby"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.observed.Now = noon
+			found := Known().Diagnose(c.observed)
+			var got []string
+			for _, f := range found {
+				got = append(got, string(f.Code)+" "+f.Subject.String())
+				if text := f.Message + f.Remedy; strings.Contains(text, "{") || f.Title == "" || strings.Count(f.Remedy, "`")%2 != 0 {
+					t.Errorf("the text is not filled in: %+v", f)
+				}
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Fatalf("want -, got +:\n%s", diff)
+			}
+			for _, word := range c.words {
+				if !strings.Contains(found[0].Message+"\n"+found[0].Remedy, word) {
+					t.Errorf("it does not say %q: %s\n%s", word, found[0].Message, found[0].Remedy)
+				}
+			}
+		})
+	}
+}
+
+// TestReporter: an Event when something appears, becomes something else, or is
+// over, and none else.
+func TestReporter(t *testing.T) {
+	recorder := record.NewFakeRecorder(10)
+	r := NewReporter(recorder, LimactlMissing, DiskNearlyFull, EngineShared)
+	report := func(o Observed, want ...string) {
+		t.Helper()
+		app, host := appOf(true, ""), &rddv1alpha1.HostInfo{}
+		host.Name = rddv1alpha1.HostInfoName
+		r.Report(Known().Diagnose(o), app, host)
+		var got []string
+		for len(recorder.Events) > 0 {
+			event := strings.SplitN(<-recorder.Events, " ", 3)
+			got = append(got, event[0]+" "+event[1])
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("want -, got +:\n%s", diff)
+		}
+	}
+	full := func(free int64) *Disk { return &Disk{Free: free, Total: 10 * gibibyte} }
+	report(Observed{})
+	report(Observed{Disk: full(100)}, "Warning DiskNearlyFull")
+	report(Observed{Disk: full(50)}) // only the figure is another
+	host := hostOf("", true)
+	report(Observed{Disk: full(50), App: appOf(true, ""), Host: host}, "Warning LimactlMissing")
+	host.Limactl.Message = "not executable"
+	report(Observed{Disk: full(50), App: appOf(true, ""), Host: host}, "Warning LimactlMissing")
+	report(Observed{Disk: full(50), App: appOf(true, ""), Host: hostOf("2", false)}, "Normal LimactlMissingResolved") // of KVM it is silent
+	report(Observed{}, "Normal DiskNearlyFullResolved")
+	report(Observed{Disk: full(50)}, "Warning DiskNearlyFull")
+	// A condition says it.
+	r.codes = append(r.codes, EngineNotAnswering)
+	silent := engineOf("a", "moby", "ConnectFailed", "refused", "")
+	r.Report(Known().Diagnose(Observed{Disk: full(50), Engines: []containersv1alpha1.ContainerEngine{silent}}), &silent)
+	// Nobody is there to be told of.
+	two := []containersv1alpha1.ContainerEngine{engineOf("a", "moby", "Connected", "", "1"), engineOf("b", "moby", "Connected", "", "1")}
+	report(Observed{Disk: full(50), Engines: two})
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package diagnostics
+
+// The codes.
+const (
+	DaemonNotAnswering Code = "daemon-not-answering"
+	DaemonOtherVersion Code = "daemon-other-version"
+	SocketNotPermitted Code = "socket-not-permitted"
+	EngineNotAnswering Code = "engine-not-answering"
+	EngineChanged      Code = "engine-changed"
+	EngineConflict     Code = "engine-conflict"
+	EngineUnsupported  Code = "engine-unsupported"
+	LimactlMissing     Code = "limactl-missing"
+	NoKVM              Code = "no-kvm"
+	AppNotSettled      Code = "app-not-settled"
+	DiskNearlyFull     Code = "disk-nearly-full"
+	StoreLarge         Code = "store-large"
+	ContextTakenOver   Code = "context-taken-over"
+	EngineShared       Code = "engine-shared"
+)
+
+// Known returns everything that can be wrong. Of findings that are equally bad
+// the first in this list is the first to be shown.
+func Known() Registry {
+	all := Registry{}
+	for _, group := range [][]Definition{ofDaemon(), ofEngines(), ofApp(), ofMachine()} {
+		all = append(all, group...)
+	}
+	return all
+}
+
+func ofDaemon() []Definition {
+	return []Definition{{
+		Code: DaemonNotAnswering, Severity: Error, Title: "The daemon does not answer",
+		Text: "process {pid} lives and says that it is ready, but did not answer: {error}",
+		Remedy: "see `{rdd} service log`; `{rdd} service stop --timeout 30s` ends it, by force if need be, and `{rdd} service start` starts it again: " +
+			"containers go on meanwhile",
+	}, {
+		Code: DaemonOtherVersion, Severity: Warning, Title: "The daemon is another version",
+		Text:   "the daemon that runs is rdd {daemon}, and this is rdd {program}",
+		Remedy: "`{rdd} service stop`, then `{rdd} service start`: containers go on meanwhile",
+	}}
+}
+
+func ofEngines() []Definition {
+	return []Definition{{
+		Code: SocketNotPermitted, Severity: Error, Title: "The engine's socket is not permitted",
+		Text: "{error}",
+		Remedy: "`sudo usermod -aG {group} $USER` makes you a member of the group that may; log out and in again, as a group counts " +
+			"from the next login on, then `{rdd} service stop` and `{rdd} service start`",
+		Otherwise: "`ls -l {path}` says who may; have the engine give its socket to a group that you are in, or name an engine of your own: " +
+			"`{rdd} set containerEngine.endpoint=…`",
+	}, {
+		Code: EngineNotAnswering, Severity: Error, Title: "The engine does not answer",
+		Text: "{error}",
+		Remedy: "see whether it runs: `docker -H {endpoint} version`; Docker on this machine starts with `sudo systemctl start docker`. " +
+			"Or name another engine: `{rdd} set containerEngine.endpoint=…`. It is tried again by itself",
+		DependsOn: []Code{SocketNotPermitted},
+	}, {
+		Code: EngineChanged, Severity: Error, Title: "Another engine answers",
+		Text: "{error}",
+		Remedy: "if the other engine is what you want, `{rdd} stop` and `{rdd} start` (for a ContainerEngine of your own, spec.running): " +
+			"nothing in the engines is touched. Else start the one that was there before",
+	}, {
+		Code: EngineConflict, Severity: Error, Title: "Two ContainerEngines of one namespace are one engine",
+		Text:   "{error}",
+		Remedy: "delete one of them: `{rdd} ctl delete containerengine -n {namespace} {name}`, or move it into a namespace of its own",
+	}, {
+		Code: EngineUnsupported, Severity: Error, Title: "This kind of engine or endpoint can't be used",
+		Text:   "{error}",
+		Remedy: "change the spec: `{rdd} ctl edit containerengine -n {namespace} {name}`, or for the App's `{rdd} set containerEngine.endpoint=…`",
+	}, {
+		Code: EngineShared, Severity: Info, Title: "Two ContainerEngines are one engine",
+		Text:   "{other} mirrors the same engine ({id}): each container, image and volume is shown twice, and a deletion of either object deletes it",
+		Remedy: "nothing, if that is meant; else delete one of them: `{rdd} ctl delete containerengine -n {namespace} {name}`",
+	}}
+}
+
+func ofApp() []Definition {
+	vm := "a virtual machine is wanted, as the App names no engine that is there already: {error}"
+	instead := "; or use an engine that is there: `{rdd} set containerEngine.endpoint="
+	lima := "install Lima (https://lima-vm.io/docs/installation/), so that `limactl --version` answers" + instead
+	return []Definition{{
+		Code: LimactlMissing, Severity: Error, Title: "There is no limactl",
+		Text: vm, Remedy: lima + "{found}`", Otherwise: lima + "…`",
+	}, {
+		Code: NoKVM, Severity: Error, Title: "This machine can't run virtual machines",
+		Text: vm,
+		Remedy: "on Linux `sudo usermod -aG kvm $USER` and a new login if /dev/kvm is there, else turn virtualization on in the firmware" +
+			instead + "{found}`",
+		Otherwise: "on Linux `sudo usermod -aG kvm $USER` and a new login if /dev/kvm is there, else turn virtualization on in the firmware" +
+			instead + "…`",
+	}, {
+		Code: AppNotSettled, Severity: Warning, Title: "What was asked for has not come true",
+		Text:      "{reason}: {error}",
+		Remedy:    "see `{rdd} service log`, and what was asked for: `{rdd} ctl get app/app -o yaml`",
+		DependsOn: []Code{EngineNotAnswering, EngineChanged, EngineConflict, EngineUnsupported, LimactlMissing, NoKVM},
+	}, {
+		Code: ContextTakenOver, Severity: Warning, Title: "The Docker context was taken over",
+		Text: "{what}", Remedy: "{how}", DependsOn: []Code{EngineNotAnswering},
+	}}
+}
+
+func ofMachine() []Definition {
+	return []Definition{{
+		Code: DiskNearlyFull, Severity: Warning, Title: "The disk is nearly full",
+		Text:   "{free} of {total} are free on the file system of {path}: when it is full nothing can be changed any more",
+		Remedy: "make room: `docker system df` shows what images and containers take, `docker system prune` removes what is not used",
+	}, {
+		Code: StoreLarge, Severity: Warning, Title: "The store is large",
+		Text: "{path} has {size}, with its log: what is deleted makes room in the file for what comes, but the file never shrinks",
+		Remedy: "`{rdd} service stop` and `{rdd} service start` empty the log; `{rdd} service reset` begins an empty store with the same settings: containers, images and volumes are in the engine and " +
+			"come back, the App's settings and objects of your own are lost",
+	}}
+}

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package diagnostics
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+)
+
+// Diagnose returns what is wrong, worst first, without the consequences of what
+// else it returns.
+func (r Registry) Diagnose(o Observed) []Finding {
+	if o.Command == "" {
+		o.Command = "rdd"
+	}
+	d := &diagnosis{Observed: o, registry: r}
+	d.daemon()
+	for i := range o.Engines {
+		d.engine(&o.Engines[i])
+	}
+	d.shared()
+	d.virtualMachine()
+	d.settled()
+	d.contexts()
+	d.disk()
+	d.store()
+	return r.arrange(d.found)
+}
+
+type diagnosis struct {
+	Observed
+	registry Registry
+	found    []Finding
+}
+
+// add adds a finding, which is another one than that before if state is.
+func (d *diagnosis) add(code Code, subject Subject, state string, args ...string) *Finding {
+	f := d.registry.find(code, subject, append(args, "rdd", d.Command))
+	f.state = state
+	d.found = append(d.found, f)
+	return &d.found[len(d.found)-1]
+}
+
+func (d *diagnosis) daemon() {
+	p := d.Daemon
+	if p == nil {
+		return
+	}
+	subject := Subject{Kind: kindService, Name: p.Instance}
+	if p.Failure != nil {
+		d.add(DaemonNotAnswering, subject, "", "pid", strconv.Itoa(p.PID), "error", p.Failure.Error())
+	}
+	if p.Version != "" && p.Version != p.Program {
+		d.add(DaemonOtherVersion, subject, p.Version, "daemon", p.Version, "program", p.Program)
+	}
+}
+
+func subjectOf(e *containersv1alpha1.ContainerEngine) Subject {
+	return Subject{Kind: kindEngine, Namespace: e.Namespace, Name: e.Name}
+}
+
+func theApp() Subject { return Subject{Kind: kindApp, Name: appv1alpha1.AppName} }
+
+func theHost() Subject { return Subject{Kind: kindHost, Name: rddv1alpha1.HostInfoName} }
+
+// engine says what an engine's one condition means.
+func (d *diagnosis) engine(e *containersv1alpha1.ContainerEngine) {
+	ready := apimeta.FindStatusCondition(e.Status.Conditions, containersv1alpha1.ConditionReady)
+	if ready == nil || !e.ShouldRun() {
+		return
+	}
+	path, local := socketPath(e.Spec.Endpoint)
+	var codes []Code
+	switch ready.Reason {
+	case containersv1alpha1.ReasonConnectFailed, containersv1alpha1.ReasonDisconnected:
+		codes = []Code{EngineNotAnswering}
+		if local && strings.Contains(ready.Message, engine.Denied) {
+			codes = append(codes, SocketNotPermitted)
+		}
+	case containersv1alpha1.ReasonEngineChanged:
+		codes = []Code{EngineChanged}
+	case containersv1alpha1.ReasonConflict:
+		codes = []Code{EngineConflict}
+	case containersv1alpha1.ReasonUnsupported:
+		codes = []Code{EngineUnsupported}
+	}
+	for _, code := range codes {
+		f := d.add(code, subjectOf(e), ready.Message, "error", ready.Message, "endpoint", e.Spec.Endpoint,
+			"path", path, "group", d.Groups[e.Spec.Endpoint], "namespace", e.Namespace, "name", e.Name)
+		f.standing = true
+		if d.App != nil && metav1.IsControlledBy(e, d.App) {
+			f.reaches = []Subject{theApp()}
+		}
+	}
+}
+
+// socketPath returns the path of a local engine's socket or pipe.
+func socketPath(endpoint string) (string, bool) {
+	for _, scheme := range []string{"unix://", "npipe://"} {
+		if path, ok := strings.CutPrefix(endpoint, scheme); ok {
+			return path, true
+		}
+	}
+	return "", false
+}
+
+// shared looks for engines that several ContainerEngines are connected to. It is
+// said of each but the oldest. In one namespace their mirrors have the same names.
+func (d *diagnosis) shared() {
+	first := map[string]*containersv1alpha1.ContainerEngine{}
+	for _, e := range byAge(d.Engines) {
+		if !mirrors(e) {
+			continue
+		}
+		id := e.Status.EngineID
+		other := first[id]
+		if other == nil {
+			first[id] = e
+			continue
+		}
+		args := []string{"other", subjectOf(other).String(), "id", id, "namespace", e.Namespace, "name", e.Name}
+		if e.Namespace != other.Namespace {
+			d.add(EngineShared, subjectOf(e), other.Namespace+"/"+other.Name, args...)
+			continue
+		}
+		words := fmt.Sprintf("%s is the same engine (%s), at %s and at %s: their objects have the same names, and only one can have them",
+			subjectOf(other), id, other.Spec.Endpoint, e.Spec.Endpoint)
+		d.add(EngineConflict, subjectOf(e), other.Name, append(args, "error", words)...)
+	}
+}
+
+// mirrors reports whether there are mirrors of the engine that is in the status.
+func mirrors(e *containersv1alpha1.ContainerEngine) bool {
+	ready := apimeta.FindStatusCondition(e.Status.Conditions, containersv1alpha1.ConditionReady)
+	return e.ShouldRun() && e.Status.EngineID != "" && ready != nil &&
+		ready.Reason != containersv1alpha1.ReasonConflict && ready.Reason != containersv1alpha1.ReasonEngineChanged
+}
+
+func byAge(engines []containersv1alpha1.ContainerEngine) []*containersv1alpha1.ContainerEngine {
+	all := make([]*containersv1alpha1.ContainerEngine, len(engines))
+	for i := range engines {
+		all[i] = &engines[i]
+	}
+	slices.SortFunc(all, func(a, b *containersv1alpha1.ContainerEngine) int {
+		if c := a.CreationTimestamp.Compare(b.CreationTimestamp.Time); c != 0 {
+			return c
+		}
+		return strings.Compare(key(a).String(), key(b).String())
+	})
+	return all
+}
+
+func key(e *containersv1alpha1.ContainerEngine) types.NamespacedName {
+	return types.NamespacedName{Namespace: e.Namespace, Name: e.Name}
+}
+
+// WantsVM reports whether the App needs a virtual machine now.
+func WantsVM(app *appv1alpha1.App) bool {
+	return app != nil && app.DeletionTimestamp == nil && app.Spec.Running && app.Spec.ContainerEngine.Endpoint == ""
+}
+
+// virtualMachine looks for what one needs, where one is wanted.
+func (d *diagnosis) virtualMachine() {
+	if !WantsVM(d.App) || d.Host == nil || d.Host.CPUs == 0 { // 0: not looked at yet
+		return
+	}
+	found := ""
+	if at := slices.IndexFunc(d.Host.Engines, func(e rddv1alpha1.Engine) bool {
+		return e.Type == rddv1alpha1.EngineMoby && e.Accessible
+	}); at >= 0 {
+		found = d.Host.Engines[at].Endpoint
+	}
+	if l := d.Host.Limactl; l.Version == "" {
+		d.add(LimactlMissing, theApp(), l.Message, "error", l.Message, "found", found)
+	}
+	if v := d.Host.Virtualization; !v.Available {
+		d.add(NoKVM, theApp(), v.Reason, "error", v.Reason, "found", found)
+	}
+}
+
+// settled says of an App that has been unsettled for long why that is.
+func (d *diagnosis) settled() {
+	if d.App == nil || d.App.DeletionTimestamp != nil {
+		return
+	}
+	settled := apimeta.FindStatusCondition(d.App.Status.Conditions, appv1alpha1.ConditionSettled)
+	if settled == nil || settled.Status == metav1.ConditionTrue {
+		return
+	}
+	if d.Now.Sub(settled.LastTransitionTime.Time) < settlePatience && settled.Reason != appv1alpha1.ReasonVMNotSupported {
+		return
+	}
+	d.add(AppNotSettled, theApp(), settled.Reason+settled.Message, "reason", settled.Reason, "error", settled.Message).standing = true
+}
+
+// contexts compares the context for the App's engine with what RDD made it. While
+// the App settles RDD may be about to make it something else.
+func (d *diagnosis) contexts() {
+	c := d.Contexts
+	if c == nil || d.App == nil || d.App.Status.DockerContext == "" || d.App.Status.DockerSocket == "" || !isSettled(d.App) {
+		return
+	}
+	name, want := d.App.Status.DockerContext, d.App.Status.DockerSocket
+	var what, how string
+	switch {
+	case c.Host == "":
+		what = fmt.Sprintf("there is no Docker context %s any more: somebody else removed it", name)
+		how = fmt.Sprintf("`docker context create %s --docker host=%s`, or `%s stop` and `%[3]s start`", name, want, d.Command)
+	case c.Host != want:
+		what = fmt.Sprintf("the Docker context %s is for %s, and RDD's engine is at %s: somebody else changed it", name, c.Host, want)
+		how = fmt.Sprintf("`docker context update %s --docker host=%s`", name, want)
+	case c.Chosen && c.Current != name:
+		what = fmt.Sprintf("the current Docker context is %s, and was %s: `docker` speaks to another engine now", c.Current, name)
+		how = fmt.Sprintf("nothing, if that is meant; else `docker context use %s`", name)
+	default:
+		return
+	}
+	d.add(ContextTakenOver, theApp(), what, "what", what, "how", how)
+}
+
+func isSettled(app *appv1alpha1.App) bool {
+	settled := apimeta.FindStatusCondition(app.Status.Conditions, appv1alpha1.ConditionSettled)
+	return settled != nil && settled.Status == metav1.ConditionTrue && settled.ObservedGeneration == app.Generation
+}
+
+func (d *diagnosis) disk() {
+	if d.Disk != nil && d.Disk.NearlyFull() {
+		d.add(DiskNearlyFull, theHost(), "", "free", Size(d.Disk.Free), "total", Size(d.Disk.Total), "path", d.Disk.Path)
+	}
+}
+
+func (d *diagnosis) store() {
+	if d.Store != nil && d.Store.Size >= storeLimit {
+		d.add(StoreLarge, theHost(), "", "path", d.Store.Path, "size", Size(d.Store.Size))
+	}
+}
+
+// Size returns a number of bytes as people read it.
+func Size(bytes int64) string {
+	value, unit := float64(bytes)/mebibyte, "MiB"
+	if value >= 1024 {
+		value, unit = value/1024, "GiB"
+	}
+	if value < 10 {
+		return fmt.Sprintf("%.1f %s", value, unit)
+	}
+	return fmt.Sprintf("%.0f %s", value, unit)
+}

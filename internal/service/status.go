@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package service
+
+import (
+	"errors"
+	"os"
+	"time"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
+)
+
+// Status is how the daemon of an instance is, as can be told from outside.
+type Status struct {
+	Instance    string     `json:"instance"`
+	Created     bool       `json:"created"`
+	CreatedAt   *time.Time `json:"createdAt,omitempty"`
+	Started     bool       `json:"started"`
+	StartedAt   *time.Time `json:"startedAt,omitempty"`
+	PID         int        `json:"pid"`
+	Ready       bool       `json:"ready"`
+	Waiting     string     `json:"waiting,omitempty"`
+	Stopping    bool       `json:"stopping,omitempty"`
+	Version     string     `json:"version,omitempty"`
+	Address     string     `json:"address,omitempty"`
+	Controllers string     `json:"controllers"`
+	// Uptime in seconds.
+	Uptime float64 `json:"uptime"`
+	// Memory is the resident size, in bytes; 0 where the system does not tell.
+	Memory int64 `json:"memory"`
+}
+
+// ReadStatus looks at what the instance's daemon wrote, and at its process. It
+// does not ask the daemon.
+func ReadStatus(inst *instance.Instance) (*Status, error) {
+	status := &Status{Instance: inst.Name()}
+	settings, err := inst.LoadSettings()
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return status, nil
+	case err != nil:
+		return nil, err
+	}
+	status.Created, status.CreatedAt, status.Controllers = true, &settings.Created, settings.Controllers
+	daemon, err := inst.Daemon()
+	if err != nil || daemon == nil {
+		return status, err
+	}
+	status.Started, status.PID, status.Ready, status.Waiting = true, daemon.PID, daemon.Ready, daemon.Waiting
+	status.Stopping = daemon.Stopping
+	if daemon.PID != 0 {
+		status.Version, status.Address, status.Controllers = daemon.Version, daemon.Address, daemon.Controllers
+		status.StartedAt, status.Uptime = &daemon.Started, time.Since(daemon.Started).Seconds()
+		status.Memory = Memory(daemon.PID)
+	}
+	return status, nil
+}
