@@ -59,7 +59,3 @@ is given by its name or the beginning of its ID.`,
 	cmd.Flags().BoolVarP(&tty, "tty", "t", false, "give the command a terminal")
 	return cmd
 }
-
-// interrupted is the exit code of a command that was interrupted, as shells
-// have it.
-const interrupted = 130

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -103,7 +104,7 @@ func (r *serveRun) serve(ctx context.Context) error {
 func (r *serveRun) settings() (instance.Settings, error) {
 	settings, err := r.instance.LoadSettings()
 	if errors.Is(err, os.ErrNotExist) {
-		settings = instance.Settings{Controllers: service.DefaultControllers, Created: now()}
+		settings = instance.Settings{Controllers: service.DefaultControllers, Created: time.Now().UTC().Truncate(time.Second)}
 		err = r.instance.SaveSettings(settings)
 	}
 	if r.controllers != nil {

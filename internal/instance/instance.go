@@ -23,6 +23,10 @@ const (
 	// NameEnv names the instance when no flag does.
 	NameEnv = "RDD_INSTANCE"
 
+	// ContextPrefix begins the names under which instances are known to other
+	// programs.
+	ContextPrefix = "rancher-desktop-"
+
 	// LogDirEnv replaces the log directory.
 	LogDirEnv = "RDD_LOG_DIR"
 
@@ -89,7 +93,7 @@ func (i *Instance) Name() string { return i.name }
 
 // ContextName returns the name under which the instance is known to other
 // programs: its Docker context, its kubeconfig context.
-func (i *Instance) ContextName() string { return "rancher-desktop-" + i.name }
+func (i *Instance) ContextName() string { return ContextPrefix + i.name }
 
 // PreferredPort returns the port that the API server takes where it is free
 // and none was asked for: 6443 plus the number that is the instance's name, or
