@@ -75,7 +75,7 @@ and shows every container, image and volume of the engine as a Kubernetes object
 	root.SetFlagErrorFunc(command.FlagError)
 	root.AddGroup(&cobra.Group{ID: "app", Title: "Commands:"}, &cobra.Group{ID: "low", Title: "Below the surface:"})
 	for _, cmd := range []*cobra.Command{
-		e.startCommand(), e.stopCommand(), e.setCommand(), e.statusCommand(), e.deleteAppCommand(), e.resetAppCommand(),
+		e.startCommand(), e.stopCommand(), e.setCommand(), e.statusCommand(), e.runCommand(), e.deleteAppCommand(), e.resetAppCommand(),
 		e.psCommand(), e.imagesCommand(), e.volumesCommand(), e.logsCommand(), e.execCommand(),
 	} {
 		cmd.GroupID = "app"
