@@ -43,12 +43,15 @@ func Main(ctx context.Context, cfg Config, args []string) int {
 	if name == "kubectl" {
 		return kubectl.Main(args[1:])
 	}
-	if len(args) > 1 && args[1] == "kubectl" {
-		return kubectl.Main(args[2:])
+	if _, rest, ok := splitAt("kubectl", args[1:]); ok {
+		return kubectl.Main(rest)
 	}
 	e := &env{Base: command.New(), registry: cfg.Registry}
-	if rest, ok := ctlArgs(args[1:]); ok {
-		return e.ctl(ctx, rest)
+	if code, ok := e.completeKubectl(args[1:]); ok {
+		return code
+	}
+	if global, rest, ok := splitAt("ctl", args[1:]); ok {
+		return e.ctl(ctx, append(global, rest...))
 	}
 	root := e.root()
 	root.SetArgs(args[1:])
@@ -73,6 +76,10 @@ and shows every container, image and volume of the engine as a Kubernetes object
 	}
 	e.AddFlags(root.PersistentFlags())
 	root.SetFlagErrorFunc(command.FlagError)
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
+	completeFlag(root, "instance", completeInstances)
+	completeFlag(root, "log-level", fixed("debug", "info", "warn", "error"))
+	completeFlag(root, "log-format", fixed("text", "json"))
 	root.AddGroup(&cobra.Group{ID: "app", Title: "Commands:"}, &cobra.Group{ID: "low", Title: "Below the surface:"})
 	for _, cmd := range []*cobra.Command{
 		e.startCommand(), e.stopCommand(), e.setCommand(), e.statusCommand(), e.runCommand(), e.deleteAppCommand(), e.resetAppCommand(),
@@ -81,7 +88,7 @@ and shows every container, image and volume of the engine as a Kubernetes object
 		cmd.GroupID = "app"
 		root.AddCommand(cmd)
 	}
-	for _, cmd := range []*cobra.Command{e.serviceCommand(), e.ctlCommand(), kubectlCommand()} {
+	for _, cmd := range []*cobra.Command{e.serviceCommand(), e.ctlCommand(), kubectlCommand(), e.completionCommand()} {
 		cmd.GroupID = "low"
 		root.AddCommand(cmd)
 	}
@@ -114,6 +121,7 @@ func hideUnlessDeveloper(cmd *cobra.Command, names ...string) {
 
 func addOutputFlag(cmd *cobra.Command, output *string) {
 	cmd.Flags().StringVarP(output, "output", "o", "", "the `format`: json or yaml")
+	completeFlag(cmd, "output", fixed("json", "yaml"))
 }
 
 // checkOutput refuses a format that there is not.

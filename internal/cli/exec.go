@@ -54,7 +54,8 @@ is given by its name or the beginning of its ID.`,
 		},
 	}
 	cmd.Flags().SetInterspersed(false) // what follows the container is the command's
-	addScopeFlags(cmd, &l.Scope)
+	e.addScopeFlags(cmd, &l.Scope)
+	cmd.ValidArgsFunction = e.completeContainers(&l.Scope, true)
 	cmd.Flags().BoolVarP(&interactive, "interactive", "i", false, "lead standard input to the command")
 	cmd.Flags().BoolVarP(&tty, "tty", "t", false, "give the command a terminal")
 	return cmd

@@ -40,7 +40,8 @@ given by its name or the beginning of its ID.`,
 			})
 		},
 	}
-	addScopeFlags(cmd, &l.Scope)
+	e.addScopeFlags(cmd, &l.Scope)
+	cmd.ValidArgsFunction = e.completeContainers(&l.Scope, false)
 	cmd.Flags().BoolVarP(&options.Follow, "follow", "f", false, "go on until the container ends")
 	cmd.Flags().StringVar(&tail, "tail", tail, "begin with this `many` of the last lines")
 	return cmd

@@ -26,6 +26,8 @@ func (e *env) pathsCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", output, "the `format`: table, json or shell")
+	completeFlag(cmd, "output", fixed("table", "json", "shell"))
+	cmd.ValidArgsFunction = e.completePaths
 	return cmd
 }
 

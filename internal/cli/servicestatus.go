@@ -83,6 +83,7 @@ func (e *env) serviceStatusCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", output, "the `format`: json")
+	completeFlag(cmd, "output", fixed("json"))
 	return cmd
 }
 

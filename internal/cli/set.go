@@ -37,6 +37,7 @@ daemon goes on.`,
 			})
 		},
 	}
+	cmd.ValidArgsFunction = e.completeProperties
 	addWaitFlags(cmd, &f, "what was set is true")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only check what was asked for; nothing is changed")
 	return cmd

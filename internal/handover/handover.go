@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -106,4 +107,26 @@ func PrependPath(dir, path string) string {
 		return dir
 	}
 	return dir + string(os.PathListSeparator) + path
+}
+
+// Programs returns the names of the programs in the directories of path, a list
+// as in PATH, that begin with a prefix. They are sorted.
+func Programs(prefix, path string) []string {
+	var names []string
+	for _, dir := range filepath.SplitList(path) {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			continue
+		}
+		for _, entry := range entries {
+			if !strings.HasPrefix(entry.Name(), prefix) {
+				continue
+			}
+			if _, err := exec.LookPath(filepath.Join(dir, entry.Name())); err == nil {
+				names = append(names, entry.Name())
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }

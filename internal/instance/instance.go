@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 )
@@ -175,4 +176,24 @@ func (i *Instance) Exists() (bool, error) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// Names returns the names of the instances that there are, sorted.
+func Names() ([]string, error) {
+	any, err := New(DefaultName)
+	if err != nil {
+		return nil, err
+	}
+	// Their directories are side by side.
+	files, err := filepath.Glob(filepath.Join(filepath.Dir(any.Dir()), ContextPrefix+"*", filepath.Base(any.ArgsFile())))
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, file := range files {
+		if name := strings.TrimPrefix(filepath.Base(filepath.Dir(file)), ContextPrefix); checkName(name) == nil {
+			names = append(names, name)
+		}
+	}
+	return names, nil
 }
