@@ -58,12 +58,29 @@ func Main(ctx context.Context, cfg Config, args []string) int {
 	return e.Exit(root.ExecuteContext(ctx))
 }
 
+// Commands returns the tree of all commands, for its documentation.
+func Commands(cfg Config) *cobra.Command {
+	e := &env{Base: command.New(), registry: cfg.Registry}
+	return e.root()
+}
+
 func (e *env) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "rdd",
 		Short: "Rancher Desktop daemon: a container engine with a Kubernetes API in front of it",
 		Long: `rdd runs a Kubernetes API server on this machine, connects it to a container engine,
-and shows every container, image and volume of the engine as a Kubernetes object.`,
+and shows every container, image and volume of the engine as a Kubernetes object.
+
+` + "`rdd start`" + ` is all that is needed where Docker runs already. The exit code of every
+command is 0 when it is done, 1 when it failed, 2 when the command line is wrong, 3 when the
+API server refused, 4 when the time for a wait is over, 5 when the daemon that runs is another
+version, and 130 when it was interrupted.`,
+		Example: `  # Connect to the engine that is there, and look at what is in it
+  rdd start
+  rdd ps
+
+  # The same with a Kubernetes client
+  rdd ctl get containers --all-namespaces`,
 		Version:       version.RDD() + " (Kubernetes " + version.Kubernetes() + ")",
 		SilenceErrors: true,
 		SilenceUsage:  true,

@@ -22,7 +22,7 @@ func (e *env) logsCommand() *cobra.Command {
 		Short: "Print what a container wrote",
 		Long: `Print what a container wrote to its standard output and error. The container is
 given by its name or the beginning of its ID.`,
-		Example: `  rdd logs --follow --tail 10 web`,
+		Example: "  rdd logs web\n  rdd logs --follow --tail 10 web",
 		Args:    oneContainer,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			options.Tail = -1

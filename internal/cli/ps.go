@@ -5,6 +5,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 	"k8s.io/utils/clock"
@@ -22,7 +23,7 @@ func (e *env) addScopeFlags(cmd *cobra.Command, scope *listing.Scope) {
 }
 
 func (e *env) psCommand() *cobra.Command {
-	return e.listCommand("ps", "List the containers, those that have ended too", listing.Containers())
+	return e.listCommand("ps", "List the containers, also those that have ended", listing.Containers())
 }
 
 func (e *env) imagesCommand() *cobra.Command {
@@ -40,7 +41,11 @@ func (e *env) listCommand(name, short string, table listing.Table) *cobra.Comman
 	cmd := &cobra.Command{
 		Use:   name,
 		Short: short,
-		Args:  command.NoArgs,
+		Long: short + `,
+of all engines that are connected. With --watch a line follows for each change,
+until the command is interrupted.`,
+		Example: fmt.Sprintf("  rdd %[1]s\n  rdd %[1]s --watch\n  rdd %[1]s --output json", name),
+		Args:    command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkOutput(output); err != nil {
 				return err

@@ -27,7 +27,8 @@ func (e *env) serveCommand() *cobra.Command {
 		Short: "Be the daemon, in the foreground",
 		Long: `Run the daemon in the foreground until SIGINT or SIGTERM, as a service manager
 would. Its log goes to standard error and to the instance's log directory.`,
-		Args: command.NoArgs,
+		Example: `  rdd service serve`,
+		Args:    command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := e.check(&f); err != nil {
 				return err

@@ -60,9 +60,10 @@ func readServiceStatus(inst *instance.Instance) (*serviceStatus, error) {
 func (e *env) serviceStatusCommand() *cobra.Command {
 	output := ""
 	cmd := &cobra.Command{
-		Use:   "status",
-		Short: "Show how the daemon is",
-		Args:  command.NoArgs,
+		Use:     "status",
+		Short:   "Show how the daemon is",
+		Example: `  rdd service status --output json`,
+		Args:    command.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			inst, err := e.Instance()
 			if err != nil {
