@@ -20,7 +20,7 @@ func (h *home) onTerminal(args ...string) (*process, io.Writer) {
 	h.t.Helper()
 	p := &process{h: h, name: "rdd", stdout: &said{}, stderr: &said{}, done: make(chan struct{})}
 	p.cmd = exec.Command(filepath.Join(programs, "rdd"), args...)
-	p.cmd.Env, p.cmd.Dir = append(h.env, "TERM=xterm"), h.dir
+	p.cmd.Env, p.cmd.Dir = append([]string{"TERM=xterm"}, h.env...), h.dir
 	terminal, err := pty.StartWithSize(p.cmd, &pty.Winsize{Rows: 24, Cols: 60})
 	if err != nil {
 		h.t.Fatal(err)
@@ -71,9 +71,9 @@ func TestWaitOnATerminal(t *testing.T) {
 	}
 	// A terminal that knows no such thing gets lines.
 	h.env = append(h.env, "TERM=dumb")
-	plain := h.command(t.Context(), filepath.Join(programs, "rdd"), "set", "running=false")
-	if out, err := plain.CombinedOutput(); err != nil || strings.Contains(string(out), "\x1b") {
-		t.Errorf("%q, %v", out, err)
+	plain, _ := h.onTerminal("delete")
+	if code := plain.wait(patience); code != 0 || strings.Contains(plain.stdout.String(), "\x1b") {
+		t.Errorf("exit code %d: %q", code, plain.stdout)
 	}
 }
 
