@@ -39,7 +39,7 @@ test: export CGO_ENABLED = 1
 # The compiler is quicker when it collects less garbage.
 lint cross: export GOGC = 400
 
-.PHONY: help build run test engines check lint generate check-generated bench cross clean
+.PHONY: help build run test engines check lint generate check-generated bench man cross clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ check-generated: generate ## Check that generated files are current
 
 bench: build ## Measure, and print the figures beside the budgets
 	go run ./test/bench
+
+man: ## Generate the man pages into dist/man/man1/
+	go run -ldflags '$(LDFLAGS)' ./hack/manpages dist/man/man1
 
 cross: ## Build and vet for every platform
 	@for platform in $(PLATFORMS); do \

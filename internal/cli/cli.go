@@ -43,16 +43,25 @@ func Main(ctx context.Context, cfg Config, args []string) int {
 	if name == "kubectl" {
 		return kubectl.Main(args[1:])
 	}
-	if len(args) > 1 && args[1] == "kubectl" {
-		return kubectl.Main(args[2:])
+	if _, rest, ok := splitAt("kubectl", args[1:]); ok {
+		return kubectl.Main(rest)
 	}
 	e := &env{Base: command.New(), registry: cfg.Registry}
-	if rest, ok := ctlArgs(args[1:]); ok {
-		return e.ctl(ctx, rest)
+	if code, ok := e.completeKubectl(args[1:]); ok {
+		return code
+	}
+	if global, rest, ok := splitAt("ctl", args[1:]); ok {
+		return e.ctl(ctx, append(global, rest...))
 	}
 	root := e.root()
 	root.SetArgs(args[1:])
 	return e.Exit(root.ExecuteContext(ctx))
+}
+
+// Commands returns the tree of all commands, for its documentation.
+func Commands(cfg Config) *cobra.Command {
+	e := &env{Base: command.New(), registry: cfg.Registry}
+	return e.root()
 }
 
 func (e *env) root() *cobra.Command {
@@ -60,7 +69,18 @@ func (e *env) root() *cobra.Command {
 		Use:   "rdd",
 		Short: "Rancher Desktop daemon: a container engine with a Kubernetes API in front of it",
 		Long: `rdd runs a Kubernetes API server on this machine, connects it to a container engine,
-and shows every container, image and volume of the engine as a Kubernetes object.`,
+and shows every container, image and volume of the engine as a Kubernetes object.
+
+` + "`rdd start`" + ` is all that is needed where Docker runs already. The exit code of every
+command is 0 when it is done, 1 when it failed, 2 when the command line is wrong, 3 when the
+API server refused, 4 when the time for a wait is over, 5 when the daemon that runs is another
+version, and 130 when it was interrupted.`,
+		Example: `  # Connect to the engine that is there, and look at what is in it
+  rdd start
+  rdd ps
+
+  # The same with a Kubernetes client
+  rdd ctl get containers --all-namespaces`,
 		Version:       version.RDD() + " (Kubernetes " + version.Kubernetes() + ")",
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -73,15 +93,19 @@ and shows every container, image and volume of the engine as a Kubernetes object
 	}
 	e.AddFlags(root.PersistentFlags())
 	root.SetFlagErrorFunc(command.FlagError)
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
+	completeFlag(root, "instance", completeInstances)
+	completeFlag(root, "log-level", fixed("debug", "info", "warn", "error"))
+	completeFlag(root, "log-format", fixed("text", "json"))
 	root.AddGroup(&cobra.Group{ID: "app", Title: "Commands:"}, &cobra.Group{ID: "low", Title: "Below the surface:"})
 	for _, cmd := range []*cobra.Command{
-		e.setCommand(), e.startCommand(), e.stopCommand(), e.statusCommand(),
+		e.startCommand(), e.stopCommand(), e.setCommand(), e.statusCommand(), e.runCommand(), e.deleteAppCommand(), e.resetAppCommand(),
 		e.psCommand(), e.imagesCommand(), e.volumesCommand(), e.logsCommand(), e.execCommand(),
 	} {
 		cmd.GroupID = "app"
 		root.AddCommand(cmd)
 	}
-	for _, cmd := range []*cobra.Command{e.serviceCommand(), e.ctlCommand(), kubectlCommand()} {
+	for _, cmd := range []*cobra.Command{e.serviceCommand(), e.ctlCommand(), kubectlCommand(), e.completionCommand()} {
 		cmd.GroupID = "low"
 		root.AddCommand(cmd)
 	}
@@ -114,6 +138,7 @@ func hideUnlessDeveloper(cmd *cobra.Command, names ...string) {
 
 func addOutputFlag(cmd *cobra.Command, output *string) {
 	cmd.Flags().StringVarP(output, "output", "o", "", "the `format`: json or yaml")
+	completeFlag(cmd, "output", fixed("json", "yaml"))
 }
 
 // checkOutput refuses a format that there is not.

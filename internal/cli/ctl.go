@@ -4,46 +4,39 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/kubectl"
 )
 
 // globalFlags take a value each.
 var globalFlags = []string{"--instance", "--log-level", "--log-format"}
 
-// ctlArgs returns the arguments of `rdd ctl`, global flags before it included,
-// and whether the command is that one. kubectl is a tree of commands of its
-// own, which is made only for it.
-func ctlArgs(args []string) ([]string, bool) {
+// splitAt returns the global flags before a command and the arguments behind it,
+// and whether the command is that one. kubectl is a tree of commands of its own,
+// which is made only for it.
+func splitAt(name string, args []string) (global, rest []string, ok bool) {
 	for i := 0; i < len(args); i++ {
 		switch {
-		case args[i] == "ctl":
-			return append(append([]string{}, args[:i]...), args[i+1:]...), true
+		case args[i] == name:
+			return slices.Clone(args[:i]), args[i+1:], true
 		case isGlobalFlag(args[i]):
 			i++ // its value
 		case !strings.HasPrefix(args[i], "-"):
-			return nil, false
+			return nil, nil, false
 		}
 	}
-	return nil, false
+	return nil, nil, false
 }
 
-func isGlobalFlag(arg string) bool {
-	for _, flag := range globalFlags {
-		if arg == flag {
-			return true
-		}
-	}
-	return false
-}
+func isGlobalFlag(arg string) bool { return slices.Contains(globalFlags, arg) }
 
 // instanceFlag returns the value of --instance among kubectl's arguments, the
 // last one where there are several.
@@ -67,29 +60,54 @@ func (e *env) ctl(ctx context.Context, args []string) int {
 	e.InstanceName = instanceFlag(args)
 	p := newProgress(e.Stderr)
 	svc, err := e.service(p)
-	if err == nil {
+	if err == nil && !asksForHelp(args) {
 		_, err = svc.EnsureReady(ctx)
 	}
 	p.done()
 	if err != nil {
-		_, _ = fmt.Fprintf(e.Stderr, "%s%v\n", fault.Prefix, err)
-		return fault.ExitCode(err)
+		return e.Exit(err)
 	}
-	bound := kubectl.Bound{
-		Kubeconfig: svc.Instance.ConfigFile(),
-		CacheDir:   svc.Instance.CacheDir(),
+	return e.bound(svc.Instance).Run(args)
+}
+
+// bound returns kubectl for an instance.
+func (e *env) bound(inst *instance.Instance) kubectl.Bound {
+	return kubectl.Bound{
+		Kubeconfig: inst.ConfigFile(),
+		CacheDir:   inst.CacheDir(),
 		Streams:    genericiooptions.IOStreams{In: os.Stdin, Out: e.Stdout, ErrOut: e.Stderr},
 		AddFlags:   func(root *cobra.Command) { e.AddFlags(root.PersistentFlags()) },
 	}
-	return bound.Run(args)
+}
+
+// asksForHelp reports whether arguments of kubectl's ask for its help only, for
+// which nothing need run.
+func asksForHelp(args []string) bool {
+	first := ""
+	for i := 0; i < len(args) && args[i] != "--"; i++ {
+		switch {
+		case args[i] == "-h" || args[i] == "--help":
+			return true
+		case isGlobalFlag(args[i]):
+			i++ // its value
+		case first == "" && !strings.HasPrefix(args[i], "-"):
+			first = args[i]
+		}
+	}
+	return first == "" || first == "help" || first == "options"
 }
 
 // ctlCommand and kubectlCommand stand for the real ones in the help and in
 // completions.
 func (e *env) ctlCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:                "ctl",
-		Short:              "kubectl for this instance, with wait-condition; starts the service if needed",
+		Use:   "ctl [COMMAND]",
+		Short: "kubectl for this instance, with wait-condition; starts the service if needed",
+		Long: `kubectl for the API server of this instance: KUBECONFIG is ignored, and the service
+is started if needed. ` + "`rdd ctl --help`" + ` lists its commands: those of kubectl, and
+wait-condition, which waits for a condition of an object that may not exist yet.`,
+		Example: `  rdd ctl get containers --watch
+  rdd ctl wait-condition app/app Settled`,
 		DisableFlagParsing: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return &command.ExitError{Code: e.ctl(cmd.Context(), args)}
@@ -99,8 +117,11 @@ func (e *env) ctlCommand() *cobra.Command {
 
 func kubectlCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:                "kubectl",
-		Short:              "Plain kubectl",
+		Use:   "kubectl [COMMAND]",
+		Short: "Plain kubectl, for any cluster",
+		Long: `kubectl as it is, which reads KUBECONFIG or ~/.kube/config and knows nothing of
+RDD. A link named kubectl to rdd is the same.`,
+		Example:            `  rdd kubectl config get-contexts`,
 		DisableFlagParsing: true,
 		RunE: func(_ *cobra.Command, args []string) error {
 			return &command.ExitError{Code: kubectl.Main(args)}

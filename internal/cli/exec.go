@@ -21,11 +21,11 @@ func (e *env) execCommand() *cobra.Command {
 	var l listing.Lister
 	var interactive, tty bool
 	cmd := &cobra.Command{
-		Use:   "exec [-it] CONTAINER COMMAND [ARGUMENT...]",
+		Use:   "exec [flags] CONTAINER COMMAND [ARGUMENT...]",
 		Short: "Run a command in a container",
 		Long: `Run a command in a running container, and end with its exit code. The container
 is given by its name or the beginning of its ID.`,
-		Example: `  rdd exec -it web sh`,
+		Example: "  rdd exec -it web sh\n  rdd exec web ls /",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) < 2 {
 				return command.Usage("a container and a command are needed; see `%s --help`", cmd.CommandPath())
@@ -54,12 +54,9 @@ is given by its name or the beginning of its ID.`,
 		},
 	}
 	cmd.Flags().SetInterspersed(false) // what follows the container is the command's
-	addScopeFlags(cmd, &l.Scope)
+	e.addScopeFlags(cmd, &l.Scope)
+	cmd.ValidArgsFunction = e.completeContainers(&l.Scope, true)
 	cmd.Flags().BoolVarP(&interactive, "interactive", "i", false, "lead standard input to the command")
 	cmd.Flags().BoolVarP(&tty, "tty", "t", false, "give the command a terminal")
 	return cmd
 }
-
-// interrupted is the exit code of a command that was interrupted, as shells
-// have it.
-const interrupted = 130

@@ -27,9 +27,10 @@ func (e *env) logCommand() *cobra.Command {
 	var follow, stdout bool
 	tail := -1
 	cmd := &cobra.Command{
-		Use:   "log",
-		Short: "Print the daemon's log",
-		Args:  command.NoArgs,
+		Use:     "log",
+		Short:   "Print the daemon's log",
+		Example: `  rdd service log --follow --tail 20`,
+		Args:    command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			inst, err := e.Instance()
 			if err != nil {

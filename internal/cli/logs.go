@@ -22,7 +22,7 @@ func (e *env) logsCommand() *cobra.Command {
 		Short: "Print what a container wrote",
 		Long: `Print what a container wrote to its standard output and error. The container is
 given by its name or the beginning of its ID.`,
-		Example: `  rdd logs --follow --tail 10 web`,
+		Example: "  rdd logs web\n  rdd logs --follow --tail 10 web",
 		Args:    oneContainer,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			options.Tail = -1
@@ -40,7 +40,8 @@ given by its name or the beginning of its ID.`,
 			})
 		},
 	}
-	addScopeFlags(cmd, &l.Scope)
+	e.addScopeFlags(cmd, &l.Scope)
+	cmd.ValidArgsFunction = e.completeContainers(&l.Scope, false)
 	cmd.Flags().BoolVarP(&options.Follow, "follow", "f", false, "go on until the container ends")
 	cmd.Flags().StringVar(&tail, "tail", tail, "begin with this `many` of the last lines")
 	return cmd

@@ -17,6 +17,8 @@ func (e *env) pathsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "paths [KEY]",
 		Short: "Print the paths of the instance, or one of them",
+		Example: `  rdd service paths log_dir
+  eval "$(rdd service paths --output shell)"`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			inst, err := e.Instance()
 			if err != nil {
@@ -26,6 +28,8 @@ func (e *env) pathsCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", output, "the `format`: table, json or shell")
+	completeFlag(cmd, "output", fixed("table", "json", "shell"))
+	cmd.ValidArgsFunction = e.completePaths
 	return cmd
 }
 

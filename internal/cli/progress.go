@@ -6,48 +6,115 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/term"
+	"k8s.io/utils/clock"
 )
 
-// progress shows what is being waited for: on a terminal one line that
-// changes, else a line for each change.
-type progress struct {
-	w        io.Writer
-	terminal bool
+const (
+	clearLine = "\r\x1b[K"
 
-	mu   sync.Mutex
-	last string // guarded by mu
+	// progressTick is how often the time that has passed is shown anew.
+	progressTick = time.Second
+)
+
+// progress shows what is being waited for: on a terminal one line that changes,
+// with the seconds since the wait began, else a line for each change.
+type progress struct {
+	w io.Writer
+	// width returns the columns of the terminal; nil where w is none.
+	width func() int
+	clock clock.WithTicker
+
+	mu      sync.Mutex
+	last    string    // guarded by mu; empty where nothing is shown
+	began   time.Time // guarded by mu
+	stop    chan struct{}
+	ticking sync.WaitGroup
 }
 
 func newProgress(w io.Writer) *progress {
+	p := &progress{w: w, clock: clock.RealClock{}}
 	file, ok := w.(*os.File)
-	return &progress{w: w, terminal: ok && term.IsTerminal(int(file.Fd()))}
+	if ok && term.IsTerminal(int(file.Fd())) && os.Getenv("TERM") != "dumb" {
+		p.width = func() int {
+			width, _, err := term.GetSize(int(file.Fd()))
+			if err != nil || width <= 0 {
+				return 80
+			}
+			return width
+		}
+	}
+	return p
 }
 
-const clearLine = "\r\x1b[K"
-
+// update shows what is being waited for from now on.
 func (p *progress) update(message string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	message = strings.Join(strings.Fields(message), " ") // one line
 	if message == p.last {
 		return
 	}
-	p.last = message
-	if p.terminal {
-		_, _ = fmt.Fprintf(p.w, "%s%s …", clearLine, message)
+	if p.width == nil {
+		p.last = message
+		_, _ = fmt.Fprintln(p.w, message)
 		return
 	}
-	_, _ = fmt.Fprintln(p.w, message)
+	if p.last == "" {
+		p.began, p.stop = p.clock.Now(), make(chan struct{})
+		ticker, stop := p.clock.NewTicker(progressTick), p.stop
+		p.ticking.Go(func() { p.tick(ticker, stop) })
+	}
+	p.last = message
+	p.drawLocked()
 }
 
-// done takes the changing line away.
+// tick shows the time that has passed until stop is closed.
+func (p *progress) tick(ticker clock.Ticker, stop <-chan struct{}) {
+	defer ticker.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-ticker.C():
+			p.mu.Lock()
+			if p.last != "" {
+				p.drawLocked()
+			}
+			p.mu.Unlock()
+		}
+	}
+}
+
+// drawLocked draws the line. One that the terminal would break could not be
+// cleared again.
+func (p *progress) drawLocked() {
+	end := " …"
+	if passed := p.clock.Since(p.began).Truncate(time.Second); passed > 0 {
+		end = fmt.Sprintf(" … %s", passed)
+	}
+	line, room := []rune(p.last), p.width()-1-len([]rune(end))
+	if len(line) > room {
+		line = line[:max(room, 0)]
+	}
+	_, _ = fmt.Fprintf(p.w, "%s%s%s", clearLine, string(line), end)
+}
+
+// done takes the changing line away. What is said from then on stays.
 func (p *progress) done() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.terminal && p.last != "" {
+	stop := p.stop
+	if p.width != nil && p.last != "" {
 		_, _ = fmt.Fprint(p.w, clearLine)
 	}
-	p.last = ""
+	p.last, p.stop = "", nil
+	p.mu.Unlock()
+	if stop != nil {
+		close(stop)
+		p.ticking.Wait()
+	}
 }

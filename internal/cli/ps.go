@@ -5,21 +5,25 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 	"k8s.io/utils/clock"
 
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/listing"
 )
 
-func addScopeFlags(cmd *cobra.Command, scope *listing.Scope) {
+func (e *env) addScopeFlags(cmd *cobra.Command, scope *listing.Scope) {
 	cmd.Flags().StringVarP(&scope.Namespace, "namespace", "n", "", "only those in this `namespace` of the API (default: all)")
 	cmd.Flags().StringVar(&scope.Engine, "engine", "", "only those of the ContainerEngine of this `name` (default: all)")
+	completeFlag(cmd, "namespace", e.completeEngines(func(engine *containersv1alpha1.ContainerEngine) string { return engine.Namespace }))
+	completeFlag(cmd, "engine", e.completeEngines(func(engine *containersv1alpha1.ContainerEngine) string { return engine.Name }))
 }
 
 func (e *env) psCommand() *cobra.Command {
-	return e.listCommand("ps", "List the containers, those that have ended too", listing.Containers())
+	return e.listCommand("ps", "List the containers, also those that have ended", listing.Containers())
 }
 
 func (e *env) imagesCommand() *cobra.Command {
@@ -37,7 +41,11 @@ func (e *env) listCommand(name, short string, table listing.Table) *cobra.Comman
 	cmd := &cobra.Command{
 		Use:   name,
 		Short: short,
-		Args:  command.NoArgs,
+		Long: short + `,
+of all engines that are connected. With --watch a line follows for each change,
+until the command is interrupted.`,
+		Example: fmt.Sprintf("  rdd %[1]s\n  rdd %[1]s --watch\n  rdd %[1]s --output json", name),
+		Args:    command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkOutput(output); err != nil {
 				return err
@@ -66,7 +74,7 @@ func (e *env) listCommand(name, short string, table listing.Table) *cobra.Comman
 			})
 		},
 	}
-	addScopeFlags(cmd, &l.Scope)
+	e.addScopeFlags(cmd, &l.Scope)
 	cmd.Flags().BoolVar(&l.Full, "no-trunc", false, "print IDs as long as they are")
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "go on with a line for each change")
 	addOutputFlag(cmd, &output)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -26,7 +27,8 @@ func (e *env) serveCommand() *cobra.Command {
 		Short: "Be the daemon, in the foreground",
 		Long: `Run the daemon in the foreground until SIGINT or SIGTERM, as a service manager
 would. Its log goes to standard error and to the instance's log directory.`,
-		Args: command.NoArgs,
+		Example: `  rdd service serve`,
+		Args:    command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := e.check(&f); err != nil {
 				return err
@@ -103,7 +105,7 @@ func (r *serveRun) serve(ctx context.Context) error {
 func (r *serveRun) settings() (instance.Settings, error) {
 	settings, err := r.instance.LoadSettings()
 	if errors.Is(err, os.ErrNotExist) {
-		settings = instance.Settings{Controllers: service.DefaultControllers, Created: now()}
+		settings = instance.Settings{Controllers: service.DefaultControllers, Created: time.Now().UTC().Truncate(time.Second)}
 		err = r.instance.SaveSettings(settings)
 	}
 	if r.controllers != nil {

@@ -24,8 +24,12 @@ func (e *env) serviceCommand() *cobra.Command {
 		Use:     "service",
 		Aliases: []string{"svc"},
 		Short:   "Manage the daemon of an instance",
-		Args:    command.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Long: `Manage the daemon, which is the API server, its store and the controllers of an
+instance. Other commands start it when they need it. Containers go on without it.`,
+		Example: `  rdd service start
+  rdd service log --follow`,
+		Args: command.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
 		e.createCommand(), e.serviceStartCommand(), e.serveCommand(), e.serviceStopCommand(), e.deleteCommand(),
@@ -59,9 +63,10 @@ func (e *env) check(f *runFlags) error {
 func (e *env) createCommand() *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
-		Use:   "create",
-		Short: "Make the instance and save its settings",
-		Args:  command.NoArgs,
+		Use:     "create",
+		Short:   "Make the instance and save its settings",
+		Example: `  rdd --instance work service create`,
+		Args:    command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := e.check(&f); err != nil {
 				return err
@@ -90,9 +95,10 @@ func (e *env) serviceStartCommand() *cobra.Command {
 	var f runFlags
 	wait, timeout := true, startTimeout
 	cmd := &cobra.Command{
-		Use:   "start",
-		Short: "Start the daemon in the background, and make the instance if needed",
-		Args:  command.NoArgs,
+		Use:     "start",
+		Short:   "Start the daemon in the background, and make the instance if needed",
+		Example: `  rdd service start`,
+		Args:    command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := e.check(&f); err != nil {
 				return err
@@ -147,9 +153,10 @@ func (e *env) serviceStart(ctx context.Context, overrides service.Overrides, wai
 func (e *env) serviceStopCommand() *cobra.Command {
 	wait, timeout := true, stopTimeout
 	cmd := &cobra.Command{
-		Use:   "stop",
-		Short: "Stop the daemon; engines and virtual machines go on",
-		Args:  command.NoArgs,
+		Use:     "stop",
+		Short:   "Stop the daemon; engines and virtual machines go on",
+		Example: `  rdd service stop`,
+		Args:    command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
@@ -183,9 +190,10 @@ func (e *env) serviceStopCommand() *cobra.Command {
 func (e *env) deleteCommand() *cobra.Command {
 	timeout := stopTimeout
 	cmd := &cobra.Command{
-		Use:   "delete",
-		Short: "Stop the daemon and remove the instance",
-		Args:  command.NoArgs,
+		Use:     "delete",
+		Short:   "Stop the daemon and remove the instance",
+		Example: `  rdd --instance work service delete`,
+		Args:    command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
@@ -221,7 +229,8 @@ func (e *env) resetCommand() *cobra.Command {
 containers, images and volumes are in the engine and come back; what is lost is
 the App's settings and every object that was made by hand. A daemon that runs is
 stopped, and started again afterwards.`,
-		Args: command.NoArgs,
+		Example: `  rdd service reset`,
+		Args:    command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
@@ -249,9 +258,10 @@ stopped, and started again afterwards.`,
 
 func (e *env) configCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "config",
-		Short: "Print a kubeconfig for this instance; starts the service if needed",
-		Args:  command.NoArgs,
+		Use:     "config",
+		Short:   "Print a kubeconfig for this instance; starts the service if needed",
+		Example: `  rdd service config > rdd.yaml`,
+		Args:    command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), startTimeout)
 			defer cancel()

@@ -15,9 +15,10 @@ import (
 func (e *env) serviceStatusCommand() *cobra.Command {
 	output := ""
 	cmd := &cobra.Command{
-		Use:   "status",
-		Short: "Show how the daemon is",
-		Args:  command.NoArgs,
+		Use:     "status",
+		Short:   "Show how the daemon is",
+		Example: `  rdd service status --output json`,
+		Args:    command.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			inst, err := e.Instance()
 			if err != nil {
@@ -38,6 +39,7 @@ func (e *env) serviceStatusCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", output, "the `format`: json")
+	completeFlag(cmd, "output", fixed("json"))
 	return cmd
 }
 

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -100,13 +101,21 @@ func FlagError(command *cobra.Command, err error) error {
 	return Usage("%w; see `%s --help`", err, command.CommandPath())
 }
 
+// suggestionDistance is by how many letters a command may be misspelt.
+const suggestionDistance = 2
+
 // NoArgs is a [cobra.PositionalArgs] for commands without arguments.
 func NoArgs(command *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
 	if command.HasSubCommands() {
-		return Usage("unknown command %q for %q; see `%s --help`", args[0], command.CommandPath(), command.CommandPath())
+		command.SuggestionsMinimumDistance = suggestionDistance
+		hint := ""
+		if similar := command.SuggestionsFor(args[0]); len(similar) > 0 {
+			hint = " (did you mean " + strings.Join(similar, " or ") + "?)"
+		}
+		return Usage("unknown command %q for %q%s; see `%s --help`", args[0], command.CommandPath(), hint, command.CommandPath())
 	}
 	return Usage("unexpected argument %q; see `%s --help`", args[0], command.CommandPath())
 }

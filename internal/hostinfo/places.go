@@ -5,6 +5,8 @@ package hostinfo
 import (
 	"os"
 	"path/filepath"
+
+	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
 )
 
 const (
@@ -53,4 +55,18 @@ func thisMachine() Places {
 		p.Programs = filepath.Dir(program)
 	}
 	return p
+}
+
+// DockerEndpoints returns where engines with Docker's API usually are on this
+// machine, the most usual first, whether there are any or not.
+func DockerEndpoints() []string {
+	places := thisMachine()
+	places.DockerHost = ""
+	var urls []string
+	for _, e := range places.endpoints() {
+		if e.kind == rddv1alpha1.EngineMoby {
+			urls = append(urls, e.url)
+		}
+	}
+	return urls
 }

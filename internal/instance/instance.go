@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 )
@@ -22,6 +23,10 @@ const (
 
 	// NameEnv names the instance when no flag does.
 	NameEnv = "RDD_INSTANCE"
+
+	// ContextPrefix begins the names under which instances are known to other
+	// programs.
+	ContextPrefix = "rancher-desktop-"
 
 	// LogDirEnv replaces the log directory.
 	LogDirEnv = "RDD_LOG_DIR"
@@ -89,7 +94,7 @@ func (i *Instance) Name() string { return i.name }
 
 // ContextName returns the name under which the instance is known to other
 // programs: its Docker context, its kubeconfig context.
-func (i *Instance) ContextName() string { return "rancher-desktop-" + i.name }
+func (i *Instance) ContextName() string { return ContextPrefix + i.name }
 
 // PreferredPort returns the port that the API server takes where it is free
 // and none was asked for: 6443 plus the number that is the instance's name, or
@@ -174,4 +179,24 @@ func (i *Instance) Exists() (bool, error) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// Names returns the names of the instances that there are, sorted.
+func Names() ([]string, error) {
+	any, err := New(DefaultName)
+	if err != nil {
+		return nil, err
+	}
+	// Their directories are side by side.
+	files, err := filepath.Glob(filepath.Join(filepath.Dir(any.Dir()), ContextPrefix+"*", filepath.Base(any.ArgsFile())))
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, file := range files {
+		if name := strings.TrimPrefix(filepath.Base(filepath.Dir(file)), ContextPrefix); checkName(name) == nil {
+			names = append(names, name)
+		}
+	}
+	return names, nil
 }

@@ -34,6 +34,35 @@ func (l *Lister) Container(ctx context.Context, name string) (*containersv1alpha
 	return one(name, found)
 }
 
+// Complete returns what of [Lister.Container]'s names begins with a prefix: names
+// or, where there is no such name, IDs as people read them. Behind a tab follows
+// what the container is. With running they are of those only that run.
+func (l *Lister) Complete(ctx context.Context, prefix string, running bool) ([]string, error) {
+	var all containersv1alpha1.ContainerList
+	if err := l.Client.List(ctx, &all, l.Scope.options()...); err != nil {
+		return nil, explain(err)
+	}
+	var names, ids []string
+	for i := range all.Items {
+		c := &all.Items[i]
+		if running && c.Status.Status != containersv1alpha1.PhaseRunning {
+			continue
+		}
+		about := fmt.Sprintf("\t%s, %s", c.Status.Status, c.Status.ImageName)
+		if name := c.Status.Name; name != "" && strings.HasPrefix(name, prefix) {
+			names = append(names, name+about)
+		}
+		if id := ID(c); strings.HasPrefix(id, prefix) {
+			ids = append(ids, id[:min(len(id), max(shortID, len(prefix)))]+about)
+		}
+	}
+	if len(names) == 0 {
+		names = ids
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
 // one returns the one container that was found.
 func one(name string, found []containersv1alpha1.Container) (*containersv1alpha1.Container, error) {
 	switch len(found) {

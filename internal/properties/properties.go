@@ -28,6 +28,14 @@ type Property struct {
 	Help string
 }
 
+// Values returns the only values that are allowed, nil for any.
+func (p Property) Values() []string {
+	if p.Type == typeBoolean {
+		return []string{"true", "false"}
+	}
+	return p.Enum
+}
+
 // Set is all settings of a kind.
 type Set struct {
 	properties []Property
@@ -36,6 +44,8 @@ type Set struct {
 
 // TypeQuantity is the type of a number with a suffix, as in 4Gi.
 const TypeQuantity = "quantity"
+
+const typeBoolean = "boolean"
 
 // FromDefinition returns the settings in the spec of a definition's newest
 // version, but those that are named.
@@ -158,7 +168,7 @@ func (p Property) parse(text string) (any, error) {
 		return nil, fmt.Errorf("%q: valid values are %s", text, strings.Join(p.Enum, ", "))
 	}
 	switch p.Type {
-	case "boolean":
+	case typeBoolean:
 		if text != "true" && text != "false" {
 			return nil, fmt.Errorf("%q: expected boolean, true or false", text)
 		}

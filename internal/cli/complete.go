@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	ctrlclient "sigs.k8s.io/controller-runtime/pkg/client"
+
+	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/appclient"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/handover"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/kubectl"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/listing"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manifest"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/properties"
+)
+
+// completionLimit is how long a daemon may take to answer: somebody waits at the
+// keyboard. A completion starts no daemon, and says nothing of what is wrong.
+const completionLimit = 800 * time.Millisecond
+
+// appDefinition is the definition of the App among the files of its group.
+const appDefinition = "crds/app.rancherdesktop.io_apps.yaml"
+
+const noFiles = cobra.ShellCompDirectiveNoFileComp
+
+func completeFlag(cmd *cobra.Command, flag string, complete cobra.CompletionFunc) {
+	_ = cmd.RegisterFlagCompletionFunc(flag, complete) // it fails for flags that there are not
+}
+
+func fixed(values ...cobra.Completion) cobra.CompletionFunc {
+	return cobra.FixedCompletions(values, noFiles)
+}
+
+func completeInstances(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	names, _ := instance.Names()
+	return names, noFiles
+}
+
+// whileRunning calls do with a client of the daemon, if one runs.
+func (e *env) whileRunning(ctx context.Context, do func(context.Context, ctrlclient.WithWatch)) {
+	inst, err := e.Instance()
+	if err != nil {
+		return
+	}
+	daemon, err := inst.Daemon()
+	if err != nil || daemon == nil || !daemon.Ready {
+		return
+	}
+	c, err := client.New(inst.ConfigFile())
+	if err != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, completionLimit)
+	defer cancel()
+	do(ctx, c)
+}
+
+// completeEngines completes to what each engine says of itself.
+func (e *env) completeEngines(value func(*containersv1alpha1.ContainerEngine) string) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, _ []string, _ string) (values []cobra.Completion, _ cobra.ShellCompDirective) {
+		e.whileRunning(cmd.Context(), func(ctx context.Context, c ctrlclient.WithWatch) {
+			var list containersv1alpha1.ContainerEngineList
+			_ = c.List(ctx, &list) // what can't be read can't be offered
+			for i := range list.Items {
+				values = append(values, value(&list.Items[i]))
+			}
+		})
+		slices.Sort(values)
+		return slices.Compact(values), noFiles
+	}
+}
+
+// completeContainers completes the first argument to a container's name or, where
+// none begins so, to its ID; with running only to those that run.
+func (e *env) completeContainers(scope *listing.Scope, running bool) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, prefix string) (names []cobra.Completion, _ cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, noFiles
+		}
+		e.whileRunning(cmd.Context(), func(ctx context.Context, c ctrlclient.WithWatch) {
+			l := listing.Lister{Client: c, Scope: *scope}
+			names, _ = l.Complete(ctx, prefix, running)
+		})
+		return names, noFiles
+	}
+}
+
+func (e *env) completePaths(_ *cobra.Command, args []string, _ string) (keys []cobra.Completion, _ cobra.ShellCompDirective) {
+	if inst, err := e.Instance(); err == nil && len(args) == 0 {
+		for _, path := range inst.Paths() {
+			keys = append(keys, path.Key)
+		}
+	}
+	return keys, noFiles
+}
+
+// completePrograms completes the first argument to a program, and others to files.
+func (e *env) completePrograms(_ *cobra.Command, args []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	inst, err := e.Instance()
+	if err != nil || len(args) > 0 || filepath.Base(prefix) != prefix {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	return handover.Programs(prefix, handover.PrependPath(filepath.Join(inst.ShortDir(), "bin"), os.Getenv("PATH"))), noFiles
+}
+
+// completeProperties completes PROPERTY, and then its VALUE where not all are
+// allowed.
+func (e *env) completeProperties(cmd *cobra.Command, args []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	set := e.knownProperties(cmd.Context())
+	if set == nil {
+		return nil, noFiles
+	}
+	if name, _, ok := strings.Cut(prefix, "="); ok {
+		return valuesOf(set, name), noFiles
+	}
+	given := map[string]bool{}
+	for _, arg := range args {
+		name, _, _ := strings.Cut(arg, "=")
+		given[name] = true
+	}
+	var names []cobra.Completion
+	for _, property := range set.All() {
+		if !given[property.Name] {
+			help, _, _ := strings.Cut(strings.ReplaceAll(property.Help, "\n", " "), ". ")
+			names = append(names, cobra.CompletionWithDesc(property.Name+"=", help))
+		}
+	}
+	return names, noFiles | cobra.ShellCompDirectiveNoSpace
+}
+
+// valuesOf returns the assignments of a property that are allowed, where not all are.
+func valuesOf(set *properties.Set, name string) (assignments []cobra.Completion) {
+	for _, property := range set.All() {
+		if property.Name == name {
+			for _, value := range property.Values() {
+				assignments = append(assignments, name+"="+value)
+			}
+		}
+	}
+	return assignments
+}
+
+// knownProperties returns those of the daemon, or, where none runs, those that
+// one of this version would have.
+func (e *env) knownProperties(ctx context.Context) *properties.Set {
+	var set *properties.Set
+	e.whileRunning(ctx, func(ctx context.Context, c ctrlclient.WithWatch) {
+		app := appclient.Client{Connect: func() (ctrlclient.WithWatch, error) { return c, nil }}
+		set, _ = app.Properties(ctx)
+	})
+	if set != nil {
+		return set
+	}
+	definitions, err := manifest.ParseDefinitions([]manifest.Source{{Files: appv1alpha1.Files, Path: appDefinition}})
+	if err != nil || len(definitions) == 0 {
+		return nil
+	}
+	set, _ = appclient.PropertiesOf(definitions[0])
+	return set
+}
+
+// completeKubectl completes what follows `rdd ctl` and `rdd kubectl`, which are
+// trees of commands of their own, and reports whether it was asked to.
+func (e *env) completeKubectl(args []string) (code int, ok bool) {
+	if len(args) < 3 || (args[0] != cobra.ShellCompRequestCmd && args[0] != cobra.ShellCompNoDescRequestCmd) {
+		return 0, false
+	}
+	request, before, last := args[0], args[1:len(args)-1], args[len(args)-1]
+	if _, rest, ok := splitAt("kubectl", before); ok {
+		return kubectl.Main(append(append([]string{request}, rest...), last)), true
+	}
+	global, rest, ok := splitAt("ctl", before)
+	if !ok {
+		return 0, false
+	}
+	rest = append(global, rest...)
+	e.InstanceName = instanceFlag(rest)
+	inst, err := e.Instance()
+	if err != nil {
+		return e.Exit(err), true
+	}
+	// kubectl's own patience with a server that does not answer is endless.
+	watchdog := time.AfterFunc(completionLimit, func() {
+		_, _ = fmt.Fprintf(e.Stdout, ":%d\n", noFiles)
+		os.Exit(0)
+	})
+	defer watchdog.Stop()
+	bound := e.bound(inst)
+	bound.Streams.ErrOut = io.Discard
+	return bound.Run(append(append([]string{request}, rest...), last)), true
+}

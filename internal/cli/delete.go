@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
+)
+
+func (e *env) deleteAppCommand() *cobra.Command {
+	var f waitFlags
+	cmd := &cobra.Command{
+		Use:   "delete",
+		Short: "Delete the App and all that it owns, and wait until it is gone",
+		Long: `Delete the App with its settings and all that it owns: the connection to the engine,
+and the objects of the API that stand for what is in the engine. Containers, images and
+volumes of an engine that was there already stay as they are. The instance stays, too:
+` + "`rdd service delete`" + ` removes it.`,
+		Example: `  rdd delete`,
+		Args:    command.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return e.withExistingApp(cmd.Context(), f, "there is nothing to delete", func(a *appSession, app *appv1alpha1.App) error {
+				if err := a.app().Delete(a.ctx, app); err != nil {
+					return err
+				}
+				if !f.wait {
+					a.sayNow("The App is being deleted.")
+					return nil
+				}
+				if err := a.app().WaitGone(a.ctx, app); err != nil {
+					return a.unfinished(err, "Interrupted. The App is being deleted all the same: `rdd status` says how far it is.")
+				}
+				a.sayNow("The App and all that it owned is gone.")
+				return nil
+			})
+		},
+	}
+	addWaitFlags(cmd, &f, "the App is gone")
+	return cmd
+}
+
+func (e *env) resetAppCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "reset",
+		Short: "Begin with a new virtual machine, and the same settings",
+		Long: `Replace the virtual machine by a new one with the same settings.
+
+This version of rdd can't make a virtual machine yet: there is none to replace, and
+nothing is changed. An engine that was there already is not rdd's to replace.`,
+		Example: `  rdd reset`,
+		Args:    command.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			e.Say("There is no virtual machine to reset, as this version of rdd can't make one yet: nothing was changed.\n" +
+				"(`rdd delete` deletes the App and its settings, and `rdd service reset` begins with an empty store.)")
+			return nil
+		},
+	}
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/spf13/cobra"
+)
+
+// maxColumns is how wide the text of a help may be.
+const maxColumns = 96
+
+// each calls visit with every command that users see.
+func each(cmd *cobra.Command, visit func(*cobra.Command)) {
+	visit(cmd)
+	for _, child := range cmd.Commands() {
+		if child.IsAvailableCommand() {
+			each(child, visit)
+		}
+	}
+}
+
+// TestHelp: every command says what it does, with an example that is right.
+func TestHelp(t *testing.T) {
+	each(Commands(Config{}), func(cmd *cobra.Command) {
+		path := cmd.CommandPath()
+		if cmd.Name() == "help" || path == "rdd status" {
+			return
+		}
+		if first := []rune(cmd.Short + " ")[0]; !unicode.IsUpper(first) && !strings.HasPrefix(cmd.Short, "kubectl") || strings.HasSuffix(cmd.Short, ".") {
+			t.Errorf("%s: %q is no short help", path, cmd.Short)
+		}
+		for line := range strings.Lines(cmd.Long + "\n" + cmd.Example) {
+			if len([]rune(strings.TrimSpace(line))) > maxColumns {
+				t.Errorf("%s: a line is too long: %s", path, line)
+			}
+		}
+		named := false
+		for line := range strings.Lines(cmd.Example) {
+			line = strings.TrimSpace(line)
+			if strings.HasPrefix(line, "rdd ") {
+				named = checkExample(t, line).CommandPath() == path || named
+			}
+		}
+		if !named && path != "rdd" && path != "rdd service" && path != "rdd completion" {
+			t.Errorf("%s has no example of itself", path)
+		}
+	})
+}
+
+// checkExample checks that a command line is one, and returns its command.
+func checkExample(t *testing.T, line string) *cobra.Command {
+	t.Helper()
+	line, _, _ = strings.Cut(line, " > ")
+	line, _, _ = strings.Cut(line, " | ")
+	cmd, rest, err := Commands(Config{}).Find(strings.Fields(line)[1:])
+	if err == nil && !cmd.DisableFlagParsing {
+		err = cmd.ParseFlags(rest)
+	}
+	if err == nil && cmd.Args != nil && !cmd.DisableFlagParsing {
+		err = cmd.Args(cmd, cmd.Flags().Args())
+	}
+	if err != nil {
+		t.Errorf("the example %q: %v", line, err)
+	}
+	return cmd
+}
+
+func TestAsksForHelp(t *testing.T) {
+	for line, want := range map[string]bool{
+		"":                        true,
+		"--help":                  true,
+		"get -h":                  true,
+		"help get":                true,
+		"--instance x":            true,
+		"--instance help get":     false,
+		"get containers":          false,
+		"exec x -- sh --help":     false,
+		"--instance=x get app -w": false,
+	} {
+		if got := asksForHelp(strings.Fields(line)); got != want {
+			t.Errorf("%q: %v", line, got)
+		}
+	}
+}
+
+func TestSplitAt(t *testing.T) {
+	for line, want := range map[string]string{
+		"ctl get app":                "|get app",
+		"--instance x ctl get":       "--instance x|get",
+		"--instance=x ctl":           "--instance=x|",
+		"--instance ctl ps":          "no",
+		"ps ctl":                     "no",
+		"":                           "no",
+		"--log-level debug ctl ctl":  "--log-level debug|ctl",
+		"__complete ctl get":         "no",
+		"--log-format json ctl -h x": "--log-format json|-h x",
+	} {
+		global, rest, ok := splitAt("ctl", strings.Fields(line))
+		got := strings.Join(global, " ") + "|" + strings.Join(rest, " ")
+		if !ok {
+			got = "no"
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", line, got, want)
+		}
+	}
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"bytes"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	clocktesting "k8s.io/utils/clock/testing"
+)
+
+// screen is a terminal of one line, and all that was written to it.
+type screen struct {
+	mu      sync.Mutex
+	written bytes.Buffer
+}
+
+func (s *screen) Write(data []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.written.Write(data)
+}
+
+// line returns what is on the screen.
+func (s *screen) line() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	parts := strings.Split(s.written.String(), clearLine)
+	return parts[len(parts)-1]
+}
+
+func newScreen(width int) (*screen, *progress, *clocktesting.FakeClock) {
+	s, clock := &screen{}, clocktesting.NewFakeClock(time.Now())
+	return s, &progress{w: s, width: func() int { return width }, clock: clock}, clock
+}
+
+func TestProgressOnATerminal(t *testing.T) {
+	s, p, clock := newScreen(40)
+	p.done() // of nothing
+	p.update("waiting for the engine")
+	if got, want := s.line(), "waiting for the engine …"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	see := func(want string) {
+		t.Helper()
+		for deadline := time.Now().Add(10 * time.Second); s.line() != want; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%q, want %q", s.line(), want)
+			}
+		}
+	}
+	clock.Step(3 * time.Second)
+	see("waiting for the engine … 3s")
+	p.update("ConnectFailed:\nno such socket, whatever it is that was wanted there")
+	see("ConnectFailed: no such socket, wha … 3s")
+	if width := len([]rune(s.line())); width > 39 {
+		t.Errorf("a line of %d columns on a terminal of 40", width)
+	}
+	clock.Step(time.Minute)
+	see("ConnectFailed: no such socket, w … 1m3s")
+	p.done()
+	see("")
+	clock.Step(time.Minute)
+	see("")
+	p.update("again")
+	see("again …") // counted anew
+	p.done()
+	if strings.Contains(s.written.String(), "\n") {
+		t.Errorf("the line moved: %q", s.written.String())
+	}
+}
+
+func TestProgressOnANarrowTerminal(t *testing.T) {
+	s, p, _ := newScreen(1)
+	p.update("waiting")
+	p.done()
+	if got := s.line(); got != "" {
+		t.Errorf("%q is left", got)
+	}
+}
+
+func TestProgressInAPipe(t *testing.T) {
+	var out bytes.Buffer
+	p := newProgress(&out)
+	p.update("one")
+	p.update("one")
+	p.update("two\n  lines")
+	p.done()
+	p.update("three")
+	p.done()
+	if got, want := out.String(), "one\ntwo lines\nthree\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+
+	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/enginefinder"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/handover"
+)
+
+func (e *env) runCommand() *cobra.Command {
+	timeout := settleTimeout
+	cmd := &cobra.Command{
+		Use:   "run [flags] CMD [ARGUMENT...]",
+		Short: "Run a command for which docker means this instance's engine",
+		Long: `Run a command for which docker, and every other client of Docker's API, means the
+engine of this instance: with DOCKER_CONTEXT (or, where there is no such context,
+DOCKER_HOST) for it, and the programs of the instance first in PATH. What is not running
+yet is started, as by ` + "`rdd start`" + `.
+
+The command takes the place of rdd: signals, the terminal and the exit code are its
+own. The exit code is 127 where there is no such command, and 126 where it can't
+be run. Flags after CMD are those of the command.`,
+		Example: `  rdd run docker ps --all
+
+  # A shell in which docker means this engine
+  rdd run bash`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return command.Usage("a command is needed; see `%s --help`", cmd.CommandPath())
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			err := e.run(cmd.Context(), timeout, args)
+			var failed *handover.Error
+			if errors.As(err, &failed) {
+				e.Say("%s%v", fault.Prefix, failed)
+				return &command.ExitError{Code: failed.Code}
+			}
+			return err
+		},
+	}
+	cmd.Flags().SetInterspersed(false)
+	cmd.ValidArgsFunction = e.completePrograms
+	cmd.Flags().DurationVar(&timeout, "timeout", timeout, "how long to wait for the engine; the exit code is 4 when it is over")
+	return cmd
+}
+
+func (e *env) run(ctx context.Context, timeout time.Duration, args []string) error {
+	inst, err := e.Instance()
+	if err != nil {
+		return err
+	}
+	path := handover.PrependPath(filepath.Join(inst.ShortDir(), "bin"), os.Getenv("PATH"))
+	// Before anything is started for it.
+	program, err := handover.Find(args[0], path)
+	if err != nil {
+		return err
+	}
+	var variables map[string]string
+	err = e.withApp(ctx, timeout, func(a *appSession) error {
+		app, err := a.running()
+		if err != nil {
+			return err
+		}
+		variables = a.dockerVariables(app)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	variables["PATH"] = path
+	code, err := handover.To(program, args, handover.Environment(os.Environ(), variables))
+	if err == nil && code != 0 {
+		err = &command.ExitError{Code: code}
+	}
+	return err
+}
+
+// running returns the App, which is started first where it is not running.
+func (a *appSession) running() (*appv1alpha1.App, error) {
+	app, err := a.app().Get(a.ctx)
+	if err != nil {
+		return nil, err
+	}
+	if app != nil && app.Spec.Running && app.Status.ObservedGeneration == app.Generation &&
+		apimeta.IsStatusConditionTrue(app.Status.Conditions, appv1alpha1.ConditionSettled) {
+		return app, nil
+	}
+	if err := a.start(true); err != nil {
+		return nil, err
+	}
+	app, err = a.app().Get(a.ctx)
+	if err == nil && app == nil {
+		err = errors.New("the App was deleted meanwhile")
+	}
+	return app, err
+}
+
+// dockerVariables returns the variables that lead Docker's clients to the engine;
+// those that are empty would lead them elsewhere.
+func (a *appSession) dockerVariables(app *appv1alpha1.App) map[string]string {
+	variables := map[string]string{
+		enginefinder.HostEnv:    "",
+		enginefinder.ContextEnv: a.service.Instance.ContextName(),
+		"DOCKER_TLS":            "",
+		"DOCKER_TLS_VERIFY":     "",
+		"DOCKER_CERT_PATH":      "",
+	}
+	// The daemon may have made the context in another place than the user has
+	// contexts in.
+	contexts, err := enginefinder.OpenContexts(os.Getenv)
+	if err == nil && app.Status.DockerContext != "" {
+		_, err = contexts.Host(app.Status.DockerContext)
+	}
+	switch {
+	case err == nil && app.Status.DockerContext != "":
+		variables[enginefinder.ContextEnv] = app.Status.DockerContext
+	case app.Status.DockerSocket != "":
+		variables[enginefinder.HostEnv], variables[enginefinder.ContextEnv] = app.Status.DockerSocket, ""
+	}
+	return variables
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package program_test
+
+import (
+	"net"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/test/fakedocker"
+)
+
+// TestInterruptedSet: an interrupt ends the wait, and not what was asked for.
+func TestInterruptedSet(t *testing.T) {
+	h := newHome(t)
+	h.ok("service", "start")
+	socket := filepath.Join(h.dir, "d.sock")
+	set := h.spawn("rdd", "set", "running=true", "containerEngine.endpoint=unix://"+socket)
+	set.says("ConnectFailed")
+	if code := set.interrupt(); code != 130 {
+		t.Errorf("exit code %d", code)
+	}
+	set.says("Interrupted. What was set stays set")
+	if strings.Contains(set.stderr.String(), "Error") {
+		t.Errorf("an interrupt is no error: %s", set.stderr)
+	}
+	engine := fakedocker.New(fakedocker.Config{})
+	t.Cleanup(engine.Close)
+	if err := engine.ListenUnix(socket); err != nil {
+		t.Fatal(err)
+	}
+	h.ok("ctl", "wait-condition", "app/app", "Settled", "--timeout", "60s")
+}
+
+// TestSetOutlivesTheDaemon: a wait whose daemon is killed goes on with the next
+// one, and says meanwhile what it waits for.
+func TestSetOutlivesTheDaemon(t *testing.T) {
+	h := newHome(t)
+	h.ok("service", "start")
+	socket := filepath.Join(h.dir, "d.sock")
+	set := h.spawn("rdd", "set", "running=true", "containerEngine.endpoint=unix://"+socket)
+	set.says("ConnectFailed")
+	h.kill()
+	set.says("the daemon does not answer; waiting for it")
+	// With another address, too.
+	taken, err := net.Listen("tcp", strings.TrimPrefix(h.config().Host, "https://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.ok("service", "start")
+	_ = taken.Close()
+	engine := fakedocker.New(fakedocker.Config{})
+	t.Cleanup(engine.Close)
+	if err := engine.ListenUnix(socket); err != nil {
+		t.Fatal(err)
+	}
+	if code := set.wait(patience); code != 0 {
+		t.Errorf("exit code %d: %s", code, set.stderr)
+	}
+	set.says("Settled: connected")
+	// A daemon that does not come back is a wait that is over.
+	engine.Close()
+	set = h.spawn("rdd", "set", "containerEngine.endpoint=unix:///nowhere", "--timeout", "20s")
+	set.says("ConnectFailed")
+	h.kill()
+	if code := set.wait(patience); code != 4 {
+		t.Errorf("exit code %d: %s", code, set.stderr)
+	}
+	set.says("not settled in time: ConnectFailed")
+}
+
+// TestSetMeetsADelete: an App that is deleted while it is waited for is an error
+// at once.
+func TestSetMeetsADelete(t *testing.T) {
+	h := newHome(t)
+	set := h.spawn("rdd", "set", "running=true", "containerEngine.endpoint=unix:///nowhere")
+	set.says("ConnectFailed")
+	h.ok("delete")
+	if code := set.wait(patience); code != 1 {
+		t.Errorf("exit code %d", code)
+	}
+	set.says("the App was deleted meanwhile")
+}
+
+// TestSetsAtTheSameTime: the App is made once, and every setting holds.
+func TestSetsAtTheSameTime(t *testing.T) {
+	h := newHome(t)
+	h.ok("service", "start")
+	var setting sync.WaitGroup
+	for _, assignment := range []string{"running=false", "virtualMachine.cpus=3", "virtualMachine.memory=3Gi", "application.updates.enabled=false"} {
+		setting.Go(func() {
+			if r := h.run("set", assignment); r.code != 0 {
+				t.Errorf("%s: exit code %d: %s", assignment, r.code, r.stderr)
+			}
+		})
+	}
+	setting.Wait()
+	spec := h.app().Spec
+	if spec.VirtualMachine.CPUs != 3 || spec.VirtualMachine.Memory.String() != "3Gi" || *spec.Application.Updates.Enabled {
+		t.Errorf("%+v", spec)
+	}
+}
+
+// TestSeveralPropertiesAreOneWrite: there is no state between.
+func TestSeveralPropertiesAreOneWrite(t *testing.T) {
+	h := newHome(t)
+	h.ok("set", "running=false", "virtualMachine.cpus=3")
+	if generation := h.app().Generation; generation != 1 {
+		t.Errorf("generation %d after one set", generation)
+	}
+	h.ok("set", "virtualMachine.cpus=4", "virtualMachine.memory=3Gi", "virtualMachine.disk=200Gi")
+	if generation := h.app().Generation; generation != 2 {
+		t.Errorf("generation %d after two", generation)
+	}
+	h.fails(1, []string{"expected integer"}, "set", "virtualMachine.memory=5Gi", "virtualMachine.cpus=x")
+	h.fails(0, []string{"The App was changed"}, "set", "--wait=false", "virtualMachine.cpus=5")
+	if app := h.app(); app.Generation != 3 || app.Spec.VirtualMachine.Memory.String() != "3Gi" {
+		t.Errorf("%+v", app.Spec)
+	}
+}
