@@ -29,6 +29,15 @@ LDFLAGS     = -s -w $(if $(VERSION),-X $(MODULE)/internal/version.rdd=$(VERSION)
   -X k8s.io/component-base/version.gitMajor=1 \
   -X k8s.io/component-base/version.gitMinor=$(KUBE_MINOR)
 
+# What `make dist` makes: its version where no tag says one, where it goes, the
+# time that all files in it have, and who answers for it.
+RELEASE     = $(or $(VERSION),0.0.0-$(shell TZ=UTC0 git log -1 --date=format-local:%Y%m%d --format=%cd)-$(shell git describe --always --dirty --abbrev=12 --exclude='*'))
+DIST       ?= dist
+MAN        ?= dist/man/man1
+MAINTAINER ?= $(shell git log -1 --format='%an <%ae>')
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+dist: export SOURCE_DATE_EPOCH := $(SOURCE_DATE_EPOCH)
+
 # Programs are built without cgo: no C compiler is needed, and every platform
 # has the same SQLite. Everything is compiled in one way, as to compile
 # Kubernetes twice takes minutes; the race detector alone needs cgo.
@@ -39,7 +48,7 @@ test: export CGO_ENABLED = 1
 # The compiler is quicker when it collects less garbage.
 lint cross: export GOGC = 400
 
-.PHONY: help build run test engines check lint generate check-generated bench cross clean
+.PHONY: help build run test engines check lint generate check-generated bench cross dist archives examples clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +90,14 @@ cross: ## Build and vet for every platform
 	  GOOS=$$os GOARCH=$$arch go build -o /dev/null ./cmd/... || exit 1; \
 	  GOOS=$$os GOARCH=$$arch go vet ./... || exit 1; \
 	done
+
+dist: build man ## Pack the programs for every platform, into dist/
+	$(MAKE) --no-print-directory archives VERSION='$(RELEASE)'
+
+archives: # of programs that are built, and manual pages that are made
+	rm -rf $(DIST)/rdd* $(DIST)/SHA256SUMS
+	go run ./hack/dist -version '$(VERSION)' -time $(SOURCE_DATE_EPOCH) -maintainer '$(MAINTAINER)' -ldflags '$(LDFLAGS)' \
+	  -out $(DIST) -rdd $(BIN)/rdd -man $(MAN) $(PLATFORMS)
 
 clean: ## Remove what was built
 	rm -rf bin dist
