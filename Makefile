@@ -62,6 +62,9 @@ run: build ## Start an instance and show a container appear as an object
 test: engines ## Run every test, with the race detector
 	$(GOTESTSUM) --format testname --format-hide-empty-pkg -- -race -timeout 45m ./...
 
+examples: ## Run the examples of clients against instances of their own
+	go test -count=1 -run TestExamples ./test/program
+
 engines: ## Build the newest Docker engine into bin/engines/, for the tests
 	cd test/newestdocker && mkdir -p $(ENGINES) && \
 	  CGO_ENABLED=0 go build -ldflags '-s -w -X $(DOCKER)/dockerversion.Version='$$(go list -m -f '{{.Version}}' $(DOCKER)) -o $(ENGINES)/ $(DOCKER)/cmd/dockerd && \
