@@ -48,7 +48,7 @@ test: export CGO_ENABLED = 1
 # The compiler is quicker when it collects less garbage.
 lint cross: export GOGC = 400
 
-.PHONY: help build run test engines check lint generate check-generated bench cross dist archives examples clean
+.PHONY: help build run test engines check lint generate check-generated bench cross clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -93,6 +93,8 @@ cross: ## Build and vet for every platform
 	  GOOS=$$os GOARCH=$$arch go build -o /dev/null ./cmd/... || exit 1; \
 	  GOOS=$$os GOARCH=$$arch go vet ./... || exit 1; \
 	done
+
+.PHONY: dist archives examples
 
 dist: build man ## Pack the programs for every platform, into dist/
 	$(MAKE) --no-print-directory archives VERSION='$(RELEASE)'

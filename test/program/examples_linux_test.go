@@ -3,6 +3,7 @@
 package program_test
 
 import (
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -44,13 +45,11 @@ func (h *home) startExamples() []example {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plain, asJSON := filepath.Join(h.dir, "kubeconfig"), filepath.Join(h.dir, "kubeconfig.json")
-	for path, args := range map[string][]string{plain: {"service", "config"}, asJSON: {"ctl", "config", "view", "--raw", "-o", "json"}} {
-		if err := os.WriteFile(path, []byte(h.ok(args...)), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	asJSON := filepath.Join(h.dir, "kubeconfig.json")
+	if err := os.WriteFile(asJSON, []byte(h.ok("ctl", "config", "view", "--raw", "-o", "json")), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	h.env = append(h.env, "KUBECONFIG="+plain)
+	h.env = append(h.env, "KUBECONFIG="+h.path("config"))
 	golang := filepath.Join(t.TempDir(), "watch-go")
 	args := []string{"build", "-o", golang}
 	if raceEnabled {
@@ -81,10 +80,27 @@ func (e example) lines(name string) string {
 	return strings.Join(slices.Compact(found), ", ")
 }
 
+// freePort returns a port that nobody listens at.
+func freePort(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
 // TestExamples: the examples of docs/watching.md see containers come, change and
 // go, also those that go while the daemon is away, and say each thing once.
 func TestExamples(t *testing.T) {
 	h := newHome(t)
+	// The port is to be the same after a restart, whoever has the instance's own.
+	h.ok("service", "create", "--secure-port", freePort(t))
 	engine, docker := startEngine(t, 0)
 	old := engine.AddContainers(1, fakedocker.ContainerOptions{Image: "busybox:latest", NamePrefix: "old-", Running: true})[0]
 	kept := engine.AddContainers(1, fakedocker.ContainerOptions{Image: "busybox:latest", NamePrefix: "kept-", Running: true})[0]
