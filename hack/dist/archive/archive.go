@@ -71,8 +71,8 @@ func (f *File) Size() (int64, error) {
 	return size, content.Close()
 }
 
-// sorted returns the files in the order of their names.
-func sorted(files []File) []File {
+// Sorted returns the files in the order of their names.
+func Sorted(files []File) []File {
 	return slices.SortedFunc(slices.Values(files), func(a, b File) int { return strings.Compare(a.Name, b.Name) })
 }
 
@@ -111,7 +111,7 @@ func TarGz(w io.Writer, root string, files []File, modified time.Time) error {
 			return err
 		}
 	}
-	for _, file := range sorted(files) {
+	for _, file := range Sorted(files) {
 		size, err := file.Size()
 		if err == nil {
 			err = header(file.Name, file.Mode, size, tar.TypeReg)
@@ -132,7 +132,7 @@ func TarGz(w io.Writer, root string, files []File, modified time.Time) error {
 // Zip writes the files as a zip archive.
 func Zip(w io.Writer, files []File, modified time.Time) error {
 	archive := zip.NewWriter(w)
-	for _, file := range sorted(files) {
+	for _, file := range Sorted(files) {
 		header := &zip.FileHeader{Name: file.Name, Method: zip.Deflate, Modified: modified.UTC()}
 		header.SetMode(os.FileMode(file.Mode))
 		entry, err := archive.CreateHeader(header)

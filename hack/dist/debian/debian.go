@@ -78,7 +78,7 @@ func (p *Package) Write(path string) (err error) {
 func (p *Package) control() ([]byte, error) {
 	var sums strings.Builder
 	kilobytes := int64(0) // as the policy counts them: each file is rounded up
-	for _, file := range p.Files {
+	for _, file := range archive.Sorted(p.Files) {
 		hash := md5.New()
 		if err := file.CopyTo(hash); err != nil {
 			return nil, err
