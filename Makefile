@@ -29,6 +29,15 @@ LDFLAGS     = -s -w $(if $(VERSION),-X $(MODULE)/internal/version.rdd=$(VERSION)
   -X k8s.io/component-base/version.gitMajor=1 \
   -X k8s.io/component-base/version.gitMinor=$(KUBE_MINOR)
 
+# What `make dist` makes: its version where no tag says one, where it goes, the
+# time that all files in it have, and who answers for it.
+RELEASE     = $(or $(VERSION),0.0.0-$(shell TZ=UTC0 git log -1 --date=format-local:%Y%m%d --format=%cd)-$(shell git describe --always --dirty --abbrev=12 --exclude='*'))
+DIST       ?= dist
+MAN        ?= dist/man/man1
+MAINTAINER ?= $(shell git log -1 --format='%an <%ae>')
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+dist: export SOURCE_DATE_EPOCH := $(SOURCE_DATE_EPOCH)
+
 # Programs are built without cgo: no C compiler is needed, and every platform
 # has the same SQLite. Everything is compiled in one way, as to compile
 # Kubernetes twice takes minutes; the race detector alone needs cgo.
@@ -52,6 +61,9 @@ run: build ## Start an instance and show a container appear as an object
 
 test: engines ## Run every test, with the race detector
 	$(GOTESTSUM) --format testname --format-hide-empty-pkg -- -race -timeout 45m ./...
+
+examples: ## Run the examples of clients against instances of their own
+	go test -count=1 -run TestExamples ./test/program
 
 engines: ## Build the newest Docker engine into bin/engines/, for the tests
 	cd test/newestdocker && mkdir -p $(ENGINES) && \
@@ -84,6 +96,16 @@ cross: ## Build and vet for every platform
 	  GOOS=$$os GOARCH=$$arch go build -o /dev/null ./cmd/... || exit 1; \
 	  GOOS=$$os GOARCH=$$arch go vet ./... || exit 1; \
 	done
+
+.PHONY: dist archives examples
+
+dist: build man ## Pack the programs for every platform, into dist/
+	$(MAKE) --no-print-directory archives VERSION='$(RELEASE)'
+
+archives: # of programs that are built, and manual pages that are made
+	rm -rf $(DIST)/rdd* $(DIST)/SHA256SUMS
+	go run ./hack/dist -version '$(VERSION)' -time $(SOURCE_DATE_EPOCH) -maintainer '$(MAINTAINER)' -ldflags '$(LDFLAGS)' \
+	  -out $(DIST) -rdd $(BIN)/rdd -man $(MAN) $(PLATFORMS)
 
 clean: ## Remove what was built
 	rm -rf bin dist

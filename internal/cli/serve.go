@@ -89,14 +89,19 @@ func (r *serveRun) serve(ctx context.Context) error {
 	}
 	defer closeLog()
 
+	notifySocket := daemon.TakeNotifySocket()
+	if r.background {
+		notifySocket = "" // it is that of whoever started the starting process
+	}
 	ctx, stop := r.UntilSignal(ctx)
 	defer stop()
 	return daemon.Run(ctx, daemon.Config{
-		Instance:    r.instance,
-		Controllers: controllers,
-		Selection:   settings.Controllers,
-		SecurePort:  settings.SecurePort,
-		Log:         log,
+		Instance:     r.instance,
+		Controllers:  controllers,
+		Selection:    settings.Controllers,
+		SecurePort:   settings.SecurePort,
+		NotifySocket: notifySocket,
+		Log:          log,
 	})
 }
 

@@ -32,7 +32,7 @@ import (
 // be, and one that hangs is of no use to anyone.
 const startTimeout = 80 * time.Second
 
-// Config describes a daemon. All fields must be set.
+// Config describes a daemon. All fields must be set, but those that say so.
 type Config struct {
 	Instance *instance.Instance
 	// Controllers are those that run, and Selection is how they were chosen.
@@ -40,7 +40,10 @@ type Config struct {
 	Selection   string
 	// SecurePort is the wanted port of the API server; 0 for the instance's own.
 	SecurePort int
-	Log        *slog.Logger
+	// NotifySocket is where a service manager is told that the daemon is ready
+	// and that it ends; empty for none.
+	NotifySocket string
+	Log          *slog.Logger
 }
 
 // daemon is one run.
@@ -93,6 +96,12 @@ func (d *daemon) waiting(gate string) {
 	d.announce.Waiting, d.announce.Ready = gate, gate == ""
 	if err := d.Instance.Announce(d.announce); err != nil {
 		d.fail(fmt.Errorf("announce the daemon: %w", err))
+		return
+	}
+	if gate == "" {
+		d.notify("READY=1", "STATUS=Serving at https://"+d.announce.Address)
+	} else {
+		d.notify("STATUS=Waiting for " + gate)
 	}
 }
 
@@ -100,6 +109,7 @@ func (d *daemon) waiting(gate string) {
 func (d *daemon) announceEnd() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.notify("STOPPING=1", "STATUS=Stopping")
 	d.announce.Stopping = true
 	if err := d.Instance.Announce(d.announce); err != nil {
 		d.Log.Warn("announcing the end failed", "error", err)

@@ -69,6 +69,8 @@ type Bound struct {
 // Run runs kubectl with the arguments and returns the exit code, or exits with
 // it, by the rules of package fault.
 func (b Bound) Run(args []string) int {
+	// `ctl config` does not look at the flags, and must not touch the user's own.
+	_ = os.Setenv("KUBECONFIG", b.Kubeconfig)
 	flags := configFlags().WithWarningPrinter(b.Streams)
 	flags.KubeConfig, flags.CacheDir = &b.Kubeconfig, &b.CacheDir
 	var refused atomic.Bool

@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Print a line for each container of RDD that comes, changes or goes.
+
+It goes on while the daemon is away, and says what it missed. It needs the
+Kubernetes client for Python, and takes the kubeconfig that kubectl would take.
+"""
+
+import time
+
+import urllib3
+from kubernetes import client, config, watch
+
+CONTAINERS = ("containers.rancherdesktop.io", "v1alpha1", "containers")
+
+
+def say(what, container):
+    status = container["status"]
+    print(f"{what:8} {status.get('status', ''):10} {status['name']:20} {status.get('imageName', '')}", flush=True)
+
+
+class Containers:
+    """What has been said of the containers, by their UIDs."""
+
+    def __init__(self):
+        self.known = {}
+
+    def put(self, container):
+        if not container.get("status", {}).get("name"):
+            return  # made a moment ago, and not described yet
+        uid = container["metadata"]["uid"]
+        before = self.known.get(uid)
+        self.known[uid] = container
+        if before is None:
+            say("added", container)
+        elif before["metadata"]["resourceVersion"] != container["metadata"]["resourceVersion"]:
+            say("changed", container)
+
+    def drop(self, uid):
+        if uid in self.known:
+            say("deleted", self.known.pop(uid))
+
+    def follow(self, api):
+        """List all containers, and watch from there until the watch is lost."""
+        listed = api.list_cluster_custom_object(*CONTAINERS)
+        for uid in self.known.keys() - {item["metadata"]["uid"] for item in listed["items"]}:
+            self.drop(uid)
+        for item in listed["items"]:
+            self.put(item)
+        version = listed["metadata"]["resourceVersion"]
+        for event in watch.Watch().stream(api.list_cluster_custom_object, *CONTAINERS, resource_version=version):
+            if event["type"] == "DELETED":
+                self.drop(event["object"]["metadata"]["uid"])
+            else:
+                self.put(event["object"])
+
+
+def main():
+    containers = Containers()
+    while True:
+        try:
+            config.load_kube_config()  # the daemon may have come back at another port
+            containers.follow(client.CustomObjectsApi())
+        except (client.ApiException, urllib3.exceptions.HTTPError):
+            time.sleep(1)  # the daemon is away, or the watch is too old to go on
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        pass
