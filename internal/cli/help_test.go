@@ -89,15 +89,15 @@ func TestAsksForHelp(t *testing.T) {
 
 func TestSplitAt(t *testing.T) {
 	for line, want := range map[string]string{
-		"ctl get app":                "|get app",
-		"--instance x ctl get":       "--instance x|get",
-		"--instance=x ctl":           "--instance=x|",
-		"--instance ctl ps":          "no",
-		"ps ctl":                     "no",
-		"":                           "no",
-		"--log-level debug ctl ctl":  "--log-level debug|ctl",
-		"__complete ctl get":         "no",
-		"--log-format json ctl -h x": "--log-format json|-h x",
+		"ctl get app":                 "|get app",
+		"--instance x ctl get":        "--instance x|get",
+		"--instance=x ctl":            "--instance=x|",
+		"--instance ctl ps":           "no",
+		"ps ctl":                      "no",
+		"":                            "no",
+		"--log-level debug ctl a ctl": "--log-level debug|a ctl",
+		"__complete ctl get":          "no",
+		"--log-format json ctl -h x":  "--log-format json|-h x",
 	} {
 		global, rest, ok := splitAt("ctl", strings.Fields(line))
 		got := strings.Join(global, " ") + "|" + strings.Join(rest, " ")

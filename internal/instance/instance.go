@@ -183,12 +183,12 @@ func (i *Instance) Exists() (bool, error) {
 
 // Names returns the names of the instances that there are, sorted.
 func Names() ([]string, error) {
-	any, err := New(DefaultName)
+	one, err := New(DefaultName)
 	if err != nil {
 		return nil, err
 	}
 	// Their directories are side by side.
-	files, err := filepath.Glob(filepath.Join(filepath.Dir(any.Dir()), ContextPrefix+"*", filepath.Base(any.ArgsFile())))
+	files, err := filepath.Glob(filepath.Join(filepath.Dir(one.Dir()), ContextPrefix+"*", filepath.Base(one.ArgsFile())))
 	if err != nil {
 		return nil, err
 	}
