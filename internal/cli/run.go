@@ -14,6 +14,7 @@ import (
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/dockercontext"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/enginefinder"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/handover"
@@ -121,7 +122,7 @@ func (a *appSession) dockerVariables(app *appv1alpha1.App) map[string]string {
 	}
 	// The daemon may have made the context in another place than the user has
 	// contexts in.
-	contexts, err := enginefinder.OpenContexts(os.Getenv)
+	contexts, err := dockercontext.Open(os.Getenv)
 	if err == nil && app.Status.DockerContext != "" {
 		_, err = contexts.Host(app.Status.DockerContext)
 	}

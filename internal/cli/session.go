@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 	ctrlclient "sigs.k8s.io/controller-runtime/pkg/client"
 
-	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/appclient"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
@@ -109,12 +108,6 @@ func (a *appSession) app() *appclient.Client {
 		Connect:  func() (ctrlclient.WithWatch, error) { return client.New(a.service.Instance.ConfigFile()) },
 		Progress: a.progress.update,
 	}
-}
-
-// get returns the App, or nil where there is none.
-func (a *appSession) get() (*appv1alpha1.App, error) {
-	app := appclient.Client{Connect: func() (ctrlclient.WithWatch, error) { return a.client, nil }}
-	return app.Get(a.ctx)
 }
 
 // sayNow says what a command did while progress is shown.

@@ -13,6 +13,7 @@ import (
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/dockercontext"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/moby"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/enginefinder"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/hostinfo"
@@ -72,7 +73,7 @@ func (a *appSession) findEngine(app *appv1alpha1.App) (*enginefinder.Engine, err
 		return nil, fmt.Errorf("containerEngine.name is %s, and engines of that kind are not looked for: "+
 			"name one with `rdd set containerEngine.endpoint=…`, or Docker's with `rdd set containerEngine.name=moby`", app.Spec.ContainerEngine.Name)
 	}
-	contexts, err := enginefinder.OpenContexts(os.Getenv)
+	contexts, err := dockercontext.Open(os.Getenv)
 	if err != nil {
 		return nil, err
 	}

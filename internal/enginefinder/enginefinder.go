@@ -16,6 +16,9 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 )
 
+// defaultContext is no context, but what the client does without one.
+const defaultContext = "default"
+
 // patience is how long an engine may take to answer.
 const patience = 5 * time.Second
 
