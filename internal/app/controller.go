@@ -279,7 +279,7 @@ func (s *scope) reportEngine() {
 		if ready := apimeta.FindStatusCondition(s.engine.Status.Conditions, containersv1alpha1.ConditionReady); ready != nil {
 			state = *ready
 		}
-		if state.Status == metav1.ConditionTrue {
+		if state.Status == metav1.ConditionTrue && s.engine.Spec.Type == containersv1alpha1.EngineMoby {
 			s.app.Status.DockerSocket = s.engine.Spec.Endpoint
 		}
 	}

@@ -73,7 +73,7 @@ func (e *Engine) Remove(ctx context.Context, key engine.Key, tag string) error {
 	case engine.KindImage:
 		return e.removeImage(ctx, key, tag)
 	case engine.KindNamespace:
-		_, err := e.namespaces.Delete(ctx, &namespacesapi.DeleteNamespaceRequest{Name: key.ID})
+		_, err := e.namespaces.Delete(in(ctx, key.ID), &namespacesapi.DeleteNamespaceRequest{Name: key.ID})
 		return e.translate(err) // it refuses where there is something in it
 	case engine.KindVolume:
 		return fmt.Errorf("%w: containerd has no volumes", engine.ErrNotFound)

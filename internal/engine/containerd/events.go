@@ -4,6 +4,7 @@ package containerd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -25,6 +26,9 @@ const (
 	knockTopic     = "/rdd/watching"
 	knockNamespace = "rdd"
 	knockPause     = 20 * time.Millisecond
+	// knockLimit is when a containerd that answers, and sends no events, is given
+	// up.
+	knockLimit = callTimeout
 )
 
 // topics are those of which something in a mirror may change. Processes that
@@ -83,8 +87,9 @@ func (e *Engine) knock(ctx context.Context, begun *atomic.Bool) error {
 	if err != nil {
 		return err
 	}
-	ticker := time.NewTicker(knockPause)
+	ticker, limit := time.NewTicker(knockPause), time.NewTimer(knockLimit)
 	defer ticker.Stop()
+	defer limit.Stop()
 	for !begun.Load() {
 		if _, err := e.events.Publish(in(ctx, knockNamespace), &eventsapi.PublishRequest{Topic: knockTopic, Event: payload}); err != nil {
 			return err
@@ -92,6 +97,8 @@ func (e *Engine) knock(ctx context.Context, begun *atomic.Bool) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-limit.C:
+			return errors.New("containerd sends no events")
 		case <-ticker.C:
 		}
 	}

@@ -9,7 +9,6 @@ import (
 
 	containersapi "github.com/containerd/containerd/api/services/containers/v1"
 	imagesapi "github.com/containerd/containerd/api/services/images/v1"
-	namespacesapi "github.com/containerd/containerd/api/services/namespaces/v1"
 	tasksapi "github.com/containerd/containerd/api/services/tasks/v1"
 	"github.com/containerd/containerd/api/types/task"
 
@@ -42,12 +41,19 @@ func (e *Engine) Inspect(ctx context.Context, key engine.Key) (engine.Object, er
 	return object, err
 }
 
+// inspectNamespace looks for a namespace in the list of all: asked for one that
+// there is not, containerd answers with one that has no labels.
 func (e *Engine) inspectNamespace(ctx context.Context, name string) (*containersv1alpha1.ContainerNamespaceStatus, error) {
-	response, err := e.namespaces.Get(ctx, &namespacesapi.GetNamespaceRequest{Name: name})
+	all, err := e.listNamespaces(ctx)
 	if err != nil {
-		return nil, e.translate(err)
+		return nil, err
 	}
-	return &containersv1alpha1.ContainerNamespaceStatus{Name: name, Labels: copyMap(response.GetNamespace().GetLabels())}, nil
+	for _, namespace := range all {
+		if namespace.GetName() == name {
+			return &containersv1alpha1.ContainerNamespaceStatus{Name: name, Labels: copyMap(namespace.GetLabels())}, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: namespace %q", engine.ErrNotFound, name)
 }
 
 // findContainer looks for a container by its ID alone.
