@@ -63,7 +63,7 @@ func (e *Engine) AnotherImage() string {
 // importImage imports an image under a name that is of no use.
 func (e *Engine) importImage(ctx context.Context, root []byte) images.Image {
 	e.tb.Helper()
-	var image v1.Image = empty.Image
+	image := empty.Image
 	var err error
 	if root != nil {
 		layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(root)), nil })

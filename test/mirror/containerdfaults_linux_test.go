@@ -35,7 +35,7 @@ type containerdFaults struct {
 // containerd.
 func TestContainerdFaults(t *testing.T) {
 	s := startContainerd(containerd.Debian)(t)
-	real := s.engineUnderTest.(realContainerd).Engine
+	program := s.engineUnderTest.(realContainerd).Engine
 	for _, test := range []struct {
 		name string
 		run  func(*containerdFaults, *containersv1alpha1.ContainerEngine)
@@ -49,10 +49,10 @@ func TestContainerdFaults(t *testing.T) {
 		{"TwoContainerEngines", (*containerdFaults).two},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			proxy := containerd.StartProxy(t, real)
+			proxy := containerd.StartProxy(t, program)
 			e := newEnv(t, nil, proxy.Endpoint())
 			e.hands, e.engineType, e.inEngine = s.hands, s.engineType, s.inEngine
-			f := &containerdFaults{driver: driver{env: e, engine: s}, real: real, proxy: proxy, deleted: e.deletions()}
+			f := &containerdFaults{driver: driver{env: e, engine: s}, real: program, proxy: proxy, deleted: e.deletions()}
 			ce := e.connect("moby")
 			for i := range 3 {
 				f.run(fmt.Sprint("runs-", i), container.Config{}, container.HostConfig{})
@@ -220,12 +220,12 @@ func (f *containerdFaults) two(*containersv1alpha1.ContainerEngine) {
 // two containers, and each is reached by its object's name.
 func TestContainerdNamespaces(t *testing.T) {
 	s := startContainerd(containerd.Debian)(t)
-	real := s.engineUnderTest.(realContainerd).Engine
+	program := s.engineUnderTest.(realContainerd).Engine
 	e := newEnv(t, nil, s.Endpoint())
 	e.hands, e.engineType, e.inEngine = s.hands, s.engineType, s.inEngine
 	e.connect("moby")
 	const odd = "UPPER_case"
-	service := real.Client.NamespaceService()
+	service := program.Client.NamespaceService()
 	for _, name := range []string{"second", odd} {
 		e.must(service.Create(containerd.In(t.Context(), name), name, map[string]string{"a": "b"}))
 	}
@@ -241,7 +241,7 @@ func TestContainerdNamespaces(t *testing.T) {
 	all := []string{containerd.Namespace, "second", odd}
 	objects := map[string]string{}
 	for _, name := range all {
-		_, err := real.Client.NewContainer(containerd.In(t.Context(), name), "twin", client.WithNewSpec(oci.WithProcessArgs("true")))
+		_, err := program.Client.NewContainer(containerd.In(t.Context(), name), "twin", client.WithNewSpec(oci.WithProcessArgs("true")))
 		e.must(err)
 		objects[name] = containersv1alpha1.NamespacedContainerName("moby", name, "twin")
 	}
@@ -309,11 +309,11 @@ func (e *env) equalSoon(engineName string) {
 // tries to connect but the session, after its own pauses.
 func TestContainerdAwayCostsNothing(t *testing.T) {
 	s := startContainerd(containerd.Debian)(t)
-	real := s.engineUnderTest.(realContainerd).Engine
+	program := s.engineUnderTest.(realContainerd).Engine
 	e := newEnv(t, nil, s.Endpoint())
 	e.hands, e.engineType, e.inEngine = s.hands, s.engineType, s.inEngine
 	ce := e.connect("moby")
-	real.Kill()
+	program.Kill()
 	e.waitReason(ce, containersv1alpha1.ReasonDisconnected)
 	e.eventually("it is said what to do", func() (bool, string) {
 		message := readyMessage(e.getEngine("moby"))
@@ -324,7 +324,7 @@ func TestContainerdAwayCostsNothing(t *testing.T) {
 	e.eventually("the library has given up", func() (bool, string) {
 		return again.Load() && goroutines("grpc.(*addrConn).resetTransportAndUnlock") == 0, "it still tries"
 	})
-	real.Start()
+	program.Start()
 	e.waitReason(ce, containersv1alpha1.ReasonConnected)
 	e.equal("moby")
 }
