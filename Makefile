@@ -19,6 +19,7 @@ PLATFORMS  = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 win
 # test/newestdocker/go.mod.
 ENGINES     = $(CURDIR)/bin/engines
 DOCKER      = github.com/moby/moby/v2
+CONTAINERD  = github.com/containerd/containerd/v2
 
 # The version of RDD, and that of the Kubernetes in it for kubectl to report.
 VERSION    ?= $(shell git describe --tags --match 'v*' --dirty 2>/dev/null | sed 's/^v//' || true)
@@ -65,10 +66,12 @@ test: engines ## Run every test, with the race detector
 examples: ## Run the examples of clients against instances of their own
 	go test -count=1 -run TestExamples ./test/program
 
-engines: ## Build the newest Docker engine into bin/engines/, for the tests
+engines: ## Build the newest Docker engine and containerd into bin/engines/, for the tests
 	cd test/newestdocker && mkdir -p $(ENGINES) && \
 	  CGO_ENABLED=0 go build -ldflags '-s -w -X $(DOCKER)/dockerversion.Version='$$(go list -m -f '{{.Version}}' $(DOCKER)) -o $(ENGINES)/ $(DOCKER)/cmd/dockerd && \
-	  CGO_ENABLED=1 go build -ldflags '-s -w' -o $(ENGINES)/ github.com/opencontainers/runc
+	  CGO_ENABLED=1 go build -ldflags '-s -w' -o $(ENGINES)/ github.com/opencontainers/runc && mkdir -p $(ENGINES)/containerd && \
+	  CGO_ENABLED=0 go build -tags 'no_btrfs no_cri no_devmapper no_zfs' -ldflags '-s -w' -o $(ENGINES)/containerd/ \
+	    $(CONTAINERD)/cmd/containerd $(CONTAINERD)/cmd/containerd-shim-runc-v2
 
 check: lint check-generated test ## Everything that must hold before a commit
 

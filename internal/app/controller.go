@@ -310,7 +310,7 @@ func (s *scope) reportEngine() {
 		ready = metav1.Condition{Status: metav1.ConditionFalse, Reason: containersv1alpha1.ReasonConnecting, Message: "not acted on yet"}
 	}
 	s.app.Status.DockerSocket = ""
-	if ready.Status == metav1.ConditionTrue {
+	if ready.Status == metav1.ConditionTrue && s.engine.Spec.Type == containersv1alpha1.EngineMoby {
 		s.app.Status.DockerSocket = s.engine.Spec.Endpoint
 	}
 	s.set(appv1alpha1.ConditionContainerEngineReady, ready)

@@ -67,6 +67,6 @@ func (e *env) withContainer(ctx context.Context, l *listing.Lister, name string,
 			return err
 		}
 		session.progress.done()
-		return do(c, listing.ID(container))
+		return do(c, container.GetName())
 	})
 }

@@ -31,7 +31,8 @@ var Kinds = []Kind{KindNamespace, KindImage, KindVolume, KindContainer}
 // it has.
 type Key struct {
 	Kind Kind
-	// Namespace of the engine; empty where the engine has none.
+	// Namespace of the engine that a container or an image is in; empty where
+	// the engine has but one, and its IDs do not repeat.
 	Namespace string
 	// ID of a container or an image; the name of a volume or a namespace. For
 	// an image it may also be a reference, which stands for whatever image it
@@ -138,7 +139,8 @@ type Engine interface {
 
 	// Remove removes a container (a running one too) or a volume. Of an image
 	// it removes the tag, or the image where tag is empty. [ErrRefused] says
-	// that it is in use.
+	// that it is in use. A namespace it removes where it is empty;
+	// [errors.ErrUnsupported] says that this engine's are none to be removed.
 	Remove(ctx context.Context, key Key, tag string) error
 
 	// Act does something to a container, and returns when the engine has done it.

@@ -80,11 +80,12 @@ func (s *Session) inTurn(kind engine.Kind, keys []engine.Key) []engine.Key {
 	if len(keys) <= deepResync {
 		return keys
 	}
-	slices.SortFunc(keys, func(a, b engine.Key) int { return strings.Compare(a.ID, b.ID) })
+	position := func(k engine.Key) string { return k.Namespace + "/" + k.ID }
+	slices.SortFunc(keys, func(a, b engine.Key) int { return strings.Compare(position(a), position(b)) })
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	start, _ := slices.BinarySearchFunc(keys, s.deepAfter[kind], func(k engine.Key, after string) int {
-		if k.ID <= after {
+		if position(k) <= after {
 			return -1
 		}
 		return 1
@@ -93,6 +94,6 @@ func (s *Session) inTurn(kind engine.Kind, keys []engine.Key) []engine.Key {
 	for i := range turn {
 		turn[i] = keys[(start+i)%len(keys)]
 	}
-	s.deepAfter[kind] = turn[deepResync-1].ID
+	s.deepAfter[kind] = position(turn[deepResync-1])
 	return turn
 }

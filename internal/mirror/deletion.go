@@ -22,14 +22,14 @@ import (
 // when a later sync finds that the engine has. What have says may be nothing yet:
 // it may be deleted before its status was written.
 func (s *Session) delete(ctx context.Context, key engine.Key, have, want client.Object) error {
-	if key.Kind == engine.KindNamespace {
-		return s.namespaces.release(ctx, key, have)
-	}
 	meant, err := s.deletionIsMeant(ctx)
 	if err != nil || !meant {
 		return err
 	}
 	err = s.engine.Remove(ctx, key, tagOf(want))
+	if errors.Is(err, errors.ErrUnsupported) && key.Kind == engine.KindNamespace {
+		return s.namespaces.release(ctx, key, have)
+	}
 	if errors.Is(err, engine.ErrRefused) {
 		return errors.Join(err, s.showRefusal(ctx, have, want, err))
 	}

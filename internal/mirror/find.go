@@ -52,26 +52,28 @@ func (s *Session) mirrored(key engine.Key) bool {
 	return false
 }
 
-// container is a [streams.Find]. A container may be younger than its mirror.
-func (r *reconciler) container(ctx context.Context, id string) (engine.Engine, engine.Key, error) {
+// container is a [streams.Find]. The name is that of the object, or the
+// container's ID where one container has it. It may be younger than its mirror.
+func (r *reconciler) container(ctx context.Context, name string) (engine.Engine, engine.Key, error) {
 	sessions := r.running()
-	key := engine.Key{Kind: engine.KindContainer, ID: id}
-	for _, s := range sessions {
-		if len(s.table.of(key)) > 0 {
-			if !s.connectedNow() {
-				return nil, key, fmt.Errorf("container %q: ContainerEngine %s is not connected", id, s.owner)
-			}
-			return s.engine, key, nil
+	key := engine.Key{Kind: engine.KindContainer, ID: name}
+	if s, known, err := mirroredContainer(sessions, name); s != nil || err != nil {
+		if err == nil && !s.connectedNow() {
+			err = fmt.Errorf("container %q: ContainerEngine %s is not connected", name, s.owner)
 		}
+		if err != nil {
+			return nil, key, err
+		}
+		return s.engine, known, nil
 	}
 	var failures []error
 	for _, s := range sessions {
 		if !s.connectedNow() {
 			continue
 		}
-		_, err := s.engine.Inspect(ctx, key)
+		object, err := s.engine.Inspect(ctx, key)
 		if err == nil {
-			return s.engine, key, nil
+			return s.engine, object.Key, nil
 		}
 		if !errors.Is(err, engine.ErrNotFound) {
 			failures = append(failures, err)
@@ -80,5 +82,26 @@ func (r *reconciler) container(ctx context.Context, id string) (engine.Engine, e
 	if len(failures) > 0 {
 		return nil, key, errors.Join(failures...)
 	}
-	return nil, key, fmt.Errorf("container %q: %w", id, engine.ErrNotFound)
+	return nil, key, fmt.Errorf("container %q: %w", name, engine.ErrNotFound)
+}
+
+// mirroredContainer returns the session of the container that has a mirror of
+// that name or, if there is none, that ID; nil for none. Two engines may have one
+// and the same container, but in one engine an ID must lead to one.
+func mirroredContainer(sessions []*Session, name string) (*Session, engine.Key, error) {
+	for _, s := range sessions {
+		if key, ok := s.table.named(name); ok {
+			return s, key, nil
+		}
+	}
+	for _, s := range sessions {
+		switch keys := s.table.containers(name); len(keys) {
+		case 0:
+		case 1:
+			return s, keys[0], nil
+		default:
+			return nil, engine.Key{}, fmt.Errorf("%w: %d containers have the ID %q: name one by its object", engine.ErrRefused, len(keys), name)
+		}
+	}
+	return nil, engine.Key{}, nil
 }

@@ -14,8 +14,9 @@ import (
 )
 
 // namespaces knows the ContainerNamespace of each namespace of an engine. Its
-// name is the namespace's; where another engine's ContainerNamespace has that
-// name already, the engine's name follows a dot.
+// name is the namespace's, or a hash where Kubernetes would refuse that; where
+// another engine's ContainerNamespace has that name already, the engine's name
+// follows a dot.
 type namespaces struct {
 	session *Session
 
@@ -66,7 +67,8 @@ func (n *namespaces) claim(ctx context.Context, namespace string) (string, error
 	}
 	object := engine.Object{Key: key, Namespace: &containersv1alpha1.ContainerNamespaceStatus{Name: namespace}}
 	var failures []error
-	for _, name := range []string{namespace, namespace + "." + s.owner.name} {
+	plain := s.owner.namespaceName(namespace)
+	for _, name := range []string{plain, plain + "." + s.owner.name} {
 		err := s.create(ctx, s.owner.mirrors(object, name)[0])
 		if err == nil {
 			return name, nil
@@ -96,6 +98,13 @@ func (n *namespaces) isReleased(key engine.Key) bool {
 	defer n.mu.Unlock()
 	_, ok := n.released[key]
 	return ok
+}
+
+// forget takes that the engine has a namespace no more.
+func (n *namespaces) forget(namespace string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.names, namespace)
 }
 
 // reset begins a new connection.

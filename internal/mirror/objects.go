@@ -45,7 +45,12 @@ func kindOf(obj client.Object) engine.Kind {
 
 // keyOf returns the key of what a mirror stands for.
 func keyOf(obj client.Object) engine.Key {
-	key := engine.Key{Kind: kindOf(obj), ID: obj.GetAnnotations()[containersv1alpha1.IDAnnotation]}
+	annotations := obj.GetAnnotations()
+	key := engine.Key{
+		Kind:      kindOf(obj),
+		Namespace: annotations[containersv1alpha1.NamespaceAnnotation],
+		ID:        annotations[containersv1alpha1.IDAnnotation],
+	}
 	if key.ID == "" {
 		key.ID = obj.GetName()
 	}
@@ -82,8 +87,8 @@ func (o owner) owns(obj client.Object) bool {
 }
 
 // meta returns the metadata of a mirror. The engine's ID is kept in an
-// annotation where it is not the name.
-func (o owner) meta(name, id string) metav1.ObjectMeta {
+// annotation where it is not the name, and so is its namespace.
+func (o owner) meta(name string, key engine.Key) metav1.ObjectMeta {
 	m := metav1.ObjectMeta{
 		Name:            name,
 		Namespace:       o.namespace,
@@ -92,8 +97,11 @@ func (o owner) meta(name, id string) metav1.ObjectMeta {
 		Finalizers:      []string{containersv1alpha1.MirrorFinalizer},
 		Annotations:     map[string]string{containersv1alpha1.OwnerAnnotation: string(o.reference.UID)},
 	}
-	if id != name {
-		m.Annotations[containersv1alpha1.IDAnnotation] = id
+	if key.ID != name {
+		m.Annotations[containersv1alpha1.IDAnnotation] = key.ID
+	}
+	if key.Namespace != "" {
+		m.Annotations[containersv1alpha1.NamespaceAnnotation] = key.Namespace
 	}
 	return m
 }
@@ -117,35 +125,52 @@ func namespaceOf(object engine.Object) string {
 // mirrors returns the mirrors that an engine object should have. namespace is
 // the name of the ContainerNamespace of its namespace.
 func (o owner) mirrors(object engine.Object, namespace string) []client.Object {
-	id := object.Key.ID
+	key := object.Key
 	switch {
 	case object.Container != nil:
 		status := *object.Container
 		status.Namespace = namespace
-		return []client.Object{&containersv1alpha1.Container{ObjectMeta: o.meta(o.containerName(id), id), Status: status}}
+		return []client.Object{&containersv1alpha1.Container{ObjectMeta: o.meta(o.containerName(key), key), Status: status}}
 	case object.Volume != nil:
 		status := *object.Volume
 		status.Namespace = namespace
-		return []client.Object{&containersv1alpha1.Volume{ObjectMeta: o.meta(containersv1alpha1.VolumeName(o.name, id), id), Status: status}}
+		return []client.Object{&containersv1alpha1.Volume{ObjectMeta: o.meta(containersv1alpha1.VolumeName(o.name, key.ID), key), Status: status}}
 	case object.Namespace != nil:
-		return []client.Object{&containersv1alpha1.ContainerNamespace{ObjectMeta: o.meta(namespace, id), Status: *object.Namespace}}
+		return []client.Object{&containersv1alpha1.ContainerNamespace{ObjectMeta: o.meta(namespace, key), Status: *object.Namespace}}
 	}
 	objects := make([]client.Object, 0, len(object.Images))
 	for _, status := range object.Images {
 		status.Namespace = namespace
-		name := containersv1alpha1.ImageName(o.name, id, status.RepoTag)
-		objects = append(objects, &containersv1alpha1.Image{ObjectMeta: o.meta(name, id), Status: status})
+		objects = append(objects, &containersv1alpha1.Image{ObjectMeta: o.meta(o.imageName(key, status.RepoTag), key), Status: status})
 	}
 	return objects
 }
 
-// containerName is the container's ID, which all engines but simulated ones
-// make so that Kubernetes takes it.
-func (o owner) containerName(id string) string {
-	if len(validation.IsDNS1123Subdomain(id)) == 0 {
-		return id
+// containerName is the container's ID where no other container may have it, and
+// Kubernetes takes it as a name, which it does but for simulated engines.
+func (o owner) containerName(key engine.Key) string {
+	switch {
+	case key.Namespace != "":
+		return containersv1alpha1.NamespacedContainerName(o.name, key.Namespace, key.ID)
+	case len(validation.IsDNS1123Subdomain(key.ID)) == 0:
+		return key.ID
 	}
-	return containersv1alpha1.ContainerName(o.name, id)
+	return containersv1alpha1.ContainerName(o.name, key.ID)
+}
+
+func (o owner) imageName(key engine.Key, tag string) string {
+	if key.Namespace != "" {
+		return containersv1alpha1.NamespacedImageName(o.name, key.Namespace, key.ID, tag)
+	}
+	return containersv1alpha1.ImageName(o.name, key.ID, tag)
+}
+
+// namespaceName is the name that a ContainerNamespace should have.
+func (o owner) namespaceName(namespace string) string {
+	if len(validation.IsDNS1123Subdomain(namespace)) == 0 {
+		return namespace
+	}
+	return containersv1alpha1.ContainerNamespaceName(o.name, namespace)
 }
 
 // engineObject returns what is known of an engine object from its mirrors.

@@ -19,7 +19,7 @@ var testOwner = newOwner(&containersv1alpha1.ContainerEngine{ObjectMeta: metav1.
 
 func TestOwnership(t *testing.T) {
 	mine := func() *containersv1alpha1.Volume {
-		return &containersv1alpha1.Volume{ObjectMeta: testOwner.meta("v", "v")}
+		return &containersv1alpha1.Volume{ObjectMeta: testOwner.meta("v", engine.Key{Kind: engine.KindVolume, ID: "v"})}
 	}
 	for name, test := range map[string]struct {
 		change func(*containersv1alpha1.Volume)
@@ -52,6 +52,8 @@ func TestMirrorNames(t *testing.T) {
 		{Key: engine.Key{Kind: engine.KindContainer, ID: odd}, Container: &containersv1alpha1.ContainerStatus{}},
 		{Key: engine.Key{Kind: engine.KindVolume, ID: odd}, Volume: &containersv1alpha1.VolumeStatus{}},
 		{Key: engine.Key{Kind: engine.KindImage, ID: "sha256:00"}, Images: []containersv1alpha1.ImageStatus{{RepoTag: "a:1"}, {RepoTag: "b:1"}}},
+		{Key: engine.Key{Kind: engine.KindContainer, Namespace: "k8s.io", ID: "UPPER_case"}, Container: &containersv1alpha1.ContainerStatus{}},
+		{Key: engine.Key{Kind: engine.KindImage, Namespace: "k8s.io", ID: "sha256:00"}, Images: []containersv1alpha1.ImageStatus{{RepoTag: "a:1"}, {}}},
 		{Key: engine.Key{Kind: engine.KindNamespace, ID: "moby"}, Namespace: &containersv1alpha1.ContainerNamespaceStatus{}},
 	} {
 		names := map[string]bool{}
@@ -71,7 +73,7 @@ func TestMirrorNames(t *testing.T) {
 			t.Errorf("%v: names %v", object.Key, names)
 		}
 	}
-	if got := testOwner.containerName("0123"); got != "0123" {
+	if got := testOwner.containerName(engine.Key{Kind: engine.KindContainer, ID: "0123"}); got != "0123" {
 		t.Errorf("a container's ID is not its name: %q", got)
 	}
 }

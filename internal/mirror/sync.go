@@ -37,7 +37,7 @@ func (s *Session) sync(ctx context.Context, key engine.Key) error {
 		if err := s.verifyGone(ctx, key, seen); err != nil {
 			return err
 		}
-		s.acts.forgetEnded(key)
+		s.forget(key)
 	case err != nil:
 		return fmt.Errorf("inspect %s %s: %w", key.Kind, key.ID, err)
 	case object.Key != key: // an image that was asked for by reference
@@ -63,6 +63,19 @@ func (s *Session) sync(ctx context.Context, key engine.Key) error {
 		}
 	}
 	return nil
+}
+
+// forget drops what was known of an object that the engine has no more.
+func (s *Session) forget(key engine.Key) {
+	s.acts.forgetEnded(key)
+	switch key.Kind {
+	case engine.KindNamespace:
+		s.namespaces.forget(key.ID)
+	case engine.KindImage: // where it was a reference, an image has lost it
+		for _, loser := range s.table.rivals(key, []string{key.ID}) {
+			s.queue.Add(loser)
+		}
+	}
 }
 
 func tagsOf(mirrors []client.Object) []string {

@@ -175,6 +175,31 @@ func (t *table) of(key engine.Key) []client.Object {
 	return mirrors
 }
 
+// named returns the key of the container whose mirror has a name.
+func (t *table) named(name string) (engine.Key, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	obj, ok := t.objects[mirrorName{engine.KindContainer, name}]
+	if !ok {
+		return engine.Key{}, false
+	}
+	return keyOf(obj), true
+}
+
+// containers returns the keys of the containers that have an ID, each in a
+// namespace of its own.
+func (t *table) containers(id string) []engine.Key {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var keys []engine.Key
+	for key := range t.byKey {
+		if key.Kind == engine.KindContainer && key.ID == id {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
 // newest returns the newest version of an engine object's mirrors, 0 for none.
 func (t *table) newest(key engine.Key) uint64 {
 	t.mu.Lock()
@@ -186,15 +211,16 @@ func (t *table) newest(key engine.Key) uint64 {
 	return newest
 }
 
-// rivals returns the images, other than that of key, whose mirrors have one of
-// the tags: a tag has moved, and the engine does not say from where.
+// rivals returns the images of the same namespace, other than that of key, whose
+// mirrors have one of the tags: a tag has moved, and the engine does not say from
+// where.
 func (t *table) rivals(key engine.Key, tags []string) []engine.Key {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var rivals []engine.Key
 	for _, tag := range tags {
 		for _, other := range t.byTag[tag] {
-			if other != key {
+			if other != key && other.Namespace == key.Namespace {
 				rivals = append(rivals, other)
 			}
 		}

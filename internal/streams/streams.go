@@ -18,11 +18,13 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/passthrough"
 )
 
-// Find returns a container's engine, and its key there. It fails with
-// [engine.ErrNotFound] where no engine has it.
-type Find func(ctx context.Context, id string) (engine.Engine, engine.Key, error)
+// Find returns a container's engine, and its key there. The name is that of its
+// object, or its ID. It fails with [engine.ErrNotFound] where no engine has it, and
+// with [engine.ErrRefused] where several containers have the ID.
+type Find func(ctx context.Context, name string) (engine.Engine, engine.Key, error)
 
-// idGrammar is what engines take as the ID of a container.
+// idGrammar is what engines take as the ID of a container, and Kubernetes as the
+// name of an object.
 var idGrammar = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,252}$`)
 
 // refusal is an answer in place of a stream.

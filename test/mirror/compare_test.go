@@ -17,7 +17,7 @@ func (e *env) equal(engineName string) {
 	e.eventually("the mirrors are equal to the engine", func() (bool, string) {
 		ctx, cancel := context.WithTimeout(e.t.Context(), patience)
 		defer cancel()
-		diff, err := compare.Diff(ctx, e.docker, e.kube, namespace, engineName)
+		diff, err := e.hands.Diff(ctx, e.kube, engineName)
 		if err != nil {
 			return false, err.Error()
 		}

@@ -50,7 +50,7 @@ func TestDockerdFaults(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			proxy := faultproxy.Start(t, engine.Endpoint())
 			e := newEnv(t, engine.Client, proxy.Endpoint())
-			f := &faulty{driver: driver{env: e, engine: realEngine{engine, t}}, proxy: proxy, deleted: e.deletions()}
+			f := &faulty{driver: driver{env: e, engine: dockerSubject(realEngine{engine, t}, engine.Client), has: features{api: true}}, proxy: proxy, deleted: e.deletions()}
 			ce := e.connect("moby")
 			for i := range 3 {
 				f.run(fmt.Sprint("runs-", i), *short(), container.HostConfig{})

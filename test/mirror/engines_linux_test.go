@@ -10,6 +10,7 @@ import (
 
 	"github.com/moby/moby/client"
 
+	"github.com/rancher-sandbox/rancher-desktop-daemon/test/containerd"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/test/dockerd"
 )
 
@@ -53,23 +54,33 @@ func (r realEngine) AnotherImage() string {
 func realEngines() []engineCase {
 	return []engineCase{
 		{
+			name:  "DebianContainerd",
+			start: startContainerd(containerd.Debian),
+			has:   features{processes: true, importEvents: true, pulls: false}, // it is older than the service that pulls
+		},
+		{
+			name:  "NewestContainerd",
+			start: startContainerd(containerd.Newest),
+			has:   features{processes: true, importEvents: true, pulls: true, pullProgress: true},
+		},
+		{
 			name:  "Debian",
 			start: startReal(dockerd.Debian),
 			has: features{
-				ports: true, health: true, processes: true, update: true, importEvents: true, pullProgress: true,
+				api: true, pulls: true, ports: true, health: true, processes: true, update: true, importEvents: true, pullProgress: true,
 				platforms: false, // it has the image store from before containerd's
 			},
 		},
 		{
 			name:  "Newest",
 			start: startReal(dockerd.Newest),
-			has:   features{ports: true, health: true, processes: true, update: true, importEvents: true, platforms: true, pullProgress: true},
+			has:   features{api: true, pulls: true, ports: true, health: true, processes: true, update: true, importEvents: true, platforms: true, pullProgress: true},
 		},
 		{
 			name:  "Podman",
 			start: startReal(dockerd.Podman),
 			has: features{
-				ports:        true,
+				api: true, pulls: true, ports: true,
 				health:       false, // systemd's timers make the checks, and the tests have no systemd
 				processes:    true,
 				update:       false, // Podman 4 has no such call
@@ -81,9 +92,9 @@ func realEngines() []engineCase {
 	}
 }
 
-func startReal(program dockerd.Program) func(*testing.T) (engineUnderTest, *client.Client) {
-	return func(t *testing.T) (engineUnderTest, *client.Client) {
+func startReal(program dockerd.Program) func(*testing.T) subject {
+	return func(t *testing.T) subject {
 		engine := dockerd.Start(t, dockerd.Config{Program: program, Network: true})
-		return realEngine{engine, t}, engine.Client
+		return dockerSubject(realEngine{engine, t}, engine.Client)
 	}
 }

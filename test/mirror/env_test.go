@@ -44,7 +44,13 @@ type env struct {
 	t       *testing.T
 	control *controlplanetest.Env
 	kube    ctrlclient.WithWatch
-	docker  *client.Client
+	// hands are what tests do to the engine with, and docker is its client where
+	// it has Docker's API.
+	hands  hands
+	docker *client.Client
+	// engineType is the engine's, and inEngine its namespace in which tests are.
+	engineType containersv1alpha1.EngineType
+	inEngine   string
 	// endpoint is the engine's.
 	endpoint string
 	// adjust changes how the manager reaches the API server.
@@ -68,7 +74,8 @@ func newEnv(t *testing.T, docker *client.Client, endpoint string) *env {
 // newEnvWith is newEnv with another way for the manager to the API server.
 func newEnvWith(t *testing.T, docker *client.Client, endpoint string, adjust func(*rest.Config)) *env {
 	t.Helper()
-	e := &env{t: t, control: controlplanetest.Start(t), docker: docker, endpoint: endpoint, adjust: adjust}
+	e := &env{t: t, control: controlplanetest.Start(t), hands: dockerHands{docker}, docker: docker,
+		engineType: containersv1alpha1.EngineMoby, inEngine: "moby", endpoint: endpoint, adjust: adjust}
 	e.control.Install(manager.Definitions(controllers()))
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, containersv1alpha1.AddToScheme, appv1alpha1.AddToScheme} {
@@ -129,7 +136,7 @@ func (e *env) createWith(name, namespace string, change func(*containersv1alpha1
 	ce := &containersv1alpha1.ContainerEngine{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace},
 		Spec: containersv1alpha1.ContainerEngineSpec{
-			Type:         containersv1alpha1.EngineMoby,
+			Type:         e.engineType,
 			Endpoint:     e.endpoint,
 			ResyncPeriod: &metav1.Duration{Duration: time.Hour}, // nothing is repaired behind a test's back
 		},

@@ -17,6 +17,24 @@ import (
 
 // suiteDeletions deletes mirrors, and what they stand for with them.
 func suiteDeletions(d *driver) {
+	if d.has.api {
+		deleteVolumeInUse(d)
+	}
+	d.deleted(d.container(d.run("deleted", container.Config{}, container.HostConfig{})))
+
+	for _, reference := range []string{"deleted:1", "deleted:2"} {
+		d.step(func(ctx context.Context) error { return d.hands.Tag(ctx, busyboxImage, reference) })
+		d.deleted(d.image(func(s *containersv1alpha1.ImageStatus) bool { return strings.HasSuffix(s.RepoTag, reference) }))
+	}
+	dangling := d.engine.AnotherImage()
+	d.importedEqual()
+	d.deleted(d.image(func(s *containersv1alpha1.ImageStatus) bool { return s.ID == dangling }))
+}
+
+// deleteVolumeInUse deletes the mirror of a volume, which stays until nothing
+// uses it.
+func deleteVolumeInUse(d *driver) {
+	d.t.Helper()
 	d.step(func(ctx context.Context) error {
 		_, err := d.docker.VolumeCreate(ctx, client.VolumeCreateOptions{Name: "in-use"})
 		return err
@@ -32,17 +50,6 @@ func suiteDeletions(d *driver) {
 	d.deleted(d.container(id))
 	d.waitGone(volume)
 	d.equal("moby")
-
-	for _, reference := range []string{"deleted:1", "deleted:2"} {
-		d.step(func(ctx context.Context) error {
-			_, err := d.docker.ImageTag(ctx, client.ImageTagOptions{Source: busyboxImage, Target: reference})
-			return err
-		})
-		d.deleted(d.image(func(s *containersv1alpha1.ImageStatus) bool { return strings.HasSuffix(s.RepoTag, reference) }))
-	}
-	dangling := d.engine.AnotherImage()
-	d.importedEqual()
-	d.deleted(d.image(func(s *containersv1alpha1.ImageStatus) bool { return s.ID == dangling }))
 }
 
 // deleted deletes a mirror and waits until it is gone, and the engine has

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -41,9 +42,15 @@ func suiteNotFound(d *driver) {
 	d.must(err)
 	defer func() { _ = connection.Close() }()
 	ctx, none := d.t.Context(), strings.Repeat("0", 64)
+	of := func(kind engine.Kind, id string) engine.Key {
+		key := engine.Key{Kind: kind, ID: id}
+		if !d.has.api {
+			key.Namespace = d.inEngine
+		}
+		return key
+	}
 	for _, key := range []engine.Key{
-		{Kind: engine.KindContainer, ID: none}, {Kind: engine.KindImage, ID: "sha256:" + none},
-		{Kind: engine.KindImage, ID: "none:1"}, {Kind: engine.KindVolume, ID: "none"},
+		of(engine.KindContainer, none), of(engine.KindImage, "sha256:"+none), of(engine.KindImage, "none:1"), of(engine.KindVolume, "none"),
 	} {
 		if _, err := connection.Inspect(ctx, key); !errors.Is(err, engine.ErrNotFound) {
 			d.t.Errorf("inspect the %s %s: %v", key.Kind, key.ID, err)
@@ -52,7 +59,7 @@ func suiteNotFound(d *driver) {
 			d.t.Errorf("remove the %s %s: %v", key.Kind, key.ID, err)
 		}
 	}
-	if err := connection.Act(ctx, engine.Key{Kind: engine.KindContainer, ID: none}, containersv1alpha1.ActionStart); !errors.Is(err, engine.ErrNotFound) {
+	if err := connection.Act(ctx, of(engine.KindContainer, none), containersv1alpha1.ActionStart); !errors.Is(err, engine.ErrNotFound) {
 		d.t.Errorf("start a container that is not there: %v", err)
 	}
 }
@@ -74,38 +81,33 @@ func suiteComparisons(d *driver) {
 	runs := d.run("running", container.Config{}, container.HostConfig{})
 	paused := d.run("paused", container.Config{}, container.HostConfig{})
 	exited := d.run("exited", container.Config{}, container.HostConfig{})
-	d.step(func(ctx context.Context) error {
-		_, err := d.docker.ContainerPause(ctx, paused, client.ContainerPauseOptions{})
-		return err
-	})
-	d.step(func(ctx context.Context) error {
-		_, err := d.docker.ContainerKill(ctx, exited, client.ContainerKillOptions{Signal: "KILL"})
-		return err
-	})
+	d.step(func(ctx context.Context) error { return d.hands.Pause(ctx, paused) })
+	d.step(func(ctx context.Context) error { return d.hands.Kill(ctx, exited) })
 	for _, name := range []string{"compared:1", "registry.example.com:5000/compared:2"} {
+		d.step(func(ctx context.Context) error { return d.hands.Tag(ctx, busyboxImage, name) })
+	}
+	kinds := slices.Clone(engine.Kinds)
+	if d.has.api {
 		d.step(func(ctx context.Context) error {
-			_, err := d.docker.ImageTag(ctx, client.ImageTagOptions{Source: busyboxImage, Target: name})
+			_, err := d.docker.VolumeCreate(ctx, client.VolumeCreateOptions{Name: "compared", Labels: map[string]string{"a": "b"}})
 			return err
 		})
+	} else {
+		kinds = slices.DeleteFunc(kinds, func(kind engine.Kind) bool { return kind == engine.KindVolume })
 	}
-	d.step(func(ctx context.Context) error {
-		_, err := d.docker.VolumeCreate(ctx, client.VolumeCreateOptions{Name: "compared", Labels: map[string]string{"a": "b"}})
-		return err
-	})
-	d.compareLists(engine.Kinds...)
+	d.compareLists(kinds...)
 	for _, id := range []string{created, runs, paused, exited} {
 		d.removeContainer(id)
 	}
 	for _, name := range []string{"compared:1", "registry.example.com:5000/compared:2"} {
+		d.step(func(ctx context.Context) error { return d.hands.Untag(ctx, name) })
+	}
+	if d.has.api {
 		d.step(func(ctx context.Context) error {
-			_, err := d.docker.ImageRemove(ctx, name, client.ImageRemoveOptions{})
+			_, err := d.docker.VolumeRemove(ctx, "compared", client.VolumeRemoveOptions{})
 			return err
 		})
 	}
-	d.step(func(ctx context.Context) error {
-		_, err := d.docker.VolumeRemove(ctx, "compared", client.VolumeRemoveOptions{})
-		return err
-	})
 }
 
 // compareLists compares lists with inspections, as a connection does.
@@ -140,15 +142,13 @@ func suiteKilledInTheMiddle(d *driver) {
 	burst.Go(func() {
 		defer close(created)
 		for n := range cap(created) {
-			result, err := d.docker.ContainerCreate(d.t.Context(), client.ContainerCreateOptions{
-				Name: fmt.Sprintf("burst-%d", n), Config: &container.Config{Image: busyboxImage, Cmd: []string{"true"}},
-			})
+			id, err := d.hands.Create(d.t.Context(), fmt.Sprintf("burst-%d", n), container.Config{Image: busyboxImage, Cmd: []string{"true"}}, container.HostConfig{})
 			if err != nil {
 				return // it is dead
 			}
-			created <- result.ID
+			created <- id
 			if n%3 == 0 {
-				_, _ = d.docker.ContainerRemove(d.t.Context(), result.ID, client.ContainerRemoveOptions{})
+				_ = d.hands.Remove(d.t.Context(), id)
 			}
 		}
 	})
@@ -162,12 +162,12 @@ func suiteKilledInTheMiddle(d *driver) {
 	})
 	d.waitReason(ce, "Connected")
 	d.equal("moby")
-	list, err := d.docker.ContainerList(d.t.Context(), client.ContainerListOptions{All: true})
+	list, err := d.hands.Containers(d.t.Context())
 	d.must(err)
-	if len(list.Items) < some/2 {
-		d.t.Errorf("the engine has %d containers after the burst", len(list.Items))
+	if len(list) < some/2 {
+		d.t.Errorf("the engine has %d containers after the burst", len(list))
 	}
-	for _, c := range list.Items {
-		d.removeContainer(c.ID)
+	for _, id := range list {
+		d.removeContainer(id)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/moby/moby/client"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,7 +21,7 @@ func (e *env) pull(name, repoTag string) *containersv1alpha1.ImagePullRequest {
 	e.t.Helper()
 	request := &containersv1alpha1.ImagePullRequest{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace},
-		Spec:       containersv1alpha1.ImagePullRequestSpec{Namespace: "moby", RepoTag: repoTag},
+		Spec:       containersv1alpha1.ImagePullRequestSpec{Namespace: e.inEngine, RepoTag: repoTag},
 	}
 	e.must(e.kube.Create(e.t.Context(), request))
 	return request
@@ -66,7 +65,7 @@ type registryReacher interface{ Listen() net.Listener }
 // suitePulls pulls images from a registry: with a progress that is written
 // seldom, refused, cancelled, and begun again by another manager.
 func suitePulls(d *driver) {
-	images := registry.Start(d.t, d.engine.(registryReacher).Listen())
+	images := registry.Start(d.t, d.engine.engineUnderTest.(registryReacher).Listen())
 
 	d.t.Log("the image is mirrored when the request is complete, and the progress is written twice a second at most")
 	images.SetRate(2 << 20)
@@ -131,7 +130,7 @@ func suitePulls(d *driver) {
 	d.waitPull(unfinished, "has begun", func() bool { return unfinished.Status.StartedAt != nil })
 	d.stopManager()
 	images.SetRate(0)
-	if _, err := d.docker.ImageInspect(d.t.Context(), reference); err == nil {
+	if d.hands.HasImage(d.t.Context(), reference) {
 		d.t.Error("a pull went on that nobody waits for")
 	}
 	d.startManager()
@@ -150,8 +149,7 @@ func suitePulls(d *driver) {
 	d.must(d.kube.Get(d.t.Context(), ctrlclient.ObjectKeyFromObject(unfinished), unfinished))
 
 	for _, tag := range []string{images.Host() + "/team/app:v1", reference} {
-		_, err := d.docker.ImageRemove(d.t.Context(), tag, client.ImageRemoveOptions{})
-		d.must(err)
+		d.must(d.hands.Untag(d.t.Context(), tag))
 	}
 	d.equal("moby")
 }

@@ -1,5 +1,5 @@
-// The newest Docker engine, for the tests: `make engines` builds it from the Go
-// module registry. It is a module of its own, as RDD needs none of this; no code
+// The newest Docker engine and containerd, for the tests: `make engines` builds them
+// from the Go module registry. It is a module of its own, as RDD needs none of this; no code
 // is in it.
 module github.com/rancher-sandbox/rancher-desktop-daemon/test/newestdocker
 

@@ -130,6 +130,26 @@ type NetworkAttachment struct {
 	IPAddress string `json:"ipAddress,omitempty"`
 }
 
+// Pod says which pod of Kubernetes a container belongs to.
+type Pod struct {
+	// Name of the pod.
+	// +required
+	Name string `json:"name"`
+
+	// Namespace of the pod, in the cluster.
+	// +optional
+	Namespace string `json:"namespace,omitempty"`
+
+	// UID of the pod.
+	// +optional
+	UID string `json:"uid,omitempty"`
+
+	// Sandbox is whether this container is none of the pod's own, but the one that
+	// holds its namespaces.
+	// +optional
+	Sandbox bool `json:"sandbox,omitempty"`
+}
+
 // ActionState says how an action ended.
 // +kubebuilder:validation:Enum=Succeeded;Failed
 type ActionState string
@@ -258,6 +278,11 @@ type ContainerStatus struct {
 	// +optional
 	ComposeProject string `json:"composeProject,omitempty"`
 
+	// Pod is the pod of Kubernetes that the container belongs to, where it is one
+	// of a cluster's.
+	// +optional
+	Pod *Pod `json:"pod,omitempty"`
+
 	// RestartPolicy is no, always, unless-stopped, or on-failure, the last with
 	// a colon and the number of tries where that is limited.
 	// +optional
@@ -283,12 +308,13 @@ type ContainerStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
-// Container mirrors a container; its name is the container's ID.
+// Container mirrors a container; its name is the container's ID, or a hash where
+// IDs may repeat, see [NamespacedContainerName].
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:categories=rdd
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=2"
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=3"
 // +kubebuilder:selectablefield:JSONPath=`.status.name`
 // +kubebuilder:selectablefield:JSONPath=`.status.namespace`
 // +kubebuilder:selectablefield:JSONPath=`.status.status`

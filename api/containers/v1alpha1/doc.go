@@ -29,6 +29,10 @@ const (
 	// ID of an image or a container, the name of a volume or a namespace.
 	IDAnnotation = "containers.rancherdesktop.io/id"
 
+	// NamespaceAnnotation holds the engine's own name for the namespace that a
+	// container or an image is in, where an engine has several.
+	NamespaceAnnotation = "containers.rancherdesktop.io/namespace"
+
 	// OwnerAnnotation holds the UID of the ContainerEngine, so that a mirror is
 	// known for one that lost its owner reference.
 	OwnerAnnotation = "containers.rancherdesktop.io/owner"

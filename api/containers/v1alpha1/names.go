@@ -30,6 +30,28 @@ func ContainerName(engine, id string) string {
 	return hashedName("ctr-", engine, id)
 }
 
+// NamespacedContainerName returns the name of the Container object for a
+// container in a namespace of the engine of that name, where the same ID may be in
+// several: ctr- and the SHA-256, in hexadecimal, of the three parts with a zero
+// byte between them.
+func NamespacedContainerName(engine, namespace, id string) string {
+	return hashedName("ctr-", engine, namespace, id)
+}
+
+// NamespacedImageName is [ImageName] for an image in a namespace of the engine:
+// of four parts, in this order.
+func NamespacedImageName(engine, namespace, id, tag string) string {
+	return hashedName("img-", engine, namespace, id, tag)
+}
+
+// ContainerNamespaceName returns the name of the ContainerNamespace object for a
+// namespace in the engine of that name that Kubernetes would refuse as a name:
+// ns- and the SHA-256, in hexadecimal, of the two parts with a zero byte between
+// them. Other namespaces' names are their own.
+func ContainerNamespaceName(engine, namespace string) string {
+	return hashedName("ns-", engine, namespace)
+}
+
 func hashedName(prefix string, parts ...string) string {
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
 	return prefix + hex.EncodeToString(sum[:])

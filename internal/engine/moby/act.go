@@ -4,6 +4,7 @@ package moby
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	cerrdefs "github.com/containerd/errdefs"
@@ -29,6 +30,8 @@ func (e *Engine) Remove(ctx context.Context, key engine.Key, tag string) error {
 			reference = key.ID
 		}
 		_, err = e.client.ImageRemove(ctx, reference, client.ImageRemoveOptions{PruneChildren: true})
+	case engine.KindNamespace:
+		return fmt.Errorf("remove the namespace %s: %w", key.ID, errors.ErrUnsupported)
 	default:
 		return fmt.Errorf("%w: a %s can't be removed", engine.ErrRefused, key.Kind)
 	}

@@ -8,6 +8,7 @@ import (
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/containerd"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/moby"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/simulated"
 )
@@ -19,8 +20,10 @@ func Engine(spec containersv1alpha1.ContainerEngineSpec, secret engine.Secret) (
 	switch spec.Type {
 	case containersv1alpha1.EngineMoby:
 		return moby.New(moby.Config{Endpoint: spec.Endpoint, Secret: secret})
+	case containersv1alpha1.EngineContainerd:
+		return containerd.New(containerd.Config{Endpoint: spec.Endpoint})
 	case containersv1alpha1.EngineSimulated:
 		return simulated.New(simulated.Config{Endpoint: spec.Endpoint})
 	}
-	return nil, fmt.Errorf("this version of rdd can't connect to %s engines yet", spec.Type)
+	return nil, fmt.Errorf("this version of rdd can't connect to engines of the type %s", spec.Type)
 }

@@ -149,6 +149,9 @@ func (e *Engine) Inspect(_ context.Context, key engine.Key) (engine.Object, erro
 
 // Remove implements [engine.Engine]. What is in use is refused as Docker does.
 func (e *Engine) Remove(_ context.Context, key engine.Key, tag string) error {
+	if key.Kind == engine.KindNamespace {
+		return fmt.Errorf("remove the namespace %s: %w", key.ID, errors.ErrUnsupported)
+	}
 	if _, err := e.current(); err != nil {
 		return err
 	}

@@ -278,7 +278,7 @@ func TestRemove(t *testing.T) {
 		{image("two"), "one:latest", nil},
 		{image("two"), "two:latest", engine.ErrRefused}, // the last tag of one in use
 		{image(imageID("free:latest")), "free:latest", nil},
-		{engine.Key{Kind: engine.KindNamespace, ID: defaultNamespace}, "", engine.ErrRefused},
+		{engine.Key{Kind: engine.KindNamespace, ID: defaultNamespace}, "", errors.ErrUnsupported},
 		{container("a"), "", nil}, // running
 		{container("a"), "", engine.ErrNotFound},
 		{volumeKey("data"), "", nil}, // and now it is free

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package containerd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	containersapi "github.com/containerd/containerd/api/services/containers/v1"
+	imagesapi "github.com/containerd/containerd/api/services/images/v1"
+	namespacesapi "github.com/containerd/containerd/api/services/namespaces/v1"
+	snapshotsapi "github.com/containerd/containerd/api/services/snapshots/v1"
+	tasksapi "github.com/containerd/containerd/api/services/tasks/v1"
+	"github.com/containerd/containerd/api/types/task"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
+
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+)
+
+// Act implements [engine.Engine].
+func (e *Engine) Act(ctx context.Context, key engine.Key, action containersv1alpha1.Action) error {
+	c, err := e.container(ctx, key)
+	if err != nil {
+		return err
+	}
+	process, err := e.task(ctx, key)
+	if err != nil {
+		return err
+	}
+	switch action {
+	case containersv1alpha1.ActionStart:
+		return e.start(ctx, key, c, process)
+	case containersv1alpha1.ActionStop:
+		return e.stop(ctx, key, c, process)
+	case containersv1alpha1.ActionRestart:
+		if err := e.stop(ctx, key, c, process); err != nil {
+			return err
+		}
+		if process, err = e.task(ctx, key); err != nil {
+			return err
+		}
+		return e.start(ctx, key, c, process)
+	case containersv1alpha1.ActionPause:
+		if process.GetStatus() != task.Status_RUNNING {
+			return refuse(key, process, "only one that runs can be paused")
+		}
+		_, err = e.tasks.Pause(in(ctx, key.Namespace), &tasksapi.PauseTaskRequest{ContainerID: key.ID})
+		return e.refusal(err)
+	case containersv1alpha1.ActionUnpause:
+		if process.GetStatus() != task.Status_PAUSED {
+			return refuse(key, process, "only one that is paused can be unpaused")
+		}
+		_, err = e.tasks.Resume(in(ctx, key.Namespace), &tasksapi.ResumeTaskRequest{ContainerID: key.ID})
+		return e.refusal(err)
+	}
+	return fmt.Errorf("%w: there is no action %q", engine.ErrRefused, action)
+}
+
+// refuse says that a container is not in a state for something.
+func refuse(key engine.Key, process *task.Process, why string) error {
+	return fmt.Errorf("%w: container %s is %s: %s", engine.ErrRefused, key.ID, phase(process), why)
+}
+
+// Remove implements [engine.Engine].
+func (e *Engine) Remove(ctx context.Context, key engine.Key, tag string) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	switch key.Kind {
+	case engine.KindContainer:
+		return e.removeContainer(ctx, key)
+	case engine.KindImage:
+		return e.removeImage(ctx, key, tag)
+	case engine.KindNamespace:
+		_, err := e.namespaces.Delete(in(ctx, key.ID), &namespacesapi.DeleteNamespaceRequest{Name: key.ID})
+		return e.translate(err) // it refuses where there is something in it
+	case engine.KindVolume:
+		return fmt.Errorf("%w: containerd has no volumes", engine.ErrNotFound)
+	}
+	return fmt.Errorf("%w: a %s can't be removed", engine.ErrRefused, key.Kind)
+}
+
+// removeContainer kills a container's task, and removes it and its file system.
+func (e *Engine) removeContainer(ctx context.Context, key engine.Key) error {
+	c, err := e.container(ctx, key)
+	if err != nil {
+		return err
+	}
+	process, err := e.task(ctx, key)
+	if err != nil {
+		return err
+	}
+	if process != nil {
+		if err := e.end(ctx, key, process); err != nil {
+			return err
+		}
+	}
+	if _, err := e.containers.Delete(in(ctx, key.Namespace), &containersapi.DeleteContainerRequest{ID: key.ID}); err != nil {
+		return e.translate(err)
+	}
+	if c.GetSnapshotKey() == "" {
+		return nil
+	}
+	_, err = e.snapshots.Remove(in(ctx, key.Namespace), &snapshotsapi.RemoveSnapshotRequest{Snapshotter: c.GetSnapshotter(), Key: c.GetSnapshotKey()})
+	if err = e.translate(err); errors.Is(err, engine.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// removeImage removes a name of an image. With its last tag go the names that
+// are digests, and so the image.
+func (e *Engine) removeImage(ctx context.Context, key engine.Key, tag string) error {
+	records, err := e.imageRecords(ctx, key.Namespace, fmt.Sprintf("target.digest==%q", key.ID))
+	if err != nil {
+		return err
+	}
+	all := make([]string, len(records))
+	for i, record := range records {
+		all[i] = record.GetName()
+	}
+	named := sortNames(all)
+	doomed := all
+	switch {
+	case tag == "" && len(named.tags) > 0:
+		return fmt.Errorf("%w: image %s has got a tag: %s", engine.ErrRefused, key.ID, named.tags[0])
+	case tag != "" && (len(named.tags) != 1 || named.tags[0] != tag):
+		doomed = []string{tag}
+	}
+	if len(doomed) == 0 {
+		return fmt.Errorf("%w: image %s", engine.ErrNotFound, key.ID)
+	}
+	for _, name := range doomed {
+		_, err := e.images.Delete(in(ctx, key.Namespace), &imagesapi.DeleteImageRequest{Name: name, Sync: name == doomed[len(doomed)-1]})
+		if err = e.translate(err); err != nil && (len(doomed) == 1 || !errors.Is(err, engine.ErrNotFound)) {
+			return err
+		}
+	}
+	return nil
+}
+
+// label writes a label on a container.
+func (e *Engine) label(ctx context.Context, key engine.Key, name, value string) error {
+	_, err := e.containers.Update(in(ctx, key.Namespace), &containersapi.UpdateContainerRequest{
+		Container:  &containersapi.Container{ID: key.ID, Labels: map[string]string{name: value}},
+		UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"labels." + name}},
+	})
+	return e.translate(err)
+}

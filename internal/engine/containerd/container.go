@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package containerd
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"time"
+
+	containersapi "github.com/containerd/containerd/api/services/containers/v1"
+	"github.com/containerd/containerd/api/types/task"
+	"google.golang.org/protobuf/types/known/timestamppb"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+)
+
+// spec is what is read of a container's specification
+// (https://github.com/opencontainers/runtime-spec/blob/main/config.md).
+type spec struct {
+	Process struct {
+		Args     []string `json:"args"`
+		Terminal bool     `json:"terminal"`
+	} `json:"process"`
+	Mounts []struct {
+		Type        string   `json:"type"`
+		Source      string   `json:"source"`
+		Destination string   `json:"destination"`
+		Options     []string `json:"options"`
+	} `json:"mounts"`
+}
+
+// specOf returns a container's specification, an empty one where it can't be
+// read.
+func specOf(c *containersapi.Container) spec {
+	var s spec
+	_ = json.Unmarshal(c.GetSpec().GetValue(), &s)
+	return s
+}
+
+// containerStatus puts together what containerd says of a container, and what
+// those who made it wrote on it. process is its task, nil for none; image is the
+// digest that the name of its image leads to now.
+func containerStatus(namespace string, c *containersapi.Container, process *task.Process, image string) *containersv1alpha1.ContainerStatus {
+	s, l := specOf(c), labels(c.GetLabels())
+	status := &containersv1alpha1.ContainerStatus{
+		Name:           l.name(c.GetID()),
+		Namespace:      namespace,
+		Image:          image,
+		ImageName:      c.GetImage(),
+		Labels:         copyMap(c.GetLabels()),
+		CreatedAt:      timeOf(c.GetCreatedAt()),
+		Ports:          l.ports(),
+		Networks:       l.networks(),
+		Mounts:         mounts(s, l),
+		Pod:            l.pod(),
+		ComposeProject: l[engine.ComposeProjectLabel],
+		RestartPolicy:  l[restartPolicyLabel],
+	}
+	if len(status.Ports) == 0 {
+		status.Ports = criPorts(c)
+	}
+	status.PortSummary = engine.PortSummary(status.Ports)
+	if count, err := strconv.ParseInt(l[restartCountLabel], 10, 32); err == nil {
+		status.RestartCount = int32(count)
+	}
+	if args := s.Process.Args; len(args) > 0 {
+		status.Path = args[0]
+		if len(args) > 1 {
+			status.Args = args[1:]
+		}
+	}
+	setState(status, process)
+	return status
+}
+
+// setState says how a container's task is. Without one nothing is known of the
+// last run: a container whose task is deleted is as one that never ran.
+func setState(status *containersv1alpha1.ContainerStatus, process *task.Process) {
+	status.Status = phase(process)
+	switch status.Status {
+	case containersv1alpha1.PhaseRunning, containersv1alpha1.PhasePaused:
+		status.PID = int64(process.GetPid())
+	case containersv1alpha1.PhaseExited:
+		status.ExitCode = int32(process.GetExitStatus())
+		status.FinishedAt = timeOf(process.GetExitedAt())
+	}
+	paused := status.Status == containersv1alpha1.PhasePaused
+	running := paused || status.Status == containersv1alpha1.PhaseRunning // as Docker has it
+	status.Conditions = []metav1.Condition{
+		engine.Condition(containersv1alpha1.ConditionRunning, running, status.Status),
+		engine.Condition(containersv1alpha1.ConditionPaused, paused, status.Status),
+		engine.Condition(containersv1alpha1.ConditionRestarting, false, status.Status),
+		engine.Condition(containersv1alpha1.ConditionOOMKilled, false, status.Status),
+		engine.Condition(containersv1alpha1.ConditionDead, false, status.Status),
+	}
+}
+
+func phase(process *task.Process) containersv1alpha1.Phase {
+	switch process.GetStatus() {
+	case task.Status_RUNNING, task.Status_PAUSING:
+		return containersv1alpha1.PhaseRunning
+	case task.Status_PAUSED:
+		return containersv1alpha1.PhasePaused
+	case task.Status_STOPPED:
+		return containersv1alpha1.PhaseExited
+	case task.Status_UNKNOWN:
+		if process != nil { // its shim is dead
+			return containersv1alpha1.PhaseDead
+		}
+	}
+	return containersv1alpha1.PhaseCreated
+}
+
+// mounts returns what is mounted from outside: as nerdctl has noted it, and else
+// the bind mounts.
+func mounts(s spec, l labels) []containersv1alpha1.Mount {
+	converted := l.mounts()
+	if len(converted) == 0 {
+		for _, m := range s.Mounts {
+			bind := m.Type == "bind" || slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind")
+			if bind && m.Destination != "" {
+				converted = append(converted, containersv1alpha1.Mount{
+					Type: "bind", Source: m.Source, Destination: m.Destination, ReadOnly: slices.Contains(m.Options, "ro"),
+				})
+			}
+		}
+	}
+	slices.SortStableFunc(converted, func(a, b containersv1alpha1.Mount) int { return cmp.Compare(a.Destination, b.Destination) })
+	return slices.CompactFunc(converted, func(a, b containersv1alpha1.Mount) bool { return a.Destination == b.Destination })
+}
+
+// timeOf returns a time as objects have it, in whole seconds.
+func timeOf(t *timestamppb.Timestamp) *metav1.Time {
+	if t == nil || t.AsTime().Year() <= 1 || t.GetSeconds() == 0 {
+		return nil
+	}
+	return &metav1.Time{Time: t.AsTime().Truncate(time.Second).UTC()}
+}
+
+// copyMap returns a copy, and nil for an empty map, as it is after a way through
+// the API server.
+func copyMap(m map[string]string) map[string]string {
+	if len(m) == 0 {
+		return nil
+	}
+	c := make(map[string]string, len(m))
+	for key, value := range m {
+		c[key] = value
+	}
+	return c
+}

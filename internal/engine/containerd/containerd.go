@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package containerd is an [engine.Engine] behind containerd's own API
+// (https://github.com/containerd/containerd/tree/main/api), from version 1.6 on:
+// its typed services, as generated, and no more of its client. Each of
+// containerd's namespaces is one of the engine; it has no volumes.
+package containerd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	containersapi "github.com/containerd/containerd/api/services/containers/v1"
+	contentapi "github.com/containerd/containerd/api/services/content/v1"
+	eventsapi "github.com/containerd/containerd/api/services/events/v1"
+	imagesapi "github.com/containerd/containerd/api/services/images/v1"
+	introspectionapi "github.com/containerd/containerd/api/services/introspection/v1"
+	namespacesapi "github.com/containerd/containerd/api/services/namespaces/v1"
+	snapshotsapi "github.com/containerd/containerd/api/services/snapshots/v1"
+	streamingapi "github.com/containerd/containerd/api/services/streaming/v1"
+	tasksapi "github.com/containerd/containerd/api/services/tasks/v1"
+	transferapi "github.com/containerd/containerd/api/services/transfer/v1"
+	versionapi "github.com/containerd/containerd/api/services/version/v1"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+)
+
+// callTimeout bounds every call but the event stream, acts and pulls: an engine
+// that takes longer is as good as gone.
+const callTimeout = 30 * time.Second
+
+// namespaceHeader says which namespace a call is about (containerd's
+// pkg/namespaces).
+const namespaceHeader = "containerd-namespace"
+
+// Config says where the engine is.
+type Config struct {
+	// Endpoint is unix:///path.
+	Endpoint string
+}
+
+// Engine is a connection to a containerd. It connects as calls need it.
+type Engine struct {
+	dialer *dialer
+	conn   *grpc.ClientConn
+	// names knows which image each reference led to.
+	names references
+
+	// alive ends with the connection, and so do the streams of processes and logs.
+	alive      context.Context
+	cancel     context.CancelFunc
+	background sync.WaitGroup
+	mu         sync.Mutex
+	closed     bool // guarded by mu; nothing starts in the background any more
+
+	containers    containersapi.ContainersClient
+	content       contentapi.ContentClient
+	events        eventsapi.EventsClient
+	images        imagesapi.ImagesClient
+	introspection introspectionapi.IntrospectionClient
+	namespaces    namespacesapi.NamespacesClient
+	snapshots     snapshotsapi.SnapshotsClient
+	streaming     streamingapi.StreamingClient
+	tasks         tasksapi.TasksClient
+	transfer      transferapi.TransferClient
+	version       versionapi.VersionClient
+}
+
+var (
+	_ engine.Engine = (*Engine)(nil)
+	_ engine.Logger = (*Engine)(nil)
+	_ engine.Execer = (*Engine)(nil)
+	_ engine.Puller = (*Engine)(nil)
+)
+
+// New returns an engine at the endpoint. It does not connect.
+func New(cfg Config) (*Engine, error) {
+	path, ok := strings.CutPrefix(cfg.Endpoint, "unix://")
+	if !ok {
+		return nil, fmt.Errorf("use the endpoint %s: this version of rdd connects to containerd by unix:// only", cfg.Endpoint)
+	}
+	d := &dialer{endpoint: cfg.Endpoint, path: path}
+	conn, err := d.client()
+	if err != nil {
+		return nil, fmt.Errorf("use the endpoint %s: %w", cfg.Endpoint, err)
+	}
+	alive, cancel := context.WithCancel(context.Background())
+	return &Engine{
+		alive:         alive,
+		cancel:        cancel,
+		dialer:        d,
+		conn:          conn,
+		containers:    containersapi.NewContainersClient(conn),
+		content:       contentapi.NewContentClient(conn),
+		events:        eventsapi.NewEventsClient(conn),
+		images:        imagesapi.NewImagesClient(conn),
+		introspection: introspectionapi.NewIntrospectionClient(conn),
+		namespaces:    namespacesapi.NewNamespacesClient(conn),
+		snapshots:     snapshotsapi.NewSnapshotsClient(conn),
+		streaming:     streamingapi.NewStreamingClient(conn),
+		tasks:         tasksapi.NewTasksClient(conn),
+		transfer:      transferapi.NewTransferClient(conn),
+		version:       versionapi.NewVersionClient(conn),
+	}, nil
+}
+
+// Close implements [engine.Engine].
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	e.closed = true
+	e.mu.Unlock()
+	e.cancel()
+	defer e.background.Wait()
+	return e.conn.Close()
+}
+
+var errClosed = errors.New("the connection is closed")
+
+// inBackground runs f, which must end with alive, unless the connection is
+// closed. It reports whether it does.
+func (e *Engine) inBackground(f func()) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.closed {
+		e.background.Go(f)
+	}
+	return !e.closed
+}
+
+// in returns a context for calls about a namespace.
+func in(ctx context.Context, namespace string) context.Context {
+	return metadata.AppendToOutgoingContext(ctx, namespaceHeader, namespace)
+}
+
+// Info implements [engine.Engine]. containerd tells neither of its machine's
+// processors and memory, nor of its clock, which is this machine's: the socket
+// is here.
+func (e *Engine) Info(ctx context.Context) (engine.Info, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	if err := e.dialer.probe(ctx); err != nil {
+		return engine.Info{}, err
+	}
+	e.conn.ResetConnectBackoff() // the library may not have seen yet that it is there again
+	version, err := e.version.Version(ctx, &emptypb.Empty{}, grpc.WaitForReady(true))
+	if err != nil {
+		return engine.Info{}, e.translate(err)
+	}
+	server, err := e.introspection.Server(ctx, &emptypb.Empty{})
+	if err != nil {
+		return engine.Info{}, e.translate(err)
+	}
+	if server.GetUUID() == "" {
+		return engine.Info{}, errors.New("containerd does not say who it is")
+	}
+	info := engine.Info{ID: server.GetUUID(), Version: strings.TrimPrefix(version.GetVersion(), "v"), Clock: time.Now()}
+	info.OS, info.Architecture, err = e.platform(ctx)
+	return info, err
+}
+
+// platform returns what containers run on, as in GOOS and GOARCH: the part that
+// runs them says so.
+func (e *Engine) platform(ctx context.Context) (os, architecture string, err error) {
+	plugins, err := e.introspection.Plugins(ctx, &introspectionapi.PluginsRequest{})
+	if err != nil {
+		return "", "", e.translate(err)
+	}
+	for _, plugin := range plugins.GetPlugins() {
+		if platforms := plugin.GetPlatforms(); strings.HasPrefix(plugin.GetType(), "io.containerd.runtime.v2") && len(platforms) > 0 {
+			return platforms[0].GetOS(), platforms[0].GetArchitecture(), nil
+		}
+	}
+	return "", "", nil
+}

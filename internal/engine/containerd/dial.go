@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package containerd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/containerd/errdefs/pkg/errgrpc"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+)
+
+const (
+	// maxMessage is the largest answer that is taken, in bytes. containerd sends
+	// 16 MiB at the most, unless its configuration says otherwise.
+	maxMessage = 64 << 20
+	// idleTimeout ends the library's own attempts to connect, when nothing is
+	// asked: whoever uses the engine tries again by itself. The event stream keeps
+	// a connection.
+	idleTimeout = 2 * time.Second
+	redialPause = time.Second
+	dialTimeout = 10 * time.Second
+)
+
+// dialer connects to the socket, and remembers why it could not: the library
+// passes on nothing but the text.
+type dialer struct {
+	endpoint string
+	path     string
+
+	mu   sync.Mutex
+	last error // guarded by mu; of the last attempt
+}
+
+// client returns a connection, which is made when it is used.
+func (d *dialer) client() (*grpc.ClientConn, error) {
+	return grpc.NewClient("passthrough:///containerd",
+		grpc.WithTransportCredentials(insecure.NewCredentials()), // a file's owner and mode say who may
+		grpc.WithContextDialer(d.dial),
+		grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff:           backoff.Config{BaseDelay: redialPause, Multiplier: 1, MaxDelay: redialPause},
+			MinConnectTimeout: dialTimeout,
+		}),
+		grpc.WithIdleTimeout(idleTimeout),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),
+	)
+}
+
+func (d *dialer) dial(ctx context.Context, _ string) (net.Conn, error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", d.path)
+	d.mu.Lock()
+	d.last = err
+	d.mu.Unlock()
+	return conn, err
+}
+
+// probe tells at once whether there is anything to connect to.
+func (d *dialer) probe(ctx context.Context) error {
+	conn, err := d.dial(ctx, "")
+	if err != nil {
+		return d.explain(err)
+	}
+	return conn.Close()
+}
+
+// explain returns why there is no connection, and what that most likely means.
+func (d *dialer) explain(err error) error {
+	d.mu.Lock()
+	last := d.last
+	d.mu.Unlock()
+	switch {
+	case last == nil:
+		return fmt.Errorf("%s: %w", d.endpoint, err)
+	case errors.Is(last, fs.ErrNotExist):
+		return fmt.Errorf("%s: no such socket: is containerd running, and the path right? (%w)", d.endpoint, last)
+	case errors.Is(last, fs.ErrPermission):
+		return fmt.Errorf("%s: permission denied: the user that rdd runs as may not use it; most often only root may (%w)", d.endpoint, last)
+	case errors.Is(last, syscall.ECONNREFUSED):
+		return fmt.Errorf("%s: connection refused: nothing listens there; is containerd running? (%w)", d.endpoint, last)
+	}
+	return fmt.Errorf("%s: %w", d.endpoint, last)
+}
+
+// translate gives an error of the API one of this project's kinds, and keeps
+// containerd's words.
+func (e *Engine) translate(err error) error {
+	switch status.Code(err) {
+	case codes.OK:
+		return nil
+	case codes.Unavailable:
+		return e.dialer.explain(err)
+	case codes.DeadlineExceeded:
+		return fmt.Errorf("%s: it does not answer in time (%w)", e.dialer.endpoint, err)
+	}
+	native := errgrpc.ToNative(err)
+	switch {
+	case errdefs.IsNotFound(native):
+		return fmt.Errorf("%w: %w", engine.ErrNotFound, native)
+	case errdefs.IsFailedPrecondition(native), errdefs.IsInvalidArgument(native), errdefs.IsPermissionDenied(native),
+		errdefs.IsNotImplemented(native), errdefs.IsAlreadyExists(native):
+		return fmt.Errorf("%w: %w", engine.ErrRefused, native)
+	}
+	return native
+}
+
+// refusal is translate for acts: what containerd answers is its decision, also
+// where it passes on the words of a runtime that it knows no kind of.
+func (e *Engine) refusal(err error) error {
+	switch status.Code(err) {
+	case codes.Unknown, codes.Internal, codes.OutOfRange, codes.ResourceExhausted, codes.Aborted:
+		native := errgrpc.ToNative(err)
+		if errors.Is(native, context.Canceled) || errors.Is(native, context.DeadlineExceeded) {
+			return native
+		}
+		return fmt.Errorf("%w: %w", engine.ErrRefused, native)
+	}
+	return e.translate(err)
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package containerd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/containerd/containerd/api/events"
+	eventsapi "github.com/containerd/containerd/api/services/events/v1"
+	"github.com/containerd/containerd/api/types"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+)
+
+const (
+	// knockTopic and knockNamespace are those of an event of our own: that it
+	// comes back is the only sign that the stream has begun.
+	knockTopic     = "/rdd/watching"
+	knockNamespace = "rdd"
+	knockPause     = 20 * time.Millisecond
+	// knockLimit is when a containerd that answers, and sends no events, is given
+	// up.
+	knockLimit = callTimeout
+)
+
+// topics are those of which something in a mirror may change. Processes that
+// are executed in a container beside its own tell of themselves too.
+var topics = []string{
+	"/containers/create", "/containers/update", "/containers/delete",
+	"/tasks/create", "/tasks/start", "/tasks/exit", "/tasks/delete", "/tasks/paused", "/tasks/resumed",
+	"/images/create", "/images/update", "/images/delete",
+	"/namespaces/create", "/namespaces/update", "/namespaces/delete",
+	knockTopic,
+}
+
+// Watch implements [engine.Engine]. containerd keeps no events: what happened
+// before ready is for a comparison to find.
+func (e *Engine) Watch(ctx context.Context, _ time.Time, ready func(), sink func(engine.Event)) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	e.names.reset()
+	filters := make([]string, len(topics))
+	for i, topic := range topics {
+		filters[i] = fmt.Sprintf("topic==%q", topic)
+	}
+	stream, err := e.events.Subscribe(ctx, &eventsapi.SubscribeRequest{Filters: filters})
+	if err != nil {
+		return e.translate(err)
+	}
+	var begun atomic.Bool
+	var knocking sync.WaitGroup
+	defer knocking.Wait()
+	defer cancel(nil)
+	knocking.Go(func() {
+		if err := e.knock(ctx, &begun); err != nil {
+			cancel(err) // else the stream would never be ready
+		}
+	})
+	for {
+		envelope, err := stream.Recv()
+		if err != nil {
+			if cause := context.Cause(ctx); cause != nil {
+				err = cause
+			}
+			return e.translate(err)
+		}
+		if !begun.Swap(true) {
+			ready()
+		}
+		for _, key := range e.subjects(envelope) {
+			sink(engine.Event{Key: key, At: envelope.GetTimestamp().AsTime(), Gone: strings.HasSuffix(envelope.GetTopic(), "/delete") && gone(envelope, key)})
+		}
+	}
+}
+
+// knock sends events to ourselves until the first one has come.
+func (e *Engine) knock(ctx context.Context, begun *atomic.Bool) error {
+	payload, err := pack(&events.NamespaceUpdate{Name: knockNamespace})
+	if err != nil {
+		return err
+	}
+	ticker, limit := time.NewTicker(knockPause), time.NewTimer(knockLimit)
+	defer ticker.Stop()
+	defer limit.Stop()
+	for !begun.Load() {
+		if _, err := e.events.Publish(in(ctx, knockNamespace), &eventsapi.PublishRequest{Topic: knockTopic, Event: payload}); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-limit.C:
+			return errors.New("containerd sends no events")
+		case <-ticker.C:
+		}
+	}
+	return nil
+}
+
+// gone reports whether an event of a removal says that what has the key is no
+// more: a task's does not say it of its container, nor a name's of its image.
+func gone(envelope *types.Envelope, key engine.Key) bool {
+	return key.Kind != engine.KindImage && !strings.HasPrefix(envelope.GetTopic(), "/tasks/")
+}
+
+// subjects returns what an event is about.
+func (e *Engine) subjects(envelope *types.Envelope) []engine.Key {
+	container := func(id string) []engine.Key {
+		return []engine.Key{{Kind: engine.KindContainer, Namespace: envelope.GetNamespace(), ID: id}}
+	}
+	value := envelope.GetEvent().GetValue()
+	// All events of a group have what they are about in the same field.
+	switch group, _, _ := strings.Cut(strings.TrimPrefix(envelope.GetTopic(), "/"), "/"); group {
+	case "containers":
+		var event events.ContainerDelete
+		if proto.Unmarshal(value, &event) == nil && event.GetID() != "" {
+			return container(event.GetID())
+		}
+	case "tasks":
+		if envelope.GetTopic() == "/tasks/exit" || envelope.GetTopic() == "/tasks/delete" {
+			return e.taskEnd(envelope, container)
+		}
+		var event events.TaskPaused
+		if proto.Unmarshal(value, &event) == nil && event.GetContainerID() != "" {
+			return container(event.GetContainerID())
+		}
+	case "images":
+		var event events.ImageDelete
+		if proto.Unmarshal(value, &event) == nil && event.GetName() != "" {
+			return e.imageSubjects(envelope.GetNamespace(), event.GetName())
+		}
+	case "namespaces":
+		var event events.NamespaceDelete
+		if proto.Unmarshal(value, &event) == nil && event.GetName() != "" {
+			return []engine.Key{{Kind: engine.KindNamespace, ID: event.GetName()}}
+		}
+	}
+	return nil
+}
+
+// taskEnd leaves out the ends of processes that were executed beside the
+// container's own.
+func (e *Engine) taskEnd(envelope *types.Envelope, container func(string) []engine.Key) []engine.Key {
+	value := envelope.GetEvent().GetValue()
+	var id, process string
+	if envelope.GetTopic() == "/tasks/exit" {
+		var event events.TaskExit
+		if proto.Unmarshal(value, &event) != nil {
+			return nil
+		}
+		id, process = event.GetContainerID(), event.GetID()
+	} else {
+		var event events.TaskDelete
+		if proto.Unmarshal(value, &event) != nil {
+			return nil
+		}
+		id, process = event.GetContainerID(), event.GetID()
+	}
+	if id == "" || (process != "" && process != id) {
+		return nil
+	}
+	return container(id)
+}
+
+// imageSubjects returns the image that a name leads to, whichever that is, and
+// the one that it led to before.
+func (e *Engine) imageSubjects(namespace, name string) []engine.Key {
+	keys := []engine.Key{{Kind: engine.KindImage, Namespace: namespace, ID: name}}
+	if before := e.names.take(namespace, name); before != "" {
+		keys = append(keys, engine.Key{Kind: engine.KindImage, Namespace: namespace, ID: before})
+	}
+	return slices.Clip(keys)
+}

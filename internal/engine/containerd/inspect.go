@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package containerd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	containersapi "github.com/containerd/containerd/api/services/containers/v1"
+	imagesapi "github.com/containerd/containerd/api/services/images/v1"
+	tasksapi "github.com/containerd/containerd/api/services/tasks/v1"
+	"github.com/containerd/containerd/api/types/task"
+
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+)
+
+// Inspect implements [engine.Engine]. A container is looked for in all
+// namespaces where the key has none.
+func (e *Engine) Inspect(ctx context.Context, key engine.Key) (engine.Object, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	object := engine.Object{Key: key}
+	var err error
+	switch key.Kind {
+	case engine.KindNamespace:
+		object.Namespace, err = e.inspectNamespace(ctx, key.ID)
+	case engine.KindContainer:
+		if key.Namespace == "" {
+			return e.findContainer(ctx, key)
+		}
+		object.Container, err = e.inspectContainer(ctx, key)
+	case engine.KindImage:
+		return e.inspectImage(ctx, key)
+	case engine.KindVolume:
+		err = fmt.Errorf("%w: containerd has no volumes", engine.ErrNotFound)
+	default:
+		err = fmt.Errorf("unknown kind %q", key.Kind)
+	}
+	return object, err
+}
+
+// inspectNamespace looks for a namespace in the list of all: asked for one that
+// there is not, containerd answers with one that has no labels.
+func (e *Engine) inspectNamespace(ctx context.Context, name string) (*containersv1alpha1.ContainerNamespaceStatus, error) {
+	all, err := e.listNamespaces(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, namespace := range all {
+		if namespace.GetName() == name {
+			return &containersv1alpha1.ContainerNamespaceStatus{Name: name, Labels: copyMap(namespace.GetLabels())}, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: namespace %q", engine.ErrNotFound, name)
+}
+
+// findContainer looks for a container by its ID alone.
+func (e *Engine) findContainer(ctx context.Context, key engine.Key) (engine.Object, error) {
+	namespaces, err := e.listNamespaces(ctx)
+	if err != nil {
+		return engine.Object{Key: key}, err
+	}
+	var found []engine.Object
+	for _, namespace := range namespaces {
+		candidate := engine.Object{Key: engine.Key{Kind: key.Kind, Namespace: namespace.GetName(), ID: key.ID}}
+		candidate.Container, err = e.inspectContainer(ctx, candidate.Key)
+		if errors.Is(err, engine.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return engine.Object{Key: key}, err
+		}
+		found = append(found, candidate)
+	}
+	switch len(found) {
+	case 0:
+		return engine.Object{Key: key}, fmt.Errorf("%w: container %q, in any namespace", engine.ErrNotFound, key.ID)
+	case 1:
+		return found[0], nil
+	}
+	return engine.Object{Key: key}, fmt.Errorf("%w: %d namespaces have a container %q", engine.ErrRefused, len(found), key.ID)
+}
+
+func (e *Engine) inspectContainer(ctx context.Context, key engine.Key) (*containersv1alpha1.ContainerStatus, error) {
+	c, err := e.container(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	process, err := e.task(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	image := ""
+	if c.GetImage() != "" {
+		response, err := e.images.Get(in(ctx, key.Namespace), &imagesapi.GetImageRequest{Name: c.GetImage()})
+		if err = e.translate(err); err != nil && !errors.Is(err, engine.ErrNotFound) && !errors.Is(err, engine.ErrRefused) {
+			return nil, err
+		}
+		image = response.GetImage().GetTarget().GetDigest()
+	}
+	return containerStatus(key.Namespace, c, process, image), nil
+}
+
+func (e *Engine) container(ctx context.Context, key engine.Key) (*containersapi.Container, error) {
+	response, err := e.containers.Get(in(ctx, key.Namespace), &containersapi.GetContainerRequest{ID: key.ID})
+	if err != nil {
+		return nil, e.translate(err)
+	}
+	return response.GetContainer(), nil
+}
+
+// task returns a container's task, nil where it has none.
+func (e *Engine) task(ctx context.Context, key engine.Key) (*task.Process, error) {
+	response, err := e.tasks.Get(in(ctx, key.Namespace), &tasksapi.GetRequest{ContainerID: key.ID})
+	if err = e.translate(err); err != nil && !errors.Is(err, engine.ErrNotFound) {
+		return nil, err
+	}
+	return response.GetProcess(), nil
+}

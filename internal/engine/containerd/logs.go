@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package containerd
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	containersapi "github.com/containerd/containerd/api/services/containers/v1"
+	tasksapi "github.com/containerd/containerd/api/services/tasks/v1"
+	"github.com/containerd/containerd/api/types/task"
+	"github.com/fsnotify/fsnotify"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+)
+
+// lastWords is how long a log may be silent after the end of its container
+// before it is at its end: who copies the output is not done when the container
+// is.
+const lastWords = 200 * time.Millisecond
+
+// logFile is where a container's output is kept, on this machine.
+type logFile struct {
+	path string
+	// decode returns what the container wrote of a line in the file; nil where
+	// the file has that and nothing else.
+	decode func(line []byte) []byte
+}
+
+// Logs implements [engine.Logger]. containerd itself keeps no output: it leads
+// it to wherever the client asked, and some of these are files. A file that is
+// replaced by a new one is followed no more.
+func (e *Engine) Logs(ctx context.Context, key engine.Key, options engine.LogOptions) (io.ReadCloser, error) {
+	asked, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	c, err := e.container(asked, key)
+	if err != nil {
+		return nil, err
+	}
+	process, err := e.task(asked, key)
+	if err != nil {
+		return nil, err
+	}
+	kept, err := logOf(c, process)
+	if err != nil {
+		return nil, err
+	}
+	file, err := os.Open(kept.path)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("%w: the user that rdd runs as may not read the log of container %s: %w", engine.ErrRefused, key.ID, err)
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%w: the log of container %s is not on this machine, or not any more: %w", engine.ErrRefused, key.ID, err)
+	case err != nil:
+		return nil, err
+	}
+	if err := seekLines(file, options.Tail); err != nil {
+		_ = file.Close()
+		return nil, err
+	}
+	running := process.GetStatus() == task.Status_RUNNING || process.GetStatus() == task.Status_PAUSED || process.GetStatus() == task.Status_PAUSING
+	reader, writer := io.Pipe()
+	ctx, stop := context.WithCancel(ctx)
+	if !e.inBackground(func() { // ends with ctx, with its reader, and with the Engine
+		defer func() { _ = file.Close() }()
+		defer context.AfterFunc(e.alive, stop)()
+		_ = writer.CloseWithError(e.copyLog(ctx, key, file, kept, options.Follow && running, writer))
+	}) {
+		stop()
+		_ = file.Close()
+		return nil, errClosed
+	}
+	return logReader{reader, stop}, nil
+}
+
+// logReader ends the reading of a log when it is closed.
+type logReader struct {
+	*io.PipeReader
+	stop context.CancelFunc
+}
+
+// Close implements [io.Closer].
+func (r logReader) Close() error {
+	r.stop()
+	return r.PipeReader.Close()
+}
+
+// logOf returns where a container's output is, and refuses where nobody keeps
+// it.
+func logOf(c *containersapi.Container, process *task.Process) (logFile, error) {
+	noted := c.GetLabels()
+	if noted[nerdctlStateDir] != "" {
+		return logFile{filepath.Join(noted[nerdctlStateDir], c.GetID()+"-json.log"), decodeJSONLog}, nil
+	}
+	if path := criMetadataOf(c).LogPath; path != "" {
+		return logFile{path, decodeCRILog}, nil
+	}
+	if address, err := url.Parse(output(c, process)); err == nil && address.Scheme == "file" {
+		return logFile{address.Path, nil}, nil
+	}
+	return logFile{}, fmt.Errorf("%w: what container %s writes goes to the client that started it, and containerd keeps nothing of it",
+		engine.ErrRefused, c.GetID())
+}
+
+// copyLog writes a log to w, from where file is on.
+func (e *Engine) copyLog(ctx context.Context, key engine.Key, file *os.File, kept logFile, follow bool, w io.Writer) error {
+	lines := &decoder{from: bufio.NewReader(file), decode: kept.decode, to: w}
+	if !follow {
+		return lines.drain()
+	}
+	watcher, err := fsnotify.NewWatcher()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = watcher.Close() }()
+	if err := watcher.Add(kept.path); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() { // ends with ctx
+		defer close(ended)
+		_, _ = e.tasks.Wait(in(ctx, key.Namespace), &tasksapi.WaitRequest{ContainerID: key.ID})
+	}()
+	defer func() { cancel(); <-ended }()
+	var silence <-chan time.Time
+	over := ended
+	for {
+		if err := lines.drain(); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case err := <-watcher.Errors:
+			return err
+		case <-watcher.Events:
+			if silence != nil {
+				silence = time.After(lastWords)
+			}
+		case <-over:
+			over, silence = nil, time.After(lastWords)
+		case <-silence:
+			return lines.drain()
+		}
+	}
+}
+
+// seekLines sets a file to the beginning of its last lines.
+func seekLines(file *os.File, lines int) error {
+	if lines < 0 {
+		return nil
+	}
+	position, err := file.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	block := make([]byte, 64<<10)
+	ends := -1 // that of the last line is none between two lines
+	if position > 0 {
+		last := make([]byte, 1)
+		if _, err := file.ReadAt(last, position-1); err != nil {
+			return err
+		}
+		if last[0] != '\n' {
+			ends = 0
+		}
+	}
+	for lines > 0 && position > 0 {
+		part := block[:min(int64(len(block)), position)]
+		if _, err := file.ReadAt(part, position-int64(len(part))); err != nil {
+			return err
+		}
+		for i := len(part) - 1; i >= 0; i-- {
+			if part[i] != '\n' {
+				continue
+			}
+			if ends++; ends == lines {
+				_, err := file.Seek(position-int64(len(part))+int64(i)+1, io.SeekStart)
+				return err
+			}
+		}
+		position -= int64(len(part))
+		if position == 0 {
+			_, err := file.Seek(0, io.SeekStart)
+			return err
+		}
+	}
+	return nil
+}
+
+// decoder copies a file's content, line by line where it has to be decoded.
+type decoder struct {
+	from   *bufio.Reader
+	decode func(line []byte) []byte
+	to     io.Writer
+	begun  strings.Builder // of a line that has no end yet
+}
+
+// drain copies all that there is now.
+func (d *decoder) drain() error {
+	if d.decode == nil {
+		_, err := io.Copy(d.to, d.from)
+		return err
+	}
+	for {
+		part, err := d.from.ReadString('\n')
+		d.begun.WriteString(part)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		line := d.begun.String()
+		d.begun.Reset()
+		if _, err := d.to.Write(d.decode([]byte(line))); err != nil {
+			return err
+		}
+	}
+}

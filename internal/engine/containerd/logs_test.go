@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package containerd
+
+import (
+	"bufio"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	containersapi "github.com/containerd/containerd/api/services/containers/v1"
+	"github.com/containerd/containerd/api/types/task"
+	"google.golang.org/protobuf/types/known/anypb"
+)
+
+// TestLogOf: where a container's output is, and that nobody keeps it where
+// nobody does.
+func TestLogOf(t *testing.T) {
+	for name, test := range map[string]struct {
+		container *containersapi.Container
+		process   *task.Process
+		path      string
+	}{
+		"nerdctl":              {&containersapi.Container{ID: "c", Labels: map[string]string{"nerdctl/state-dir": "/s"}}, nil, "/s/c-json.log"},
+		"of a pod":             {&containersapi.Container{ID: "c", Extensions: map[string]*anypb.Any{criMetadata: {Value: []byte(`{"Metadata":{"LogPath":"/l"}}`)}}}, nil, "/l"},
+		"a file":               {&containersapi.Container{ID: "c"}, &task.Process{Stdout: "file:///f"}, "/f"},
+		"a file for restarts":  {&containersapi.Container{ID: "c", Labels: map[string]string{restartLogURILabel: "file:///r"}}, nil, "/r"},
+		"a client's pipe":      {&containersapi.Container{ID: "c"}, &task.Process{Stdout: "/run/containerd/fifo/1/c-stdout"}, ""},
+		"a program":            {&containersapi.Container{ID: "c"}, &task.Process{Stdout: "binary:///bin/log"}, ""},
+		"nothing, and no task": {&containersapi.Container{ID: "c"}, nil, ""},
+	} {
+		if got, err := logOf(test.container, test.process); got.path != test.path || (err == nil) != (test.path != "") {
+			t.Errorf("%s: %q, %v", name, got.path, err)
+		}
+	}
+}
+
+func TestDecodeLogs(t *testing.T) {
+	for name, test := range map[string]struct {
+		decode func([]byte) []byte
+		file   string
+		want   string
+	}{
+		"json": {decodeJSONLog, `{"log":"out\n","stream":"stdout","time":"2026-01-01T00:00:00Z"}` + "\nno json\n" + `{"log":"half","stream":"stderr"}` + "\n", "out\nhalf"},
+		"cri":  {decodeCRILog, "2026-01-01T00:00:00Z stdout P one \n2026-01-01T00:00:00Z stdout F line\n2026-01-01T00:00:00Z stderr F  two\nbroken\n", "one line\n two\n"},
+		"raw":  {nil, "as\x00it\xffis\n", "as\x00it\xffis\n"},
+	} {
+		var got strings.Builder
+		// A line may come in two parts.
+		reader, writer := io.Pipe()
+		go func() {
+			_, _ = io.WriteString(writer, test.file[:5])
+			_, _ = io.WriteString(writer, test.file[5:])
+			_ = writer.Close()
+		}()
+		if err := (&decoder{from: bufio.NewReader(reader), decode: test.decode, to: &got}).drain(); err != nil || got.String() != test.want {
+			t.Errorf("%s: %q, %v", name, got.String(), err)
+		}
+	}
+}
+
+func TestSeekLines(t *testing.T) {
+	long := strings.Repeat("x", 100<<10) // more than a block
+	for _, test := range []struct {
+		file  string
+		lines int
+		want  string
+	}{
+		{"a\nb\nc\n", -1, "a\nb\nc\n"}, {"a\nb\nc\n", 0, ""}, {"a\nb\nc\n", 1, "c\n"}, {"a\nb\nc\n", 2, "b\nc\n"}, {"a\nb\nc\n", 3, "a\nb\nc\n"},
+		{"a\nb\nc\n", 9, "a\nb\nc\n"}, {"a\nb\nc", 1, "c"}, {"a\nb\nc", 2, "b\nc"}, {"", 1, ""}, {"\n\n", 1, "\n"}, {"a\n" + long + "\nc\n", 2, long + "\nc\n"},
+	} {
+		path := filepath.Join(t.TempDir(), "log")
+		if err := os.WriteFile(path, []byte(test.file), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		file, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := seekLines(file, test.lines); err != nil {
+			t.Error(err)
+		}
+		got, err := io.ReadAll(file)
+		if err != nil || string(got) != test.want {
+			t.Errorf("the last %d lines of %.20q are %.20q, %v", test.lines, test.file, got, err)
+		}
+		_ = file.Close()
+	}
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package containerd
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"archive/tar"
+
+	"github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/core/images"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+)
+
+const (
+	// Image is in every engine: a static busybox.
+	Image = "busybox:latest"
+
+	// busybox is where Debian's busybox-static has it.
+	busybox = "/bin/busybox"
+)
+
+// importBusybox makes the image, as no registry is needed for it.
+func (e *Engine) importBusybox() {
+	e.tb.Helper()
+	root, err := busyboxRoot()
+	if err != nil {
+		e.tb.Fatalf("make an image: %v (apt-get install busybox-static)", err)
+	}
+	ctx := In(context.Background(), Namespace)
+	record := e.importImage(ctx, root)
+	e.rename(ctx, record, Image)
+	image, err := e.Client.GetImage(ctx, Image)
+	if err != nil {
+		e.tb.Fatal(err)
+	}
+	if err := image.Unpack(ctx, ""); err != nil {
+		e.tb.Fatal(err)
+	}
+}
+
+// AnotherImage makes an image that has no name but a reference by its digest,
+// and returns the digest.
+func (e *Engine) AnotherImage() string {
+	e.tb.Helper()
+	ctx := In(context.Background(), Namespace)
+	e.images++
+	record := e.importImage(ctx, nil)
+	e.rename(ctx, record, "another@"+record.Target.Digest.String())
+	return record.Target.Digest.String()
+}
+
+// importImage imports an image under a name that is of no use.
+func (e *Engine) importImage(ctx context.Context, root []byte) images.Image {
+	e.tb.Helper()
+	image := empty.Image
+	var err error
+	if root != nil {
+		layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(root)), nil })
+		if err != nil {
+			e.tb.Fatal(err)
+		}
+		if image, err = mutate.AppendLayers(image, layer); err != nil {
+			e.tb.Fatal(err)
+		}
+	}
+	image, err = mutate.ConfigFile(image, configOf(image, strconv.Itoa(e.images)))
+	if err != nil {
+		e.tb.Fatal(err)
+	}
+	reference, err := name.NewTag("import.example.com/image:" + strconv.Itoa(e.images))
+	if err != nil {
+		e.tb.Fatal(err)
+	}
+	var archive bytes.Buffer
+	if err := tarball.Write(reference, image, &archive); err != nil {
+		e.tb.Fatal(err)
+	}
+	imported, err := e.Client.Import(ctx, &archive, client.WithAllPlatforms(true))
+	if err != nil || len(imported) != 1 {
+		e.tb.Fatalf("import: %v %v", imported, err)
+	}
+	return imported[0]
+}
+
+func configOf(image v1.Image, number string) *v1.ConfigFile {
+	config, err := image.ConfigFile()
+	if err != nil {
+		panic(err) // it is in memory
+	}
+	config = config.DeepCopy()
+	config.OS, config.Architecture = "linux", runtime.GOARCH
+	config.Config.Labels = map[string]string{"number": number}
+	config.Config.Cmd = []string{"sh"}
+	return config
+}
+
+func (e *Engine) rename(ctx context.Context, record images.Image, name string) {
+	e.tb.Helper()
+	store := e.Client.ImageService()
+	if _, err := store.Create(ctx, images.Image{Name: name, Target: record.Target}); err != nil {
+		e.tb.Fatal(err)
+	}
+	if err := store.Delete(ctx, record.Name); err != nil {
+		e.tb.Fatal(err)
+	}
+}
+
+// busyboxRoot returns a file system, as a tar archive, with busybox in it.
+func busyboxRoot() ([]byte, error) {
+	program, err := os.ReadFile(busybox)
+	if err != nil {
+		return nil, err
+	}
+	var archive bytes.Buffer
+	w := tar.NewWriter(&archive)
+	files := []tar.Header{{Name: "bin/busybox", Mode: 0o755, Size: int64(len(program))}}
+	for _, applet := range strings.Fields("sh sleep true false echo cat kill touch test stty grep") {
+		files = append(files, tar.Header{Name: "bin/" + applet, Linkname: "busybox", Typeflag: tar.TypeSymlink, Mode: 0o777})
+	}
+	for _, header := range files {
+		if err := w.WriteHeader(&header); err != nil {
+			return nil, err
+		}
+		if header.Size > 0 {
+			if _, err := w.Write(program); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return archive.Bytes(), w.Close()
+}

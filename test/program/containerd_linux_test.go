@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package program_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/pkg/cio"
+	"github.com/containerd/containerd/v2/pkg/oci"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/test/containerd"
+)
+
+// TestContainerd: an App with a containerd settles, and the commands work with
+// its containers.
+func TestContainerd(t *testing.T) {
+	h := newHome(t)
+	engine := containerd.Start(t, containerd.Debian)
+	ctx := containerd.In(context.WithoutCancel(t.Context()), containerd.Namespace)
+	image, err := engine.Client.GetImage(ctx, containerd.Image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := engine.Client.NewContainer(ctx, "web", client.WithImage(image), client.WithNewSnapshot("web", image),
+		client.WithNewSpec(oci.WithImageConfigArgs(image, []string{"sh", "-c", "echo hello; exec sleep 1000"})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	task, err := c.NewTask(ctx, cio.LogFile(engine.Dir()+"/web.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := task.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+
+	h.ok("set", "running=true", "containerEngine.name=containerd", "containerEngine.endpoint="+engine.Endpoint())
+	if got := h.ok("ctl", "get", "app", "app", "-o", "jsonpath={.status.conditions[?(@.type=='Settled')].reason} "+
+		"{.status.conditions[?(@.type=='ContainerEngineReady')].reason} {.status.dockerSocket}"); got != "Settled Connected " {
+		t.Errorf("the App is %q", got)
+	}
+	contains(t, h.ok("ps"), "web", "running", "rancher-desktop/containerd")
+	contains(t, h.ok("ctl", "get", "containernamespaces", "-n", "rancher-desktop"), containerd.Namespace)
+	if got := h.ok("logs", "web"); got != "hello\n" {
+		t.Errorf("the log is %q", got)
+	}
+	if got := h.ok("exec", "web", "echo", "in it"); got != "in it\n" {
+		t.Errorf("exec wrote %q", got)
+	}
+	h.ok("stop")
+	if left := h.ok("ctl", "get", "containers", "-A", "-o", "name"); left != "" {
+		t.Errorf("mirrors are left after `rdd stop`: %s", left)
+	}
+	if status, err := task.Status(ctx); err != nil || status.Status != client.Running {
+		t.Errorf("the container after `rdd stop`: %+v, %v", status, err)
+	}
+}
