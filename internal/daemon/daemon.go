@@ -6,6 +6,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -126,7 +127,8 @@ func (d *daemon) fail(err error) {
 
 // open makes ready what the control plane stands on.
 func (d *daemon) open(ctx context.Context) (err error) {
-	if d.listener, err = listen(ctx, d.SecurePort, d.Instance.PreferredPort(), d.Log); err != nil {
+	wanted := cmp.Or(d.SecurePort, d.Instance.PreferredPort())
+	if d.listener, err = listen(ctx, wanted, d.Instance.LastPort(), d.Log); err != nil {
 		return err
 	}
 	defer func() {
@@ -151,18 +153,24 @@ func (d *daemon) open(ctx context.Context) (err error) {
 }
 
 // listen binds the API server's port on the loopback interface: the wanted one,
-// and where that is taken any other.
-func listen(ctx context.Context, wanted, preferred int, log *slog.Logger) (net.Listener, error) {
-	if wanted == 0 {
-		wanted = preferred
-	}
+// and where that is taken the last one, at which clients may still look for this
+// instance, and else any other.
+func listen(ctx context.Context, wanted, last int, log *slog.Logger) (net.Listener, error) {
 	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(wanted)))
+	bind := func(port int) (net.Listener, error) {
+		return config.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	}
+	listener, err := bind(wanted)
 	if err == nil {
 		return listener, nil
 	}
-	log.Warn("the port is taken, using a free one", "port", wanted, "error", err)
-	if listener, err = config.Listen(ctx, "tcp", "127.0.0.1:0"); err != nil {
+	log.Warn("the port is taken, using another one", "port", wanted, "error", err)
+	if last != 0 && last != wanted {
+		if listener, err := bind(last); err == nil {
+			return listener, nil
+		}
+	}
+	if listener, err = bind(0); err != nil {
 		return nil, fmt.Errorf("listen on the loopback interface: %w", err)
 	}
 	return listener, nil

@@ -3,6 +3,9 @@
 package instance
 
 import (
+	"net/url"
+	"strconv"
+
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
@@ -31,4 +34,26 @@ func (i *Instance) WriteKubeconfig(address string, ca []byte, token string) erro
 		return fault.New(fault.Failed, "write the kubeconfig", i.ConfigFile(), err)
 	}
 	return nil
+}
+
+// LastPort returns the port that the kubeconfig names, which is that of the run
+// before; 0 where there is none.
+func (i *Instance) LastPort() int {
+	config, err := clientcmd.LoadFromFile(i.ConfigFile())
+	if err != nil {
+		return 0
+	}
+	cluster, ok := config.Clusters[i.ContextName()]
+	if !ok {
+		return 0
+	}
+	server, err := url.Parse(cluster.Server)
+	if err != nil {
+		return 0
+	}
+	port, err := strconv.Atoi(server.Port())
+	if err != nil {
+		return 0
+	}
+	return port
 }

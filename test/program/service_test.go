@@ -198,6 +198,14 @@ func TestTakenPort(t *testing.T) {
 		}
 	}
 	h.ok("ctl", "get", "ns")
+
+	// Clients find it where they have found it before.
+	before := h.status().Address
+	h.kill()
+	h.ok("service", "start", "--secure-port", fmt.Sprint(port))
+	if after := h.status().Address; after != before {
+		t.Errorf("after a restart it listens on %s, and before on %s", after, before)
+	}
 }
 
 func TestSavedPort(t *testing.T) {
