@@ -26,7 +26,7 @@ import (
 // of is the environment with another engine to compare with.
 func (e *env) of(engine *dockerd.Engine) *env {
 	view := *e
-	view.docker = engine.Client
+	view.docker, view.hands = engine.Client, dockerHands{engine.Client}
 	return &view
 }
 
