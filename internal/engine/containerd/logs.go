@@ -26,7 +26,7 @@ import (
 // lastWords is how long a log may be silent after the end of its container
 // before it is at its end: who copies the output is not done when the container
 // is.
-const lastWords = 200 * time.Millisecond
+const lastWords = time.Second
 
 // logFile is where a container's output is kept, on this machine.
 type logFile struct {

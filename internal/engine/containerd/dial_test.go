@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package containerd
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/connectivity"
+)
+
+// TestNobodyRedials: where nothing listens the library gives up, as whoever asks
+// tries again by himself.
+func TestNobodyRedials(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "none.sock")
+	d := &dialer{endpoint: "unix://" + path, path: path}
+	conn, err := d.client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*idleTimeout)
+	defer cancel()
+	conn.Connect()
+	failed := false
+	for state := conn.GetState(); !failed || state != connectivity.Idle; state = conn.GetState() {
+		failed = failed || state == connectivity.TransientFailure
+		if !conn.WaitForStateChange(ctx, state) {
+			t.Fatalf("it still tries: %s", state)
+		}
+	}
+}
+
+// TestExplain: an error says what to do.
+func TestExplain(t *testing.T) {
+	e, err := New(Config{Endpoint: "unix://" + filepath.Join(t.TempDir(), "none.sock")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = e.Close() }()
+	began := time.Now()
+	if _, err := e.Info(t.Context()); err == nil || !strings.Contains(err.Error(), "no such socket: is containerd running") {
+		t.Errorf("%v", err)
+	}
+	if took := time.Since(began); took > callTimeout/2 {
+		t.Errorf("it took %s to say so", took)
+	}
+	if _, err := New(Config{Endpoint: "tcp://127.0.0.1:1"}); err == nil || !strings.Contains(err.Error(), "unix:// only") {
+		t.Errorf("%v", err)
+	}
+}
