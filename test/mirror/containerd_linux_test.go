@@ -21,6 +21,7 @@ import (
 	ctrlclient "sigs.k8s.io/controller-runtime/pkg/client"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/controlplanetest"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/test/compare"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/test/containerd"
 )
@@ -36,6 +37,7 @@ func (r realContainerd) Restart(between func()) {
 
 func startContainerd(program containerd.Program) func(*testing.T) subject {
 	return func(t *testing.T) subject {
+		controlplanetest.Quiet()
 		engine := containerd.Start(t, program)
 		hands := &containerdHands{client: engine.Client, engineName: "moby", logs: filepath.Join(engine.Dir(), "logs"), ids: map[string]string{}}
 		return subject{realContainerd{engine}, hands, nil, containersv1alpha1.EngineContainerd, containerd.Namespace, "containerd.(*Engine).Logs.func1"}

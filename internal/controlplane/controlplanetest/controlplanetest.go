@@ -32,6 +32,11 @@ var quiet = sync.OnceFunc(func() {
 	logging.Capture(slog.New(slog.DiscardHandler), func(reason string) { panic(reason) })
 })
 
+// Quiet keeps the logs of the libraries out of a test's output, as [Start] does.
+// It must come before a test uses gRPC itself: the libraries' logger is set once,
+// and without a lock.
+func Quiet() { quiet() }
+
 // Env is a running control plane.
 type Env struct {
 	// Dir holds the store and the keys. A control plane that is started again in
