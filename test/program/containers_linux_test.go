@@ -119,12 +119,3 @@ func TestStreamsAreForThoseWhoMay(t *testing.T) {
 		}
 	}
 }
-
-func contains(t *testing.T, text string, words ...string) {
-	t.Helper()
-	for _, word := range words {
-		if !strings.Contains(text, word) {
-			t.Errorf("%q is not in:\n%s", word, text)
-		}
-	}
-}

@@ -297,3 +297,13 @@ func (h *home) get(path string) (int, error) {
 	}
 	return response.StatusCode, response.Body.Close()
 }
+
+
+func contains(t *testing.T, text string, words ...string) {
+	t.Helper()
+	for _, word := range words {
+		if !strings.Contains(text, word) {
+			t.Errorf("%q is not in:\n%s", word, text)
+		}
+	}
+}
