@@ -298,7 +298,6 @@ func (h *home) get(path string) (int, error) {
 	return response.StatusCode, response.Body.Close()
 }
 
-
 func contains(t *testing.T, text string, words ...string) {
 	t.Helper()
 	for _, word := range words {
