@@ -44,7 +44,7 @@ func (h *home) findings() []finding {
 	if slices.ContainsFunc(h.env, func(variable string) bool { return strings.HasPrefix(variable, "XDG_DATA_HOME=") }) {
 		return status.Diagnostics
 	}
-	// How full the machine's own disk is is not the test's doing.
+	// That the machine's own disk is full is not the test's doing.
 	return slices.DeleteFunc(status.Diagnostics, func(f finding) bool { return f.Code == "disk-nearly-full" })
 }
 
