@@ -84,7 +84,7 @@ func newHome(t *testing.T, env ...string) *home {
 		}
 	}
 	h.env = append(h.env, "HOME="+dir, "DOCKER_CONFIG="+filepath.Join(dir, ".docker"), "RDD_INSTANCE="+h.name,
-		"GORACE=exitcode=66 halt_on_error=0")
+		"GORACE=exitcode=66 halt_on_error=0 atexit_sleep_ms=0")
 	h.env = append(h.env, env...)
 	t.Cleanup(h.cleanup)
 	return h
