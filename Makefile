@@ -39,7 +39,10 @@ test: export CGO_ENABLED = 1
 # The compiler is quicker when it collects less garbage.
 lint cross: export GOGC = 400
 
-.PHONY: help build run test engines check lint generate check-generated bench cross clean
+# The image that a virtual machine is tested with; docs/vm.md says more.
+VM_IMAGE   ?= $(CURDIR)/bin/vm/debian.qcow2
+
+.PHONY: help build run test test-vm engines check lint generate check-generated bench cross clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +55,12 @@ run: build ## Start an instance and show a container appear as an object
 
 test: engines ## Run every test, with the race detector
 	$(GOTESTSUM) --format testname --format-hide-empty-pkg -- -race -timeout 45m ./...
+
+test-vm: $(if $(RDD_VM_IMAGE),,$(VM_IMAGE)) ## Run a real virtual machine with Lima and QEMU, see docs/vm.md
+	RDD_VM_IMAGE=$(or $(RDD_VM_IMAGE),$(VM_IMAGE)) go test -v -count 1 -timeout 3h ./test/vm
+
+$(VM_IMAGE): hack/vm-image
+	mkdir -p $(@D) && hack/vm-image $@
 
 engines: ## Build the newest Docker engine into bin/engines/, for the tests
 	cd test/newestdocker && mkdir -p $(ENGINES) && \
