@@ -6,26 +6,35 @@ set -eu
 user='{{.User}}'
 
 case $PARAM_CONTAINER_ENGINE in
-# Docker starts no container where the kernel has AppArmor and its program is
-# missing.
-moby) program=dockerd packages='docker.io apparmor iptables ca-certificates' ;;
-containerd) program=containerd packages='containerd apparmor iptables ca-certificates' ;;
+moby) program=dockerd package=docker.io ;;
+containerd) program=containerd package=containerd ;;
 *)
   echo "no such container engine: $PARAM_CONTAINER_ENGINE" >&2
   exit 1
   ;;
 esac
 
-if ! command -v "$program" >/dev/null; then
+# whole says whether the engine is there. A boot that was cut off may have left
+# its package half installed.
+whole() {
+  command -v "$program" >/dev/null || return 1
+  case $(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null) in
+  unpacked | half-*) return 1 ;;
+  esac
+}
+
+if ! whole; then
   if ! command -v apt-get >/dev/null; then
     echo "the image has no $program, and no apt-get to install it: use an image that has it" >&2
     exit 1
   fi
   export DEBIAN_FRONTEND=noninteractive
   apt='apt-get -q -o Acquire::Retries=5 -o DPkg::Lock::Timeout=300'
+  dpkg --configure -a || true
   $apt update
-  # shellcheck disable=SC2086 # several packages
-  $apt install -y --no-install-recommends $packages
+  # Docker starts no container where the kernel has AppArmor and its program is
+  # missing.
+  $apt install -y --fix-broken --no-install-recommends "$package" apparmor iptables ca-certificates
 fi
 
 # put FILE makes standard input the content of a systemd unit's file.
