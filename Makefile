@@ -56,8 +56,9 @@ run: build ## Start an instance and show a container appear as an object
 test: engines ## Run every test, with the race detector
 	$(GOTESTSUM) --format testname --format-hide-empty-pkg -- -race -timeout 45m ./...
 
-test-vm: $(if $(RDD_VM_IMAGE),,$(VM_IMAGE)) ## Run a real virtual machine with Lima and QEMU, see docs/vm.md
-	RDD_VM_IMAGE=$(or $(RDD_VM_IMAGE),$(VM_IMAGE)) go test -v -count 1 -timeout 3h ./test/vm
+test-vm: build $(if $(RDD_VM_IMAGE),,$(VM_IMAGE)) ## Run a real virtual machine with Lima and QEMU, see docs/vm.md
+	RDD_VM_IMAGE=$(or $(RDD_VM_IMAGE),$(VM_IMAGE)) RDD_TEST_PROGRAM=$(abspath $(BIN))/rdd \
+	  go test -v -count 1 -timeout 3h ./test/vm
 
 $(VM_IMAGE): hack/vm-image
 	mkdir -p $(@D) && hack/vm-image $@

@@ -36,6 +36,9 @@ const (
 	emulation = "QEMU_SYSTEM_X86_64=qemu-system-x86_64 -machine q35,vmport=off -accel tcg,thread=multi,tb-size=512 -cpu max"
 )
 
+// instance is the name of RDD's instance in the tests.
+const instance = "vm"
+
 // lima runs limactl, as a user who is not root, in a home directory of its own.
 type lima struct {
 	t          *testing.T
@@ -89,7 +92,8 @@ func newLima(t *testing.T) *lima {
 			t.Fatal(err)
 		}
 	}
-	l.env = []string{"HOME=" + home, "LIMA_HOME=" + l.limaHome(), "USER=" + name, "PATH=" + os.Getenv("PATH")}
+	l.env = []string{"HOME=" + home, "USER=" + name, "PATH=" + os.Getenv("PATH"), "DOCKER_CONFIG=" + filepath.Join(home, ".docker"),
+		"LIMA_HOME=" + l.limaHome(), "RDD_LIMACTL=" + l.limactl, "RDD_INSTANCE=" + instance}
 	if os.Getenv(kvmEnv) == "" {
 		l.env = append(l.env, emulation)
 	}
@@ -97,14 +101,14 @@ func newLima(t *testing.T) *lima {
 }
 
 // limaHome has the machines, and nothing else: Lima takes any directory in it for
-// one.
-func (l *lima) limaHome() string { return filepath.Join(l.home, "l") }
+// one. It is where RDD has it.
+func (l *lima) limaHome() string { return filepath.Join(l.home, ".rd"+instance, "lima") }
 
-// command is limactl with arguments, which ends with ctx.
-func (l *lima) command(ctx context.Context, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, l.limactl, append([]string{"--tty=false"}, args...)...)
+// command is a program with arguments, which ends with ctx.
+func (l *lima) command(ctx context.Context, program string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env, cmd.Dir = l.env, l.home
-	// What is left running when limactl has ended may hold on to its output.
+	// What is left running when the program has ended may hold on to its output.
 	cmd.WaitDelay = time.Second
 	if l.credential != nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: l.credential}
@@ -115,16 +119,26 @@ func (l *lima) command(ctx context.Context, args ...string) *exec.Cmd {
 // run has limactl do something, and returns its standard output.
 func (l *lima) run(limit time.Duration, args ...string) string {
 	l.t.Helper()
-	ctx, cancel := context.WithTimeout(l.t.Context(), limit)
+	return l.exec(limit, l.limactl, append([]string{"--tty=false"}, args...)...)
+}
+
+func (l *lima) exec(limit time.Duration, program string, args ...string) string {
+	l.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), limit) // the test's own ends before its cleanups
 	defer cancel()
-	cmd := l.command(ctx, args...)
+	cmd := l.command(ctx, program, args...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	what := filepath.Base(program) + " " + strings.Join(args, " ")
 	began := time.Now()
-	if err := cmd.Run(); err != nil && !errors.Is(err, exec.ErrWaitDelay) {
-		l.t.Fatalf("limactl %s: %v after %v\n%s\n%s", strings.Join(args, " "), err, time.Since(began), stderr.String(), l.logs())
+	err := cmd.Run()
+	took := time.Since(began).Round(10 * time.Millisecond)
+	if err != nil && !errors.Is(err, exec.ErrWaitDelay) {
+		l.t.Fatalf("%s: %v after %v\n%s%s\n%s", what, err, took, stdout.String(), stderr.String(), l.logs())
 	}
-	l.t.Logf("limactl %s: %v", args[0], time.Since(began).Round(10*time.Millisecond))
+	if took > time.Second {
+		l.t.Logf("%s: %v", what, took)
+	}
 	return stdout.String()
 }
 
@@ -155,14 +169,14 @@ func (l *lima) machine(name string) machine {
 	return m
 }
 
-// processes returns those that belong to machines of this LIMA_HOME, by the path
-// in their arguments.
-func (l *lima) processes() []int {
+// processes returns those that have a path below the directory in their
+// arguments, as host agents and QEMU have that of their machine.
+func processes(dir string) []int {
 	var pids []int
 	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, file := range files {
 		args, err := os.ReadFile(file)
-		if err == nil && bytes.Contains(args, []byte(l.home+"/")) {
+		if err == nil && bytes.Contains(args, []byte(dir+"/")) {
 			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
 			pids = append(pids, pid)
 		}
@@ -171,7 +185,7 @@ func (l *lima) processes() []int {
 }
 
 func (l *lima) cleanup() {
-	for _, pid := range l.processes() {
+	for _, pid := range processes(l.home) {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
 	_ = os.RemoveAll(l.home)

@@ -34,9 +34,8 @@ const (
 // TestTemplate has Lima make, run, stop, change and delete a machine of the
 // built-in template: one machine for all of it, as a boot takes minutes.
 func TestTemplate(t *testing.T) {
-	l := newLima(t)
-	v := &vm{lima: l, docker: filepath.Join(l.home, "d.sock"), containerd: filepath.Join(l.home, "c.sock")}
-	v.create()
+	v := newVM(t)
+	v.run(patience, "create", "--name="+name, v.template())
 	v.run(bootLimit, "start", "--timeout", bootLimit.String(), name)
 	v.measure()
 	v.checkDocker()
@@ -67,7 +66,15 @@ type vm struct {
 // shared is a directory of the host that the guest sees.
 func (v *vm) shared() string { return filepath.Join(v.home, "shared") }
 
-func (v *vm) create() {
+// newVM is a machine that is still to be made.
+func newVM(t *testing.T) *vm {
+	t.Helper()
+	l := newLima(t)
+	return &vm{lima: l, docker: filepath.Join(l.home, "d.sock"), containerd: filepath.Join(l.home, "c.sock")}
+}
+
+// template writes the machine's template, and returns the file.
+func (v *vm) template() string {
 	v.t.Helper()
 	if err := os.MkdirAll(v.shared(), 0o755); err != nil {
 		v.t.Fatal(err)
@@ -93,7 +100,7 @@ func (v *vm) create() {
 	if err := os.WriteFile(file, content, 0o644); err != nil {
 		v.t.Fatal(err)
 	}
-	v.run(patience, "create", "--name="+name, file)
+	return file
 }
 
 func (v *vm) measure() {
@@ -185,8 +192,8 @@ func (v *vm) checkPublished() {
 
 func (v *vm) checkStopped() {
 	v.t.Helper()
-	if m := v.machine(name); m.Status != "Stopped" || len(v.processes()) > 0 {
-		v.t.Errorf("the machine was stopped, and is %+v with the processes %v", m, v.processes())
+	if m := v.machine(name); m.Status != "Stopped" || len(processes(v.limaHome())) > 0 {
+		v.t.Errorf("the machine was stopped, and is %+v with the processes %v", m, processes(v.limaHome()))
 	}
 	if _, err := net.Dial("unix", v.docker); err == nil {
 		v.t.Error("the machine is stopped, and its Docker socket takes connections")
@@ -224,7 +231,7 @@ func (v *vm) checkGone() {
 		v.t.Errorf("the machine was deleted, and its directory is there: %v", err)
 	}
 	eventually(v.t, "no process of the machine runs", func() error {
-		if pids := v.processes(); len(pids) > 0 {
+		if pids := processes(v.limaHome()); len(pids) > 0 {
 			return fmt.Errorf("there are %v", pids)
 		}
 		return nil
