@@ -69,7 +69,9 @@ func (s *scope) look(ctx context.Context) (seen sight, err error) {
 	case limactl.Stopped:
 		seen.phase = stopped
 	case limactl.Running:
-		if seen.state, err = s.limactl.Events(s.vm.Name).State(); err != nil {
+		events := s.limactl.Events(s.vm.Name)
+		defer events.Close()
+		if seen.state, err = events.State(); err != nil {
 			return seen, err
 		}
 		seen.phase = booting

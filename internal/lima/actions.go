@@ -128,6 +128,11 @@ func (a *actions) launch(ctx context.Context, needed bool, log *os.File) *launch
 // booting already. When the time is over, what runs is ended. When ctx ends, the
 // boot goes on.
 func (a *actions) boot(ctx context.Context, start bool) error {
+	if start {
+		if err := a.client.ForgetBoot(a.name); err != nil {
+			return err
+		}
+	}
 	tooLong := &limactl.Error{Kind: limactl.TimedOut, Message: fmt.Sprintf("it did not boot within %s", a.Boot)}
 	waiting, cancel := context.WithTimeoutCause(ctx, a.Boot, tooLong)
 	defer cancel()
@@ -148,7 +153,9 @@ func (a *actions) boot(ctx context.Context, start bool) error {
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
-	if stage := a.client.Boot(a.name).Stage(); errors.Is(err, tooLong) && stage.Message != "" {
+	last := a.client.Boot(a.name)
+	defer last.Close()
+	if stage := last.Stage(); errors.Is(err, tooLong) && stage.Message != "" {
 		err = &limactl.Error{Kind: limactl.TimedOut, Message: tooLong.Message + "; the last that was heard of it: " + stage.Message}
 	}
 	return errors.Join(err, a.endLeft(ctx))
@@ -168,6 +175,8 @@ func (a *actions) endLeft(ctx context.Context) error {
 // and so has the host agent.
 func (a *actions) await(ctx context.Context, l *launch) error {
 	events, boot := a.client.Events(a.name), a.client.Boot(a.name)
+	defer events.Close()
+	defer boot.Close()
 	ticker := time.NewTicker(bootPoll)
 	defer ticker.Stop()
 	starting := l.over // nil when it has ended

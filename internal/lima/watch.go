@@ -63,6 +63,7 @@ func listen(ctx context.Context, client *limactl.Client, name string, last limac
 	ticker := time.NewTicker(poll)
 	defer ticker.Stop()
 	events := client.Events(name)
+	defer events.Close()
 	for {
 		state, err := events.State()
 		if err == nil && !state.Equal(last) {

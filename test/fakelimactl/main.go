@@ -46,11 +46,7 @@ type command struct {
 
 func (c *command) run() {
 	if c.has("--version") {
-		version := c.faults.Version
-		if version == "" {
-			version = "2.2.0"
-		}
-		fmt.Println("limactl version", version)
+		fmt.Println("limactl version 2.2.0")
 		return
 	}
 	if c.faults.Root {

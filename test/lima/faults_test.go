@@ -20,13 +20,17 @@ import (
 
 // TestNoLimactl: each reason says what to do, and the LimaVM can be deleted.
 func TestNoLimactl(t *testing.T) {
+	old := t.TempDir()
+	if err := os.WriteFile(filepath.Join(old, "limactl"), []byte("#!/bin/sh\necho limactl version 1.2.3\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	for what, test := range map[string]struct {
 		adjust func(*lima.Config)
 		faults stage.Faults
 		words  string
 	}{
 		"missing": {adjust: func(cfg *lima.Config) { cfg.Limactl = limactl.Places{} }, words: "install Lima"},
-		"too old": {faults: stage.Faults{Version: "1.2.3"}, words: "install Lima 2.0.0 or newer"},
+		"too old": {adjust: func(cfg *lima.Config) { cfg.Limactl = limactl.Places{Path: old} }, words: "install Lima 2.0.0 or newer"},
 		"root":    {faults: stage.Faults{Root: true}, words: "not as root"},
 	} {
 		t.Run(what, func(t *testing.T) {

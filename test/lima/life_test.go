@@ -23,7 +23,7 @@ import (
 // TestLife: made, started, stopped, started again, deleted, with its logs kept.
 func TestLife(t *testing.T) {
 	e := newEnv(t)
-	e.faults(stage.Faults{CreateMS: 100, BootMS: 300})
+	e.faults(stage.Faults{CreateMS: 100, BootMS: 3000})
 	e.create(true)
 	e.waitCreated(limav1alpha1.ReasonPending, "")
 	vm := e.wait(metav1.ConditionFalse, limav1alpha1.ReasonStarting, "essential requirement")

@@ -128,16 +128,21 @@ func (c *Client) Applied(name string) (string, error) {
 	return string(text), err
 }
 
-// Start starts an instance and returns when it runs, or the time is over. The
-// boot goes on when ctx ends, and when this process does: limactl has a session
-// of its own.
-func (c *Client) Start(ctx context.Context, name string, limit time.Duration, log *os.File) error {
-	// Lima makes them anew, but not at once, nor where it fails early.
+// ForgetBoot removes what the host agent of an instance said that does not run:
+// Lima makes the files anew, but not at once, nor where a start fails early.
+func (c *Client) ForgetBoot(name string) error {
 	for _, file := range []string{eventsFile, bootLogFile} {
 		if err := os.Remove(filepath.Join(c.Dir(name), file)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
+	return nil
+}
+
+// Start starts an instance and returns when it runs, or the time is over. The
+// boot goes on when ctx ends, and when this process does: limactl has a session
+// of its own.
+func (c *Client) Start(ctx context.Context, name string, limit time.Duration, log *os.File) error {
 	_, err := c.run(ctx, call{args: []string{"start", "--timeout=" + limit.String(), name}, log: log, detached: true})
 	return err
 }

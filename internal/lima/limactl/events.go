@@ -62,7 +62,7 @@ func (s *State) take(e event) {
 }
 
 // Events reads what the host agent of an instance says, as it says it. It is for
-// one goroutine.
+// one goroutine, and must be closed.
 type Events struct {
 	tail  tail
 	state State
@@ -92,37 +92,58 @@ func (e *Events) State() (State, error) {
 	return e.state, err
 }
 
-// tail reads a file to which lines are added, and which is made anew at times.
+// Close ends the reading.
+func (e *Events) Close() { e.tail.close() }
+
+// tail reads a file to which lines are added, and which is made anew at times. It
+// keeps the file open, so that no other gets its number.
 type tail struct {
 	path string
 
-	file   fs.FileInfo
+	file   *os.File // nil for none
 	offset int64
 	rest   []byte // of a line that is not whole yet
 }
 
-// read returns the whole lines that are new, and whether the file is another
-// than before. That there is no file is no error.
-func (t *tail) read() (lines [][]byte, again bool, err error) {
-	file, err := os.Open(t.path)
+func (t *tail) close() {
+	if t.file != nil {
+		_ = t.file.Close()
+	}
+	t.file, t.offset, t.rest = nil, 0, nil
+}
+
+// open opens the file where it is another than before, and reports whether it is.
+// That there is none is no error.
+func (t *tail) open() (again bool, err error) {
+	named, err := os.Stat(t.path)
+	if t.file != nil {
+		if held, heldErr := t.file.Stat(); err == nil && heldErr == nil && os.SameFile(held, named) && named.Size() >= t.offset {
+			return false, nil
+		}
+		t.close()
+		again = true
+	}
+	if err == nil {
+		t.file, err = os.Open(t.path)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
-		again = t.file != nil
-		t.file, t.offset, t.rest = nil, 0, nil
-		return nil, again, nil
+		return again, nil
 	}
+	return true, err
+}
+
+// read returns the whole lines that are new, and whether the file is another
+// than before.
+func (t *tail) read() (lines [][]byte, again bool, err error) {
+	again, err = t.open()
+	if err != nil || t.file == nil {
+		return nil, again, err
+	}
+	info, err := t.file.Stat()
 	if err != nil {
-		return nil, false, err
+		return nil, again, err
 	}
-	defer func() { _ = file.Close() }()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, false, err
-	}
-	if again = t.file == nil || !os.SameFile(t.file, info) || info.Size() < t.offset; again {
-		t.offset, t.rest = 0, nil
-	}
-	t.file = info
-	data, err := io.ReadAll(io.NewSectionReader(file, t.offset, info.Size()-t.offset))
+	data, err := io.ReadAll(io.NewSectionReader(t.file, t.offset, info.Size()-t.offset))
 	t.offset += int64(len(data))
 	data = append(t.rest, data...)
 	whole := bytes.LastIndexByte(data, '\n') + 1
@@ -141,7 +162,8 @@ type Stage struct {
 	Message string
 }
 
-// Boot reads how far the boot of an instance is. It is for one goroutine.
+// Boot reads how far the boot of an instance is. It is for one goroutine, and must
+// be closed.
 type Boot struct {
 	tail  tail
 	stage Stage
@@ -167,6 +189,9 @@ func stages() []Stage {
 		{100, "READY."},
 	}
 }
+
+// Close ends the reading.
+func (b *Boot) Close() { b.tail.close() }
 
 // Stage reads what is new, and returns how far the boot is.
 func (b *Boot) Stage() Stage {

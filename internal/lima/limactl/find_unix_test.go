@@ -29,7 +29,9 @@ type fakeLimactl struct {
 
 func newFakeLimactl(t *testing.T) *fakeLimactl {
 	t.Helper()
-	root := t.TempDir()
+	root, err := os.MkdirTemp("", "limactl") // a name that a shell may read
+	must(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(root) })
 	p := Places{Path: filepath.Join(root, "bin"), Programs: filepath.Join(root, "rdd")}
 	for _, dir := range []string{p.Path, p.Programs, filepath.Join(root, "dev")} {
 		must(t, os.Mkdir(dir, 0o755))

@@ -18,8 +18,6 @@ import (
 // Faults say how the limactl of a LIMA_HOME behaves. The zero value is one that
 // works.
 type Faults struct {
-	// Version that it says it has; empty for 2.2.0.
-	Version string
 	// Root has it refuse to run.
 	Root bool
 	// CreateFails is why a creation fails, half way.
