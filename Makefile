@@ -8,7 +8,7 @@ GOTESTSUM      = go run gotest.tools/gotestsum@v1.13.0
 BENCHSTAT      = go run golang.org/x/perf/cmd/benchstat@v0.0.0-20251023143056-3684bd442cc8
 
 MODULE     = github.com/rancher-sandbox/rancher-desktop-daemon
-GROUPS     = app containers rdd
+GROUPS     = app containers lima rdd
 # Where programs are built to, and how: the tests build theirs with RACE=-race.
 BIN        ?= bin
 RACE       ?=

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"os/user"
 	"path/filepath"
 	"slices"
@@ -96,11 +95,4 @@ func groupName(id uint32) string {
 		return group.Name
 	}
 	return number
-}
-
-// inBackground keeps what happens to the terminal from a command, and ends what
-// the command started with it.
-func inBackground(cmd *exec.Cmd) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 }

@@ -6,7 +6,6 @@ import (
 	"debug/pe"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -138,9 +137,4 @@ func pipeNames() map[string]bool {
 		_ = windows.FindClose(search)
 	}
 	return names
-}
-
-// inBackground keeps a command from opening a window.
-func inBackground(cmd *exec.Cmd) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: windows.CREATE_NO_WINDOW, HideWindow: true}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/process"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/store"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/version"
 )
@@ -145,7 +146,7 @@ func (s *Service) launch(ctx context.Context, overrides Overrides) error {
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), s.Executable, args...) // it outlives this program
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	cmd.Dir = string(os.PathSeparator)
-	detach(cmd)
+	process.Detach(cmd)
 	if err := cmd.Start(); err != nil {
 		return fault.New(fault.Failed, "start the daemon", s.Executable, err)
 	}

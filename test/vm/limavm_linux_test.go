@@ -118,7 +118,6 @@ func (r *rdd) create() {
 		r.t.Fatal(err)
 	}
 	r.ok("service", "start")
-	r.ok("ctl", "create", "namespace", namespace)
 	r.ok("ctl", "create", "configmap", name, "-n", namespace, "--from-file=template="+r.template())
 	r.ok("ctl", "create", "-f", file)
 }
