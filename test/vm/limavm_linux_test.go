@@ -186,9 +186,10 @@ func (r *rdd) killDaemon() {
 		var s struct {
 			Started bool `json:"started"`
 		}
-		if err := json.Unmarshal([]byte(r.ok("service", "status", "-o", "json")), &s); err != nil || s.Started {
-			return fmt.Errorf("process %d lives (%v)", pid, err)
+		err := json.Unmarshal([]byte(r.ok("service", "status", "-o", "json")), &s)
+		if err == nil && s.Started {
+			err = fmt.Errorf("process %d lives", pid)
 		}
-		return nil
+		return err
 	})
 }
