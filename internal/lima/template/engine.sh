@@ -47,17 +47,11 @@ put() {
   fi
 }
 
-# on UNIT… has units run, now and at later boots; off UNIT… the contrary.
-on() {
-  for unit in "$@"; do
-    systemctl is-enabled --quiet "$unit" || systemctl enable "$unit"
-  done
-  systemctl start "$@"
-}
-off() {
+# by_hand UNIT… leaves it to this script to start units, and not to the boot.
+by_hand() {
   for unit in "$@"; do
     if systemctl is-enabled --quiet "$unit" 2>/dev/null; then
-      systemctl disable --now "$unit"
+      systemctl disable "$unit"
     fi
   done
 }
@@ -65,19 +59,34 @@ off() {
 # The socket is forwarded through an ssh session that is there before this
 # script. A group that the user joined now would not be seen by that session; a
 # socket's owner is.
-if [ "$PARAM_CONTAINER_ENGINE" = moby ]; then
-  put /etc/systemd/system/docker.socket.d/rdd.conf <<END
-[Socket]
-SocketUser=$user
-END
-  on docker.socket docker.service
-  chown "$user" /run/docker.sock
-else
-  off docker.service docker.socket
+if [ "$PARAM_CONTAINER_ENGINE" = containerd ]; then
+  by_hand docker.service docker.socket
+  systemctl stop docker.service docker.socket 2>/dev/null || true
   put /etc/systemd/system/containerd.service.d/rdd.conf <<END
 [Service]
 ExecStartPost=/bin/chown $user /run/containerd/containerd.sock
 END
-  on containerd.service
+  systemctl start containerd.service
   chown "$user" /run/containerd/containerd.sock
+  exit
 fi
+
+# Docker starts the containers that are to run always. Directories of the host
+# that come over ssh are mounted by the host, at some time of the boot: a
+# container that is started before sees empty ones for ever.
+by_hand docker.service docker.socket
+tries=60
+until [ "$(grep -c ' fuse.sshfs ' /proc/mounts)" -ge "$PARAM_SSHFS_MOUNTS" ]; do
+  tries=$((tries - 1))
+  if [ "$tries" = 0 ]; then
+    echo "not all $PARAM_SSHFS_MOUNTS directories of the host are mounted: Docker starts without" >&2
+    break
+  fi
+  sleep 1
+done
+put /etc/systemd/system/docker.socket.d/rdd.conf <<END
+[Socket]
+SocketUser=$user
+END
+systemctl start docker.socket docker.service
+chown "$user" /run/docker.sock

@@ -5,6 +5,7 @@ package template
 import (
 	"errors"
 	"fmt"
+	"strconv"
 )
 
 // host is what differs between the systems that Lima runs guests on.
@@ -16,12 +17,14 @@ type host struct {
 	rootTar   bool // whether images are archives of a root file system, and not disks
 }
 
+const reverseSSHFS = "reverse-sshfs"
+
 func hostOf(os string) (host, error) {
 	switch os {
 	case "linux":
 		// Debian's kernel for clouds has no 9p, and virtiofs would need virtiofsd
 		// on the host.
-		return host{os: os, vmType: "qemu", mountType: "reverse-sshfs", sized: true}, nil
+		return host{os: os, vmType: "qemu", mountType: reverseSSHFS, sized: true}, nil
 	case "darwin":
 		return host{os: os, vmType: "vz", mountType: "virtiofs", sized: true}, nil
 	case "windows":
@@ -29,6 +32,15 @@ func hostOf(os string) (host, error) {
 		return host{os: os, vmType: "wsl2", mountType: "wsl2", rootTar: true}, nil
 	}
 	return host{}, fmt.Errorf("there is no virtual machine on %s", os)
+}
+
+// sshfsMounts is how many directories come over ssh, after the guest has booted.
+// Those of other types are there before anything runs.
+func (h host) sshfsMounts(mounts []Mount) string {
+	if h.mountType != reverseSSHFS {
+		return "0"
+	}
+	return strconv.Itoa(len(mounts))
 }
 
 // images returns the image that is wanted, or the built-in ones.

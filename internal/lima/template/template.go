@@ -22,6 +22,9 @@ const (
 	EngineContainerd = "containerd"
 )
 
+// paramSSHFSMounts is how many directories Docker waits for at a boot.
+const paramSSHFSMounts = "SSHFS_MOUNTS"
+
 // Sockets of the engines in the guest.
 const (
 	guestDockerSocket     = "/run/docker.sock"
@@ -100,7 +103,7 @@ func Template(o Options) ([]byte, error) {
 		Images:             images,
 		Disk:               disk,
 		Mounts:             mounts(o.Mounts),
-		Param:              map[string]string{ParamEngine: o.Engine},
+		Param:              map[string]string{ParamEngine: o.Engine, paramSSHFSMounts: h.sshfsMounts(o.Mounts)},
 		SSH:                &sshOptions{},
 		Containerd:         &containerdOptions{},
 		HostResolver:       &hostResolver{Enabled: true, Hosts: map[string]string{"host.docker.internal": "host.lima.internal"}},
