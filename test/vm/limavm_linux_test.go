@@ -45,6 +45,8 @@ func TestLimaVM(t *testing.T) {
 		return nil
 	})
 
+	// What comes now is a power cut for the guest: what it has not written yet is lost.
+	r.run(patience, "shell", "--workdir", "/", name, "sudo", "sync")
 	if err := syscall.Kill(before.HostAgentPID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
