@@ -74,7 +74,10 @@ func listen(ctx context.Context, client *limactl.Client, name string, last limac
 		case <-ctx.Done():
 			return
 		case <-news:
-		case _, _ = <-lost:
+		case _, ok := <-lost:
+			if !ok {
+				lost = nil
+			}
 		case <-ticker.C:
 		}
 	}
