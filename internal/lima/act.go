@@ -199,10 +199,10 @@ func (s *scope) noticeDeath() {
 }
 
 func (s *scope) whyDied() error {
-	switch {
-	case s.seen.phase == absent:
+	switch s.seen.phase {
+	case absent:
 		return errors.New("the instance was removed")
-	case s.seen.phase == broken:
+	case broken:
 		return errors.New("the host agent has ended, and not the virtual machine")
 	}
 	return s.limactl.Ended(s.vm.Name, "the virtual machine has stopped by itself")

@@ -126,8 +126,8 @@ func (s *scope) advance(ctx context.Context) (reconcile.Result, error) {
 	}
 	s.machine.attempts.of(s.vm.Generation, s.desired)
 	if s.machine.op != nil {
-		if result, busy := s.during(); busy {
-			return result, nil
+		if busy := s.during(); busy {
+			return reconcile.Result{}, nil // its end wakes this reconciler
 		}
 	}
 	if s.seen, err = s.look(ctx); err != nil {
@@ -150,7 +150,7 @@ func (s *scope) taken(ctx context.Context) (*limav1alpha1.LimaVM, error) {
 
 // during reports how far the operation is that is under way, and cancels it where
 // it is no longer wanted. Of one that has ended it takes the result.
-func (s *scope) during() (result reconcile.Result, busy bool) {
+func (s *scope) during() (busy bool) {
 	op := s.machine.op
 	progress, done, err := op.state()
 	if !done {
@@ -160,7 +160,7 @@ func (s *scope) during() (result reconcile.Result, busy bool) {
 		}
 		s.vm.Status.Progress = &progress
 		s.doing(op.kind, progress.Message)
-		return reconcile.Result{}, true
+		return true
 	}
 	s.machine.op, s.ended = nil, op.kind
 	switch {
@@ -172,7 +172,7 @@ func (s *scope) during() (result reconcile.Result, busy bool) {
 	default:
 		s.failed(op.kind, err)
 	}
-	return reconcile.Result{}, false
+	return false
 }
 
 // failed counts a failure.

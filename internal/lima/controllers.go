@@ -8,7 +8,6 @@ package lima
 import (
 	"time"
 
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/clock"
 
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
@@ -76,6 +75,6 @@ func describe() manager.Controller {
 		Name:        "limavm",
 		Group:       "lima",
 		Definitions: []manifest.Source{{Files: limav1alpha1.Files, Path: "crds/lima.rancherdesktop.io_limavms.yaml"}},
-		AddToScheme: func(scheme *runtime.Scheme) error { return limav1alpha1.AddToScheme(scheme) },
+		AddToScheme: limav1alpha1.AddToScheme,
 	}
 }

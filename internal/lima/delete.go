@@ -42,8 +42,8 @@ func (s *scope) delete(ctx context.Context, request reconcile.Request) (reconcil
 	return s.begin(opDelete, func(ctx context.Context, a *actions) error { return a.delete(ctx, graceful) }), nil
 }
 
-// gone reports whether nothing is left of the virtual machine, or what there is
-// is another LimaVM's. Without limactl that can be told of a directory only.
+// gone reports whether nothing is left of the virtual machine, or all that there
+// is belongs to another LimaVM. Without limactl a directory alone tells.
 func (s *scope) gone(ctx context.Context) (bool, error) {
 	if taken, err := s.taken(ctx); err != nil || taken != nil {
 		return taken != nil, err

@@ -51,13 +51,13 @@ func (m *machines) observe(client *limactl.Client, name string, processes limact
 // all the time.
 func listen(ctx context.Context, client *limactl.Client, name string, last limactl.State, changed func()) {
 	var news chan fsnotify.Event // nil where the system does not tell
-	var failed chan error
+	var lost chan error          // tells that it may have lost some
 	poll := eventsPoll
 	watcher, err := fsnotify.NewWatcher()
 	if err == nil {
 		defer func() { _ = watcher.Close() }()
 		if watcher.Add(client.EventsFile(name)) == nil {
-			news, failed, poll = watcher.Events, watcher.Errors, time.Hour
+			news, lost, poll = watcher.Events, watcher.Errors, time.Hour
 		}
 	}
 	ticker := time.NewTicker(poll)
@@ -74,7 +74,10 @@ func listen(ctx context.Context, client *limactl.Client, name string, last limac
 		case <-ctx.Done():
 			return
 		case <-news:
-		case <-failed: // it may have lost some
+		case _, ok := <-lost:
+			if !ok {
+				lost = nil
+			}
 		case <-ticker.C:
 		}
 	}

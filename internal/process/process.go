@@ -46,7 +46,7 @@ func (id ID) Kill() error {
 	}
 	found, err := os.FindProcess(id.PID)
 	if err != nil {
-		return nil //nolint:nilerr // it has ended since
+		return nil // it has ended since
 	}
 	defer func() { _ = found.Release() }()
 	if err := found.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/process"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/store"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/version"
@@ -289,8 +290,9 @@ func (s *Service) kill(cause error) error {
 		fmt.Errorf("it did not end in time and was killed: %w", cause))
 }
 
-// Delete stops the daemon and removes the instance. It reports whether there
-// was one. Where the daemon does not end in time the instance stays.
+// Delete stops the daemon and the instance's virtual machines, and removes it
+// all. It reports whether there was one. Where something does not end in time the
+// instance stays.
 func (s *Service) Delete(ctx context.Context, keepLogs bool) (deleted bool, err error) {
 	exists, err := s.Instance.Exists()
 	if err != nil || !exists {
@@ -317,6 +319,9 @@ func (s *Service) Delete(ctx context.Context, keepLogs bool) (deleted bool, err 
 		return false, err
 	}
 	defer guard.Unlock()
+	if err := lima.DeleteAll(ctx, lima.Defaults(s.Instance), s.Progress); err != nil {
+		return false, fault.New(fault.Failed, "delete instance", s.Instance.Name(), err)
+	}
 	return true, s.Instance.Remove(keepLogs)
 }
 

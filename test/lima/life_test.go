@@ -174,10 +174,12 @@ func TestTemplateChanges(t *testing.T) {
 	applied(e.setTemplate("# a comment\n" + template + "cpus: 4\n"))
 	e.asked("start", 3)
 
-	for _, word := range []string{stage.Rejected, stage.RejectedNow} {
-		e.setTemplate(template + "# " + word + "\nmessage: " + word + "\n")
-		e.eventually("it is rejected", func() bool { return strings.Contains(e.get().Status.TemplateError, "field `") })
-		e.started()
+	for word, reason := range map[string]string{stage.Rejected: "field `images`", stage.RejectedNow: "shrinking the disk"} {
+		rejected := e.setTemplate(template + "message: " + word + "\n")
+		e.eventually("it is rejected", func() bool { return strings.Contains(e.get().Status.TemplateError, reason) })
+		if vm := e.started(); vm.Status.ObservedTemplateResourceVersion == rejected {
+			t.Errorf("what is rejected is said to be applied: %+v", vm.Status)
+		}
 	}
 	e.asked("start", 3)
 	e.asked("edit", 2)

@@ -112,6 +112,31 @@ func TestVMOutlivesTheDaemon(t *testing.T) {
 	})
 }
 
+// TestDeleteEndsVMs: what runs does not outlive its disk.
+func TestDeleteEndsVMs(t *testing.T) {
+	h, limaHome, _ := newLimaHome(t)
+	h.ok("service", "start", "--controllers", "lima")
+	c := h.client()
+	vm := newLimaVM("default", "rd", "source")
+	for _, object := range []ctrlclient.Object{newTemplate("default", "source", limaTemplate), vm} {
+		if err := c.Create(t.Context(), object); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.waitVM(c, vm, limav1alpha1.ReasonStarted)
+	stage.Set(t, limaHome, stage.Faults{DeleteFails: "it is protected"})
+	h.fails(1, []string{"virtual machine rd", "it is protected"}, "service", "delete")
+	stage.Set(t, limaHome, stage.Faults{})
+	data, err := os.ReadFile(filepath.Join(limaHome, "rd", "ha.pid"))
+	if err == nil {
+		t.Errorf("it runs on, as process %s", data)
+	}
+	h.ok("service", "delete")
+	if _, err := os.Stat(limaHome); !os.IsNotExist(err) {
+		t.Errorf("it is left: %v", err)
+	}
+}
+
 // TestLimaVMAdmission: what can't become a virtual machine is refused, with the
 // field and the reason, and a dry run leaves nothing behind. So in the daemon, and
 // by a program of its own.
@@ -136,8 +161,11 @@ func TestLimaVMAdmission(t *testing.T) {
 func checkLimaAdmission(t *testing.T, h *home, limaHome, temporary string) {
 	t.Helper()
 	c := h.client()
+	other := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "other"}}
+	if _, err := h.kubernetes().CoreV1().Namespaces().Create(t.Context(), other, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
 	for _, object := range []ctrlclient.Object{
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "other"}},
 		newTemplate("default", "source", limaTemplate), newTemplate("other", "source", limaTemplate),
 		newTemplate("default", "bad", "images: ["), newTemplate("default", "rejected", "message: "+stage.Rejected),
 		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "empty", Namespace: "default"}},

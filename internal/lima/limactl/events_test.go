@@ -3,6 +3,7 @@
 package limactl
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -78,7 +79,8 @@ func TestWhyEnded(t *testing.T) {
 				t.Fatal(err)
 			}
 			err := c.Ended("a", "otherwise")
-			if e := err.(*Error); e.Message != test.want || e.Kind != test.kind {
+			e := &Error{}
+			if !errors.As(err, &e) || e.Message != test.want || e.Kind != test.kind {
 				t.Errorf("%+v, want %q", e, test.want)
 			}
 		})
