@@ -51,7 +51,7 @@ func TestLimaVM(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the killed host agent is seen", func() error {
-		if s := r.status(); s.condition("Running") == "True" && s.RestartCount == 0 {
+		if s := r.status(); s.condition("Running").Status == "True" && s.RestartCount == 0 {
 			return fmt.Errorf("it is %+v", s)
 		}
 		return nil
@@ -124,32 +124,48 @@ func (r *rdd) create() {
 	r.ok("ctl", "create", "-f", file)
 }
 
+// waitRunning says what the machine says of itself meanwhile.
 func (r *rdd) waitRunning() {
 	r.t.Helper()
-	began := time.Now()
-	r.ok("ctl", "wait-condition", "limavm/"+name, "Running", "--timeout", bootLimit.String(), "-n", namespace)
-	r.t.Logf("running after %v", time.Since(began).Round(time.Second))
+	began, said := time.Now(), ""
+	for {
+		s := r.status()
+		running := s.condition("Running")
+		if words := fmt.Sprintf("%s, %s, restarted %d times", running.Reason, running.Message, s.RestartCount); words != said {
+			r.t.Logf("%v: %s", time.Since(began).Round(time.Second), words)
+			said = words
+		}
+		if running.Status == "True" {
+			return
+		}
+		if time.Since(began) > bootLimit {
+			r.t.Fatalf("the machine does not run within %v\n%s", bootLimit, r.logs())
+		}
+		time.Sleep(time.Second)
+	}
 }
 
 // status is what the LimaVM says.
 type status struct {
-	RestartCount int `json:"restartCount"`
-	Conditions   []struct {
-		Type    string `json:"type"`
-		Status  string `json:"status"`
-		Reason  string `json:"reason"`
-		Message string `json:"message"`
-	} `json:"conditions"`
+	RestartCount int         `json:"restartCount"`
+	Conditions   []condition `json:"conditions"`
 }
 
-// condition is the status of a condition: True, False, or nothing.
-func (s status) condition(wanted string) string {
+type condition struct {
+	Type    string `json:"type"`
+	Status  string `json:"status"`
+	Reason  string `json:"reason"`
+	Message string `json:"message"`
+}
+
+// condition is the one of a type, or nothing.
+func (s status) condition(wanted string) condition {
 	for _, c := range s.Conditions {
 		if c.Type == wanted {
-			return c.Status
+			return c
 		}
 	}
-	return ""
+	return condition{}
 }
 
 func (r *rdd) status() status {
