@@ -8,7 +8,7 @@ GOTESTSUM      = go run gotest.tools/gotestsum@v1.13.0
 BENCHSTAT      = go run golang.org/x/perf/cmd/benchstat@v0.0.0-20251023143056-3684bd442cc8
 
 MODULE     = github.com/rancher-sandbox/rancher-desktop-daemon
-GROUPS     = app containers rdd
+GROUPS     = app containers lima rdd
 # Where programs are built to, and how: the tests build theirs with RACE=-race.
 BIN        ?= bin
 RACE       ?=
@@ -49,7 +49,10 @@ test: export CGO_ENABLED = 1
 # The compiler is quicker when it collects less garbage.
 lint cross: export GOGC = 400
 
-.PHONY: help build run test engines check lint generate check-generated bench man cross clean
+# The image that a virtual machine is tested with; docs/vm.md says more.
+VM_IMAGE   ?= $(CURDIR)/bin/vm/debian.qcow2
+
+.PHONY: help build run test test-vm engines check lint generate check-generated bench man cross clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +68,13 @@ test: engines ## Run every test, with the race detector
 
 examples: ## Run the examples of clients against instances of their own
 	go test -count=1 -run TestExamples ./test/program
+
+test-vm: build $(if $(RDD_VM_IMAGE),,$(VM_IMAGE)) ## Run a real virtual machine with Lima and QEMU, see docs/vm.md
+	RDD_VM_IMAGE=$(or $(RDD_VM_IMAGE),$(VM_IMAGE)) RDD_TEST_PROGRAM=$(abspath $(BIN))/rdd \
+	  go test -v -count 1 -timeout 3h ./test/vm
+
+$(VM_IMAGE): hack/vm-image
+	mkdir -p $(@D) && hack/vm-image $@
 
 engines: ## Build the newest Docker engine and containerd into bin/engines/, for the tests
 	cd test/newestdocker && mkdir -p $(ENGINES) && \

@@ -12,6 +12,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/demo"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/open"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/hostinfo"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/mirror"
 )
@@ -21,6 +22,7 @@ func main() {
 	registry = append(registry, mirror.Controllers(open.Engine)...)
 	registry = append(registry, app.Controllers()...)
 	registry = append(registry, demo.Controllers()...)
+	registry = append(registry, lima.Controllers()...)
 	registry = append(registry, hostinfo.Controllers()...)
 	os.Exit(cli.Main(context.Background(), cli.Config{Registry: registry}, os.Args))
 }

@@ -16,6 +16,7 @@ import (
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
 )
 
@@ -28,7 +29,7 @@ func New(kubeconfig string) (client.WithWatch, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
 		corev1.AddToScheme, apiextensionsv1.AddToScheme,
-		appv1alpha1.AddToScheme, containersv1alpha1.AddToScheme, rddv1alpha1.AddToScheme,
+		appv1alpha1.AddToScheme, containersv1alpha1.AddToScheme, limav1alpha1.AddToScheme, rddv1alpha1.AddToScheme,
 	} {
 		if err := add(scheme); err != nil {
 			return nil, err
@@ -45,6 +46,7 @@ func newMapper() meta.RESTMapper {
 	for _, kind := range []string{"Container", "ContainerEngine", "ContainerNamespace", "Image", "ImagePullRequest", "Volume"} {
 		mapper.Add(containersv1alpha1.GroupVersion.WithKind(kind), meta.RESTScopeNamespace)
 	}
+	mapper.Add(limav1alpha1.GroupVersion.WithKind("LimaVM"), meta.RESTScopeNamespace)
 	mapper.Add(rddv1alpha1.GroupVersion.WithKind("HostInfo"), meta.RESTScopeRoot)
 	mapper.Add(apiextensionsv1.SchemeGroupVersion.WithKind("CustomResourceDefinition"), meta.RESTScopeRoot)
 	mapper.Add(corev1.SchemeGroupVersion.WithKind("ConfigMap"), meta.RESTScopeNamespace)

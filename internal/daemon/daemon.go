@@ -70,6 +70,7 @@ type daemon struct {
 // Run runs the daemon until ctx ends or a part of it dies, which is the error.
 // The caller holds the instance's daemon lock.
 func Run(ctx context.Context, cfg Config) (err error) {
+	cfg.Controllers = manager.Bind(cfg.Controllers, cfg.Instance)
 	d := &daemon{Config: cfg, started: time.Now(), failed: make(chan error, 1)}
 	d.gates = readiness.New(readiness.Order, d.waiting)
 	d.announce = instance.Daemon{

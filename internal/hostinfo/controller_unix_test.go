@@ -153,7 +153,7 @@ func TestHostInfoSaysWhatIsThere(t *testing.T) {
 	if diff := cmp.Diff(want, info.Status.Engines); diff != "" {
 		t.Errorf("want -, got +:\n%s", diff)
 	}
-	limactl := filepath.Join(e.places.Programs, "limactl")
+	limactl := filepath.Join(e.places.Limactl.Programs, "limactl")
 	must(t, os.WriteFile(limactl, []byte("#!/bin/sh\necho limactl version 2.2.0\n"), 0o755))
 	must(t, socket.Close())
 	e.setDisk("500Gi")

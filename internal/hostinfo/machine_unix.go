@@ -7,11 +7,9 @@ package hostinfo
 import (
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -63,11 +61,4 @@ func (p Places) engines() []rddv1alpha1.Engine {
 		found = append(found, engine)
 	}
 	return found
-}
-
-// inBackground keeps what happens to the terminal from a command, and ends what
-// the command started with it.
-func inBackground(cmd *exec.Cmd) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 }

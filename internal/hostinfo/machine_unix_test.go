@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/limactl"
 )
 
 const (
@@ -31,9 +32,9 @@ func newPlaces(t *testing.T) Places {
 	must(t, os.Chmod(dir, 0o755))
 	p := Places{
 		Root: dir, Home: filepath.Join(dir, "home"), RuntimeDir: filepath.Join(dir, "run/user/1"),
-		Path: filepath.Join(dir, "bin"), Programs: filepath.Join(dir, "rdd"),
+		Limactl: limactl.Places{Path: filepath.Join(dir, "bin"), Programs: filepath.Join(dir, "rdd")},
 	}
-	for _, dir := range []string{p.Home, p.RuntimeDir, p.Path, p.Programs, filepath.Join(dir, "dev"), filepath.Join(dir, "var")} {
+	for _, dir := range []string{p.Home, p.RuntimeDir, p.Limactl.Path, p.Limactl.Programs, filepath.Join(dir, "dev"), filepath.Join(dir, "var")} {
 		must(t, os.MkdirAll(dir, 0o755))
 	}
 	return p

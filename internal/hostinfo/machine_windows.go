@@ -6,11 +6,9 @@ import (
 	"debug/pe"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
-	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/windows"
@@ -138,9 +136,4 @@ func pipeNames() map[string]bool {
 		_ = windows.FindClose(search)
 	}
 	return names
-}
-
-// inBackground keeps a command from opening a window.
-func inBackground(cmd *exec.Cmd) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: windows.CREATE_NO_WINDOW, HideWindow: true}
 }

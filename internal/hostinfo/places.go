@@ -4,13 +4,12 @@ package hostinfo
 
 import (
 	"os"
-	"path/filepath"
 
 	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/limactl"
 )
 
 const (
-	limactlEnv    = "RDD_LIMACTL"
 	dockerHostEnv = "DOCKER_HOST"
 	runtimeDirEnv = "XDG_RUNTIME_DIR"
 )
@@ -28,12 +27,8 @@ type Places struct {
 	RuntimeDir string
 	// DockerHost is the endpoint that the user wants.
 	DockerHost string
-	// Limactl is the limactl that the user wants.
-	Limactl string
-	// Path lists directories with programs, as PATH does.
-	Path string
-	// Programs is where RDD's own programs are.
-	Programs string
+	// Limactl says where limactl may be.
+	Limactl limactl.Places
 }
 
 // thisMachine returns where things are on the machine. What is unknown is empty.
@@ -42,17 +37,10 @@ func thisMachine() Places {
 		Root:       root(),
 		RuntimeDir: os.Getenv(runtimeDirEnv),
 		DockerHost: os.Getenv(dockerHostEnv),
-		Limactl:    os.Getenv(limactlEnv),
-		Path:       os.Getenv("PATH"),
+		Limactl:    limactl.ThisMachine(),
 	}
 	if home, err := os.UserHomeDir(); err == nil {
 		p.Home = home
-	}
-	if program, err := os.Executable(); err == nil {
-		if resolved, err := filepath.EvalSymlinks(program); err == nil {
-			program = resolved
-		}
-		p.Programs = filepath.Dir(program)
 	}
 	return p
 }

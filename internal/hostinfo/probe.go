@@ -12,17 +12,18 @@ import (
 	"k8s.io/utils/clock"
 
 	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/limactl"
 )
 
 // Probe looks at the machine. It is for one goroutine.
 type Probe struct {
 	places  Places
-	limactl limactl
+	limactl *limactl.Probe
 }
 
 // NewProbe returns a probe that looks at the places.
 func NewProbe(places Places, clock clock.PassiveClock) *Probe {
-	return &Probe{places: places, limactl: limactl{clock: clock, limit: answerLimit}}
+	return &Probe{places: places, limactl: limactl.NewProbe(clock)}
 }
 
 // Look returns how the machine is. It is cheap: no socket is connected to, as
@@ -37,7 +38,7 @@ func (p *Probe) Look(ctx context.Context) rddv1alpha1.HostInfoStatus {
 		Architecture:    architecture(),
 		Virtualization:  p.places.virtualization(),
 		Engines:         p.places.engines(),
-		Limactl:         p.limactl.look(ctx, p.places),
+		Limactl:         rddv1alpha1.Limactl(p.limactl.Look(ctx, p.places.Limactl)),
 		Disk:            p.places.disk(),
 	}
 	if total, err := memory(); err == nil {

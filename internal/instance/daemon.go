@@ -16,6 +16,7 @@ import (
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/atomicfile"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/process"
 )
 
 const (
@@ -45,7 +46,7 @@ type Daemon struct {
 
 // isProcess reports whether the process that d describes lives.
 func (d *Daemon) isProcess() bool {
-	birth, err := processBirth(d.PID)
+	birth, err := process.Birth(d.PID)
 	return err == nil && birth == d.Birth
 }
 
@@ -151,7 +152,7 @@ func (i *Instance) Daemon() (*Daemon, error) {
 // Announce writes the daemon's description and its PID file, for the process
 // that calls it. The caller holds the daemon's lock.
 func (i *Instance) Announce(d Daemon) error {
-	birth, err := processBirth(os.Getpid())
+	birth, err := process.Birth(os.Getpid())
 	if err != nil {
 		return fmt.Errorf("read the start time of this process: %w", err)
 	}

@@ -49,6 +49,10 @@ func (i *Instance) OpenLogs() (stdout, stderr *os.File, err error) {
 	return stdout, stderr, nil
 }
 
+// RotateLog moves a log out of the way of a new one, and keeps it as the daemon's
+// are kept.
+func RotateLog(path string) error { return rotate(path) }
+
 // rotate moves path to path.1, that to path.2, and so on, and drops the oldest.
 func rotate(path string) error {
 	last := keptLogs

@@ -9,6 +9,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -44,6 +45,21 @@ type Controller struct {
 
 	// Setup adds it to its host. It is nil for a kind that nothing reconciles.
 	Setup func(Host) error
+
+	// Bind returns the controller as it is in an instance, with Hooks and Setup,
+	// where these depend on that; else it is nil.
+	Bind func(*instance.Instance) Controller
+}
+
+// Bind returns the controllers as they are in an instance.
+func Bind(controllers []Controller, inst *instance.Instance) []Controller {
+	bound := slices.Clone(controllers)
+	for i := range bound {
+		if bound[i].Bind != nil {
+			bound[i] = bound[i].Bind(inst)
+		}
+	}
+	return bound
 }
 
 // Host is what a controller runs in.

@@ -4,14 +4,7 @@
 
 package service
 
-import (
-	"os/exec"
-	"syscall"
-)
-
-// detach gives the process a session of its own, so that nothing that happens
-// to the terminal reaches it.
-func detach(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
+import "syscall"
 
 func interrupt(pid int) error { return signal(pid, syscall.SIGINT) }
 

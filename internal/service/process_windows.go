@@ -12,16 +12,6 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// detach gives the process a console of its own, which has no window, and a
-// process group of its own, so that it can be sent CTRL_BREAK and nothing that
-// happens to the user's console reaches it.
-func detach(cmd *exec.Cmd) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		CreationFlags: windows.CREATE_NEW_PROCESS_GROUP | windows.CREATE_NO_WINDOW,
-		HideWindow:    true,
-	}
-}
-
 // interrupt sends CTRL_BREAK. It reaches only processes on the sender's own
 // console, so a child of this program attaches itself to the daemon's first.
 func interrupt(pid int) error {

@@ -17,6 +17,8 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/dockercontext"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/process"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/store"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/version"
 )
@@ -146,7 +148,7 @@ func (s *Service) launch(ctx context.Context, overrides Overrides) error {
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), s.Executable, args...) // it outlives this program
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	cmd.Dir = string(os.PathSeparator)
-	detach(cmd)
+	process.Detach(cmd)
 	if err := cmd.Start(); err != nil {
 		return fault.New(fault.Failed, "start the daemon", s.Executable, err)
 	}
@@ -289,8 +291,9 @@ func (s *Service) kill(cause error) error {
 		fmt.Errorf("it did not end in time and was killed: %w", cause))
 }
 
-// Delete stops the daemon and removes the instance. It reports whether there
-// was one. Where the daemon does not end in time the instance stays.
+// Delete stops the daemon and the instance's virtual machines, and removes it
+// all. It reports whether there was one. Where something does not end in time the
+// instance stays.
 func (s *Service) Delete(ctx context.Context, keepLogs bool) (deleted bool, err error) {
 	exists, err := s.Instance.Exists()
 	if err != nil || !exists {
@@ -321,6 +324,9 @@ func (s *Service) Delete(ctx context.Context, keepLogs bool) (deleted bool, err 
 	if err := dockercontext.Forget(ctx, s.Instance.ContextMemory()); err != nil {
 		return false, fault.New(fault.Failed, "take back the Docker context of instance", s.Instance.Name(),
 			fmt.Errorf("%w (to leave it as it is, remove %s)", err, s.Instance.ContextMemory()))
+	}
+	if err := lima.DeleteAll(ctx, lima.Defaults(s.Instance), s.Progress); err != nil {
+		return false, fault.New(fault.Failed, "delete instance", s.Instance.Name(), err)
 	}
 	return true, s.Instance.Remove(keepLogs)
 }

@@ -61,6 +61,11 @@ of these is said with: rdd service start --controllers '*,-%s'`, name, group, na
 			if err := errors.Join(command.CheckPort("port", run.Port), command.CheckPort("health-port", run.HealthPort)); err != nil {
 				return err
 			}
+			inst, err := base.Instance()
+			if err != nil {
+				return err
+			}
+			run.Registry = manager.Bind(registry, inst)
 			ctx, stop := base.UntilSignal(cmd.Context())
 			defer stop()
 			if err = connect(ctx, base, kubeconfig, &run); err == nil {

@@ -236,22 +236,27 @@ func (e *Engine) logTail() string {
 	return string(data[max(0, len(data)-2000):])
 }
 
-// importBusybox makes the image, as no registry is needed for it.
 func (e *Engine) importBusybox() {
 	e.tb.Helper()
+	if err := ImportBusybox(context.Background(), e.Client); err != nil {
+		e.tb.Fatal(err)
+	}
+}
+
+// ImportBusybox makes Image in an engine, as no registry is needed for it.
+func ImportBusybox(ctx context.Context, engine *client.Client) error {
 	root, err := busyboxRoot()
 	if err != nil {
-		e.tb.Fatalf("make an image: %v (apt-get install busybox-static)", err)
+		return fmt.Errorf("make an image: %w (apt-get install busybox-static)", err)
 	}
-	result, err := e.Client.ImageImport(context.Background(),
+	result, err := engine.ImageImport(ctx,
 		client.ImageImportSource{Source: root, SourceName: "-"}, Image, client.ImageImportOptions{})
 	if err != nil {
-		e.tb.Fatal(err)
+		return err
 	}
 	defer func() { _ = result.Close() }()
-	if _, err := io.Copy(io.Discard, result); err != nil {
-		e.tb.Fatal(err)
-	}
+	_, err = io.Copy(io.Discard, result)
+	return err
 }
 
 // busyboxRoot returns a file system, as a tar archive, with busybox in it.

@@ -17,10 +17,12 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/utils/ptr"
 	ctrlclient "sigs.k8s.io/controller-runtime/pkg/client"
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
@@ -124,7 +126,7 @@ func nextDiscovery(t *testing.T, c ctrlclient.WithWatch, seen *bool) (*corev1.Co
 func checkEntry(t *testing.T, h *home, entry manager.Entry, selection string) {
 	t.Helper()
 	want := map[string][]string{
-		"*":                  {"container", "image", "volume", "containernamespace", "engine", "app", "demo", "hostinfo"},
+		"*":                  {"container", "image", "volume", "containernamespace", "engine", "app", "demo", "limavm", "hostinfo"},
 		"containers,-engine": {"container", "image", "volume", "containernamespace"},
 		"":                   {},
 	}[selection]
@@ -158,6 +160,12 @@ func createEachKind(t *testing.T, c ctrlclient.Client, controllers []string) {
 		"demo": &appv1alpha1.Demo{ObjectMeta: meta},
 		// Its controller makes the only one that there may be.
 		"hostinfo": &rddv1alpha1.HostInfo{ObjectMeta: metav1.ObjectMeta{Name: rddv1alpha1.HostInfoName}},
+	}
+	source := &corev1.ConfigMap{ObjectMeta: meta, Data: map[string]string{limav1alpha1.TemplateKey: "images: []"}}
+	objects["limavm"] = &limav1alpha1.LimaVM{ObjectMeta: meta, Spec: limav1alpha1.LimaVMSpec{
+		Running: ptr.To(false), TemplateRef: limav1alpha1.TemplateReference{Name: source.Name}}}
+	if err := c.Create(t.Context(), source); err != nil {
+		t.Fatal(err)
 	}
 	for _, name := range controllers {
 		if err := c.Create(t.Context(), objects[name]); err != nil && (name != "hostinfo" || !apierrors.IsAlreadyExists(err)) {

@@ -12,8 +12,8 @@ import (
 // TestSelections: each form of a selection, and what runs then.
 func TestSelections(t *testing.T) {
 	kinds := []string{"container", "image", "volume", "containernamespace"}
-	all := append(slices.Clone(kinds), "engine", "app", "demo", "hostinfo")
-	withoutApp := append(slices.Clone(all[:5]), "hostinfo")
+	all := append(slices.Clone(kinds), "engine", "app", "demo", "limavm", "hostinfo")
+	withoutApp := append(slices.Clone(all[:5]), "limavm", "hostinfo")
 	h := newHome(t)
 	for selection, want := range map[string][]string{
 		"*":                    all,
@@ -24,6 +24,7 @@ func TestSelections(t *testing.T) {
 		"app,-demo":            {"app"},
 		"-containers,*,-app":   withoutApp,
 		" demo , containers ":  append(slices.Clone(all[:5]), "demo"),
+		"lima":                 {"limavm"},
 		"rdd":                  {"hostinfo"},
 		"":                     nil,
 		"container,-container": nil,

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package instance
+package process
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
+	"strings"
+	"time"
 )
 
 // Positions among the fields of /proc/PID/stat that follow the command's name
@@ -19,10 +22,10 @@ const (
 // errEnded says that a process has ended, and that its parent has not asked how.
 var errEnded = errors.New("the process has ended")
 
-// processBirth returns something that no other process with the same number
+// Birth returns something that no other process with the same number
 // has: its start, in clock ticks since boot. A process that has ended is an
 // error.
-func processBirth(pid int) (string, error) {
+func Birth(pid int) (string, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return "", err
@@ -36,4 +39,30 @@ func processBirth(pid int) (string, error) {
 		return "", errEnded
 	}
 	return string(fields[statStartTime]), nil
+}
+
+// ticks is how many clock ticks a second has for user space (proc(5), USER_HZ).
+const ticks = 100
+
+// Began returns when a process began, to the second.
+func Began(pid int) (time.Time, error) {
+	birth, err := Birth(pid)
+	if err != nil {
+		return time.Time{}, err
+	}
+	since, err := strconv.ParseInt(birth, 10, 64)
+	if err != nil {
+		return time.Time{}, err
+	}
+	stat, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return time.Time{}, err
+	}
+	for line := range strings.Lines(string(stat)) {
+		var boot int64
+		if n, _ := fmt.Sscanf(line, "btime %d", &boot); n == 1 {
+			return time.Unix(boot+since/ticks, 0), nil
+		}
+	}
+	return time.Time{}, errors.New("/proc/stat has no btime")
 }

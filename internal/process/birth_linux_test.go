@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package instance
+package process
 
 import (
 	"errors"
@@ -17,14 +17,14 @@ func TestEndedProcessHasNoBirth(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = child.Wait() }()
-	if birth, err := processBirth(child.Process.Pid); err != nil || birth == "" {
+	if birth, err := Birth(child.Process.Pid); err != nil || birth == "" {
 		t.Errorf("a process that lives: %q, %v", birth, err)
 	}
 	if err := child.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
-		_, err := processBirth(child.Process.Pid)
+		_, err := Birth(child.Process.Pid)
 		if errors.Is(err, errEnded) {
 			return
 		}

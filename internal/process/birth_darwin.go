@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package instance
+package process
 
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,10 +14,10 @@ import (
 // asked how (SZOMB of sys/proc.h).
 const zombie = 5
 
-// processBirth returns something that no other process with the same number
+// Birth returns something that no other process with the same number
 // has: the wall clock at its start, in microseconds. A process that has ended is
 // an error.
-func processBirth(pid int) (string, error) {
+func Birth(pid int) (string, error) {
 	info, err := unix.SysctlKinfoProc("kern.proc.pid", pid)
 	if err != nil {
 		return "", err
@@ -26,4 +27,13 @@ func processBirth(pid int) (string, error) {
 	}
 	start := info.Proc.P_starttime
 	return fmt.Sprintf("%d.%06d", start.Sec, start.Usec), nil
+}
+
+// Began returns when a process began.
+func Began(pid int) (time.Time, error) {
+	info, err := unix.SysctlKinfoProc("kern.proc.pid", pid)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return time.Unix(info.Proc.P_starttime.Unix()), nil
 }

@@ -2,7 +2,7 @@
 
 //go:build unix
 
-package hostinfo
+package limactl
 
 import (
 	"io"
@@ -14,27 +14,39 @@ import (
 
 	"golang.org/x/sys/unix"
 	testingclock "k8s.io/utils/clock/testing"
-
-	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
 )
 
 // fakeLimactl is a machine with a limactl that counts how often it is run.
 type fakeLimactl struct {
 	t *testing.T
 	Places
-	limactl
+	probe *Probe
 	clock *testingclock.FakeClock
+	root  string
 	file  string
 	runs  string
 }
 
 func newFakeLimactl(t *testing.T) *fakeLimactl {
 	t.Helper()
-	p := newPlaces(t)
+	root, err := os.MkdirTemp("", "limactl") // a name that a shell may read
+	must(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(root) })
+	p := Places{Path: filepath.Join(root, "bin"), Programs: filepath.Join(root, "rdd")}
+	for _, dir := range []string{p.Path, p.Programs, filepath.Join(root, "dev")} {
+		must(t, os.Mkdir(dir, 0o755))
+	}
 	clock := testingclock.NewFakeClock(time.Unix(1e9, 0))
 	return &fakeLimactl{
-		t: t, Places: p, clock: clock, file: filepath.Join(p.Path, "limactl"), runs: filepath.Join(p.Root, "runs"),
-		limactl: limactl{clock: clock, limit: time.Minute},
+		t: t, Places: p, clock: clock, root: root, file: filepath.Join(p.Path, "limactl"), runs: filepath.Join(root, "runs"),
+		probe: &Probe{clock: clock, limit: time.Minute},
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -46,7 +58,7 @@ func (f *fakeLimactl) writeTo(file, script string) {
 	must(f.t, os.WriteFile(file, []byte("#!/bin/sh\necho run >>"+f.runs+"\n"+script+"\n"), 0o755))
 }
 
-func (f *fakeLimactl) look() rddv1alpha1.Limactl { return f.limactl.look(f.t.Context(), f.Places) }
+func (f *fakeLimactl) look() Found { return f.probe.Look(f.t.Context(), f.Places) }
 
 // check looks, and compares what is seen, and how often limactl was run so far.
 func (f *fakeLimactl) check(path, version, message string, runs int) {
@@ -110,8 +122,8 @@ func TestLimactlThatFails(t *testing.T) {
 // TestLimactlThatHangs is given up, with all that it started.
 func TestLimactlThatHangs(t *testing.T) {
 	f := newFakeLimactl(t)
-	f.limit = 200 * time.Millisecond
-	fifo := filepath.Join(f.Root, "fifo")
+	f.probe.limit = 200 * time.Millisecond
+	fifo := filepath.Join(f.root, "fifo")
 	must(t, unix.Mkfifo(fifo, 0o600))
 	alive, err := os.OpenFile(fifo, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	must(t, err)
@@ -132,7 +144,7 @@ func TestLimactlThatHangs(t *testing.T) {
 // TestLimactlThatVanishes between being found and being run.
 func TestLimactlThatVanishes(t *testing.T) {
 	f := newFakeLimactl(t)
-	if version, err := f.ask(t.Context(), f.file); version != "" || err == nil || !strings.Contains(err.Error(), "no such file") {
+	if version, err := f.probe.ask(t.Context(), f.file); version != "" || err == nil || !strings.Contains(err.Error(), "no such file") {
 		t.Errorf("%q, %v", version, err)
 	}
 }
@@ -140,7 +152,7 @@ func TestLimactlThatVanishes(t *testing.T) {
 func TestWhichLimactlIsFound(t *testing.T) {
 	f := newFakeLimactl(t)
 	t.Chdir(f.Path)
-	beside, second := filepath.Join(f.Programs, "limactl"), filepath.Join(f.Root, "dev/limactl")
+	beside, second := filepath.Join(f.Programs, "limactl"), filepath.Join(f.root, "dev/limactl")
 	script := "echo limactl version 1"
 	check := func(path, message string) {
 		t.Helper()
@@ -161,12 +173,12 @@ func TestWhichLimactlIsFound(t *testing.T) {
 	must(t, os.Chmod(f.file, 0o600))
 	check(second, "")
 
-	f.Limactl = beside
+	f.Named = beside
 	check(beside, "")
-	f.Limactl = f.file
+	f.Named = f.file
 	check("", `RDD_LIMACTL is "`+f.file+`": permission denied`)
-	f.Limactl = filepath.Join(f.Root, "gone")
+	f.Named = filepath.Join(f.root, "gone")
 	check("", "no such file")
-	f.Limactl = "limactl"
+	f.Named = "limactl"
 	check("", "must be an absolute path")
 }

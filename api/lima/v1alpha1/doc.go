@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package v1alpha1 is version v1alpha1 of the API group
+// lima.rancherdesktop.io: virtual machines, run by Lima.
+//
+// +kubebuilder:object:generate=true
+// +groupName=lima.rancherdesktop.io
+package v1alpha1
+
+import (
+	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// GroupVersion names this version of the group.
+var GroupVersion = schema.GroupVersion{Group: "lima.rancherdesktop.io", Version: "v1alpha1"}
+
+// AddToScheme registers the types of this package.
+func AddToScheme(scheme *runtime.Scheme) error {
+	scheme.AddKnownTypes(GroupVersion, &LimaVM{}, &LimaVMList{})
+	v1.AddToGroupVersion(scheme, GroupVersion)
+	return nil
+}

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// RestartAnnotation asks for a restart of a running LimaVM, each time its value
+// changes: the time of the request, for example.
+const RestartAnnotation = "lima.rancherdesktop.io/restartRequested"
+
+// TemplateKey is the key of a ConfigMap under which a template is.
+const TemplateKey = "template"
+
+// The types of a LimaVM's conditions.
+const (
+	// ConditionCreated is True when the instance is there.
+	ConditionCreated = "Created"
+	// ConditionRunning is True when the virtual machine has booted, and runs.
+	ConditionRunning = "Running"
+)
+
+// Reasons of [ConditionCreated].
+const (
+	ReasonPending      = "Pending"
+	ReasonCreated      = "Created" // with True only
+	ReasonCreateFailed = "CreateFailed"
+)
+
+// Reasons of [ConditionRunning].
+const (
+	ReasonReconciling = "Reconciling"
+	ReasonStarting    = "Starting"
+	ReasonStarted     = "Started" // with True only
+	// ReasonDegraded comes with True: it runs, though not all of it does.
+	ReasonDegraded    = "Degraded"
+	ReasonStartFailed = "StartFailed"
+	ReasonStopped     = "Stopped"
+	ReasonStopping    = "Stopping"
+	ReasonStopFailed  = "StopFailed"
+	// ReasonCrashLoop says that it has failed five times or more, and is tried
+	// again ever more rarely.
+	ReasonCrashLoop = "CrashLoop"
+)
+
+// Phase is what is being done with a virtual machine.
+// +kubebuilder:validation:Enum=Creating;Editing;Booting;Stopping;Deleting
+type Phase string
+
+// The phases.
+const (
+	PhaseCreating Phase = "Creating"
+	PhaseEditing  Phase = "Editing"
+	PhaseBooting  Phase = "Booting"
+	PhaseStopping Phase = "Stopping"
+	PhaseDeleting Phase = "Deleting"
+)
+
+// LimaVMSpec says which virtual machine there is to be.
+//
+// +kubebuilder:validation:XValidation:rule="self.templateRef.name == oldSelf.templateRef.name",message="templateRef is immutable: edit the copy that status.templateConfigMap names",fieldPath=".templateRef"
+type LimaVMSpec struct {
+	// Running is whether the virtual machine is to run.
+	// +kubebuilder:default=true
+	// +optional
+	Running *bool `json:"running,omitempty"`
+
+	// TemplateRef names the ConfigMap that the virtual machine is made from. It is
+	// read once, and may go then. It can't be changed.
+	// +required
+	TemplateRef TemplateReference `json:"templateRef"`
+
+	// Params are values for the template's own parameters, which it declares in
+	// its field param.
+	// +kubebuilder:validation:MaxProperties=64
+	// +optional
+	Params map[string]string `json:"params,omitempty"`
+}
+
+// TemplateReference names a ConfigMap in the namespace of the object that has it.
+type TemplateReference struct {
+	// Name is that of a ConfigMap whose key template is a complete lima.yaml.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+}
+
+// Progress is how far something is that is being done.
+type Progress struct {
+	// Phase is what is being done.
+	// +required
+	Phase Phase `json:"phase"`
+
+	// Percent is how much of it is over, roughly; absent where nobody knows.
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100
+	// +optional
+	Percent *int32 `json:"percent,omitempty"`
+
+	// Message says more.
+	// +optional
+	Message string `json:"message,omitempty"`
+}
+
+// Socket is a socket in the guest that is forwarded to the host.
+type Socket struct {
+	// Guest is its path in the virtual machine.
+	// +required
+	Guest string `json:"guest"`
+
+	// Host is its path on the host.
+	// +required
+	Host string `json:"host"`
+}
+
+// LimaVMStatus is how the virtual machine is.
+type LimaVMStatus struct {
+	// ObservedGeneration is the generation of the spec that was acted on.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// TemplateConfigMap names the virtual machine's own copy of the template.
+	// Editing it changes the virtual machine, which is restarted if it runs.
+	// +optional
+	TemplateConfigMap string `json:"templateConfigMap,omitempty"`
+
+	// ObservedTemplateResourceVersion is the resource version of that copy that the
+	// virtual machine has.
+	// +optional
+	ObservedTemplateResourceVersion string `json:"observedTemplateResourceVersion,omitempty"`
+
+	// TemplateError says why the copy is not applied, as it is now. The virtual
+	// machine goes on with what it has.
+	// +optional
+	TemplateError string `json:"templateError,omitempty"`
+
+	// ObservedRestartRequest is the value of the annotation
+	// lima.rancherdesktop.io/restartRequested that was acted on.
+	// +optional
+	ObservedRestartRequest string `json:"observedRestartRequest,omitempty"`
+
+	// RestartCount is how often the virtual machine was started again: because
+	// somebody asked for it, for another template, or after a failure.
+	// +optional
+	RestartCount int32 `json:"restartCount"`
+
+	// SSHAddress is the host and port of the guest's SSH server, once it is known.
+	// +optional
+	SSHAddress string `json:"sshAddress,omitempty"`
+
+	// SSHConfigFile is a configuration for ssh, in which the guest is the host
+	// lima-<name>.
+	// +optional
+	SSHConfigFile string `json:"sshConfigFile,omitempty"`
+
+	// Sockets are those that the template forwards to the host. While the virtual
+	// machine runs they are there, as a rule.
+	// +listType=map
+	// +listMapKey=host
+	// +optional
+	Sockets []Socket `json:"sockets,omitempty"`
+
+	// Progress is there while something is being done.
+	// +optional
+	Progress *Progress `json:"progress,omitempty"`
+
+	// Conditions are Created and Running.
+	// +listType=map
+	// +listMapKey=type
+	// +optional
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// LimaVM is a virtual machine that is run by Lima. Its name is that of Lima's
+// instance, and unique in the RDD instance.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:path=limavms,singular=limavm,shortName=vm,categories=rdd
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=1"
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63 && self.metadata.name.matches('^[a-z0-9]+([.-][a-z0-9]+)*$')",message="the name must be one that Lima takes: at most 63 lower case letters and digits, with single dots and dashes between them"
+// +kubebuilder:printcolumn:name="Running",type=string,JSONPath=`.status.conditions[?(@.type=="Running")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Running")].reason`
+// +kubebuilder:printcolumn:name="Progress",type=integer,JSONPath=`.status.progress.percent`
+// +kubebuilder:printcolumn:name="SSH",type=string,JSONPath=`.status.sshAddress`
+// +kubebuilder:printcolumn:name="Restarts",type=integer,JSONPath=`.status.restartCount`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type LimaVM struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// +required
+	Spec LimaVMSpec `json:"spec"`
+	// +optional
+	Status LimaVMStatus `json:"status,omitempty"`
+}
+
+// ShouldRun reports whether the virtual machine is to run.
+func (v *LimaVM) ShouldRun() bool {
+	return v.DeletionTimestamp == nil && (v.Spec.Running == nil || *v.Spec.Running)
+}
+
+// TemplateCopy returns the name of the ConfigMap with the virtual machine's own
+// template.
+func (v *LimaVM) TemplateCopy() string { return v.Name + "-template" }
+
+// LimaVMList is a list of LimaVMs.
+//
+// +kubebuilder:object:root=true
+type LimaVMList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	Items []LimaVM `json:"items"`
+}

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lima
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/finalizer"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/limactl"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
+)
+
+const (
+	// machinesAtOnce are reconciled: one whose limactl is slow holds up no others.
+	machinesAtOnce = 4
+	// lookAgain is the wait for what nothing tells of: that limactl is installed,
+	// that a name becomes free.
+	lookAgain = 5 * time.Second
+)
+
+func setup(host manager.Host, cfg Config, probe *limactl.Probe) error {
+	r := &reconciler{Config: cfg, probe: probe, client: host.GetClient(), reader: host.GetAPIReader()}
+	if err := host.Add(&r.machines); err != nil {
+		return err
+	}
+	return ctrl.NewControllerManagedBy(host).
+		Named("limavm").
+		WithOptions(controller.Options{MaxConcurrentReconciles: machinesAtOnce}).
+		For(&limav1alpha1.LimaVM{}, builder.WithPredicates(
+			predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
+		Owns(&corev1.ConfigMap{}, builder.OnlyMetadata).
+		WatchesRawSource(source.Func(r.machines.takeQueue)).
+		Complete(manager.Patient(r))
+}
+
+// reconciler reads the API server itself: by what a cache still shows it could
+// do a second time what it has just done.
+type reconciler struct {
+	Config
+	probe    *limactl.Probe
+	client   client.Client
+	reader   client.Reader
+	machines machines
+}
+
+// scope is one reconcile of a LimaVM.
+type scope struct {
+	*reconciler
+	before  *limav1alpha1.LimaVM
+	vm      *limav1alpha1.LimaVM
+	machine *machine
+	wake    func(time.Duration)
+	// copy is the virtual machine's own template, and desired the text to be
+	// applied; empty where there is none.
+	copy    *corev1.ConfigMap
+	desired string
+	limactl *limactl.Client
+	seen    sight
+	// ended is the operation that has just ended; opNone for none.
+	ended opKind
+}
+
+// Reconcile implements [reconcile.Reconciler].
+func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (result reconcile.Result, err error) {
+	vm := &limav1alpha1.LimaVM{}
+	if err := r.reader.Get(ctx, request.NamespacedName, vm); err != nil {
+		if apierrors.IsNotFound(err) {
+			r.machines.forget(request)
+		}
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	// It goes when the virtual machine has.
+	if err := finalizer.Ensure(ctx, r.client, vm, finalizer.Cleanup); err != nil {
+		return reconcile.Result{}, err
+	}
+	s := &scope{reconciler: r, before: vm.DeepCopy(), vm: vm, machine: r.machines.get(request, vm.UID), wake: r.machines.waker(request)}
+	defer func() { err = errors.Join(err, s.patchStatus(ctx)) }()
+
+	vm.Status.ObservedGeneration = vm.Generation
+	vm.Status.Progress = nil
+	if vm.DeletionTimestamp != nil {
+		return s.delete(ctx, request)
+	}
+	return s.advance(ctx)
+}
+
+func (s *scope) patchStatus(ctx context.Context) error {
+	if apiequality.Semantic.DeepEqual(s.before.Status, s.vm.Status) {
+		return nil
+	}
+	return client.IgnoreNotFound(s.client.Status().Patch(ctx, s.vm, client.MergeFrom(s.before)))
+}
+
+// advance does the next thing that brings the virtual machine closer to what is
+// asked for.
+func (s *scope) advance(ctx context.Context) (reconcile.Result, error) {
+	taken, err := s.taken(ctx)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if taken != nil {
+		s.conflict(taken)
+		return reconcile.Result{RequeueAfter: lookAgain}, nil
+	}
+	if s.limactl, err = limactl.Open(ctx, s.probe, s.Limactl, s.Home); err != nil {
+		s.unknown(err)
+		return reconcile.Result{RequeueAfter: lookAgain}, nil
+	}
+	if err := s.readTemplate(ctx); err != nil {
+		return s.withoutTemplate(err)
+	}
+	s.machine.attempts.of(s.vm.Generation, s.desired)
+	if s.machine.op != nil {
+		if busy := s.during(); busy {
+			return reconcile.Result{}, nil // its end wakes this reconciler
+		}
+	}
+	if s.seen, err = s.look(ctx); err != nil {
+		s.unknown(err)
+		return reconcile.Result{RequeueAfter: lookAgain}, nil
+	}
+	return s.act(), nil
+}
+
+// taken returns the LimaVM to which the instance of this one's name belongs, nil
+// where that is this one. Admission refuses the second of a name, unless both
+// come at once.
+func (s *scope) taken(ctx context.Context) (*limav1alpha1.LimaVM, error) {
+	other, err := sameName(ctx, s.reader, s.vm)
+	if err != nil || other == nil || older(s.vm, other) {
+		return nil, err
+	}
+	return other, nil
+}
+
+// during reports how far the operation is that is under way, and cancels it where
+// it is no longer wanted. Of one that has ended it takes the result.
+func (s *scope) during() (busy bool) {
+	op := s.machine.op
+	progress, done, err := op.state()
+	if !done {
+		if op.kind == opBoot && (!s.vm.ShouldRun() || op.template != s.desired) ||
+			op.kind == opCreate && op.template != s.desired {
+			op.cancel()
+		}
+		s.vm.Status.Progress = &progress
+		s.doing(op.kind, progress.Message)
+		return true
+	}
+	s.machine.op, s.ended = nil, op.kind
+	switch {
+	case err == nil:
+		if op.kind != opBoot && s.machine.attempts.kind == op.kind {
+			s.machine.attempts = attempts{generation: s.vm.Generation, template: s.desired}
+		}
+	case errors.Is(err, context.Canceled): // it was not wanted any more
+	default:
+		s.failed(op.kind, err)
+	}
+	return false
+}
+
+// failed counts a failure.
+func (s *scope) failed(kind opKind, err error) {
+	s.machine.attempts.fail(s.Config, kind, err)
+	s.machine.restarting = s.machine.restarting || kind == opBoot
+}
+
+// begin starts an operation, unless it has failed a short time ago.
+func (s *scope) begin(kind opKind, do func(context.Context, *actions) error) reconcile.Result {
+	failed := &s.machine.attempts
+	if wait := failed.until.Sub(s.Clock.Now()); wait > 0 && (failed.kind == kind || kind < opStop && failed.kind < opStop) {
+		s.failing(wait)
+		return reconcile.Result{RequeueAfter: wait}
+	}
+	if s.machine.watch != nil {
+		s.machine.watch.cancel()
+		s.machine.watch = nil
+	}
+	cfg, tool, name := s.Config, s.limactl, s.vm.Name
+	s.machine.op = s.machines.start(kind, s.desired, s.wake, func(ctx context.Context, tell func(limav1alpha1.Progress)) error {
+		return do(ctx, &actions{Config: cfg, client: tool, name: name, tell: tell})
+	})
+	if s.machine.op == nil {
+		return reconcile.Result{} // the controller ends
+	}
+	s.vm.Status.Progress = &limav1alpha1.Progress{Phase: kind.phase()}
+	if kind == opBoot {
+		s.vm.Status.Progress.Percent = ptr.To[int32](0)
+	}
+	s.doing(kind, "")
+	return reconcile.Result{}
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lima
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/limactl"
+)
+
+// readTemplate reads the virtual machine's own template, which is made where
+// there is none, and checks it. Where limactl rejects it, the one that is applied
+// stays the desired one.
+func (s *scope) readTemplate(ctx context.Context) error {
+	s.vm.Status.TemplateError = ""
+	if err := s.ensureCopy(ctx); err != nil {
+		return err
+	}
+	s.vm.Status.TemplateConfigMap = s.copy.Name
+	applied, err := s.limactl.Applied(s.vm.Name)
+	exists := err == nil || errors.Is(err, limactl.ErrNotApplied)
+	text, err := templateOf(s.copy.Data)
+	if err == nil {
+		text, err = render(text, s.vm.Spec.Params)
+	}
+	if err == nil && (!exists || !same(text, applied)) {
+		err = s.check(ctx, text, applied, exists)
+	}
+	if err != nil && exists {
+		s.vm.Status.TemplateError = err.Error()
+		s.desired = applied
+		return nil
+	}
+	s.desired = text
+	return err
+}
+
+// check has limactl check the template, once.
+func (s *scope) check(ctx context.Context, text, applied string, exists bool) error {
+	c := &s.machine.checked
+	if c.text == text && c.has == applied {
+		return c.err
+	}
+	err := s.limactl.Validate(ctx, text)
+	if err == nil && exists {
+		err = s.limactl.CheckEdit(ctx, s.vm.Name, text)
+	}
+	if err == nil || limactl.KindOf(err) == limactl.Invalid {
+		*c = checked{text: text, has: applied, err: err}
+	}
+	return err
+}
+
+// ensureCopy reads the virtual machine's own template, or makes it of the one
+// that the spec names.
+func (s *scope) ensureCopy(ctx context.Context) error {
+	key := client.ObjectKey{Namespace: s.vm.Namespace, Name: s.vm.TemplateCopy()}
+	s.copy = &corev1.ConfigMap{}
+	err := s.reader.Get(ctx, key, s.copy)
+	if err == nil && !metav1.IsControlledBy(s.copy, s.vm) {
+		return fmt.Errorf("the ConfigMap %s is not this LimaVM's: delete it", key.Name)
+	}
+	if !apierrors.IsNotFound(err) {
+		return err
+	}
+	source := &corev1.ConfigMap{}
+	err = s.reader.Get(ctx, client.ObjectKey{Namespace: key.Namespace, Name: s.vm.Spec.TemplateRef.Name}, source)
+	text := source.Data[limav1alpha1.TemplateKey]
+	if has, unknown := s.limactl.Applied(s.vm.Name); unknown == nil {
+		text, err = has, nil // the copy was deleted: it is made of what is applied
+	}
+	if err != nil {
+		return fmt.Errorf("read the template: %w", err)
+	}
+	s.copy = &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name},
+		Data:       map[string]string{limav1alpha1.TemplateKey: text},
+	}
+	if err := controllerutil.SetControllerReference(s.vm, s.copy, s.client.Scheme()); err != nil {
+		return err
+	}
+	return s.client.Create(ctx, s.copy)
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lima
+
+import (
+	"context"
+	"os"
+
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/finalizer"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/limactl"
+)
+
+// delete removes the virtual machine, and then lets the LimaVM go.
+func (s *scope) delete(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+	if op := s.machine.op; op != nil {
+		progress, done, err := op.state()
+		if !done {
+			if op.kind != opDelete {
+				op.cancel()
+			}
+			s.vm.Status.Progress = &progress
+			s.doing(opDelete, progress.Message)
+			return reconcile.Result{}, nil
+		}
+		s.machine.op = nil
+		if err != nil && op.kind == opDelete {
+			s.failed(opDelete, err)
+		}
+	}
+	gone, err := s.gone(ctx)
+	switch {
+	case err != nil:
+		s.unknown(err)
+		return reconcile.Result{RequeueAfter: lookAgain}, nil
+	case gone:
+		s.machines.forget(request)
+		return reconcile.Result{}, finalizer.Release(ctx, s.client, s.vm, finalizer.Cleanup)
+	}
+	graceful := s.seen.phase == up
+	return s.begin(opDelete, func(ctx context.Context, a *actions) error { return a.delete(ctx, graceful) }), nil
+}
+
+// gone reports whether nothing is left of the virtual machine, or all that there
+// is belongs to another LimaVM. Without limactl a directory alone tells.
+func (s *scope) gone(ctx context.Context) (bool, error) {
+	if taken, err := s.taken(ctx); err != nil || taken != nil {
+		return taken != nil, err
+	}
+	if _, err := os.Stat((&limactl.Client{Home: s.Home}).Dir(s.vm.Name)); os.IsNotExist(err) {
+		return true, nil
+	}
+	var err error
+	if s.limactl, err = limactl.Open(ctx, s.probe, s.Limactl, s.Home); err != nil {
+		return false, err
+	}
+	s.seen, err = s.look(ctx)
+	return err == nil && s.seen.phase == absent, err
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lima
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"k8s.io/utils/ptr"
+
+	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
+)
+
+const (
+	// downloadPoll is how often the size of a download is looked at: limactl says
+	// nothing of it.
+	downloadPoll = 500 * time.Millisecond
+	// sizeLimit is how long a server may take to say how large a file is.
+	sizeLimit = 10 * time.Second
+)
+
+// watchDownload tells how much of an image is there, while limactl downloads one
+// of these, until ctx ends.
+func watchDownload(ctx context.Context, urls []string, tell func(limav1alpha1.Progress)) {
+	cache, err := os.UserCacheDir()
+	if err != nil || len(urls) == 0 {
+		return
+	}
+	ticker := time.NewTicker(downloadPoll)
+	defer ticker.Stop()
+	began, totals := time.Now(), map[string]int64{}
+	for {
+		for _, url := range urls {
+			has := downloaded(downloadDir(cache, url), began)
+			if has == 0 {
+				continue
+			}
+			if _, asked := totals[url]; !asked {
+				totals[url] = sizeOf(ctx, url)
+			}
+			progress := limav1alpha1.Progress{Message: fmt.Sprintf("downloading %s: %d MiB", url, has>>20)}
+			if total := totals[url]; total > 0 {
+				progress.Percent = ptr.To(int32(min(100, has*100/total)))
+				progress.Message += fmt.Sprintf(" of %d MiB", total>>20)
+			}
+			tell(progress)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// downloadDir returns where Lima downloads a file to, in its cache of the user's.
+func downloadDir(cache, url string) string {
+	return filepath.Join(cache, "lima", "download", "by-url-sha256", fmt.Sprintf("%x", sha256.Sum256([]byte(url))))
+}
+
+// downloaded returns how much there is of a file that is being downloaded since
+// that time, in bytes.
+func downloaded(dir string, since time.Time) int64 {
+	files, err := filepath.Glob(filepath.Join(dir, "data*"))
+	if err != nil {
+		return 0
+	}
+	var size int64
+	for _, file := range files {
+		if info, err := os.Stat(file); err == nil && !info.ModTime().Before(since.Truncate(time.Second)) {
+			size = max(size, info.Size())
+		}
+	}
+	return size
+}
+
+// sizeOf asks a server for the size of a file, in bytes; 0 where it does not
+// say.
+func sizeOf(ctx context.Context, url string) int64 {
+	ctx, cancel := context.WithTimeout(ctx, sizeLimit)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodHead, url, nil)
+	if err != nil {
+		return 0
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0
+	}
+	_ = response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return 0
+	}
+	return response.ContentLength
+}

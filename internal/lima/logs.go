@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lima
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/limactl"
+)
+
+// maxLog is the size from which on a log of limactl's words is begun anew, in
+// bytes.
+const maxLog = 1 << 20
+
+// logFile returns the path of a log of a virtual machine: one of RDD's, which go
+// with the instance.
+func logFile(dir, name, of string) string {
+	return filepath.Join(dir, fmt.Sprintf("rdd.lima.%s.%s", name, of))
+}
+
+// openLog opens the log of what limactl says of a virtual machine.
+func openLog(cfg Config, name string) (*os.File, error) {
+	if err := os.MkdirAll(cfg.LogDir, 0o700); err != nil {
+		return nil, err
+	}
+	path := logFile(cfg.LogDir, name, "limactl.log")
+	if info, err := os.Stat(path); err == nil && info.Size() > maxLog {
+		if err := instance.RotateLog(path); err != nil {
+			return nil, err
+		}
+	}
+	return os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
+}
+
+// keepLogs copies the logs of a virtual machine to where the daemon's are, before
+// they go with it. Of each, as many are kept as of the daemon's.
+func keepLogs(cfg Config, client *limactl.Client, name string) error {
+	logs, err := filepath.Glob(filepath.Join(client.Dir(name), "*.log"))
+	if err != nil {
+		return err
+	}
+	for _, log := range logs {
+		kept := logFile(cfg.LogDir, name, filepath.Base(log))
+		if err := instance.RotateLog(kept); err != nil {
+			return err
+		}
+		if err := copyFile(log, kept); err != nil {
+			return fmt.Errorf("keep the log %s: %w", log, err)
+		}
+	}
+	return nil
+}
+
+func copyFile(from, to string) (err error) {
+	source, err := os.Open(from)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = source.Close() }()
+	target, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, target.Close()) }()
+	_, err = io.Copy(target, source)
+	return err
+}

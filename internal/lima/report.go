@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lima
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/limactl"
+)
+
+// set writes a condition, which speaks of the generation that was read.
+func (s *scope) set(kind string, status metav1.ConditionStatus, reason, message string) {
+	apimeta.SetStatusCondition(&s.vm.Status.Conditions, metav1.Condition{
+		Type: kind, Status: status, ObservedGeneration: s.vm.Generation, Reason: reason, Message: message,
+	})
+}
+
+// created says whether the instance is there.
+func (s *scope) created(status metav1.ConditionStatus, reason, message string) {
+	s.set(limav1alpha1.ConditionCreated, status, reason, message)
+}
+
+// runs says whether the virtual machine runs.
+func (s *scope) runs(status metav1.ConditionStatus, reason, message string) {
+	s.set(limav1alpha1.ConditionRunning, status, reason, message)
+	if status != metav1.ConditionTrue {
+		s.vm.Status.SSHAddress = ""
+	}
+}
+
+// isCreated says that the instance is there.
+func (s *scope) isCreated() {
+	s.created(metav1.ConditionTrue, limav1alpha1.ReasonCreated, "the virtual machine is made")
+}
+
+// up says that the virtual machine runs.
+func (s *scope) up() {
+	s.isCreated()
+	s.describe()
+	s.vm.Status.SSHAddress = s.seen.instance.SSHEndpoint()
+	if s.seen.state.Degraded {
+		s.runs(metav1.ConditionTrue, limav1alpha1.ReasonDegraded, "it runs, but not all of it: "+strings.Join(s.seen.state.Errors, "; "))
+		return
+	}
+	s.runs(metav1.ConditionTrue, limav1alpha1.ReasonStarted, "the virtual machine runs")
+}
+
+// describe tells where to reach it.
+func (s *scope) describe() {
+	s.vm.Status.SSHConfigFile = s.seen.instance.SSHConfigFile
+	s.vm.Status.Sockets = nil
+	for _, socket := range s.seen.instance.Sockets() {
+		s.vm.Status.Sockets = append(s.vm.Status.Sockets, limav1alpha1.Socket(socket))
+	}
+}
+
+// stoppedNow says that the virtual machine is stopped, as it should be.
+func (s *scope) stoppedNow() {
+	s.isCreated()
+	s.describe()
+	s.runs(metav1.ConditionFalse, limav1alpha1.ReasonStopped, "the virtual machine is stopped")
+}
+
+// doing says what is under way.
+func (s *scope) doing(kind opKind, message string) {
+	switch kind {
+	case opCreate, opRemove:
+		s.created(metav1.ConditionFalse, limav1alpha1.ReasonPending, or(message, "the virtual machine is being made"))
+		s.runs(metav1.ConditionFalse, limav1alpha1.ReasonReconciling, "the virtual machine is being made")
+	case opEdit:
+		s.isCreated()
+		s.runs(metav1.ConditionFalse, limav1alpha1.ReasonReconciling, "the template is being applied")
+	case opBoot:
+		s.isCreated()
+		reason, text := limav1alpha1.ReasonStarting, or(message, "the virtual machine is starting")
+		if failed := s.machine.attempts; failed.looping() {
+			reason, text = limav1alpha1.ReasonCrashLoop, fmt.Sprintf("failed %d times, and starting again; last: %v", failed.failures, failed.err)
+		}
+		s.runs(metav1.ConditionFalse, reason, text)
+	case opStop, opDelete:
+		s.runs(metav1.ConditionFalse, limav1alpha1.ReasonStopping, or(message, "the virtual machine is stopping"))
+	}
+}
+
+func or(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
+}
+
+// failing says what has failed, and when it is tried again.
+func (s *scope) failing(wait time.Duration) {
+	failed := s.machine.attempts
+	message := fmt.Sprintf("%v; it is tried again in %s", failed.err, wait.Round(time.Second))
+	switch failed.kind {
+	case opCreate, opRemove:
+		s.created(metav1.ConditionFalse, limav1alpha1.ReasonCreateFailed, message)
+		s.runs(metav1.ConditionFalse, limav1alpha1.ReasonStartFailed, "the virtual machine could not be made")
+	case opStop, opDelete:
+		s.runs(metav1.ConditionFalse, limav1alpha1.ReasonStopFailed, message)
+	default:
+		reason := limav1alpha1.ReasonStartFailed
+		if failed.looping() {
+			reason, message = limav1alpha1.ReasonCrashLoop, fmt.Sprintf("failed %d times; last: %s", failed.failures, message)
+		}
+		s.runs(metav1.ConditionFalse, reason, message)
+		if s.seen.phase == absent {
+			s.created(metav1.ConditionFalse, limav1alpha1.ReasonPending, "the virtual machine is not there")
+		} else {
+			s.isCreated()
+		}
+	}
+}
+
+// unknown says that nothing can be done, or known, of the virtual machine. What
+// was known of it stays, as being of an earlier generation.
+func (s *scope) unknown(err error) {
+	if apimeta.IsStatusConditionTrue(s.vm.Status.Conditions, limav1alpha1.ConditionCreated) && !limactl.Permanent(err) {
+		s.runs(metav1.ConditionUnknown, limav1alpha1.ReasonReconciling, err.Error())
+		return
+	}
+	if !apimeta.IsStatusConditionTrue(s.vm.Status.Conditions, limav1alpha1.ConditionCreated) {
+		s.created(metav1.ConditionFalse, limav1alpha1.ReasonCreateFailed, err.Error())
+	}
+	s.runs(metav1.ConditionFalse, limav1alpha1.ReasonStartFailed, err.Error())
+}
+
+// conflict says that the instance of the name is another LimaVM's.
+func (s *scope) conflict(owner *limav1alpha1.LimaVM) {
+	message := fmt.Sprintf("the virtual machine of this name belongs to the LimaVM %s/%s", owner.Namespace, owner.Name)
+	s.created(metav1.ConditionFalse, limav1alpha1.ReasonCreateFailed, message)
+	s.runs(metav1.ConditionFalse, limav1alpha1.ReasonStartFailed, message)
+}
+
+// withoutTemplate says that there is no template to make the virtual machine of.
+// What ends that wakes this reconciler, but for a source that is yet to come.
+func (s *scope) withoutTemplate(err error) (reconcile.Result, error) {
+	s.created(metav1.ConditionFalse, limav1alpha1.ReasonCreateFailed, err.Error())
+	s.runs(metav1.ConditionFalse, limav1alpha1.ReasonStartFailed, "the virtual machine could not be made")
+	if status := apierrors.APIStatus(nil); errors.As(err, &status) && !apierrors.IsNotFound(err) {
+		return reconcile.Result{}, err
+	}
+	return reconcile.Result{RequeueAfter: lookAgain}, nil
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lima
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/limactl"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/process"
+)
+
+// eventsPoll is how often a host agent's events are read where the system does
+// not tell that there are new ones.
+const eventsPoll = 2 * time.Second
+
+// watch waits for something to happen to a virtual machine that runs.
+type watch struct {
+	processes limactl.Processes
+	cancel    context.CancelFunc
+}
+
+// observe watches a virtual machine: the end of its processes, and what its host
+// agent says, wake the reconciler.
+func (m *machines) observe(client *limactl.Client, name string, processes limactl.Processes, state limactl.State, wake func(time.Duration)) *watch {
+	cancel, started := m.run(func(ctx context.Context) {
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		for _, id := range []process.ID{processes.HostAgent, processes.Driver} {
+			if id.PID != 0 {
+				wg.Go(func() {
+					if id.Wait(ctx) == nil {
+						wake(0)
+					}
+				})
+			}
+		}
+		listen(ctx, client, name, state, func() { wake(0) })
+	})
+	if !started {
+		return nil
+	}
+	return &watch{processes: processes, cancel: cancel}
+}
+
+// listen reads the events of a host agent until ctx ends, and tells when they say
+// another state. The file itself is watched: in its directory the disk changes
+// all the time.
+func listen(ctx context.Context, client *limactl.Client, name string, last limactl.State, changed func()) {
+	var news chan fsnotify.Event // nil where the system does not tell
+	var lost chan error          // tells that it may have lost some
+	poll := eventsPoll
+	watcher, err := fsnotify.NewWatcher()
+	if err == nil {
+		defer func() { _ = watcher.Close() }()
+		if watcher.Add(client.EventsFile(name)) == nil {
+			news, lost, poll = watcher.Events, watcher.Errors, time.Hour
+		}
+	}
+	ticker := time.NewTicker(poll)
+	defer ticker.Stop()
+	events := client.Events(name)
+	defer events.Close()
+	for {
+		state, err := events.State()
+		if err == nil && !state.Equal(last) {
+			last = state
+			changed()
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-news:
+		case _, ok := <-lost:
+			if !ok {
+				lost = nil
+			}
+		case <-ticker.C:
+		}
+	}
+}

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build unix
+
+package lima_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/limactl"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/test/fakelimactl/stage"
+)
+
+// TestNoLimactl: each reason says what to do, and the LimaVM can be deleted.
+func TestNoLimactl(t *testing.T) {
+	old := t.TempDir()
+	if err := os.WriteFile(filepath.Join(old, "limactl"), []byte("#!/bin/sh\necho limactl version 1.2.3\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for what, test := range map[string]struct {
+		adjust func(*lima.Config)
+		faults stage.Faults
+		words  string
+	}{
+		"missing": {adjust: func(cfg *lima.Config) { cfg.Limactl = limactl.Places{} }, words: "install Lima"},
+		"too old": {adjust: func(cfg *lima.Config) { cfg.Limactl = limactl.Places{Path: old} }, words: "install Lima 2.0.0 or newer"},
+		"root":    {faults: stage.Faults{Root: true}, words: "not as root"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			adjust := test.adjust
+			if adjust == nil {
+				adjust = func(*lima.Config) {}
+			}
+			e := newEnv(t, adjust)
+			e.faults(test.faults)
+			e.create(true)
+			e.wait(metav1.ConditionFalse, limav1alpha1.ReasonStartFailed)
+			e.waitCreated(limav1alpha1.ReasonCreateFailed, test.words)
+			e.delete()
+		})
+	}
+}
+
+// TestLimactlComes: it is installed later.
+func TestLimactlComes(t *testing.T) {
+	dir := t.TempDir()
+	e := newEnv(t, func(cfg *lima.Config) { cfg.Limactl = limactl.Places{Path: dir} })
+	e.create(true)
+	e.waitCreated(limav1alpha1.ReasonCreateFailed, "install Lima")
+	e.must(os.Symlink(filepath.Join(programs, "limactl"), filepath.Join(dir, "limactl")))
+	e.started()
+}
+
+// TestCreationFails half way, is told, tried again, and leaves nothing in the
+// way.
+func TestCreationFails(t *testing.T) {
+	e := newEnv(t)
+	e.faults(stage.Faults{CreateFails: "failed to download the image: no route to host"})
+	e.create(true)
+	e.waitCreated(limav1alpha1.ReasonCreateFailed, "no route to host")
+	e.eventually("it is tried again", func() bool { return e.count("create") > 2 })
+	e.faults(stage.Faults{})
+	e.started()
+}
+
+// TestBootFails: the reason is the virtual machine's own, and the next attempt
+// may succeed.
+func TestBootFails(t *testing.T) {
+	e := newEnv(t, func(cfg *lima.Config) { cfg.FirstPause, cfg.LongestPause = time.Second, time.Second })
+	e.faults(stage.Faults{Boot: stage.BootFails})
+	e.create(true)
+	e.wait(metav1.ConditionFalse, limav1alpha1.ReasonStartFailed, "Could not set up the machine", "tried again")
+	e.faults(stage.Faults{})
+	if vm := e.started(); vm.Status.RestartCount == 0 {
+		t.Errorf("%+v", vm.Status)
+	}
+}
+
+// TestBootTimesOut: what is left of it is ended.
+func TestBootTimesOut(t *testing.T) {
+	e := newEnv(t, func(cfg *lima.Config) {
+		cfg.Boot = time.Second
+		cfg.FirstPause, cfg.LongestPause = time.Hour, time.Hour
+	})
+	e.faults(stage.Faults{Boot: stage.BootHangs})
+	e.create(true)
+	e.wait(metav1.ConditionFalse, limav1alpha1.ReasonStarting, "essential requirement")
+	agent, driver := e.process("ha.pid"), e.process("qemu.pid")
+	e.wait(metav1.ConditionFalse, limav1alpha1.ReasonStartFailed, "did not boot within 1s", "essential requirement 1")
+	if agent.Alive() || driver.Alive() {
+		t.Error("the boot goes on")
+	}
+	e.faults(stage.Faults{})
+	e.patch(func(vm *limav1alpha1.LimaVM) { vm.Spec.Params = map[string]string{"ENGINE": "other"} }) // asks for something new
+	e.started()
+}
+
+// TestDegraded: it runs, and says what does not.
+func TestDegraded(t *testing.T) {
+	e := newEnv(t)
+	e.faults(stage.Faults{Boot: stage.BootDegraded})
+	e.create(true)
+	vm := e.wait(metav1.ConditionTrue, limav1alpha1.ReasonDegraded, "mounts are not there")
+	if vm.Status.SSHAddress == "" {
+		t.Errorf("%+v", vm.Status)
+	}
+	e.asked("start", 1)
+	e.delete()
+}
+
+// TestDeath of each process: it is seen at once, and the machine started again.
+func TestDeath(t *testing.T) {
+	for file, words := range map[string]string{
+		"ha.pid":   "the host agent has ended",
+		"qemu.pid": "Driver stopped due to error: `signal: killed`",
+	} {
+		t.Run(file, func(t *testing.T) {
+			e := newEnv(t, func(cfg *lima.Config) { cfg.FirstPause, cfg.LongestPause = 2*time.Second, 2*time.Second })
+			e.create(true)
+			e.started()
+			other := e.process("qemu.pid")
+			e.kill(file)
+			e.wait(metav1.ConditionFalse, limav1alpha1.ReasonStartFailed, words, "tried again")
+			if other.Alive() {
+				t.Error("the virtual machine lives on")
+			}
+			if vm := e.started(); vm.Status.RestartCount != 1 {
+				t.Errorf("%d restarts", vm.Status.RestartCount)
+			}
+			e.asked("start", 2)
+		})
+	}
+}
+
+// TestDiesWhileNobodyLooks: the next controller starts it again.
+func TestDiesWhileNobodyLooks(t *testing.T) {
+	e := newEnv(t)
+	e.create(true)
+	e.started()
+	e.stop()
+	e.kill("ha.pid")
+	e.kill("qemu.pid")
+	e.start()
+	e.eventually("it is started again", func() bool { return e.get().Status.RestartCount == 1 })
+	e.started()
+}
+
+// TestRemovedBehindItsBack: it is made again.
+func TestRemovedBehindItsBack(t *testing.T) {
+	e := newEnv(t)
+	e.create(true)
+	e.started()
+	e.must(os.RemoveAll(e.file("")))
+	e.eventually("it is made again", func() bool { return e.count("create") == 2 })
+	e.started()
+}
+
+// TestCrashLoop: five failures are one, with the last reason; a new generation
+// and a long run end it.
+func TestCrashLoop(t *testing.T) {
+	e := newEnv(t, func(cfg *lima.Config) {
+		cfg.FirstPause, cfg.LongestPause, cfg.Stable = 300*time.Millisecond, 300*time.Millisecond, 500*time.Millisecond
+	})
+	e.faults(stage.Faults{Boot: stage.BootFails})
+	e.create(true)
+	e.wait(metav1.ConditionFalse, limav1alpha1.ReasonCrashLoop, "failed 5 times", "Could not set up the machine")
+	e.wait(metav1.ConditionFalse, limav1alpha1.ReasonCrashLoop, "failed 7 times") // it goes on
+	e.setRunning(false)
+	e.stopped()
+	e.setRunning(true)
+	e.wait(metav1.ConditionFalse, limav1alpha1.ReasonStartFailed) // counted anew
+	e.wait(metav1.ConditionFalse, limav1alpha1.ReasonCrashLoop)
+	e.faults(stage.Faults{})
+	e.started()
+	time.Sleep(2 * e.cfg.Stable) // nothing tells that failures are forgotten
+	e.faults(stage.Faults{Boot: stage.BootFails})
+	e.kill("qemu.pid")
+	e.wait(metav1.ConditionFalse, limav1alpha1.ReasonStartFailed)
+}
+
+// TestDeathsAreACrashLoop, too, where each start succeeds.
+func TestDeathsAreACrashLoop(t *testing.T) {
+	e := newEnv(t)
+	e.faults(stage.Faults{Boot: stage.BootDies})
+	e.create(true)
+	e.wait(metav1.ConditionFalse, limav1alpha1.ReasonCrashLoop, "signal: killed")
+}
+
+// TestStopFails is told, and tried again.
+func TestStopFails(t *testing.T) {
+	e := newEnv(t, func(cfg *lima.Config) { cfg.Stop = 100 * time.Millisecond })
+	e.faults(stage.Faults{StopHangs: true, StopFails: true})
+	e.create(true)
+	e.started()
+	e.setRunning(false)
+	e.wait(metav1.ConditionFalse, limav1alpha1.ReasonStopFailed, "can't stop")
+	e.faults(stage.Faults{})
+	e.stopped()
+}
+
+// TestDeletion in each state.
+func TestDeletion(t *testing.T) {
+	for state, test := range map[string]struct {
+		faults stage.Faults
+		reach  func(*env)
+	}{
+		"being made": {stage.Faults{CreateMS: 60_000}, func(e *env) {
+			e.eventually("it is being made", func() bool { return e.count("create") == 1 })
+		}},
+		"not made": {stage.Faults{CreateFails: "no"}, func(e *env) { e.waitCreated(limav1alpha1.ReasonCreateFailed, "no") }},
+		"booting": {stage.Faults{Boot: stage.BootHangs}, func(e *env) {
+			e.wait(metav1.ConditionFalse, limav1alpha1.ReasonStarting, "essential requirement")
+		}},
+		"looping": {stage.Faults{Boot: stage.BootFails}, func(e *env) { e.wait(metav1.ConditionFalse, limav1alpha1.ReasonCrashLoop) }},
+		"broken": {stage.Faults{}, func(e *env) {
+			e.started()
+			e.stop()
+			e.kill("ha.pid")
+			e.must(e.kube.Delete(e.t.Context(), e.get()))
+			e.start()
+		}},
+		"stopping": {stage.Faults{StopHangs: true}, func(e *env) {
+			e.started()
+			e.setRunning(false)
+			e.eventually("it is being stopped", func() bool { return e.count("stop") == 1 })
+		}},
+	} {
+		t.Run(state, func(t *testing.T) {
+			e := newEnv(t, func(cfg *lima.Config) { cfg.Delete = 500 * time.Millisecond })
+			e.faults(test.faults)
+			e.create(true)
+			test.reach(e)
+			e.delete()
+		})
+	}
+}
+
+// TestDeletionFails is told, and tried again: the LimaVM stays.
+func TestDeletionFails(t *testing.T) {
+	e := newEnv(t)
+	e.create(true)
+	e.started()
+	e.faults(stage.Faults{DeleteFails: "instance is protected"})
+	e.must(e.kube.Delete(t.Context(), e.get()))
+	e.wait(metav1.ConditionFalse, limav1alpha1.ReasonStopFailed, "instance is protected")
+	e.faults(stage.Faults{})
+	e.eventually("it is gone", func() bool { return e.get() == nil })
+}
