@@ -10,6 +10,9 @@ import (
 // AppName is the name of the one App.
 const AppName = "app"
 
+// VMName is the name of the LimaVM that an App owns, in its namespace.
+const VMName = "rd"
+
 // EngineName is a container engine that RDD can run.
 // +kubebuilder:validation:Enum=moby;containerd
 type EngineName string
