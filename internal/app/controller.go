@@ -1,25 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package app is the controller of the App: it turns what the user wants into a
-// ContainerEngine, and tells the user when it has come true.
+// ContainerEngine, and a LimaVM where no engine is there already, and tells the
+// user when it has come true.
 package app
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -28,6 +27,7 @@ import (
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/finalizer"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 )
@@ -49,12 +49,16 @@ func Setup(host manager.Host) error {
 	}
 	return ctrl.NewControllerManagedBy(host).
 		Named("app").
-		For(&appv1alpha1.App{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		For(&appv1alpha1.App{}, builder.WithPredicates(
+			predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
 		// All of them, as one from which somebody took the reference to the App is
 		// the App's still.
 		Watches(&containersv1alpha1.ContainerEngine{}, handler.EnqueueRequestsFromMapFunc(theApp), builder.WithPredicates(engineChanged)).
+		Watches(&limav1alpha1.LimaVM{}, handler.EnqueueRequestsFromMapFunc(theApp), builder.WithPredicates(ofTheApp, machineChanged)).
 		WatchesRawSource(source.Func(docker.takeQueue)).
-		Complete(manager.Patient(&reconciler{client: host.GetClient(), reader: host.GetAPIReader(), docker: docker}))
+		Complete(manager.Patient(&reconciler{
+			client: host.GetClient(), reader: host.GetAPIReader(), docker: docker, machines: newMachines(host.Instance),
+		}))
 }
 
 func theApp(context.Context, client.Object) []reconcile.Request {
@@ -73,22 +77,45 @@ var engineChanged = predicate.Funcs{
 	},
 }
 
+// ofTheApp lets through what may be the App's virtual machine.
+var ofTheApp = predicate.NewPredicateFuncs(func(object client.Object) bool { return object.GetName() == appv1alpha1.VMName })
+
+// machineChanged lets through all but how far something is.
+var machineChanged = predicate.Funcs{
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		before, ok := e.ObjectOld.(*limav1alpha1.LimaVM)
+		after, ok2 := e.ObjectNew.(*limav1alpha1.LimaVM)
+		if !ok || !ok2 || before.Generation != after.Generation || !maps.Equal(before.Annotations, after.Annotations) {
+			return true
+		}
+		was, is := before.Status, after.Status
+		was.Progress, is.Progress = nil, nil
+		return !apiequality.Semantic.DeepEqual(was, is)
+	},
+}
+
 // reconciler reads the API server itself: a cache may be behind what this
 // controller has just written, and show an engine that is as it was before.
 type reconciler struct {
 	client client.Client
 	reader client.Reader
 	docker *dockerContext
+	// machines is nil where there can't be a virtual machine.
+	machines *machines
 }
 
 // scope is one reconcile of the App.
 type scope struct {
-	client client.Client
-	reader client.Reader
-	docker *dockerContext
+	*reconciler
 	before *appv1alpha1.App
 	app    *appv1alpha1.App
-	// engine is the ContainerEngine that the App owns; nil where there is none.
+	// vm is the LimaVM that the App owns, and template the ConfigMap with that
+	// one's template; nil where there is none.
+	vm       *limav1alpha1.LimaVM
+	template *corev1.ConfigMap
+	// owned are the ContainerEngines that the App owns, and engine the one that the
+	// spec asks for; nil where there is none.
+	owned  []*containersv1alpha1.ContainerEngine
 	engine *containersv1alpha1.ContainerEngine
 	// leaving says that an engine of the setting before is still there.
 	leaving bool
@@ -107,17 +134,17 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if err := finalizer.Ensure(ctx, r.client, app, finalizer.Cleanup); err != nil {
 		return reconcile.Result{}, err
 	}
-	s := &scope{client: r.client, reader: r.reader, docker: r.docker, before: app.DeepCopy(), app: app}
+	s := &scope{reconciler: r, before: app.DeepCopy(), app: app}
 	defer func() { err = errors.Join(err, s.patchStatus(ctx)) }()
 
 	if app.DeletionTimestamp != nil {
 		return reconcile.Result{}, s.delete(ctx)
 	}
-	err = s.ensureNamespace(ctx)
-	if err == nil {
-		err = s.ensureEngine(ctx)
-	}
+	err = s.ensure(ctx)
 	s.report(err)
+	if errors.As(err, new(*rejectedError)) {
+		return reconcile.Result{}, nil // another spec alone helps
+	}
 	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
 		return reconcile.Result{RequeueAfter: namespacePoll}, nil
 	}
@@ -131,6 +158,18 @@ func (s *scope) patchStatus(ctx context.Context) error {
 	return client.IgnoreNotFound(s.client.Status().Patch(ctx, s.app, client.MergeFrom(s.before)))
 }
 
+// ensure makes what the App owns as the spec says.
+func (s *scope) ensure(ctx context.Context) error {
+	if err := s.ensureNamespace(ctx); err != nil {
+		return err
+	}
+	if err := s.readEngines(ctx); err != nil {
+		return err
+	}
+	// A virtual machine that can't be had keeps no engine from being let go.
+	return errors.Join(s.ensureMachine(ctx), s.ensureEngine(ctx))
+}
+
 func (s *scope) ensureNamespace(ctx context.Context) error {
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.app.Spec.Namespace}}
 	err := s.client.Create(ctx, namespace)
@@ -140,227 +179,25 @@ func (s *scope) ensureNamespace(ctx context.Context) error {
 	return nil
 }
 
-// engines returns the ContainerEngines that the App owns: those that it holds,
-// too, from which somebody took the reference to it.
-func (s *scope) engines(ctx context.Context) ([]containersv1alpha1.ContainerEngine, error) {
-	var all containersv1alpha1.ContainerEngineList
-	if err := s.reader.List(ctx, &all, client.InNamespace(s.app.Spec.Namespace)); err != nil {
-		return nil, err
-	}
-	var owned []containersv1alpha1.ContainerEngine
-	for i := range all.Items {
-		e := &all.Items[i]
-		orphan := metav1.GetControllerOf(e) == nil && controllerutil.ContainsFinalizer(e, held)
-		if orphan || metav1.IsControlledBy(e, s.app) {
-			owned = append(owned, all.Items[i])
-		}
-	}
-	return owned, nil
-}
-
-// ensureEngine makes the App's ContainerEngine what the spec says, and removes
-// that of another kind of engine, before it makes its own.
-func (s *scope) ensureEngine(ctx context.Context) error {
-	owned, err := s.engines(ctx)
-	if err != nil {
-		return err
-	}
-	for i := range owned {
-		if owned[i].Name == string(s.app.Spec.ContainerEngine.Name) && owned[i].DeletionTimestamp == nil {
-			s.engine = &owned[i]
-			continue
-		}
-		s.leaving = true // it is of the setting before, or its namespace goes
-		if err := s.deleteEngine(ctx, &owned[i]); err != nil {
-			return err
-		}
-	}
-	endpoint := s.app.Spec.ContainerEngine.Endpoint
-	switch {
-	case s.leaving:
-		return nil // its end wakes this reconciler
-	case endpoint == "" && s.engine == nil:
-		return nil
-	case s.engine == nil && !s.app.Spec.Running:
-		return nil
-	case s.engine == nil:
-		return s.createEngine(ctx, endpoint)
-	}
-	return s.updateEngine(ctx, endpoint)
-}
-
-func (s *scope) createEngine(ctx context.Context, endpoint string) error {
-	e := &containersv1alpha1.ContainerEngine{
-		ObjectMeta: metav1.ObjectMeta{
-			Name:       string(s.app.Spec.ContainerEngine.Name),
-			Namespace:  s.app.Spec.Namespace,
-			Finalizers: []string{held},
-		},
-		Spec: containersv1alpha1.ContainerEngineSpec{
-			Type:     containersv1alpha1.EngineType(s.app.Spec.ContainerEngine.Name),
-			Endpoint: endpoint,
-			Running:  ptr.To(s.app.Spec.Running),
-		},
-	}
-	if err := controllerutil.SetControllerReference(s.app, e, s.client.Scheme()); err != nil {
-		return err
-	}
-	if err := s.client.Create(ctx, e); err != nil {
-		return fmt.Errorf("make the ContainerEngine %s: %w", e.Name, err)
-	}
-	s.engine = e
-	return nil
-}
-
-func (s *scope) updateEngine(ctx context.Context, endpoint string) error {
-	updated := s.engine.DeepCopy()
-	updated.Spec.Running = ptr.To(s.app.Spec.Running && endpoint != "")
-	if endpoint != "" {
-		updated.Spec.Endpoint = endpoint
-	}
-	adopted := controllerutil.AddFinalizer(updated, held)
-	if metav1.GetControllerOf(updated) == nil {
-		adopted = true
-		if err := controllerutil.SetControllerReference(s.app, updated, s.client.Scheme()); err != nil {
-			return err
-		}
-	}
-	if !adopted && apiequality.Semantic.DeepEqual(updated.Spec, s.engine.Spec) {
-		return nil
-	}
-	if err := s.client.Patch(ctx, updated, client.MergeFrom(s.engine)); err != nil {
-		return fmt.Errorf("update the ContainerEngine %s: %w", updated.Name, err)
-	}
-	s.engine = updated
-	return nil
-}
-
-// deleteEngine deletes an engine, or holds one no longer that is being deleted.
-func (s *scope) deleteEngine(ctx context.Context, e *containersv1alpha1.ContainerEngine) error {
-	if e.DeletionTimestamp == nil {
-		return client.IgnoreNotFound(s.client.Delete(ctx, e))
-	}
-	return finalizer.Release(ctx, s.client, e, held)
-}
-
-// delete removes what the App owns, and then lets the App go.
+// delete removes what the App owns, the engine's mirrors first, and then lets the
+// App go.
 func (s *scope) delete(ctx context.Context) error {
 	contextGone := s.docker.gone()
 	s.app.Status.DockerContext = s.docker.name()
-	owned, err := s.engines(ctx)
-	if err != nil {
+	if err := s.readEngines(ctx); err != nil {
 		return err
 	}
-	for i := range owned {
-		if err := s.deleteEngine(ctx, &owned[i]); err != nil {
+	for _, e := range s.owned {
+		if err := s.deleteEngine(ctx, e); err != nil {
 			return err
 		}
 	}
-	if len(owned) > 0 || !contextGone {
+	if len(s.owned) > 0 {
 		return nil // its end wakes this reconciler
 	}
+	machineGone, err := s.deleteMachine(ctx)
+	if err != nil || !machineGone || !contextGone {
+		return err
+	}
 	return finalizer.Release(ctx, s.client, s.app, finalizer.Cleanup)
-}
-
-// report writes what is known into the status; failure is why not all that the
-// spec asks for could be asked of others, whose conditions then are as they were.
-func (s *scope) report(failure error) {
-	s.app.Status.ObservedGeneration = s.app.Generation
-	if failure != nil {
-		s.set(appv1alpha1.ConditionSettled, metav1.Condition{
-			Status: metav1.ConditionFalse, Reason: appv1alpha1.ReasonWaitingForEngine, Message: failure.Error(),
-		})
-		return
-	}
-	s.reportVM()
-	s.reportEngine()
-	s.set(appv1alpha1.ConditionSettled, s.keepContext(s.settled()))
-}
-
-const endpointHint = "this version of rdd can't make a virtual machine yet: name an engine that is there already, " +
-	"as in `rdd set running=true containerEngine.endpoint=unix:///var/run/docker.sock`"
-
-// reportVM says how the virtual machine is. There is none where the engine is
-// there already.
-func (s *scope) reportVM() {
-	state := metav1.Condition{Status: metav1.ConditionTrue, Reason: appv1alpha1.ReasonNotApplicable,
-		Message: "the engine is at containerEngine.endpoint"}
-	if s.app.Spec.ContainerEngine.Endpoint == "" {
-		state = metav1.Condition{Status: metav1.ConditionFalse, Reason: appv1alpha1.ReasonStopped, Message: "stopped"}
-		if s.app.Spec.Running {
-			state = metav1.Condition{Status: metav1.ConditionFalse, Reason: appv1alpha1.ReasonVMNotSupported, Message: endpointHint}
-		}
-	}
-	s.set(appv1alpha1.ConditionCreated, state)
-	s.set(appv1alpha1.ConditionRunning, state)
-}
-
-// reportEngine says how the engine is, where that is of this generation of the
-// spec. Else what was said of an earlier one stays, as being of that.
-func (s *scope) reportEngine() {
-	ready, acted := s.ready()
-	switch {
-	case acted:
-	case s.leaving:
-		ready = metav1.Condition{Status: metav1.ConditionFalse, Reason: containersv1alpha1.ReasonConnecting,
-			Message: "the engine of the setting before is being disconnected"}
-	case apimeta.FindStatusCondition(s.app.Status.Conditions, appv1alpha1.ConditionContainerEngineReady) != nil:
-		return
-	default:
-		ready = metav1.Condition{Status: metav1.ConditionFalse, Reason: containersv1alpha1.ReasonConnecting, Message: "not acted on yet"}
-	}
-	s.app.Status.DockerSocket = ""
-	if ready.Status == metav1.ConditionTrue && s.engine.Spec.Type == containersv1alpha1.EngineMoby {
-		s.app.Status.DockerSocket = s.engine.Spec.Endpoint
-	}
-	s.set(appv1alpha1.ConditionContainerEngineReady, ready)
-}
-
-// ready returns how the engine is, and whether its controller has acted on what
-// this generation of the spec asks of it.
-func (s *scope) ready() (state metav1.Condition, acted bool) {
-	switch {
-	case s.leaving:
-		return state, false
-	case s.engine == nil:
-		return metav1.Condition{Status: metav1.ConditionFalse, Reason: containersv1alpha1.ReasonStopped, Message: "stopped"}, true
-	}
-	ready := apimeta.FindStatusCondition(s.engine.Status.Conditions, containersv1alpha1.ConditionReady)
-	if ready == nil || s.engine.Status.ObservedGeneration != s.engine.Generation || ready.ObservedGeneration != s.engine.Generation {
-		return state, false
-	}
-	return *ready, true
-}
-
-// settled says whether everything that the spec asks for is true.
-func (s *scope) settled() metav1.Condition {
-	ready, acted := s.ready()
-	waiting := metav1.Condition{Status: metav1.ConditionFalse, Reason: appv1alpha1.ReasonWaitingForEngine}
-	switch {
-	case s.app.Spec.Running && s.app.Spec.ContainerEngine.Endpoint == "":
-		return metav1.Condition{Status: metav1.ConditionFalse, Reason: appv1alpha1.ReasonVMNotSupported, Message: endpointHint}
-	case s.leaving:
-		waiting.Message = "the engine of the setting before is being disconnected"
-		return waiting
-	case !acted:
-		waiting.Message = "the engine's controller has not acted yet"
-		return waiting
-	case s.app.Spec.Running && ready.Reason == containersv1alpha1.ReasonConnected:
-		return metav1.Condition{Status: metav1.ConditionTrue, Reason: appv1alpha1.ReasonSettled, Message: "connected to " + s.engine.Spec.Endpoint}
-	case !s.app.Spec.Running && ready.Reason == containersv1alpha1.ReasonStopped:
-		return metav1.Condition{Status: metav1.ConditionTrue, Reason: appv1alpha1.ReasonSettled, Message: "stopped"}
-	}
-	return metav1.Condition{Status: metav1.ConditionFalse, Reason: ready.Reason, Message: ready.Message}
-}
-
-// set writes a condition, which speaks of the generation that was read.
-func (s *scope) set(kind string, state metav1.Condition) {
-	apimeta.SetStatusCondition(&s.app.Status.Conditions, metav1.Condition{
-		Type:               kind,
-		Status:             state.Status,
-		ObservedGeneration: s.app.Generation,
-		LastTransitionTime: state.LastTransitionTime,
-		Reason:             state.Reason,
-		Message:            state.Message,
-	})
 }

@@ -9,6 +9,7 @@ import (
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manifest"
@@ -19,15 +20,18 @@ func Controllers() []manager.Controller {
 	return []manager.Controller{{
 		Name:  "app",
 		Group: "app",
-		// The controllers of the engine and of the HostInfo may run elsewhere; the
-		// kinds must be there.
+		// The controllers of the engine, of the virtual machine and of the HostInfo
+		// may run elsewhere; the kinds must be there.
 		Definitions: []manifest.Source{
 			{Files: appv1alpha1.Files, Path: "crds/app.rancherdesktop.io_apps.yaml"},
 			{Files: containersv1alpha1.Files, Path: "crds/containers.rancherdesktop.io_containerengines.yaml"},
+			{Files: limav1alpha1.Files, Path: "crds/lima.rancherdesktop.io_limavms.yaml"},
 			{Files: rddv1alpha1.Files, Path: "crds/rdd.rancherdesktop.io_hostinfos.yaml"},
 		},
+		Policies: []manifest.Source{{Files: containersv1alpha1.Files, Path: "policies/owned-engines.yaml"}},
 		AddToScheme: func(scheme *runtime.Scheme) error {
-			return errors.Join(appv1alpha1.AddToScheme(scheme), containersv1alpha1.AddToScheme(scheme), rddv1alpha1.AddToScheme(scheme))
+			return errors.Join(appv1alpha1.AddToScheme(scheme), containersv1alpha1.AddToScheme(scheme),
+				limav1alpha1.AddToScheme(scheme), rddv1alpha1.AddToScheme(scheme))
 		},
 		Setup: Setup,
 	}}

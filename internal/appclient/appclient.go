@@ -10,19 +10,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	apimeta "k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
-	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/properties"
 )
 
@@ -30,14 +25,6 @@ const definitionName = "apps.app.rancherdesktop.io"
 
 // notSettable are the properties that a command line may not change.
 var notSettable = []string{"namespace"}
-
-// hopeless are the reasons of Settled=False that no waiting will change.
-var hopeless = []string{
-	appv1alpha1.ReasonVMNotSupported,
-	containersv1alpha1.ReasonUnsupported,
-	containersv1alpha1.ReasonConflict,
-	containersv1alpha1.ReasonEngineChanged,
-}
 
 // Client is a command's conversation with the API server about the App.
 type Client struct {
@@ -136,48 +123,4 @@ func (c *Client) write(ctx context.Context, spec map[string]any, data []byte, dr
 		err = api.Create(ctx, patched, createOptions...)
 	}
 	return patched, err
-}
-
-// Settle waits until everything that the generation asks for is true, and returns
-// what the App says of it. An error says what is not; at the end of ctx it is a
-// [fault.Deadline], or that ctx was cancelled.
-func (c *Client) Settle(ctx context.Context, generation int64) (message string, err error) {
-	last := "nothing has happened yet"
-	err = c.follow(ctx, apps, key, func(object client.Object) (bool, error) {
-		app, ok := object.(*appv1alpha1.App)
-		if !ok {
-			return false, errors.New("the App was deleted meanwhile")
-		}
-		settled := apimeta.FindStatusCondition(app.Status.Conditions, appv1alpha1.ConditionSettled)
-		if settled == nil || settled.ObservedGeneration < generation {
-			return false, nil
-		}
-		if settled.Status == metav1.ConditionTrue {
-			message = settled.Message
-			return true, nil
-		}
-		last = describe(settled)
-		if slices.Contains(hopeless, settled.Reason) {
-			return false, errors.New(last)
-		}
-		c.progress("%s", last)
-		return false, nil
-	})
-	return message, ended(ctx, err, func() error { return errors.New("not settled in time: " + last) })
-}
-
-func describe(condition *metav1.Condition) string {
-	if condition.Message == "" {
-		return condition.Reason
-	}
-	return condition.Reason + ": " + condition.Message
-}
-
-// ended turns the end of a wait's context into an error that says what was
-// waited for.
-func ended(ctx context.Context, err error, late func() error) error {
-	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return fault.New(fault.Deadline, "", "", late())
-	}
-	return err
 }

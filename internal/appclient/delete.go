@@ -13,6 +13,7 @@ import (
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 )
 
 // Delete asks for the end of an App. One that is gone is no error.
@@ -50,12 +51,56 @@ func (c *Client) WaitGone(ctx context.Context, app client.Object) error {
 		})
 	}
 	if err == nil {
+		err = c.machineGone(ctx, app, say)
+	}
+	if err == nil {
 		say("the App")
 		err = c.follow(ctx, apps, key, func(object client.Object) (bool, error) {
 			return object == nil || object.GetUID() != app.GetUID(), nil
 		})
 	}
 	return ended(ctx, err, func() error { return fmt.Errorf("not gone in time: still waiting for %s", last) })
+}
+
+// machineGone waits until the App's virtual machine is gone.
+func (c *Client) machineGone(ctx context.Context, app client.Object, say func(what string)) error {
+	machines, err := c.machines(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range machines {
+		owner := metav1.GetControllerOf(&machines[i])
+		if owner == nil || owner.UID != app.GetUID() {
+			continue
+		}
+		err := c.follow(ctx, vms, client.ObjectKeyFromObject(&machines[i]), func(object client.Object) (bool, error) {
+			vm, ok := object.(*limav1alpha1.LimaVM)
+			if !ok || vm.UID != machines[i].UID {
+				return true, nil
+			}
+			what := fmt.Sprintf("the virtual machine %s/%s", vm.Namespace, vm.Name)
+			if running := apimeta.FindStatusCondition(vm.Status.Conditions, limav1alpha1.ConditionRunning); running != nil {
+				what += " (" + describe(running) + ")"
+			}
+			say(what)
+			return false, nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// machines returns all virtual machines.
+func (c *Client) machines(ctx context.Context) ([]limav1alpha1.LimaVM, error) {
+	api, err := c.Connect()
+	if err != nil {
+		return nil, err
+	}
+	var list limav1alpha1.LimaVMList
+	err = api.List(ctx, &list)
+	return list.Items, client.IgnoreNotFound(err) // a kind that is not served holds nothing up
 }
 
 // owned returns the engines that go with the App.

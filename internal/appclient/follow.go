@@ -15,6 +15,7 @@ import (
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 )
 
 // retryPause is how long a lost connection is left alone.
@@ -22,6 +23,7 @@ const retryPause = 100 * time.Millisecond
 
 func apps() client.ObjectList    { return &appv1alpha1.AppList{} }
 func engines() client.ObjectList { return &containersv1alpha1.ContainerEngineList{} }
+func vms() client.ObjectList     { return &limav1alpha1.LimaVMList{} }
 
 // errLost says that a connection was lost, and that it is worth another try.
 var errLost = errors.New("the API server does not answer")

@@ -15,9 +15,9 @@ func (e *env) deleteAppCommand() *cobra.Command {
 		Use:   "delete",
 		Short: "Delete the App and all that it owns, and wait until it is gone",
 		Long: `Delete the App with its settings and all that it owns: the connection to the engine,
-and the objects of the API that stand for what is in the engine. Containers, images and
-volumes of an engine that was there already stay as they are. The instance stays, too:
-` + "`rdd service delete`" + ` removes it.`,
+and the objects of the API that stand for what is in the engine. The virtual machine is
+removed with its disk, and so with its containers, images and volumes; those of an engine that was
+there already stay as they are. The instance stays, too: ` + "`rdd service delete`" + ` removes it.`,
 		Example: `  rdd delete`,
 		Args:    command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -39,22 +39,4 @@ volumes of an engine that was there already stay as they are. The instance stays
 	}
 	addWaitFlags(cmd, &f, "the App is gone")
 	return cmd
-}
-
-func (e *env) resetAppCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "reset",
-		Short: "Begin with a new virtual machine, and the same settings",
-		Long: `Replace the virtual machine by a new one with the same settings.
-
-This version of rdd can't make a virtual machine yet: there is none to replace, and
-nothing is changed. An engine that was there already is not rdd's to replace.`,
-		Example: `  rdd reset`,
-		Args:    command.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			e.Say("There is no virtual machine to reset, as this version of rdd can't make one yet: nothing was changed.\n" +
-				"(`rdd delete` deletes the App and its settings, and `rdd service reset` begins with an empty store.)")
-			return nil
-		},
-	}
 }

@@ -126,7 +126,12 @@ func (a *appSession) apply(spec map[string]any, wait bool) error {
 		a.sayNow("The App was changed.")
 		return nil
 	}
-	message, err := a.app().Settle(a.ctx, generation)
+	return a.settle(appclient.Wish{Generation: generation})
+}
+
+// settle waits for what was asked of the App.
+func (a *appSession) settle(wish appclient.Wish) error {
+	message, err := a.app().Settle(a.ctx, wish)
 	if err != nil {
 		return a.unfinished(err, "Interrupted. What was set stays set, and goes on: `rdd status` says how far it is.")
 	}

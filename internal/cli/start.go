@@ -10,6 +10,7 @@ import (
 	"runtime"
 
 	"github.com/spf13/cobra"
+	"k8s.io/utils/clock"
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
@@ -17,24 +18,28 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/moby"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/enginefinder"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/hostinfo"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/limactl"
 )
 
 func (e *env) startCommand() *cobra.Command {
 	var f waitFlags
 	cmd := &cobra.Command{
 		Use:   "start",
-		Short: "Start: connect to the engine, and wait until it is mirrored",
+		Short: "Start: bring the engine up, and wait until it is mirrored",
 		Long: `Set running=true, and wait until the engine is connected and all of it is mirrored.
 
-Where no engine has been chosen yet, one with Docker's API that answers is: the one
-that the docker command would use (DOCKER_HOST, DOCKER_CONTEXT, or the current
-context), else one at a usual place, such as unix:///var/run/docker.sock. The command
-says which, and remembers it. (This version of rdd can't make a virtual machine
-with an engine of its own yet.)`,
+Where no engine has been chosen yet, and Lima is installed (limactl in PATH, beside
+rdd, or named by RDD_LIMACTL), a virtual machine with Docker in it is made. Else an
+engine with Docker's API that answers is taken: the one that the docker command would use
+(DOCKER_HOST, DOCKER_CONTEXT, or the current context), else one at a usual place, such
+as unix:///var/run/docker.sock. The command says which, and remembers it.`,
 		Example: `  rdd start
 
   # Another engine, from now on
-  rdd set containerEngine.endpoint=ssh://user@host`,
+  rdd set containerEngine.endpoint=ssh://user@host
+
+  # The virtual machine, from now on
+  rdd set running=true containerEngine.endpoint=`,
 		Args: command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return e.withApp(cmd.Context(), f.timeout, func(a *appSession) error { return a.start(f.wait) })
@@ -52,18 +57,56 @@ func (a *appSession) start(wait bool) error {
 	}
 	spec := map[string]any{"running": true}
 	if app == nil || app.Spec.ContainerEngine.Endpoint == "" {
-		engine, err := a.findEngine(app)
-		if err != nil {
+		if err := a.choose(app, spec); err != nil {
 			return err
 		}
-		for _, passed := range engine.Passed {
-			a.sayNow("Not taken: %s", passed)
-		}
-		a.sayNow("The engine is Docker %s at %s (%s). To take another: `rdd set containerEngine.endpoint=…`",
-			engine.Version, engine.Endpoint, engine.Source)
-		spec["containerEngine"] = map[string]any{"endpoint": engine.Endpoint}
 	}
 	return a.apply(spec, wait)
+}
+
+// choose decides where the engine is of an App that names none, or, where it is
+// nil, of one that is to be made: in the virtual machine that is there, or in one
+// that limactl can make, or already somewhere on this machine.
+func (a *appSession) choose(app *appv1alpha1.App, spec map[string]any) error {
+	if app != nil {
+		vm, err := a.app().Machine(a.ctx, app)
+		if err != nil || vm != nil {
+			return err
+		}
+	}
+	tool, noLima := a.limactl()
+	if noLima == nil {
+		a.sayNow("The engine is in a virtual machine of rdd's own, made by %s. To take another: `rdd set containerEngine.endpoint=…`", tool)
+		return nil
+	}
+	engine, err := a.findEngine(app)
+	if errors.Is(err, enginefinder.ErrNone) {
+		return fmt.Errorf("%w.\n%s", err, adviceFor(runtime.GOOS, noLima))
+	}
+	if err != nil {
+		return err
+	}
+	if limactl.KindOf(noLima) != limactl.Missing {
+		a.sayNow("Not taken: a virtual machine of rdd's own: %v", noLima)
+	}
+	for _, passed := range engine.Passed {
+		a.sayNow("Not taken: %s", passed)
+	}
+	a.sayNow("The engine is Docker %s at %s (%s). To take another: `rdd set containerEngine.endpoint=…`",
+		engine.Version, engine.Endpoint, engine.Source)
+	spec["containerEngine"] = map[string]any{"endpoint": engine.Endpoint}
+	return nil
+}
+
+// limactl returns the path of a limactl that can make virtual machines, or why
+// there is none.
+func (a *appSession) limactl() (string, error) {
+	a.progress.update("looking for limactl")
+	tool, err := limactl.Open(a.ctx, limactl.NewProbe(clock.RealClock{}), limactl.ThisMachine(), a.service.Instance.LimaHome())
+	if err != nil {
+		return "", err
+	}
+	return tool.Path, tool.Check(a.ctx)
 }
 
 // findEngine finds an engine for an App that has none, or, where it is nil, for
@@ -78,7 +121,7 @@ func (a *appSession) findEngine(app *appv1alpha1.App) (*enginefinder.Engine, err
 		return nil, err
 	}
 	inst := a.service.Instance
-	engine, err := enginefinder.Find(a.ctx, enginefinder.Config{
+	return enginefinder.Find(a.ctx, enginefinder.Config{
 		Contexts:   contexts,
 		Getenv:     os.Getenv,
 		Usual:      hostinfo.DockerEndpoints(),
@@ -87,10 +130,6 @@ func (a *appSession) findEngine(app *appv1alpha1.App) (*enginefinder.Engine, err
 		Ask:        engineVersion,
 		Progress:   a.progress.update,
 	})
-	if errors.Is(err, enginefinder.ErrNone) {
-		return nil, fmt.Errorf("%w.\n%s", err, adviceFor(runtime.GOOS))
-	}
-	return engine, err
 }
 
 // engineVersion is the [enginefinder.Config.Ask] of real engines.
@@ -103,14 +142,15 @@ func engineVersion(ctx context.Context, endpoint string) (string, error) {
 	return info.Version, errors.Join(err, engine.Close())
 }
 
-// adviceFor says what to do where there is no engine on a system.
-func adviceFor(system string) string {
+// adviceFor says what to do where there is no engine on a system, and no virtual
+// machine to be had.
+func adviceFor(system string, noLima error) string {
 	install := "Docker Desktop (https://docs.docker.com/get-started/get-docker/), or another program that offers Docker's API"
 	if system == "linux" {
 		install = "Docker (on Debian and Ubuntu `sudo apt install docker.io`; else https://docs.docker.com/engine/install/) " +
 			"or Podman with its socket (`systemctl --user enable --now podman.socket`)"
 	}
-	return "Install " + install + ", and run `rdd start` again.\nOr name an engine that is elsewhere, " +
-		"as in `rdd set running=true containerEngine.endpoint=ssh://user@host`.\n" +
-		"This version of rdd can't make a virtual machine with an engine of its own yet, with limactl or without."
+	return "A virtual machine with an engine of its own can't be made either: " + noLima.Error() + ".\n" +
+		"Install Lima (https://lima-vm.io/docs/installation/), or " + install + ", and run `rdd start` again.\n" +
+		"Or name an engine that is elsewhere, as in `rdd set running=true containerEngine.endpoint=ssh://user@host`."
 }

@@ -15,9 +15,10 @@ func (e *env) stopCommand() *cobra.Command {
 	var f waitFlags
 	cmd := &cobra.Command{
 		Use:   "stop",
-		Short: "Stop: disconnect from the engine, and wait until that is done",
+		Short: "Stop: stop the virtual machine, or disconnect from the engine, and wait",
 		Long: `Set running=false, and wait until the engine is disconnected and its objects are
-gone from the API. Containers run on in an engine that was there already. Settings stay, for
+gone from the API. The virtual machine stops, with its containers; they run on in an
+engine that was there already. Settings stay, for
 ` + "`rdd start`" + `; the daemon runs on, if it did (` + "`rdd service stop`" + ` stops it).`,
 		Example: `  rdd stop`,
 		Args:    command.NoArgs,
@@ -27,7 +28,7 @@ gone from the API. Containers run on in an engine that was there already. Settin
 			})
 		},
 	}
-	addWaitFlags(cmd, &f, "the engine is disconnected")
+	addWaitFlags(cmd, &f, "the engine is disconnected, and the virtual machine has stopped")
 	return cmd
 }
 

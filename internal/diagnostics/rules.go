@@ -14,6 +14,7 @@ import (
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
@@ -189,6 +190,13 @@ func (d *diagnosis) virtualMachine() {
 	}
 }
 
+// hopeless are the reasons for which an App is not settled that say that something
+// has failed.
+var hopeless = []string{
+	appv1alpha1.ReasonTemplateRejected,
+	limav1alpha1.ReasonCreateFailed, limav1alpha1.ReasonStartFailed, limav1alpha1.ReasonStopFailed, limav1alpha1.ReasonCrashLoop,
+}
+
 // settled says of an App that has been unsettled for long why that is.
 func (d *diagnosis) settled() {
 	if d.App == nil || d.App.DeletionTimestamp != nil {
@@ -198,7 +206,7 @@ func (d *diagnosis) settled() {
 	if settled == nil || settled.Status == metav1.ConditionTrue {
 		return
 	}
-	if d.Now.Sub(settled.LastTransitionTime.Time) < settlePatience && settled.Reason != appv1alpha1.ReasonVMNotSupported {
+	if d.Now.Sub(settled.LastTransitionTime.Time) < settlePatience && !slices.Contains(hopeless, settled.Reason) {
 		return
 	}
 	d.add(AppNotSettled, theApp(), settled.Reason+settled.Message, "reason", settled.Reason, "error", settled.Message).standing = true

@@ -26,6 +26,16 @@ func NewProbe(places Places, clock clock.PassiveClock) *Probe {
 	return &Probe{places: places, limactl: limactl.NewProbe(clock)}
 }
 
+// Size returns what the machine has: processors, and bytes of main memory, 0 where
+// that can't be told.
+func Size() (processors int, bytes int64) {
+	bytes, err := memory()
+	if err != nil {
+		bytes = 0
+	}
+	return runtime.NumCPU(), bytes
+}
+
 // Look returns how the machine is. It is cheap: no socket is connected to, as
 // that could start an engine, and no program is run unless limactl is another
 // one than at the last look. What can't be told is left out. It may take

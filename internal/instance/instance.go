@@ -141,6 +141,10 @@ func (i *Instance) LimaHome() string { return filepath.Join(i.shortDir, "lima") 
 // DockerSocket is where the socket of the virtual machine's Docker appears.
 func (i *Instance) DockerSocket() string { return filepath.Join(i.shortDir, "docker.sock") }
 
+// ContainerdSocket is where the socket of the virtual machine's containerd
+// appears.
+func (i *Instance) ContainerdSocket() string { return filepath.Join(i.shortDir, "containerd.sock") }
+
 // StdoutLog is what the daemon's process prints, which is nothing as a rule.
 func (i *Instance) StdoutLog() string { return filepath.Join(i.logDir, "rdd.stdout.log") }
 

@@ -96,6 +96,13 @@ func (s *scope) act() reconcile.Result {
 		s.machine.ending = time.Time{}
 	}
 	s.noticeDeath()
+	if s.resetRequested() {
+		if s.seen.phase != absent {
+			return s.begin(opReset, func(ctx context.Context, a *actions) error { return a.delete(ctx, false) })
+		}
+		s.vm.Status.ObservedResetRequest = s.vm.Annotations[limav1alpha1.ResetAnnotation]
+		s.machine.attempts = attempts{generation: s.vm.Generation, template: s.desired}
+	}
 	applied := same(s.seen.applied, s.desired)
 	if applied && s.vm.Status.TemplateError == "" {
 		s.vm.Status.ObservedTemplateResourceVersion = s.copy.ResourceVersion
@@ -133,6 +140,13 @@ func (s *scope) act() reconcile.Result {
 		return s.stop(s.Stop)
 	}
 	return s.running()
+}
+
+// resetRequested reports whether another virtual machine is to take this one's
+// place.
+func (s *scope) resetRequested() bool {
+	request := s.vm.Annotations[limav1alpha1.ResetAnnotation]
+	return request != "" && request != s.vm.Status.ObservedResetRequest
 }
 
 // endOrphans ends what ran of an instance that somebody removed meanwhile.

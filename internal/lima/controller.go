@@ -117,6 +117,12 @@ func (s *scope) advance(ctx context.Context) (reconcile.Result, error) {
 		s.conflict(taken)
 		return reconcile.Result{RequeueAfter: lookAgain}, nil
 	}
+	s.limactl = &limactl.Client{Home: s.Home} // enough for its files
+	if err := s.ensureCopy(ctx); err != nil {
+		return s.withoutTemplate(err)
+	}
+	s.vm.Status.TemplateConfigMap = s.copy.Name
+	s.vm.Status.ReportedTemplateResourceVersion = s.copy.ResourceVersion
 	if s.limactl, err = limactl.Open(ctx, s.probe, s.Limactl, s.Home); err != nil {
 		s.unknown(err)
 		return reconcile.Result{RequeueAfter: lookAgain}, nil
@@ -154,8 +160,7 @@ func (s *scope) during() (busy bool) {
 	op := s.machine.op
 	progress, done, err := op.state()
 	if !done {
-		if op.kind == opBoot && (!s.vm.ShouldRun() || op.template != s.desired) ||
-			op.kind == opCreate && op.template != s.desired {
+		if s.unwanted(op) {
 			op.cancel()
 		}
 		s.vm.Status.Progress = &progress
@@ -169,8 +174,23 @@ func (s *scope) during() (busy bool) {
 			s.machine.attempts = attempts{generation: s.vm.Generation, template: s.desired}
 		}
 	case errors.Is(err, context.Canceled): // it was not wanted any more
+	case op.kind < opStop && op.template != s.desired: // nor what it led to
 	default:
 		s.failed(op.kind, err)
+	}
+	return false
+}
+
+// unwanted reports whether an operation that is under way leads where nobody wants
+// to go any more.
+func (s *scope) unwanted(op *operation) bool {
+	switch op.kind {
+	case opBoot:
+		return !s.vm.ShouldRun() || op.template != s.desired || s.resetRequested()
+	case opCreate:
+		return op.template != s.desired || s.resetRequested()
+	case opEdit, opStop:
+		return s.resetRequested()
 	}
 	return false
 }

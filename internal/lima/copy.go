@@ -17,15 +17,10 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/limactl"
 )
 
-// readTemplate reads the virtual machine's own template, which is made where
-// there is none, and checks it. Where limactl rejects it, the one that is applied
-// stays the desired one.
+// readTemplate checks the virtual machine's own template. Where limactl rejects
+// it, the one that is applied stays the desired one.
 func (s *scope) readTemplate(ctx context.Context) error {
 	s.vm.Status.TemplateError = ""
-	if err := s.ensureCopy(ctx); err != nil {
-		return err
-	}
-	s.vm.Status.TemplateConfigMap = s.copy.Name
 	applied, err := s.limactl.Applied(s.vm.Name)
 	exists := err == nil || errors.Is(err, limactl.ErrNotApplied)
 	text, err := templateOf(s.copy.Data)

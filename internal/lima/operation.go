@@ -23,6 +23,7 @@ const (
 	opEdit
 	opBoot
 	opStop
+	opReset // its disk goes, and it is made anew then
 	opDelete
 )
 
@@ -35,7 +36,7 @@ func (k opKind) phase() limav1alpha1.Phase {
 		return limav1alpha1.PhaseBooting
 	case opStop:
 		return limav1alpha1.PhaseStopping
-	case opDelete:
+	case opReset, opDelete:
 		return limav1alpha1.PhaseDeleting
 	default:
 		return limav1alpha1.PhaseCreating

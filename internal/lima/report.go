@@ -33,7 +33,7 @@ func (s *scope) created(status metav1.ConditionStatus, reason, message string) {
 func (s *scope) runs(status metav1.ConditionStatus, reason, message string) {
 	s.set(limav1alpha1.ConditionRunning, status, reason, message)
 	if status != metav1.ConditionTrue {
-		s.vm.Status.SSHAddress = ""
+		s.vm.Status.SSHAddress, s.vm.Status.StartedAt = "", nil
 	}
 }
 
@@ -47,6 +47,7 @@ func (s *scope) up() {
 	s.isCreated()
 	s.describe()
 	s.vm.Status.SSHAddress = s.seen.instance.SSHEndpoint()
+	s.vm.Status.StartedAt = &metav1.MicroTime{Time: s.limactl.StartedAt(s.vm.Name).Truncate(time.Microsecond)}
 	if s.seen.state.Degraded {
 		s.runs(metav1.ConditionTrue, limav1alpha1.ReasonDegraded, "it runs, but not all of it: "+strings.Join(s.seen.state.Errors, "; "))
 		return
@@ -86,6 +87,9 @@ func (s *scope) doing(kind opKind, message string) {
 			reason, text = limav1alpha1.ReasonCrashLoop, fmt.Sprintf("failed %d times, and starting again; last: %v", failed.failures, failed.err)
 		}
 		s.runs(metav1.ConditionFalse, reason, text)
+	case opReset:
+		s.created(metav1.ConditionFalse, limav1alpha1.ReasonPending, "another virtual machine takes the place of this one")
+		s.runs(metav1.ConditionFalse, limav1alpha1.ReasonStopping, or(message, "the virtual machine is being removed"))
 	case opStop, opDelete:
 		s.runs(metav1.ConditionFalse, limav1alpha1.ReasonStopping, or(message, "the virtual machine is stopping"))
 	}
@@ -105,15 +109,15 @@ func (s *scope) failing(wait time.Duration) {
 	switch failed.kind {
 	case opCreate, opRemove:
 		s.created(metav1.ConditionFalse, limav1alpha1.ReasonCreateFailed, message)
-		s.runs(metav1.ConditionFalse, limav1alpha1.ReasonStartFailed, "the virtual machine could not be made")
-	case opStop, opDelete:
+		s.runsNot(limav1alpha1.ReasonStartFailed, "the virtual machine could not be made")
+	case opStop, opReset, opDelete:
 		s.runs(metav1.ConditionFalse, limav1alpha1.ReasonStopFailed, message)
 	default:
 		reason := limav1alpha1.ReasonStartFailed
 		if failed.looping() {
 			reason, message = limav1alpha1.ReasonCrashLoop, fmt.Sprintf("failed %d times; last: %s", failed.failures, message)
 		}
-		s.runs(metav1.ConditionFalse, reason, message)
+		s.runsNot(reason, message)
 		if s.seen.phase == absent {
 			s.created(metav1.ConditionFalse, limav1alpha1.ReasonPending, "the virtual machine is not there")
 		} else {
@@ -132,7 +136,17 @@ func (s *scope) unknown(err error) {
 	if !apimeta.IsStatusConditionTrue(s.vm.Status.Conditions, limav1alpha1.ConditionCreated) {
 		s.created(metav1.ConditionFalse, limav1alpha1.ReasonCreateFailed, err.Error())
 	}
-	s.runs(metav1.ConditionFalse, limav1alpha1.ReasonStartFailed, err.Error())
+	s.runsNot(limav1alpha1.ReasonStartFailed, err.Error())
+}
+
+// runsNot says that the virtual machine does not run, and why. Where nothing runs
+// and nothing is to, all is well with that.
+func (s *scope) runsNot(reason, why string) {
+	files := &limactl.Client{Home: s.Home} // they tell without limactl
+	if !s.vm.ShouldRun() && files.Processes(s.vm.Name) == (limactl.Processes{}) {
+		reason = limav1alpha1.ReasonStopped
+	}
+	s.runs(metav1.ConditionFalse, reason, why)
 }
 
 // conflict says that the instance of the name is another LimaVM's.
@@ -146,7 +160,7 @@ func (s *scope) conflict(owner *limav1alpha1.LimaVM) {
 // What ends that wakes this reconciler, but for a source that is yet to come.
 func (s *scope) withoutTemplate(err error) (reconcile.Result, error) {
 	s.created(metav1.ConditionFalse, limav1alpha1.ReasonCreateFailed, err.Error())
-	s.runs(metav1.ConditionFalse, limav1alpha1.ReasonStartFailed, "the virtual machine could not be made")
+	s.runsNot(limav1alpha1.ReasonStartFailed, "the virtual machine could not be made")
 	if status := apierrors.APIStatus(nil); errors.As(err, &status) && !apierrors.IsNotFound(err) {
 		return reconcile.Result{}, err
 	}

@@ -77,7 +77,7 @@ func Setup(host manager.Host, open Open) error {
 		Named("engine").
 		// All of a namespace, as one that goes may be what another one waits for.
 		Watches(&containersv1alpha1.ContainerEngine{}, handler.EnqueueRequestsFromMapFunc(r.neighbours),
-			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
 		WatchesRawSource(source.Func(r.takeQueue)).
 		Complete(manager.Patient(r))
 }
@@ -231,6 +231,9 @@ func report(e *containersv1alpha1.ContainerEngine, acted int64, state State) {
 	}
 	status := &e.Status
 	status.ObservedGeneration = acted
+	if acted == e.Generation {
+		status.ObservedReconnectRequest = e.Annotations[containersv1alpha1.ReconnectAnnotation]
+	}
 	status.Containers = int32(state.Counts[engine.KindContainer])
 	status.Images = int32(state.Counts[engine.KindImage])
 	status.Volumes = int32(state.Counts[engine.KindVolume])

@@ -23,6 +23,8 @@ type running struct {
 	endpoint string
 	secret   string // the name of the one that the spec names; empty for none
 	resync   time.Duration
+	// reconnect is the request for a new connection that it is the answer to.
+	reconnect string
 
 	session *Session      // nil while mirrors are removed
 	failure error         // why there is no session
@@ -65,7 +67,8 @@ func (run *running) stop() {
 
 // suits reports whether a session is what the spec asks for.
 func (run *running) suits(e *containersv1alpha1.ContainerEngine) bool {
-	return run.endpoint == e.Spec.Endpoint && run.secret == e.SecretName() && run.resync == e.Resync()
+	return run.endpoint == e.Spec.Endpoint && run.secret == e.SecretName() && run.resync == e.Resync() &&
+		run.reconnect == e.Annotations[containersv1alpha1.ReconnectAnnotation]
 }
 
 // end stops what is under way for a ContainerEngine.
@@ -122,7 +125,10 @@ func (r *reconciler) begin(e *containersv1alpha1.ContainerEngine) *running {
 	if r.stopped {
 		return nil
 	}
-	run := &running{owner: newOwner(e), endpoint: e.Spec.Endpoint, secret: e.SecretName(), resync: e.Resync()}
+	run := &running{
+		owner: newOwner(e), endpoint: e.Spec.Endpoint, secret: e.SecretName(), resync: e.Resync(),
+		reconnect: e.Annotations[containersv1alpha1.ReconnectAnnotation],
+	}
 	r.sessions[e.UID] = run
 	secret := r.secretOf(e)
 	var connection engine.Engine

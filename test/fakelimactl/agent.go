@@ -7,6 +7,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -89,10 +91,6 @@ func bootSteps(i instance, faults stage.Faults) []func() {
 		})
 	}
 	steps = append(steps, told("Guest agent is running"), func() {
-		for _, socket := range i.sockets() {
-			check(os.MkdirAll(filepath.Dir(socket["hostSocket"]), 0o700))
-			check(os.WriteFile(socket["hostSocket"], nil, 0o600))
-		}
 		say("info", "READY. Run `limactl shell "+i.name+"` to open the shell.")
 		status := map[string]any{"running": true, "sshLocalPort": sshPort}
 		if faults.Boot == stage.BootDegraded {
@@ -106,9 +104,38 @@ func bootSteps(i instance, faults stage.Faults) []func() {
 	return steps
 }
 
-// runDriver is a virtual machine: it does nothing until it is killed, or the
-// instance is.
+// serve has an engine answer at a socket; where there is none connections are
+// closed at once.
+func serve(listener net.Listener, engine string) {
+	for {
+		here, err := listener.Accept()
+		check(err)
+		there, err := net.Dial("unix", engine)
+		if err != nil {
+			_ = here.Close()
+			continue
+		}
+		for _, pair := range [][2]net.Conn{{here, there}, {there, here}} {
+			go func() {
+				_, _ = io.Copy(pair[0], pair[1])
+				if to, ok := pair[0].(*net.UnixConn); ok {
+					_ = to.CloseWrite()
+				}
+			}()
+		}
+	}
+}
+
+// runDriver is a virtual machine: it forwards its sockets until it is killed, or
+// the instance is. Its sockets stay behind, as those of Lima do.
 func runDriver(i instance) {
+	for _, socket := range i.sockets() {
+		check(os.MkdirAll(filepath.Dir(socket.HostSocket), 0o700))
+		_ = os.Remove(socket.HostSocket)
+		listener, err := net.Listen("unix", socket.HostSocket)
+		check(err)
+		go serve(listener, stage.Read(i.home).Engines[socket.GuestSocket])
+	}
 	for i.exists() {
 		time.Sleep(tick)
 	}

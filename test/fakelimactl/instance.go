@@ -67,19 +67,29 @@ func (i instance) status() string {
 	return "Broken"
 }
 
+// forward is a rule of a template about a socket, or about ports.
+type forward struct {
+	GuestSocket string `json:"guestSocket,omitempty"`
+	HostSocket  string `json:"hostSocket,omitempty"`
+}
+
 // sockets returns the sockets that the template forwards.
-func (i instance) sockets() []map[string]string {
+func (i instance) sockets() []forward {
 	var template struct {
-		PortForwards []map[string]string `json:"portForwards"`
+		PortForwards []forward `json:"portForwards"`
 	}
 	data, err := os.ReadFile(i.file("lima.yaml"))
 	if err != nil || yaml.Unmarshal(data, &template) != nil {
 		return nil
 	}
-	for _, forward := range template.PortForwards {
-		forward["hostSocket"] = strings.ReplaceAll(forward["hostSocket"], "{{.Dir}}", i.dir)
+	var sockets []forward
+	for _, f := range template.PortForwards {
+		if f.HostSocket != "" {
+			f.HostSocket = strings.ReplaceAll(f.HostSocket, "{{.Dir}}", i.dir)
+			sockets = append(sockets, f)
+		}
 	}
-	return template.PortForwards
+	return sockets
 }
 
 func (i instance) describe() map[string]any {

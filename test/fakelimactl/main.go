@@ -183,6 +183,9 @@ func (c *command) edit() {
 }
 
 func (c *command) list() {
+	if c.has("--quiet") {
+		return
+	}
 	i := c.instance()
 	if !i.exists() {
 		say("warning", "No instance matching "+i.name+" found.")

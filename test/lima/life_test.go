@@ -17,6 +17,7 @@ import (
 
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/limactl"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/test/fakelimactl/stage"
 )
 
@@ -242,4 +243,57 @@ func TestStopHangs(t *testing.T) {
 	e.delete()
 	e.asked("stop "+name, 2)
 	e.asked("stop -f", 2)
+}
+
+// TestReset: another virtual machine takes the place of the one that runs, of one
+// that is being made, and of one that is stopped.
+func TestReset(t *testing.T) {
+	e := newEnv(t)
+	e.create(true)
+	vm := e.started()
+	reset := func(request string) {
+		t.Helper()
+		e.patch(func(vm *limav1alpha1.LimaVM) {
+			vm.Annotations = map[string]string{limav1alpha1.ResetAnnotation: request}
+		})
+		e.eventually("the reset "+request+" is done", func() bool { return e.get().Status.ObservedResetRequest == request })
+	}
+	agent, driver := e.process("ha.pid"), e.process("qemu.pid")
+	e.must(os.WriteFile(e.file("disk"), []byte("what is lost"), 0o600))
+	reset("1")
+	again := e.started()
+	disk, err := os.ReadFile(e.file("disk"))
+	if err != nil || string(disk) != "disk" || agent.Alive() || driver.Alive() {
+		t.Errorf("it is the same: %v %q, host agent %t, driver %t", err, disk, agent.Alive(), driver.Alive())
+	}
+	if again.UID != vm.UID || again.Status.RestartCount != 0 || !again.Status.StartedAt.After(vm.Status.StartedAt.Time) {
+		t.Errorf("was %+v, is %+v", vm.Status, again.Status)
+	}
+	e.asked("create", 2)
+
+	e.faults(stage.Faults{CreateMS: 60_000})
+	reset("2") // done when the one before is gone
+	e.eventually("the next is being made", func() bool { return e.count("create") == 3 })
+	e.faults(stage.Faults{})
+	reset("3")
+	e.started()
+	e.setRunning(false)
+	e.stopped()
+	starts := e.count("start")
+	reset("4")
+	e.eventually("it is made again", func() bool { return e.count("create") == 5 })
+	e.stopped()
+	e.asked("start", starts)
+	e.delete()
+}
+
+// TestStoppedWithoutLimactl: what is not to run and does not run is stopped,
+// though limactl is missing.
+func TestStoppedWithoutLimactl(t *testing.T) {
+	e := newEnv(t, func(cfg *lima.Config) { cfg.Limactl = limactl.Places{Path: t.TempDir()} })
+	e.create(true)
+	e.waitCreated(limav1alpha1.ReasonCreateFailed, "limactl")
+	e.wait(metav1.ConditionFalse, limav1alpha1.ReasonStartFailed, "limactl")
+	e.setRunning(false)
+	e.stopped()
 }

@@ -13,6 +13,11 @@ const AppName = "app"
 // VMName is the name of the LimaVM that an App owns, in its namespace.
 const VMName = "rd"
 
+// ResetAnnotation asks for a new virtual machine in place of the one that is
+// there, with the same settings, each time its value changes: the time of the
+// request, for example. What is on the disk of the old one is lost.
+const ResetAnnotation = "app.rancherdesktop.io/resetRequested"
+
 // EngineName is a container engine that RDD can run.
 // +kubebuilder:validation:Enum=moby;containerd
 type EngineName string
@@ -36,14 +41,16 @@ const (
 	// ReasonNotApplicable: there is no virtual machine, as the engine is there
 	// already.
 	ReasonNotApplicable = "NotApplicable"
-	// ReasonVMNotSupported: this version can't make a virtual machine.
-	ReasonVMNotSupported = "VMNotSupported"
+	// ReasonTemplateRejected: limactl rejects what was asked for; the virtual
+	// machine goes on with what it has.
+	ReasonTemplateRejected = "TemplateRejected"
 
 	ReasonSettled          = "Settled"
 	ReasonApplyingTemplate = "ApplyingTemplate"
 	ReasonWaitingForVM     = "WaitingForVM"
 	ReasonWaitingForEngine = "WaitingForEngine"
 	ReasonStopped          = "Stopped"
+	ReasonPending          = "Pending"
 )
 
 // ContainerEngine says which engine is wanted.
@@ -67,9 +74,13 @@ type Mount struct {
 	// Location on the host.
 	// +required
 	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:Pattern=`^(/|~$|~/|[A-Za-z]:[\\/])`
 	Location string `json:"location"`
 
 	// MountPoint in the virtual machine; the same as Location where empty.
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:Pattern=`^(/.*)?$`
 	// +optional
 	MountPoint string `json:"mountPoint,omitempty"`
 
@@ -102,9 +113,13 @@ type VirtualMachine struct {
 	// +optional
 	Disk *resource.Quantity `json:"disk,omitempty"`
 
-	// Image is a path or a URL of a disk image, with an optional digest. Empty:
-	// the one that the built-in template names.
+	// Image is an absolute path or a URL of a disk image, with an optional digest, as
+	// in https://example.com/vm.qcow2#sha256:… Empty: the one that the built-in
+	// template names. It is that of the next virtual machine: one that is there is
+	// replaced by `rdd reset`.
 	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(|(/|~/|https?://|file:///|[A-Za-z]:[\\\\/]).+)$')",message="must be an absolute path, a path that begins with ~/, or a URL with https, http or file"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('#sha[0-9]+:[^/]*$') || self.matches('#(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$')",message="a digest must be sha256: with 64, or sha512: with 128 lower case hexadecimal digits"
 	// +optional
 	Image string `json:"image,omitempty"`
 
@@ -167,6 +182,12 @@ type AppStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
+	// ObservedResetRequest is the value of the annotation
+	// app.rancherdesktop.io/resetRequested that was acted on: the virtual machine
+	// that was there is gone.
+	// +optional
+	ObservedResetRequest string `json:"observedResetRequest,omitempty"`
+
 	// DockerSocket is the endpoint of the engine's Docker API, while it answers.
 	// +optional
 	DockerSocket string `json:"dockerSocket,omitempty"`
@@ -188,7 +209,7 @@ type AppStatus struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,categories=rdd
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=1"
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=2"
 // +kubebuilder:validation:XValidation:rule="self.metadata.name == 'app'",message="there is one App, and its name is app"
 // +kubebuilder:printcolumn:name="Wanted",type=boolean,JSONPath=`.spec.running`
 // +kubebuilder:printcolumn:name="Engine",type=string,JSONPath=`.spec.containerEngine.name`

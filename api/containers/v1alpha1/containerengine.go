@@ -13,6 +13,10 @@ import (
 // +kubebuilder:validation:Enum=moby;containerd;simulated
 type EngineType string
 
+// ReconnectAnnotation asks for a new connection, each time its value changes. The
+// mirrors stay.
+const ReconnectAnnotation = "containers.rancherdesktop.io/reconnectRequested"
+
 // The kinds of engines.
 const (
 	EngineMoby       EngineType = "moby"
@@ -102,6 +106,11 @@ type ContainerEngineStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
+	// ObservedReconnectRequest is the value of the annotation
+	// containers.rancherdesktop.io/reconnectRequested that was acted on.
+	// +optional
+	ObservedReconnectRequest string `json:"observedReconnectRequest,omitempty"`
+
 	// EngineID is how the engine names itself. Another engine at the same
 	// endpoint is not mirrored.
 	// +optional
@@ -164,7 +173,7 @@ type ContainerEngineStatus struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=ce,categories=rdd
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=2"
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=3"
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="the name must have at most 63 characters: it is a label of every mirror"
 // +kubebuilder:printcolumn:name="Type",type=string,JSONPath=`.spec.type`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`

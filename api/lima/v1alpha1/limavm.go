@@ -8,6 +8,10 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // changes: the time of the request, for example.
 const RestartAnnotation = "lima.rancherdesktop.io/restartRequested"
 
+// ResetAnnotation asks for a new virtual machine in place of the one that is
+// there, each time its value changes: what is on its disk is lost.
+const ResetAnnotation = "lima.rancherdesktop.io/resetRequested"
+
 // TemplateKey is the key of a ConfigMap under which a template is.
 const TemplateKey = "template"
 
@@ -129,6 +133,11 @@ type LimaVMStatus struct {
 	// +optional
 	ObservedTemplateResourceVersion string `json:"observedTemplateResourceVersion,omitempty"`
 
+	// ReportedTemplateResourceVersion is the resource version of that copy that the
+	// conditions and templateError speak of.
+	// +optional
+	ReportedTemplateResourceVersion string `json:"reportedTemplateResourceVersion,omitempty"`
+
 	// TemplateError says why the copy is not applied, as it is now. The virtual
 	// machine goes on with what it has.
 	// +optional
@@ -139,10 +148,20 @@ type LimaVMStatus struct {
 	// +optional
 	ObservedRestartRequest string `json:"observedRestartRequest,omitempty"`
 
+	// ObservedResetRequest is the value of the annotation
+	// lima.rancherdesktop.io/resetRequested that was acted on.
+	// +optional
+	ObservedResetRequest string `json:"observedResetRequest,omitempty"`
+
 	// RestartCount is how often the virtual machine was started again: because
 	// somebody asked for it, for another template, or after a failure.
 	// +optional
 	RestartCount int32 `json:"restartCount"`
+
+	// StartedAt is when the virtual machine that runs was started; absent while
+	// none runs.
+	// +optional
+	StartedAt *metav1.MicroTime `json:"startedAt,omitempty"`
 
 	// SSHAddress is the host and port of the guest's SSH server, once it is known.
 	// +optional

@@ -44,6 +44,16 @@ func inScratch(template string, do func(dir, file string) error) error {
 	return do(dir, file)
 }
 
+// Check reports why no command of limactl would be carried out, nil where they
+// would be: it refuses to run as root. It changes nothing.
+func (c *Client) Check(ctx context.Context) error {
+	_, err := c.query(ctx, "list", "--quiet")
+	if KindOf(err) == NoInstance {
+		return nil
+	}
+	return err
+}
+
 // Validate checks a template. It changes nothing. An error of the kind [Invalid]
 // says what is wrong with the template.
 func (c *Client) Validate(ctx context.Context, template string) error {

@@ -98,10 +98,23 @@ func (i Instance) Sockets() []Socket {
 	return sockets
 }
 
+// agentPIDFile has the number of the host agent's process.
+const agentPIDFile = "ha.pid"
+
 // Processes are those of an instance; zero where there is none.
 type Processes struct {
 	// HostAgent serves the instance on the host, Driver is the virtual machine.
 	HostAgent, Driver process.ID
+}
+
+// StartedAt returns when the host agent of an instance wrote its PID file: when
+// the virtual machine was started last. It is zero where there is none.
+func (c *Client) StartedAt(name string) time.Time {
+	file, err := os.Stat(filepath.Join(c.Dir(name), agentPIDFile))
+	if err != nil {
+		return time.Time{}
+	}
+	return file.ModTime()
 }
 
 func (p Processes) all() []process.ID { return []process.ID{p.HostAgent, p.Driver} }
@@ -110,7 +123,7 @@ func (p Processes) all() []process.ID { return []process.ID{p.HostAgent, p.Drive
 // the process of its number names none of the instance's.
 func (c *Client) Processes(name string) Processes {
 	return Processes{
-		HostAgent: readPID(filepath.Join(c.Dir(name), "ha.pid")),
+		HostAgent: readPID(filepath.Join(c.Dir(name), agentPIDFile)),
 		Driver:    c.driver(name),
 	}
 }
@@ -123,7 +136,7 @@ func (c *Client) driver(name string) process.ID {
 		return process.ID{}
 	}
 	for _, file := range files {
-		if filepath.Base(file) == "ha.pid" {
+		if filepath.Base(file) == agentPIDFile {
 			continue
 		}
 		if id := readPID(file); id.PID != 0 {

@@ -31,6 +31,9 @@ type Faults struct {
 	StopHangs, StopFails bool
 	// DeleteFails is why a deletion fails.
 	DeleteFails string
+	// Engines are what answers at sockets of the guest: the paths of sockets of
+	// engines on this machine, by those in the guest.
+	Engines map[string]string
 }
 
 // How boots go.

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+
+	corev1 "k8s.io/api/core/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
+	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/finalizer"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/template"
+)
+
+// errNoInstance says why an App of another cluster has no virtual machine.
+var errNoInstance = errors.New("containerEngine.endpoint must be given, as only an instance of rdd can have a virtual machine")
+
+// wantsMachine reports whether the virtual machine is to run.
+func (s *scope) wantsMachine() bool {
+	return s.app.DeletionTimestamp == nil && s.app.Spec.Running && s.app.Spec.ContainerEngine.Endpoint == ""
+}
+
+// readMachine reads the LimaVM that the App owns, and the template that it has.
+func (s *scope) readMachine(ctx context.Context) error {
+	vm := &limav1alpha1.LimaVM{}
+	err := s.reader.Get(ctx, client.ObjectKey{Namespace: s.app.Spec.Namespace, Name: appv1alpha1.VMName}, vm)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	orphan := metav1.GetControllerOf(vm) == nil && controllerutil.ContainsFinalizer(vm, held)
+	if !orphan && !metav1.IsControlledBy(vm, s.app) {
+		if !s.wantsMachine() {
+			return nil
+		}
+		return fmt.Errorf("there is a LimaVM %s in the namespace %s that is not the App's: delete it", vm.Name, vm.Namespace)
+	}
+	s.vm = vm
+	own := &corev1.ConfigMap{}
+	err = s.reader.Get(ctx, client.ObjectKey{Namespace: vm.Namespace, Name: vm.TemplateCopy()}, own)
+	if err == nil {
+		s.template = own
+	}
+	return client.IgnoreNotFound(err)
+}
+
+// ensureMachine makes the App's virtual machine what the spec says. One that is
+// not wanted is stopped, and stays as it is: it has the user's containers.
+func (s *scope) ensureMachine(ctx context.Context) error {
+	if err := s.readMachine(ctx); err != nil {
+		return err
+	}
+	switch {
+	case s.vm == nil && !s.wantsMachine():
+		return nil
+	case s.vm == nil && s.machines == nil:
+		return &rejectedError{errNoInstance}
+	case s.vm == nil:
+		return s.createMachine(ctx)
+	case s.vm.DeletionTimestamp != nil: // its namespace goes
+		return finalizer.Release(ctx, s.client, s.vm, held)
+	}
+	return s.updateMachine(ctx)
+}
+
+// createMachine makes the LimaVM, and before it the template that it is made of.
+func (s *scope) createMachine(ctx context.Context) error {
+	text, made, err := s.machines.template(s.app, nil)
+	if err != nil {
+		return err
+	}
+	if err := s.writeSource(ctx, text); err != nil {
+		return err
+	}
+	vm := &limav1alpha1.LimaVM{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: appv1alpha1.VMName, Namespace: s.app.Spec.Namespace, Finalizers: []string{held},
+			Annotations: map[string]string{madeFromAnnotation: made.String()},
+		},
+		Spec: limav1alpha1.LimaVMSpec{
+			Running:     ptr.To(true),
+			TemplateRef: limav1alpha1.TemplateReference{Name: appv1alpha1.VMName},
+			Params:      s.params(),
+		},
+	}
+	if request := s.app.Annotations[appv1alpha1.ResetAnnotation]; request != "" {
+		vm.Annotations[limav1alpha1.ResetAnnotation] = request // there is nothing to reset
+	}
+	if err := controllerutil.SetControllerReference(s.app, vm, s.client.Scheme()); err != nil {
+		return err
+	}
+	if err := s.client.Create(ctx, vm); err != nil {
+		return fmt.Errorf("make the LimaVM %s: %w", vm.Name, err)
+	}
+	s.vm = vm
+	return nil
+}
+
+// params are what the template leaves open: so that another engine needs no
+// other template.
+func (s *scope) params() map[string]string {
+	return map[string]string{template.ParamEngine: string(s.app.Spec.ContainerEngine.Name)}
+}
+
+// writeSource writes the ConfigMap that the LimaVM is made of.
+func (s *scope) writeSource(ctx context.Context, text string) error {
+	source := &corev1.ConfigMap{}
+	err := s.reader.Get(ctx, client.ObjectKey{Namespace: s.app.Spec.Namespace, Name: appv1alpha1.VMName}, source)
+	if client.IgnoreNotFound(err) != nil {
+		return err
+	}
+	data := map[string]string{limav1alpha1.TemplateKey: text}
+	if err == nil {
+		if !metav1.IsControlledBy(source, s.app) {
+			return fmt.Errorf("there is a ConfigMap %s in the namespace %s that is not the App's: delete it", source.Name, source.Namespace)
+		}
+		source.Data = data
+		return s.client.Update(ctx, source)
+	}
+	source = &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Name: appv1alpha1.VMName, Namespace: s.app.Spec.Namespace},
+		Data:       data,
+	}
+	if err := controllerutil.SetControllerReference(s.app, source, s.client.Scheme()); err != nil {
+		return err
+	}
+	if err := s.client.Create(ctx, source); err != nil {
+		return fmt.Errorf("make the ConfigMap %s: %w", source.Name, err)
+	}
+	return nil
+}
+
+// updateMachine brings the LimaVM to what the spec says: its template first, as
+// what is written together is one restart.
+func (s *scope) updateMachine(ctx context.Context) error {
+	updated := s.vm.DeepCopy()
+	controllerutil.AddFinalizer(updated, held)
+	if metav1.GetControllerOf(updated) == nil {
+		if err := controllerutil.SetControllerReference(s.app, updated, s.client.Scheme()); err != nil {
+			return err
+		}
+	}
+	updated.Spec.Running = ptr.To(s.wantsMachine())
+	if s.app.Spec.ContainerEngine.Endpoint == "" && s.machines != nil {
+		made, err := s.updateTemplate(ctx)
+		if err != nil {
+			return err
+		}
+		if updated.Annotations == nil {
+			updated.Annotations = map[string]string{}
+		}
+		updated.Annotations[madeFromAnnotation] = made.String()
+		updated.Spec.Params = maps.Clone(s.vm.Spec.Params)
+		if updated.Spec.Params == nil {
+			updated.Spec.Params = map[string]string{}
+		}
+		maps.Copy(updated.Spec.Params, s.params())
+	}
+	if s.resetPending() && s.disconnected() {
+		if updated.Annotations == nil {
+			updated.Annotations = map[string]string{}
+		}
+		updated.Annotations[limav1alpha1.ResetAnnotation] = s.app.Annotations[appv1alpha1.ResetAnnotation]
+	}
+	if apiequality.Semantic.DeepEqual(updated, s.vm) {
+		return nil
+	}
+	if err := s.client.Patch(ctx, updated, client.MergeFrom(s.vm)); err != nil {
+		return fmt.Errorf("update the LimaVM %s: %w", updated.Name, err)
+	}
+	s.vm = updated
+	return nil
+}
+
+// updateTemplate writes the template that the spec asks for into the LimaVM's own,
+// if that is another, and returns what it is made from then. Its image is that of
+// the disk that is there, for as long as that stays. Without a change of the spec a
+// newer version of the template waits until the virtual machine is stopped, and
+// one that was edited by hand stays.
+func (s *scope) updateTemplate(ctx context.Context) (madeFrom, error) {
+	had := readMadeFrom(s.vm)
+	if s.template == nil {
+		return had, nil // it is yet to be copied, and that wakes this reconciler
+	}
+	fixed := &had
+	if s.resetPending() || !apimeta.IsStatusConditionTrue(s.vm.Status.Conditions, limav1alpha1.ConditionCreated) {
+		fixed = nil
+	}
+	text, wanted, err := s.machines.template(s.app, fixed)
+	if err != nil {
+		return had, err
+	}
+	has := s.template.Data[limav1alpha1.TemplateKey]
+	stopped := s.vm.Spec.Running != nil && !*s.vm.Spec.Running
+	switch {
+	case has == text:
+		return wanted, nil
+	case wanted.same(had) && (!stopped || had.Template != digest(has)):
+		return had, nil
+	}
+	updated := s.template.DeepCopy()
+	updated.Data[limav1alpha1.TemplateKey] = text
+	if err := s.client.Update(ctx, updated); err != nil {
+		return had, fmt.Errorf("update the ConfigMap %s: %w", updated.Name, err)
+	}
+	s.template = updated
+	return wanted, nil
+}
+
+// resetPending reports whether another virtual machine is yet to take the place of
+// the one that is there.
+func (s *scope) resetPending() bool {
+	request := s.app.Annotations[appv1alpha1.ResetAnnotation]
+	return s.vm != nil && request != "" && request != s.vm.Status.ObservedResetRequest
+}
+
+// deleteMachine deletes the virtual machine, and what it was made of. It reports
+// whether they are gone.
+func (s *scope) deleteMachine(ctx context.Context) (gone bool, err error) {
+	if err := s.readMachine(ctx); err != nil {
+		return false, err
+	}
+	switch {
+	case s.vm == nil:
+		source := &corev1.ConfigMap{}
+		key := client.ObjectKey{Namespace: s.app.Spec.Namespace, Name: appv1alpha1.VMName}
+		if err := s.reader.Get(ctx, key, source); err != nil || !metav1.IsControlledBy(source, s.app) {
+			return client.IgnoreNotFound(err) == nil, client.IgnoreNotFound(err)
+		}
+		return true, client.IgnoreNotFound(s.client.Delete(ctx, source))
+	case s.vm.DeletionTimestamp == nil:
+		return false, client.IgnoreNotFound(s.client.Delete(ctx, s.vm))
+	}
+	return false, finalizer.Release(ctx, s.client, s.vm, held)
+}

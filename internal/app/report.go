@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package app
+
+import (
+	"errors"
+
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+)
+
+// report writes what is known into the status; failure is why not all that the
+// spec asks for could be asked of others, whose conditions then are as they were.
+func (s *scope) report(failure error) {
+	s.app.Status.ObservedGeneration = s.app.Generation
+	if failure != nil {
+		reason := appv1alpha1.ReasonWaitingForEngine
+		if errors.As(failure, new(*rejectedError)) {
+			reason = appv1alpha1.ReasonTemplateRejected
+		}
+		s.set(appv1alpha1.ConditionSettled, metav1.Condition{Status: metav1.ConditionFalse, Reason: reason, Message: failure.Error()})
+		return
+	}
+	if !s.resetPending() {
+		s.app.Status.ObservedResetRequest = s.app.Annotations[appv1alpha1.ResetAnnotation]
+	}
+	s.reportMachine()
+	s.reportEngine()
+	s.set(appv1alpha1.ConditionSettled, s.keepContext(s.settled()))
+}
+
+// reportEngine says how the engine is, where that is of this generation of the
+// spec. Else what was said of an earlier one stays, as being of that.
+func (s *scope) reportEngine() {
+	ready, acted := s.ready()
+	switch {
+	case acted:
+	case s.leaving:
+		ready = metav1.Condition{Status: metav1.ConditionFalse, Reason: containersv1alpha1.ReasonConnecting,
+			Message: "the engine of the setting before is being disconnected"}
+	case apimeta.FindStatusCondition(s.app.Status.Conditions, appv1alpha1.ConditionContainerEngineReady) != nil:
+		return
+	default:
+		ready = metav1.Condition{Status: metav1.ConditionFalse, Reason: containersv1alpha1.ReasonConnecting, Message: "not acted on yet"}
+	}
+	s.app.Status.DockerSocket = ""
+	if ready.Status == metav1.ConditionTrue && s.engine.Spec.Type == containersv1alpha1.EngineMoby {
+		s.app.Status.DockerSocket = s.engine.Spec.Endpoint
+	}
+	s.set(appv1alpha1.ConditionContainerEngineReady, ready)
+}
+
+// ready returns how the engine is, and whether its controller has acted on what
+// this generation of the spec asks of it.
+func (s *scope) ready() (state metav1.Condition, acted bool) {
+	switch {
+	case s.leaving:
+		return state, false
+	case s.engine == nil && s.app.Spec.Running:
+		return metav1.Condition{Status: metav1.ConditionFalse, Reason: containersv1alpha1.ReasonConnecting,
+			Message: "the virtual machine does not run yet"}, true
+	case s.engine == nil:
+		return metav1.Condition{Status: metav1.ConditionFalse, Reason: containersv1alpha1.ReasonStopped, Message: "stopped"}, true
+	}
+	status := &s.engine.Status
+	ready := apimeta.FindStatusCondition(status.Conditions, containersv1alpha1.ConditionReady)
+	if ready == nil || status.ObservedGeneration != s.engine.Generation || ready.ObservedGeneration != s.engine.Generation ||
+		status.ObservedReconnectRequest != s.engine.Annotations[containersv1alpha1.ReconnectAnnotation] {
+		return state, false
+	}
+	return *ready, true
+}
+
+// settled says whether everything that the spec asks for is true.
+func (s *scope) settled() metav1.Condition {
+	if blocking := s.machineSettled(); blocking != nil {
+		return *blocking
+	}
+	ready, acted := s.ready()
+	waiting := metav1.Condition{Status: metav1.ConditionFalse, Reason: appv1alpha1.ReasonWaitingForEngine}
+	switch {
+	case s.leaving:
+		waiting.Message = "the engine of the setting before is being disconnected"
+		return waiting
+	case !acted:
+		waiting.Message = "the engine's controller has not acted yet"
+		return waiting
+	case s.app.Spec.Running && ready.Reason == containersv1alpha1.ReasonConnected:
+		return metav1.Condition{Status: metav1.ConditionTrue, Reason: appv1alpha1.ReasonSettled,
+			Message: "connected to " + s.engine.Spec.Endpoint + s.oldImage()}
+	case !s.app.Spec.Running && ready.Reason == containersv1alpha1.ReasonStopped:
+		return metav1.Condition{Status: metav1.ConditionTrue, Reason: appv1alpha1.ReasonSettled, Message: "stopped" + s.oldImage()}
+	}
+	return metav1.Condition{Status: metav1.ConditionFalse, Reason: ready.Reason, Message: ready.Message}
+}
+
+// set writes a condition, which speaks of the generation that was read.
+func (s *scope) set(kind string, state metav1.Condition) {
+	apimeta.SetStatusCondition(&s.app.Status.Conditions, metav1.Condition{
+		Type:               kind,
+		Status:             state.Status,
+		ObservedGeneration: s.app.Generation,
+		LastTransitionTime: state.LastTransitionTime,
+		Reason:             state.Reason,
+		Message:            state.Message,
+	})
+}

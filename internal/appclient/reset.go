@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package appclient
+
+import (
+	"context"
+	"encoding/json"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
+	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
+)
+
+// Machine returns the virtual machine that the App owns, or nil where there is
+// none.
+func (c *Client) Machine(ctx context.Context, app *appv1alpha1.App) (*limav1alpha1.LimaVM, error) {
+	api, err := c.Connect()
+	if err != nil {
+		return nil, err
+	}
+	vm := &limav1alpha1.LimaVM{}
+	err = api.Get(ctx, client.ObjectKey{Namespace: app.Spec.Namespace, Name: appv1alpha1.VMName}, vm)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	return vm, err
+}
+
+// Reset asks for a new virtual machine in place of the App's, and returns what
+// [Client.Settle] has to wait for. Each request must be another one.
+func (c *Client) Reset(ctx context.Context, request string) (Wish, error) {
+	api, err := c.Connect()
+	if err != nil {
+		return Wish{}, err
+	}
+	data, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{appv1alpha1.ResetAnnotation: request}}})
+	if err != nil {
+		return Wish{}, err
+	}
+	app := &appv1alpha1.App{}
+	app.Name = appv1alpha1.AppName
+	err = api.Patch(ctx, app, client.RawPatch(types.MergePatchType, data))
+	return Wish{Generation: app.Generation, Reset: request}, err
+}
