@@ -196,7 +196,7 @@ func (s *scope) updateTemplate(ctx context.Context) (madeFrom, error) {
 		return had, nil // it is yet to be copied, and that wakes this reconciler
 	}
 	fixed := &had
-	if s.resetPending() || !apimeta.IsStatusConditionTrue(s.vm.Status.Conditions, limav1alpha1.ConditionCreated) {
+	if s.resetPending() && s.disconnected() || !apimeta.IsStatusConditionTrue(s.vm.Status.Conditions, limav1alpha1.ConditionCreated) {
 		fixed = nil
 	}
 	text, wanted, err := s.machines.template(s.app, fixed)

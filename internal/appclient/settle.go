@@ -99,7 +99,9 @@ func (w *settling) look(object client.Object) (done bool, err error) {
 	w.last = describe(settled)
 	switch {
 	case w.wish.Reset != "" && app.Status.ObservedResetRequest != w.wish.Reset:
-		// What is said is of the virtual machine that is to go.
+		if settled.Status == metav1.ConditionTrue { // of the virtual machine that is to go
+			w.last = "the virtual machine is to be replaced"
+		}
 	case settled.Status == metav1.ConditionTrue:
 		w.message = settled.Message
 		return true, nil

@@ -16,8 +16,9 @@ func (e *env) deleteAppCommand() *cobra.Command {
 		Short: "Delete the App and all that it owns, and wait until it is gone",
 		Long: `Delete the App with its settings and all that it owns: the connection to the engine,
 and the objects of the API that stand for what is in the engine. The virtual machine is
-removed with its disk, and so with its containers, images and volumes; those of an engine that was
-there already stay as they are. The instance stays, too: ` + "`rdd service delete`" + ` removes it.`,
+removed with its disk: with its containers, images and volumes. Those of an engine that
+was there already stay as they are. The instance stays, too: ` + "`rdd service delete`" + `
+removes it.`,
 		Example: `  rdd delete`,
 		Args:    command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -17,8 +17,8 @@ func (e *env) resetAppCommand() *cobra.Command {
 		Use:   "reset",
 		Short: "Begin with a new virtual machine, and the same settings",
 		Long: `Replace the virtual machine by a new one with the same settings, from the image that
-virtualMachine.image names now. All that is on the disk of the old one is lost: containers, images
-and volumes.
+virtualMachine.image names now. All that is on the disk of the old one is lost:
+containers, images and volumes.
 
 An engine that was there already is not rdd's to replace: where there is no virtual
 machine nothing is changed.`,

@@ -101,7 +101,7 @@ func (s *scope) act() reconcile.Result {
 			return s.begin(opReset, func(ctx context.Context, a *actions) error { return a.delete(ctx, false) })
 		}
 		s.vm.Status.ObservedResetRequest = s.vm.Annotations[limav1alpha1.ResetAnnotation]
-		s.machine.attempts = attempts{generation: s.vm.Generation, template: s.desired}
+		s.machine.attempts = attempts{generation: s.vm.Generation, template: s.copy.ResourceVersion}
 	}
 	applied := same(s.seen.applied, s.desired)
 	if applied && s.vm.Status.TemplateError == "" {
@@ -124,7 +124,7 @@ func (s *scope) act() reconcile.Result {
 	case stopped:
 		if request != s.vm.Status.ObservedRestartRequest { // the next start is what it asks for
 			s.vm.Status.ObservedRestartRequest = request
-			s.machine.attempts = attempts{generation: s.vm.Generation, template: s.desired}
+			s.machine.attempts = attempts{generation: s.vm.Generation, template: s.copy.ResourceVersion}
 		}
 		return s.actStopped(applied)
 	case booting:
@@ -241,6 +241,6 @@ func (s *scope) running() reconcile.Result {
 	if left := s.Stable - s.Clock.Since(m.since); left > 0 {
 		return reconcile.Result{RequeueAfter: left}
 	}
-	m.attempts = attempts{generation: s.vm.Generation, template: s.desired}
+	m.attempts = attempts{generation: s.vm.Generation, template: s.copy.ResourceVersion}
 	return reconcile.Result{}
 }

@@ -130,7 +130,7 @@ func (s *scope) advance(ctx context.Context) (reconcile.Result, error) {
 	if err := s.readTemplate(ctx); err != nil {
 		return s.withoutTemplate(err)
 	}
-	s.machine.attempts.of(s.vm.Generation, s.desired)
+	s.machine.attempts.of(s.vm.Generation, s.copy.ResourceVersion)
 	if s.machine.op != nil {
 		if busy := s.during(); busy {
 			return reconcile.Result{}, nil // its end wakes this reconciler
@@ -171,7 +171,7 @@ func (s *scope) during() (busy bool) {
 	switch {
 	case err == nil:
 		if op.kind != opBoot && s.machine.attempts.kind == op.kind {
-			s.machine.attempts = attempts{generation: s.vm.Generation, template: s.desired}
+			s.machine.attempts = attempts{generation: s.vm.Generation, template: s.copy.ResourceVersion}
 		}
 	case errors.Is(err, context.Canceled): // it was not wanted any more
 	case op.kind < opStop && op.template != s.desired: // nor what it led to

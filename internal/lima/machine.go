@@ -153,7 +153,8 @@ const crashLoop = 5
 
 // attempts counts what has failed in a row.
 type attempts struct {
-	// generation and template are what was asked for: something else begins anew.
+	// generation, and the resource version of the template, are of what was asked
+	// for: something else begins anew.
 	generation int64
 	template   string
 

@@ -46,7 +46,7 @@ func TestPolicies(t *testing.T) {
 	}
 	install := func(revision, words string) (resourceVersions, message string, err error) {
 		t.Helper()
-		text := strings.ReplaceAll(string(original), `revision: "1"`, `revision: "`+revision+`"`)
+		text := strings.ReplaceAll(string(original), `revision: "2"`, `revision: "`+revision+`"`)
 		text = strings.ReplaceAll(text, "delete or stop that instead", words)
 		source := manifest.Source{Files: fstest.MapFS{policyPath: {Data: []byte(text)}}, Path: policyPath}
 		err = manifest.InstallPolicies(t.Context(), client, []manifest.Source{source})
@@ -61,17 +61,17 @@ func TestPolicies(t *testing.T) {
 		}
 		return policy.ResourceVersion + " " + binding.ResourceVersion, policy.Spec.Validations[0].MessageExpression, err
 	}
-	first, _, err := install("1", "delete or stop that instead")
+	first, _, err := install("2", "delete or stop that instead")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, _, err := install("1", "delete or stop that instead"); err != nil || again != first {
+	if again, _, err := install("2", "delete or stop that instead"); err != nil || again != first {
 		t.Errorf("the same again: %v, versions %s, before %s", err, again, first)
 	}
-	if _, message, err := install("3", "newer"); err != nil || !strings.Contains(message, "newer") {
+	if _, message, err := install("4", "newer"); err != nil || !strings.Contains(message, "newer") {
 		t.Errorf("a newer one: %v, %s", err, message)
 	}
-	if _, message, err := install("2", "older"); err != nil || !strings.Contains(message, "newer") {
+	if _, message, err := install("3", "older"); err != nil || !strings.Contains(message, "newer") {
 		t.Errorf("an older one: %v, %s", err, message)
 	}
 	policies := client.AdmissionregistrationV1().ValidatingAdmissionPolicies()
@@ -83,7 +83,7 @@ func TestPolicies(t *testing.T) {
 	if _, err := policies.Update(t.Context(), foreign, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, message, err := install("4", "taken"); err == nil || !strings.Contains(err.Error(), "not RDD's own") || !strings.Contains(message, "newer") {
+	if _, message, err := install("5", "taken"); err == nil || !strings.Contains(err.Error(), "not RDD's own") || !strings.Contains(message, "newer") {
 		t.Errorf("one that is not RDD's: %v, %s", err, message)
 	}
 }
