@@ -93,7 +93,8 @@ func newLima(t *testing.T) *lima {
 		}
 	}
 	l.env = []string{"HOME=" + home, "USER=" + name, "PATH=" + os.Getenv("PATH"), "DOCKER_CONFIG=" + filepath.Join(home, ".docker"),
-		"LIMA_HOME=" + l.limaHome(), "RDD_LIMACTL=" + l.limactl, "RDD_INSTANCE=" + instance}
+		"LIMA_HOME=" + l.limaHome(), "RDD_LIMACTL=" + l.limactl, "RDD_INSTANCE=" + instance,
+		template.ImageEnv + "=" + os.Getenv(template.ImageEnv)}
 	if os.Getenv(kvmEnv) == "" {
 		l.env = append(l.env, emulation)
 	}

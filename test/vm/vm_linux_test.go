@@ -73,8 +73,8 @@ func newVM(t *testing.T) *vm {
 	return &vm{lima: l, docker: filepath.Join(l.home, "d.sock"), containerd: filepath.Join(l.home, "c.sock")}
 }
 
-// template writes the machine's template, and returns the file.
-func (v *vm) template() string {
+// share makes the directory that the guest sees.
+func (v *vm) share() {
 	v.t.Helper()
 	if err := os.MkdirAll(v.shared(), 0o755); err != nil {
 		v.t.Fatal(err)
@@ -82,6 +82,12 @@ func (v *vm) template() string {
 	if err := os.WriteFile(filepath.Join(v.shared(), "page"), []byte("of the host"), 0o644); err != nil {
 		v.t.Fatal(err)
 	}
+}
+
+// template writes the machine's template, and returns the file.
+func (v *vm) template() string {
+	v.t.Helper()
+	v.share()
 	content, err := template.Template(template.Options{
 		HostOS:           "linux",
 		Engine:           template.EngineMoby,

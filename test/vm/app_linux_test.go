@@ -3,6 +3,7 @@
 package vm_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -21,29 +22,27 @@ const (
 	namespace = "rancher-desktop"
 )
 
-// TestLimaVM has the daemon make a machine, which outlives it, is started again
-// when its host agent is killed, is stopped, and is deleted.
-func TestLimaVM(t *testing.T) {
+// TestApp has `rdd start` make a machine, which outlives the daemon, is started
+// again when its host agent is killed and when its size is changed, is stopped, and
+// is deleted; what runs in it is mirrored, and stays the same.
+func TestApp(t *testing.T) {
 	r := newRDD(t)
-	r.create()
-	r.waitRunning()
+	r.ok("set", "virtualMachine.cpus=2", "virtualMachine.memory=2Gi", "virtualMachine.disk=10Gi", r.mounts())
+	r.start()
+	r.measure()
 	r.checkDocker()
 	r.checkContainer()
+	web := r.mirror()
 
 	before := r.machine(name)
 	r.killDaemon()
 	r.checkDocker()
-	r.ok("service", "start")
-	r.waitRunning()
+	r.start()
 	if after := r.machine(name); after != before {
 		t.Errorf("the daemon was killed; the machine was %+v, and is %+v", before, after)
 	}
-	r.checkStatus(func(s status) error {
-		if s.RestartCount != 0 {
-			return fmt.Errorf("the machine was restarted %d times, and should have been adopted", s.RestartCount)
-		}
-		return nil
-	})
+	r.restarted(0)
+	r.same(web)
 
 	// What comes now is a power cut for the guest: what it has not written yet is lost.
 	r.run(patience, "shell", "--workdir", "/", name, "sudo", "sync")
@@ -56,20 +55,23 @@ func TestLimaVM(t *testing.T) {
 		}
 		return nil
 	})
-	r.waitRunning()
-	r.checkStatus(func(s status) error {
-		if s.RestartCount != 1 {
-			return fmt.Errorf("the machine was restarted %d times, want once", s.RestartCount)
-		}
-		return nil
-	})
+	r.start()
+	r.restarted(1)
 	r.checkDocker()
 	r.checkPublished()
+	r.same(web)
 
-	r.ok("ctl", "patch", "limavm", name, "-n", namespace, "--type=merge", "-p", `{"spec":{"running":false}}`)
-	r.ok("ctl", "wait-condition", "limavm/"+name, "Running=False", "--reason", "Stopped", "--timeout", patience.String(), "-n", namespace)
+	r.wait("set", "virtualMachine.cpus=1", "virtualMachine.memory=1536Mi")
+	r.restarted(2)
+	r.checkPublished()
+	r.same(web)
+	if cpus := strings.TrimSpace(r.run(patience, "shell", "--workdir", "/", name, "nproc")); cpus != "1" {
+		t.Errorf("the machine has %s processors", cpus)
+	}
+
+	r.wait("stop")
 	r.checkStopped()
-	r.ok("ctl", "delete", "limavm", name, "-n", namespace, "--timeout", patience.String())
+	r.wait("delete")
 	r.checkGone()
 	r.ok("service", "delete")
 }
@@ -87,6 +89,7 @@ func newRDD(t *testing.T) *rdd {
 		t.Skip("NO VIRTUAL MACHINE OF RDD'S IS TESTED: " + programEnv + " names no rdd (use make test-vm)")
 	}
 	r := &rdd{vm: newVM(t)}
+	r.docker = filepath.Join(filepath.Dir(r.limaHome()), "docker.sock")
 	// The tests' user may have no way to where it was built.
 	r.program = filepath.Join(r.home, "rdd")
 	content, err := os.ReadFile(built)
@@ -111,38 +114,67 @@ func (r *rdd) ok(args ...string) string {
 	return r.exec(bootLimit, r.program, args...)
 }
 
-func (r *rdd) create() {
+// wait runs a command of rdd that waits, and says what it said.
+func (r *rdd) wait(args ...string) {
 	r.t.Helper()
-	file := filepath.Join(r.home, "limavm.yaml")
-	object := fmt.Sprintf("{apiVersion: lima.rancherdesktop.io/v1alpha1, kind: LimaVM, metadata: {name: %[1]s, namespace: %[2]s}, "+
-		"spec: {running: true, templateRef: {name: %[1]s}}}", name, namespace)
-	if err := os.WriteFile(file, []byte(object), 0o644); err != nil {
-		r.t.Fatal(err)
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(r.t.Context(), bootLimit)
+	defer cancel()
+	cmd := r.command(ctx, r.program, append(args, "--timeout", bootLimit.String())...)
+	said, err := cmd.CombinedOutput()
+	r.t.Logf("rdd %s: %v\n%s", strings.Join(args, " "), time.Since(began).Round(time.Second), said)
+	if err != nil {
+		r.t.Fatalf("%v\n%s", err, r.logs())
 	}
-	r.ok("service", "start")
-	r.ok("ctl", "create", "configmap", name, "-n", namespace, "--from-file=template="+r.template())
-	r.ok("ctl", "create", "-f", file)
 }
 
-// waitRunning says what the machine says of itself meanwhile.
-func (r *rdd) waitRunning() {
+func (r *rdd) start() {
 	r.t.Helper()
-	began, said := time.Now(), ""
-	for {
-		s := r.status()
-		running := s.condition("Running")
-		if words := fmt.Sprintf("%s, %s, restarted %d times", running.Reason, running.Message, s.RestartCount); words != said {
-			r.t.Logf("%v: %s", time.Since(began).Round(time.Second), words)
-			said = words
-		}
-		if running.Status == "True" {
-			return
-		}
-		if time.Since(began) > bootLimit {
-			r.t.Fatalf("the machine does not run within %v\n%s", bootLimit, r.logs())
-		}
-		time.Sleep(time.Second)
+	r.wait("start")
+}
+
+// mirror returns the UID of the container's mirror.
+func (r *rdd) mirror() string {
+	r.t.Helper()
+	var list struct {
+		Items []struct {
+			Metadata struct{ UID string } `json:"metadata"`
+			Status   struct{ Name, Status string }
+		} `json:"items"`
 	}
+	var uid string
+	eventually(r.t, "the container is mirrored", func() error {
+		if err := json.Unmarshal([]byte(r.ok("ps", "-o", "json")), &list); err != nil {
+			return err
+		}
+		if len(list.Items) != 1 || list.Items[0].Status.Name != "web" || list.Items[0].Status.Status != "running" {
+			return fmt.Errorf("mirrored is %+v", list)
+		}
+		uid = list.Items[0].Metadata.UID
+		return nil
+	})
+	return uid
+}
+
+func (r *rdd) same(uid string) {
+	r.t.Helper()
+	if now := r.mirror(); now != uid {
+		r.t.Error("the container's mirror was made anew")
+	}
+}
+
+func (r *rdd) restarted(times int) {
+	r.t.Helper()
+	if s := r.status(); s.RestartCount != times {
+		r.t.Errorf("the machine was restarted %d times, want %d", s.RestartCount, times)
+	}
+}
+
+// mounts shares a directory with the guest.
+func (r *rdd) mounts() string {
+	r.t.Helper()
+	r.share()
+	return fmt.Sprintf(`virtualMachine.mounts=[{"location":%q,"mountPoint":"/mnt/shared"}]`, r.shared())
 }
 
 // status is what the LimaVM says.
@@ -177,13 +209,6 @@ func (r *rdd) status() status {
 		r.t.Fatal(err)
 	}
 	return object.Status
-}
-
-func (r *rdd) checkStatus(check func(status) error) {
-	r.t.Helper()
-	if err := check(r.status()); err != nil {
-		r.t.Error(err)
-	}
 }
 
 func (r *rdd) killDaemon() {
