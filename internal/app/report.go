@@ -71,7 +71,10 @@ func (s *scope) ready() (state metav1.Condition, acted bool) {
 		status.ObservedReconnectRequest != s.engine.Annotations[containersv1alpha1.ReconnectAnnotation] {
 		return state, false
 	}
-	return *ready, true
+	// A connection to a virtual machine that is about to be another one, or is
+	// another one already, is of what was asked for before.
+	stale := ready.Status == metav1.ConditionTrue && s.app.Spec.ContainerEngine.Endpoint == "" && !s.machineUp()
+	return *ready, !stale
 }
 
 // settled says whether everything that the spec asks for is true.

@@ -27,6 +27,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/app"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/controlplanetest"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/open"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/mirror"
 )
@@ -55,13 +56,21 @@ type env struct {
 	endpoint string
 	// adjust changes how the manager reaches the API server.
 	adjust func(*rest.Config)
+	// machines is the controller of virtual machines for an instance; both are
+	// nil where there are none.
+	machines *manager.Controller
+	instance *instance.Instance
 
 	stopManager func()
 	manager     *manager.Manager // the one that runs, or ran last
 }
 
-func controllers() []manager.Controller {
-	return append(mirror.Controllers(open.Engine), app.Controllers()...)
+func (e *env) controllers() []manager.Controller {
+	all := append(mirror.Controllers(open.Engine), app.Controllers()...)
+	if e.machines != nil {
+		all = append(all, *e.machines)
+	}
+	return all
 }
 
 // newEnv starts a control plane with the controllers, for the engine at the
@@ -74,9 +83,20 @@ func newEnv(t *testing.T, docker *client.Client, endpoint string) *env {
 // newEnvWith is newEnv with another way for the manager to the API server.
 func newEnvWith(t *testing.T, docker *client.Client, endpoint string, adjust func(*rest.Config)) *env {
 	t.Helper()
-	e := &env{t: t, control: controlplanetest.Start(t), hands: dockerHands{docker}, docker: docker,
+	return prepareEnv(t, docker, endpoint, adjust).begin()
+}
+
+// prepareEnv is newEnvWith without its controllers.
+func prepareEnv(t *testing.T, docker *client.Client, endpoint string, adjust func(*rest.Config)) *env {
+	t.Helper()
+	return &env{t: t, control: controlplanetest.Start(t), hands: dockerHands{docker}, docker: docker,
 		engineType: containersv1alpha1.EngineMoby, inEngine: "moby", endpoint: endpoint, adjust: adjust}
-	e.control.Install(manager.Definitions(controllers()))
+}
+
+// begin installs the controllers' definitions, and starts the controllers.
+func (e *env) begin() *env {
+	e.t.Helper()
+	e.control.Install(manager.Definitions(e.controllers()))
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, containersv1alpha1.AddToScheme, appv1alpha1.AddToScheme} {
 		e.must(add(scheme))
@@ -85,7 +105,7 @@ func newEnvWith(t *testing.T, docker *client.Client, endpoint string, adjust fun
 	e.kube, err = ctrlclient.NewWithWatch(e.control.Server.ClientConfig(), ctrlclient.Options{Scheme: scheme})
 	e.must(err)
 	e.startManager()
-	t.Cleanup(func() { e.stopManager() })
+	e.t.Cleanup(func() { e.stopManager() })
 	return e
 }
 
@@ -100,7 +120,7 @@ func (e *env) startManager() {
 	e.t.Helper()
 	config := e.control.Server.ClientConfig()
 	e.adjust(config)
-	m, err := manager.New(manager.Config{Controllers: controllers(), REST: config, Holder: manager.Embedded(), Log: slog.New(slog.DiscardHandler)})
+	m, err := manager.New(manager.Config{Controllers: e.controllers(), Instance: e.instance, REST: config, Holder: manager.Embedded(), Log: slog.New(slog.DiscardHandler)})
 	e.must(err)
 	e.must(m.Setup(context.Background()))
 	e.manager = m

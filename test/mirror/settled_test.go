@@ -41,20 +41,30 @@ const (
 // that moment: what the App's controller writes is compared with the engines
 // before it learns that it is written, and so before it goes on.
 func TestSettledUnderAttack(t *testing.T) {
-	a := newAttack(t)
+	newAttack(t, nil).run(t, points, stride, []scenario{
+		{"stopped while it starts", []wish{{running: false}, {running: true}, {running: false}}},
+		{"started while it stops", []wish{{running: true}, {running: false}, {running: true}}},
+		{"stopped while it moves", []wish{{running: true}, {running: true, engine: 1}, {running: false, engine: 1}}},
+		{"moved back while it moves", []wish{{running: true}, {running: true, engine: 1}, {running: true}}},
+	})
+}
+
+// scenario has three steps: the first is fulfilled before the second is asked for;
+// the third is asked for in the midst of that.
+type scenario struct {
+	name  string
+	steps []wish
+}
+
+// run asks for the last steps of the scenarios at every moment, or each few of
+// them.
+func (a *attack) run(t *testing.T, points, stride int, scenarios []scenario) {
+	t.Helper()
 	step := stride
 	if os.Getenv("RDD_TEST_ROUNDS") == "all" {
 		step = 1
 	}
-	for _, scenario := range []struct {
-		name  string
-		steps []wish // the first is fulfilled before the second is asked for; the third is asked for in the midst of that
-	}{
-		{"stopped while it starts", []wish{{false, 0}, {true, 0}, {false, 0}}},
-		{"started while it stops", []wish{{true, 0}, {false, 0}, {true, 0}}},
-		{"stopped while it moves", []wish{{true, 0}, {true, 1}, {false, 1}}},
-		{"moved back while it moves", []wish{{true, 0}, {true, 1}, {true, 0}}},
-	} {
+	for _, scenario := range scenarios {
 		t.Run(scenario.name, func(t *testing.T) {
 			for point := rand.IntN(step); point < points; point += step {
 				a.settle(t, a.ask(scenario.steps[0]))
@@ -82,12 +92,16 @@ func TestSettledUnderAttack(t *testing.T) {
 type wish struct {
 	running bool
 	engine  int
+	// cpus of the virtual machine, where the engine is in one.
+	cpus int32
 }
 
 // attack stands between the controllers and the API server.
 type attack struct {
 	*env
-	engines    [2]*fakedocker.Server
+	engines [2]*fakedocker.Server
+	// machine is the virtual machine that the second engine is in; nil for none.
+	machine    *machine
 	containers [2][]string
 
 	mu     sync.Mutex
@@ -98,18 +112,31 @@ type attack struct {
 	said   int            // guarded by mu; how often Settled was said and compared
 }
 
-func newAttack(t *testing.T) *attack {
-	a := &attack{wishes: map[int64]wish{}, left: -1}
+func newAttack(t *testing.T, m *machine) *attack {
+	a := &attack{machine: m, wishes: map[int64]wish{}, left: -1}
 	for i := range a.engines {
 		engine, docker := newFake(t, fakedocker.Config{})
 		a.engines[i] = engine.Server
 		a.containers[i] = engine.AddContainers(3, fakedocker.ContainerOptions{Image: busyboxImage, NamePrefix: fmt.Sprint("engine", i, "-"), Running: true})
 		slices.Sort(a.containers[i])
 		if i == 0 {
-			a.env = newEnvWith(t, docker, engine.Endpoint(), func(config *rest.Config) { config.Wrap(a.wrap) })
+			a.env = prepareEnv(t, docker, engine.Endpoint(), func(config *rest.Config) { config.Wrap(a.wrap) })
 		}
 	}
+	if m != nil {
+		m.hold(a.engines[1])
+		a.env.machines, a.env.instance = &m.controller, m.instance
+	}
+	a.env.begin()
 	return a
+}
+
+// endpoint returns what the App is told of an engine.
+func (a *attack) endpoint(engine int) string {
+	if a.machine != nil && engine == 1 {
+		return ""
+	}
+	return a.engines[engine].Endpoint()
 }
 
 // ask changes the App, and returns its generation then.
@@ -121,10 +148,12 @@ func (a *attack) ask(w wish) int64 {
 
 func (a *attack) askLocked(w wish) int64 {
 	app := &appv1alpha1.App{ObjectMeta: metav1.ObjectMeta{Name: appv1alpha1.AppName}}
-	spec := fmt.Sprintf(`{"spec":{"running":%t,"containerEngine":{"endpoint":%q}}}`, w.running, a.engines[w.engine].Endpoint())
+	spec := fmt.Sprintf(`{"spec":{"running":%t,"containerEngine":{"endpoint":%q},"virtualMachine":{"cpus":%d}}}`,
+		w.running, a.endpoint(w.engine), max(w.cpus, 1))
 	err := a.kube.Patch(a.t.Context(), app, ctrlclient.RawPatch("application/merge-patch+json", []byte(spec)))
 	if apierrors.IsNotFound(err) {
-		app.Spec.Running, app.Spec.ContainerEngine.Endpoint = w.running, a.engines[w.engine].Endpoint()
+		app.Spec.Running, app.Spec.ContainerEngine.Endpoint = w.running, a.endpoint(w.engine)
+		app.Spec.VirtualMachine.CPUs = max(w.cpus, 1)
 		err = a.kube.Create(a.t.Context(), app)
 	}
 	if err != nil {
@@ -202,7 +231,8 @@ func (a *attack) wrap(next http.RoundTripper) http.RoundTripper {
 			}
 			return response, err
 		}
-		if request.URL.Query().Has("watch") || !strings.Contains(path, "/apps") && !strings.Contains(path, "/containerengines") {
+		if request.URL.Query().Has("watch") || !strings.Contains(path, "/apps") && !strings.Contains(path, "/containerengines") &&
+			!strings.Contains(path, "/limavms") && !strings.Contains(path, "/configmaps") {
 			return next.RoundTrip(request)
 		}
 		a.moment()
@@ -283,6 +313,9 @@ func (a *attack) compareWish(said string, w wish) {
 		mirrored = append(mirrored, list.Items[i].Name)
 	}
 	slices.Sort(mirrored)
+	if a.machine != nil && said == appv1alpha1.ConditionSettled {
+		a.machine.compare(a.t, w)
+	}
 	streams := [2]int{}
 	if w.running {
 		want, streams[w.engine] = a.containers[w.engine], 1
