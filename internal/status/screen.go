@@ -81,7 +81,7 @@ func serviceLine(s *service.Status) string {
 
 func (s *Status) printApp(row func(name, format string, args ...any)) {
 	if s.App == nil {
-		row("App", "none; `rdd set running=true containerEngine.endpoint=…` makes one")
+		row("App", "none; `rdd start` makes one")
 		return
 	}
 	wanted := map[bool]string{true: "to run", false: "to be stopped"}[s.App.Running]

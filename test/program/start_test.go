@@ -94,7 +94,7 @@ func TestStartWithoutAnEngine(t *testing.T) {
 		}
 	}
 	h := newHome(t)
-	h.fails(1, []string{"no Docker engine answers", "Install Docker", "containerEngine.endpoint=", "can't make a virtual machine"}, "start")
+	h.fails(1, []string{"no Docker engine answers", "Install Lima", "Docker", "containerEngine.endpoint=", "no limactl"}, "start")
 	if apps := h.ok("ctl", "get", "app", "-o", "name"); apps != "" {
 		t.Errorf("there is %s", apps)
 	}
