@@ -93,7 +93,7 @@ Problems   none
 		"no App": {&Status{Service: ready(), answered: true}, `
 Instance   2
 Service    ready, up for 3m7s (process 4711, rdd 0.1.0, 131 MB, https://127.0.0.1:6445)
-App        none; ‘rdd set running=true containerEngine.endpoint=…’ makes one
+App        none; ‘rdd start’ makes one
 Problems   none
 `},
 		"all is well": {well, `
