@@ -103,7 +103,7 @@ func (s *scope) createMachine(ctx context.Context) error {
 		return err
 	}
 	if err := s.client.Create(ctx, vm); err != nil {
-		return fmt.Errorf("make the LimaVM %s: %w", vm.Name, err)
+		return refused(fmt.Errorf("make the LimaVM %s: %w", vm.Name, err))
 	}
 	s.vm = vm
 	return nil
@@ -179,7 +179,7 @@ func (s *scope) updateMachine(ctx context.Context) error {
 		return nil
 	}
 	if err := s.client.Patch(ctx, updated, client.MergeFrom(s.vm)); err != nil {
-		return fmt.Errorf("update the LimaVM %s: %w", updated.Name, err)
+		return refused(fmt.Errorf("update the LimaVM %s: %w", updated.Name, err))
 	}
 	s.vm = updated
 	return nil

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"runtime"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
@@ -68,6 +69,14 @@ func digest(text string) string { return fmt.Sprintf("sha256:%x", sha256.Sum256(
 type rejectedError struct{ error }
 
 func (e *rejectedError) Unwrap() error { return e.error }
+
+// refused turns the refusal of a LimaVM into a [rejectedError].
+func refused(err error) error {
+	if apierrors.IsInvalid(err) {
+		return &rejectedError{err}
+	}
+	return err
+}
 
 // machines is what the virtual machines of an instance have in common.
 type machines struct {

@@ -221,6 +221,8 @@ func TestVirtualMachineReset(t *testing.T) {
 // the daemon goes on, and what was wrong may be mended.
 func TestVirtualMachineFails(t *testing.T) {
 	v := newVMHome(t)
+	v.fails(1, []string{"TemplateRejected", "field `images` must be set"}, "set", "running=true", "virtualMachine.image=/"+stage.Rejected)
+	v.ok("set", "running=false", "virtualMachine.image=")
 	v.faults(stage.Faults{CreateFails: "failed to download the image: no route to host"})
 	v.fails(1, []string{"CreateFailed", "no route to host", "log: "}, "start")
 	v.fails(0, []string{"Settled: stopped"}, "stop") // nothing runs
