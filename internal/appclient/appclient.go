@@ -33,6 +33,10 @@ type Client struct {
 	Connect func() (client.WithWatch, error)
 	// Progress, which may be nil, is told what is being waited for.
 	Progress func(message string)
+	// Percent, which may be nil, is told how much is over of what the virtual
+	// machine is doing; nil for what nobody knows. It is called from another
+	// goroutine.
+	Percent func(percent *int32)
 }
 
 func (c *Client) progress(format string, args ...any) {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
@@ -50,10 +51,14 @@ type Wish struct {
 // App says of it. An error says what is not; at the end of ctx it is a
 // [fault.Deadline], or that ctx was cancelled.
 func (c *Client) Settle(ctx context.Context, wish Wish) (message string, err error) {
-	w := &settling{wish: wish, tell: func(message string) { c.progress("%s", message) }, last: "nothing has happened yet"}
 	patient, giveUp := context.WithCancelCause(ctx)
+	w := &settling{wish: wish, tell: func(message string) { c.progress("%s", message) }, last: "nothing has happened yet", giveUp: giveUp}
+	var watching sync.WaitGroup
+	defer watching.Wait()
 	defer giveUp(nil)
-	w.giveUp = giveUp
+	if c.Percent != nil {
+		w.machine = sync.OnceFunc(func() { watching.Go(func() { c.followMachine(patient, w.namespace) }) })
+	}
 	err = c.follow(patient, apps, key, w.look)
 	w.stands()
 	if err != nil && patient.Err() != nil && ctx.Err() == nil {
@@ -66,6 +71,11 @@ func (c *Client) Settle(ctx context.Context, wish Wish) (message string, err err
 type settling struct {
 	wish Wish
 	tell func(message string)
+
+	// machine, which may be nil, begins to tell how far the virtual machine is, in
+	// that namespace.
+	machine   func()
+	namespace string
 
 	message string // of the end
 	last    string // that was said of it
@@ -97,6 +107,10 @@ func (w *settling) look(object client.Object) (done bool, err error) {
 	first := !w.looked
 	w.looked = true
 	w.last = describe(settled)
+	if w.machine != nil && app.Spec.ContainerEngine.Endpoint == "" {
+		w.namespace = app.Spec.Namespace
+		w.machine()
+	}
 	switch {
 	case w.wish.Reset != "" && app.Status.ObservedResetRequest != w.wish.Reset:
 		if settled.Status == metav1.ConditionTrue { // of the virtual machine that is to go
@@ -129,4 +143,18 @@ func ended(ctx context.Context, err error, late func() error) error {
 		return fault.New(fault.Deadline, "", "", late())
 	}
 	return err
+}
+
+// followMachine tells how much is over of what the App's virtual machine is doing,
+// until ctx ends.
+func (c *Client) followMachine(ctx context.Context, namespace string) {
+	quiet := &Client{Connect: c.Connect} // the wait itself tells of a connection that is lost
+	_ = quiet.follow(ctx, vms, client.ObjectKey{Namespace: namespace, Name: appv1alpha1.VMName}, func(object client.Object) (bool, error) {
+		var percent *int32
+		if vm, ok := object.(*limav1alpha1.LimaVM); ok && vm.Status.Progress != nil {
+			percent = vm.Status.Progress.Percent
+		}
+		c.Percent(percent)
+		return false, nil
+	})
 }

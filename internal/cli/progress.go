@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/term"
 	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
 )
 
 const (
@@ -19,10 +20,16 @@ const (
 
 	// progressTick is how often the time that has passed is shown anew.
 	progressTick = time.Second
+
+	// barWidth is how many columns a bar has between its ends, and barRoom how
+	// many there must be besides.
+	barWidth = 20
+	barRoom  = 20
 )
 
 // progress shows what is being waited for: on a terminal one line that changes,
-// with the seconds since the wait began, else a line for each change.
+// with a bar where it is known how much is over, and the seconds since the wait
+// began; else a line for each change of the words.
 type progress struct {
 	w io.Writer
 	// width returns the columns of the terminal; nil where w is none.
@@ -31,6 +38,7 @@ type progress struct {
 
 	mu      sync.Mutex
 	last    string    // guarded by mu; empty where nothing is shown
+	percent *int32    // guarded by mu; that is over; nil where nobody knows
 	began   time.Time // guarded by mu
 	stop    chan struct{}
 	ticking sync.WaitGroup
@@ -73,6 +81,19 @@ func (p *progress) update(message string) {
 	p.drawLocked()
 }
 
+// over shows how much is over, in percent; nil for what nobody knows.
+func (p *progress) over(percent *int32) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if ptr.Equal(p.percent, percent) {
+		return
+	}
+	p.percent = percent
+	if p.width != nil && p.last != "" {
+		p.drawLocked()
+	}
+}
+
 // tick shows the time that has passed until stop is closed.
 func (p *progress) tick(ticker clock.Ticker, stop <-chan struct{}) {
 	defer ticker.Stop()
@@ -97,11 +118,20 @@ func (p *progress) drawLocked() {
 	if passed := p.clock.Since(p.began).Truncate(time.Second); passed > 0 {
 		end = fmt.Sprintf(" … %s", passed)
 	}
+	if p.percent != nil && p.width() > barWidth+barRoom {
+		end = " " + bar(*p.percent) + end
+	}
 	line, room := []rune(p.last), p.width()-1-len([]rune(end))
 	if len(line) > room {
 		line = line[:max(room, 0)]
 	}
 	_, _ = fmt.Fprintf(p.w, "%s%s%s", clearLine, string(line), end)
+}
+
+// bar draws how much is over.
+func bar(percent int32) string {
+	full := int(min(max(percent, 0), 100)) * barWidth / 100
+	return fmt.Sprintf("[%s%s] %d %%", strings.Repeat("#", full), strings.Repeat("-", barWidth-full), percent)
 }
 
 // done takes the changing line away. What is said from then on stays.
@@ -111,7 +141,7 @@ func (p *progress) done() {
 	if p.width != nil && p.last != "" {
 		_, _ = fmt.Fprint(p.w, clearLine)
 	}
-	p.last, p.stop = "", nil
+	p.last, p.percent, p.stop = "", nil, nil
 	p.mu.Unlock()
 	if stop != nil {
 		close(stop)

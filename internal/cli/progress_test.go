@@ -10,6 +10,7 @@ import (
 	"time"
 
 	clocktesting "k8s.io/utils/clock/testing"
+	"k8s.io/utils/ptr"
 )
 
 // screen is a terminal of one line, and all that was written to it.
@@ -73,8 +74,27 @@ func TestProgressOnATerminal(t *testing.T) {
 	}
 }
 
+func TestProgressWithABar(t *testing.T) {
+	s, p, _ := newScreen(60)
+	p.over(ptr.To[int32](10)) // of nothing yet
+	if got := s.line(); got != "" {
+		t.Errorf("%q is shown of nothing", got)
+	}
+	p.update("downloading a file with quite a long name, and more words")
+	p.over(ptr.To[int32](50))
+	if got, want := s.line(), "downloading a file with quite [##########----------] 50 % …"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	p.over(nil)
+	if got := s.line(); strings.Contains(got, "[") {
+		t.Errorf("a bar is left: %q", got)
+	}
+	p.done()
+}
+
 func TestProgressOnANarrowTerminal(t *testing.T) {
 	s, p, _ := newScreen(1)
+	p.over(ptr.To[int32](10))
 	p.update("waiting")
 	p.done()
 	if got := s.line(); got != "" {
@@ -86,7 +106,9 @@ func TestProgressInAPipe(t *testing.T) {
 	var out bytes.Buffer
 	p := newProgress(&out)
 	p.update("one")
+	p.over(ptr.To[int32](1))
 	p.update("one")
+	p.over(ptr.To[int32](2))
 	p.update("two\n  lines")
 	p.done()
 	p.update("three")

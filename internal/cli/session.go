@@ -107,6 +107,7 @@ func (a *appSession) app() *appclient.Client {
 	return &appclient.Client{
 		Connect:  func() (ctrlclient.WithWatch, error) { return client.New(a.service.Instance.ConfigFile()) },
 		Progress: a.progress.update,
+		Percent:  a.progress.over,
 	}
 }
 

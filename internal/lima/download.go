@@ -43,12 +43,7 @@ func watchDownload(ctx context.Context, urls []string, tell func(limav1alpha1.Pr
 			if _, asked := totals[url]; !asked {
 				totals[url] = sizeOf(ctx, url)
 			}
-			progress := limav1alpha1.Progress{Message: fmt.Sprintf("downloading %s: %d MiB", url, has>>20)}
-			if total := totals[url]; total > 0 {
-				progress.Percent = ptr.To(int32(min(100, has*100/total)))
-				progress.Message += fmt.Sprintf(" of %d MiB", total>>20)
-			}
-			tell(progress)
+			tell(downloading(url, has, totals[url]))
 		}
 		select {
 		case <-ctx.Done():
@@ -56,6 +51,19 @@ func watchDownload(ctx context.Context, urls []string, tell func(limav1alpha1.Pr
 		case <-ticker.C:
 		}
 	}
+}
+
+// downloading says how far a download is. The words stay the same for as long as
+// the percentage says it all: they are in conditions.
+func downloading(url string, has, total int64) limav1alpha1.Progress {
+	if total > 0 {
+		return limav1alpha1.Progress{
+			Message: fmt.Sprintf("downloading %s (%d MiB)", url, total>>20),
+			Percent: ptr.To(int32(min(100, has*100/total))),
+		}
+	}
+	const step = 50 << 20
+	return limav1alpha1.Progress{Message: fmt.Sprintf("downloading %s (%d MiB so far)", url, has/step*step>>20)}
 }
 
 // downloadDir returns where Lima downloads a file to, in its cache of the user's.

@@ -273,3 +273,17 @@ func TestVirtualMachineAndEndpoint(t *testing.T) {
 	v.asked("create", 1)
 	v.asked("start", 2)
 }
+
+// TestBootOnATerminal: a boot is a bar.
+func TestBootOnATerminal(t *testing.T) {
+	v := newVMHome(t)
+	v.ok("service", "start")
+	v.faults(stage.Faults{BootMS: 3000})
+	start, _ := v.onTerminal("start")
+	start.prints("[###")
+	start.prints(" % …")
+	if code := start.wait(patience); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	start.prints("Settled: connected")
+}
