@@ -176,6 +176,8 @@ func TestDiagnose(t *testing.T) {
 			want: []string{"limactl-missing App app"}, words: []string{"none in PATH", "`rdd set containerEngine.endpoint=unix:///yes`"}},
 		"no KVM, and it is wanted": {observed: Observed{App: appOf(true, ""), Host: hostOf("2", false)},
 			want: []string{"no-kvm App app"}, words: []string{"no /dev/kvm", "unix:///yes"}},
+		"no KVM, and it runs all the same": {observed: Observed{App: appOf(true, "",
+			metav1.Condition{Type: appv1alpha1.ConditionRunning, Status: metav1.ConditionTrue}), Host: hostOf("2", false)}},
 		"neither": {observed: Observed{App: appOf(true, "", unsettled(time.Hour, "CreateFailed")), Host: hostOf("", false)},
 			want: []string{"limactl-missing App app", "no-kvm App app"}},
 		"neither, and it is not wanted": {observed: Observed{App: appOf(true, socket), Host: hostOf("", false)}},

@@ -185,7 +185,9 @@ func (d *diagnosis) virtualMachine() {
 	if l := d.Host.Limactl; l.Version == "" {
 		d.add(LimactlMissing, theApp(), l.Message, "error", l.Message, "found", found)
 	}
-	if v := d.Host.Virtualization; !v.Available {
+	// One that runs does so by emulation, which is slow, and meant.
+	runs := apimeta.IsStatusConditionTrue(d.App.Status.Conditions, appv1alpha1.ConditionRunning)
+	if v := d.Host.Virtualization; !v.Available && !runs {
 		d.add(NoKVM, theApp(), v.Reason, "error", v.Reason, "found", found)
 	}
 }
