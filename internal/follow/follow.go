@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package appclient
+// Package follow watches one object for a command until something is true of it.
+// A connection that is lost meanwhile, as the daemon is started again, is taken
+// up again.
+package follow
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -13,36 +17,48 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
-	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 )
 
 // retryPause is how long a lost connection is left alone.
 const retryPause = 100 * time.Millisecond
 
-func apps() client.ObjectList    { return &appv1alpha1.AppList{} }
-func engines() client.ObjectList { return &containersv1alpha1.ContainerEngineList{} }
-
 // errLost says that a connection was lost, and that it is worth another try.
 var errLost = errors.New("the API server does not answer")
 
-// each looks at an object, nil where there is none, and reports whether that is
+// Each looks at an object, nil where there is none, and reports whether that is
 // what is waited for.
-type each func(object client.Object) (done bool, err error)
+type Each func(object client.Object) (done bool, err error)
 
-// follow calls each with an object as it is, and whenever it changes, until each
-// is done or fails, or ctx ends. Where the API server goes away it waits for one
-// to come back.
-func (c *Client) follow(ctx context.Context, list func() client.ObjectList, key client.ObjectKey, each each) error {
+// Source is where objects are read from.
+type Source struct {
+	// Connect returns a client for the API server. It is called again when the
+	// connection was lost, as the daemon may have another address then.
+	Connect func() (client.WithWatch, error)
+	// Progress, which may be nil, is told what is being waited for.
+	Progress func(message string)
+}
+
+// Say tells what is being waited for.
+func (s Source) Say(format string, args ...any) {
+	if s.Progress != nil {
+		s.Progress(fmt.Sprintf(format, args...))
+	}
+}
+
+// Object calls each with an object as it is, and whenever it changes, until each
+// is done or fails, or ctx ends: the error is ctx's then. Where the API server
+// goes away it waits for one to come back. list makes lists of the object's kind.
+func (s Source) Object(ctx context.Context, list func() client.ObjectList, key client.ObjectKey, each Each) error {
 	for {
-		err := c.followOnce(ctx, list, key, each)
+		err := s.once(ctx, list, key, each)
 		if ctx.Err() != nil && err != nil {
 			return ctx.Err()
 		}
 		if !errors.Is(err, errLost) {
 			return err
 		}
-		c.progress("the daemon does not answer; waiting for it")
+		s.Say("the daemon does not answer; waiting for it")
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -51,9 +67,9 @@ func (c *Client) follow(ctx context.Context, list func() client.ObjectList, key 
 	}
 }
 
-// followOnce follows over one connection, and returns [errLost] at its end.
-func (c *Client) followOnce(ctx context.Context, newList func() client.ObjectList, key client.ObjectKey, each each) error {
-	api, err := c.Connect()
+// once follows over one connection, and returns [errLost] at its end.
+func (s Source) once(ctx context.Context, newList func() client.ObjectList, key client.ObjectKey, each Each) error {
+	api, err := s.Connect()
 	if err != nil {
 		return errLost // the daemon may be writing its kubeconfig
 	}
@@ -106,4 +122,13 @@ func lost(err error) error {
 		return err
 	}
 	return errLost
+}
+
+// Ended turns the end of a wait's context into an error that says what was waited
+// for: a [fault.Deadline] where its time was over.
+func Ended(ctx context.Context, err error, late func() error) error {
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fault.New(fault.Deadline, "", "", late())
+	}
+	return err
 }
