@@ -22,6 +22,10 @@ const (
 	// usualNamespace is the one of an App that says nothing else.
 	usualNamespace = "rancher-desktop"
 
+	// sourcePrefix begins the name of a ConfigMap that a LimaVM is made from. It has
+	// nothing of the LimaVM's name, which may yet be refused.
+	sourcePrefix = "limavm-source-"
+
 	// tidyLimit is how long the removal of what a failed creation left may take.
 	tidyLimit = 5 * time.Second
 )
@@ -95,7 +99,7 @@ func (c *Client) createSource(ctx context.Context, api client.Client, m Machine)
 		}
 	}
 	source := &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: m.Name + "-"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: sourcePrefix},
 		Data:       map[string]string{limav1alpha1.TemplateKey: m.Template},
 	}
 	err := api.Create(ctx, source)

@@ -154,6 +154,8 @@ func (c *Client) Delete(ctx context.Context, vm *limav1alpha1.LimaVM) (Request, 
 	}
 	request := requestOf(vm)
 	request.gone = true
+	_, request.stale = failure(vm)
+	request.stale = request.stale && vm.DeletionTimestamp != nil
 	err = api.Delete(ctx, vm, client.Preconditions{UID: &vm.UID})
 	if apierrors.IsConflict(err) {
 		return request, nil // it is another one by now

@@ -63,8 +63,8 @@ func requestOf(vm *limav1alpha1.LimaVM) Request {
 
 func vms() client.ObjectList { return &limav1alpha1.LimaVMList{} }
 
-// Wait waits until what was asked for is true, and returns what the condition
-// Running says then. An error says what has failed; at the end of ctx it is a
+// Wait waits until what was asked for is true. A message says what is not as it
+// should be all the same, though the virtual machine runs. An error says what has failed; at the end of ctx it is a
 // [fault.Deadline], or that ctx was cancelled.
 func (c *Client) Wait(ctx context.Context, r Request) (message string, err error) {
 	if err := c.untilTaken(ctx, r); err != nil {
@@ -76,7 +76,9 @@ func (c *Client) Wait(ctx context.Context, r Request) (message string, err error
 		done, err := r.judge(vm)
 		if vm != nil {
 			last = describe(vm)
-			message = running(vm).Message
+			if message = ""; running(vm).Reason == limav1alpha1.ReasonDegraded {
+				message = running(vm).Message
+			}
 		}
 		if !done && err == nil {
 			c.Say("%s: %s", r.key.Name, last)
@@ -110,6 +112,10 @@ func (c *Client) untilTaken(ctx context.Context, r Request) error {
 
 // taken reports whether the controller has looked at the request.
 func (r Request) taken(vm *limav1alpha1.LimaVM) bool {
+	if r.gone { // it is not the first that asks for that
+		_, failing := failure(vm)
+		return !failing
+	}
 	if r.template != "" && !r.applied(vm) && vm.Status.TemplateError == r.formerly {
 		return false
 	}

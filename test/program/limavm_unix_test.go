@@ -62,7 +62,7 @@ func (h *home) template(name string) string {
 func TestVMLife(t *testing.T) {
 	h, limaHome, _ := newLimaHome(t)
 	file := h.write("lima.yaml", limaTemplate, 0o600)
-	stage.Set(t, limaHome, stage.Faults{BootMS: 300})
+	stage.Set(t, limaHome, stage.Faults{BootMS: 2000})
 	r := h.fails(0, []string{"web: Booting ", "%: ", "The virtual machine web is made, and runs"}, "limavm", "create", "web", "--template", file)
 	if r.stdout != "" || strings.Contains(r.stderr, "\x1b") {
 		t.Errorf("in a pipe: %+v", r)
@@ -71,6 +71,7 @@ func TestVMLife(t *testing.T) {
 		t.Errorf("the templates are %v", got)
 	}
 	h.fails(1, []string{`there is a virtual machine "web" already`}, "limavm", "create", "web", "--template", file)
+	stage.Set(t, limaHome, stage.Faults{})
 	h.fails(0, []string{"web runs"}, "limavm", "start", "web")
 	h.fails(0, []string{"web is stopped"}, "limavm", "stop", "web")
 	if vm := h.vm("web"); vm.ShouldRun() || vm.Status.RestartCount != 0 {
@@ -159,10 +160,11 @@ func TestVMMistakes(t *testing.T) {
 	h.fails(1, []string{`no virtual machine "wbe"`, "did you mean web?"}, "limavm", "shell", "wbe")
 	h.fails(1, []string{`"wbe"`, "those of web", "did you mean web?"}, "limavm", "log", "wbe")
 	h.fails(1, []string{`no virtual machine "../web"`}, "limavm", "shell", "../web")
-	stage.Set(t, limaHome, stage.Faults{StopHangs: true, StopFails: true})
-	h.fails(4, []string{"web: not done in time: Stopping: "}, "limavm", "stop", "web", "--timeout", "1s")
+	h.fails(1, []string{`no log of a virtual machine "../web"`}, "limavm", "log", "../web")
 	stage.Set(t, limaHome, stage.Faults{Boot: stage.BootHangs})
-	start := h.spawn("rdd", "limavm", "restart", "web")
+	h.fails(4, []string{"web: not done in time: Booting "}, "limavm", "restart", "web", "--timeout", "3s")
+	h.fails(1, []string{"still booting", "rdd limavm log web --serial"}, "limavm", "shell", "web")
+	start := h.spawn("rdd", "limavm", "start", "web")
 	start.says("web: Booting ")
 	h.ok("limavm", "stop", "web") // a start that is under way is given up
 	if code := start.wait(patience); code != 1 || !strings.Contains(start.stderr.String(), "somebody else has asked for the opposite") {
