@@ -65,7 +65,7 @@ func (e *env) vmLog(ctx context.Context, name string, log lima.Log, tail int, fo
 	path := logs.Path(name, log)
 	err = printLog(ctx, e.Stdout, path, tail, follow)
 	if errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("the log %s is not there: %s was not started yet, or not by this daemon", path, name)
+		return fmt.Errorf("the log %s is not there: %s was not started yet", path, name)
 	}
 	return err
 }

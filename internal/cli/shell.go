@@ -55,7 +55,11 @@ func (e *env) vmShellCommand() *cobra.Command {
   rdd limavm shell web uname -a`,
 		Args: vmNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			err := e.shellIn(cmd.Context(), args[0], workdir, args[1:])
+			args, words := args[:1], args[1:]
+			if len(words) > 0 && words[0] == "--" { // as people write it, here as before the name
+				words = words[1:]
+			}
+			err := e.shellIn(cmd.Context(), args[0], workdir, words)
 			var stopped *stoppedError
 			switch {
 			case errors.As(err, new(*limaclient.NotFoundError)):

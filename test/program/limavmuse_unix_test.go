@@ -121,6 +121,9 @@ func TestVMShell(t *testing.T) {
 	if got := h.ok("limavm", "shell", "web", "printf", "%s,", "--help", "-x", "--", "a b"); got != "--help,-x,--,a b," {
 		t.Errorf("the arguments are %q", got)
 	}
+	if got := h.ok("limavm", "shell", "web", "--", "echo", "--", "x"); got != "-- x\n" {
+		t.Errorf("behind -- the command prints %q", got)
+	}
 	workdir := []string{"sh", "-c", "echo $FAKE_WORKDIR"}
 	in := func(args ...string) string {
 		return h.ok(append(append([]string{"limavm", "shell"}, args...), workdir...)...)
