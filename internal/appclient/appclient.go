@@ -9,6 +9,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -21,7 +22,7 @@ import (
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/follow"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/properties"
 )
 
@@ -47,12 +48,11 @@ type Client struct {
 	Progress func(message string)
 }
 
-func (c *Client) source() follow.Source {
-	return follow.Source{Connect: c.Connect, Progress: c.Progress}
+func (c *Client) progress(format string, args ...any) {
+	if c.Progress != nil {
+		c.Progress(fmt.Sprintf(format, args...))
+	}
 }
-
-func apps() client.ObjectList    { return &appv1alpha1.AppList{} }
-func engines() client.ObjectList { return &containersv1alpha1.ContainerEngineList{} }
 
 var key = client.ObjectKey{Name: appv1alpha1.AppName}
 
@@ -143,7 +143,7 @@ func (c *Client) write(ctx context.Context, spec map[string]any, data []byte, dr
 // [fault.Deadline], or that ctx was cancelled.
 func (c *Client) Settle(ctx context.Context, generation int64) (message string, err error) {
 	last := "nothing has happened yet"
-	err = c.source().Object(ctx, apps, key, func(object client.Object) (bool, error) {
+	err = c.follow(ctx, apps, key, func(object client.Object) (bool, error) {
 		app, ok := object.(*appv1alpha1.App)
 		if !ok {
 			return false, errors.New("the App was deleted meanwhile")
@@ -160,10 +160,10 @@ func (c *Client) Settle(ctx context.Context, generation int64) (message string, 
 		if slices.Contains(hopeless, settled.Reason) {
 			return false, errors.New(last)
 		}
-		c.source().Say("%s", last)
+		c.progress("%s", last)
 		return false, nil
 	})
-	return message, follow.Ended(ctx, err, func() error { return errors.New("not settled in time: " + last) })
+	return message, ended(ctx, err, func() error { return errors.New("not settled in time: " + last) })
 }
 
 func describe(condition *metav1.Condition) string {
@@ -171,4 +171,13 @@ func describe(condition *metav1.Condition) string {
 		return condition.Reason
 	}
 	return condition.Reason + ": " + condition.Message
+}
+
+// ended turns the end of a wait's context into an error that says what was
+// waited for.
+func ended(ctx context.Context, err error, late func() error) error {
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fault.New(fault.Deadline, "", "", late())
+	}
+	return err
 }

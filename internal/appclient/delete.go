@@ -13,7 +13,6 @@ import (
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/follow"
 )
 
 // Delete asks for the end of an App. One that is gone is no error.
@@ -36,12 +35,12 @@ func (c *Client) WaitGone(ctx context.Context, app client.Object) error {
 	last := "the App"
 	say := func(what string) {
 		last = what
-		c.source().Say("waiting for %s to go", what)
+		c.progress("waiting for %s to go", what)
 	}
 	say(last)
 	owned, err := c.owned(ctx, app)
 	for i := 0; err == nil && i < len(owned); i++ {
-		err = c.source().Object(ctx, engines, client.ObjectKeyFromObject(&owned[i]), func(object client.Object) (bool, error) {
+		err = c.follow(ctx, engines, client.ObjectKeyFromObject(&owned[i]), func(object client.Object) (bool, error) {
 			engine, ok := object.(*containersv1alpha1.ContainerEngine)
 			if !ok || engine.UID != owned[i].UID {
 				return true, nil
@@ -52,11 +51,11 @@ func (c *Client) WaitGone(ctx context.Context, app client.Object) error {
 	}
 	if err == nil {
 		say("the App")
-		err = c.source().Object(ctx, apps, key, func(object client.Object) (bool, error) {
+		err = c.follow(ctx, apps, key, func(object client.Object) (bool, error) {
 			return object == nil || object.GetUID() != app.GetUID(), nil
 		})
 	}
-	return follow.Ended(ctx, err, func() error { return fmt.Errorf("not gone in time: still waiting for %s", last) })
+	return ended(ctx, err, func() error { return fmt.Errorf("not gone in time: still waiting for %s", last) })
 }
 
 // owned returns the engines that go with the App.

@@ -23,9 +23,8 @@ type vmAct struct {
 	// apps is the command that does it to the App's; empty where this one may.
 	apps string
 	// asked and done say of a virtual machine that it was asked for, and that it is
-	// done; of the latter what the condition says follows, if details is set.
+	// done.
 	asked, done string
-	details     bool
 	// asFound leaves no daemon running that did not run before.
 	asFound bool
 }

@@ -196,14 +196,14 @@ func describe(vm *limav1alpha1.LimaVM) string {
 	if message, failing := failure(vm); failing {
 		return message
 	}
-	doing, text := vm.Status.Progress, ""
+	doing := vm.Status.Progress
 	if doing == nil {
 		if c := running(vm); c.Reason != "" {
 			return c.Reason + ": " + c.Message
 		}
 		return "nothing has happened yet"
 	}
-	text = string(doing.Phase)
+	text := string(doing.Phase)
 	if doing.Percent != nil {
 		text += fmt.Sprintf(" %d%%", *doing.Percent)
 	}

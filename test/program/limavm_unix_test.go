@@ -133,7 +133,7 @@ func TestVMMistakes(t *testing.T) {
 		{1, []string{`no log of a virtual machine "a"`, limaHome, h.path("log_dir")}, []string{"log", "a"}},
 		{1, []string{`no virtual machine "a"`, "does not exist"}, []string{"stop", "a"}},
 		{1, []string{`no virtual machine "a"`}, []string{"shell", "a"}},
-		{2, []string{"unknown command", "did you mean", "start"}, []string{"strat"}},
+		{2, []string{"unknown command", "did you mean", "start"}, []string{"sart"}},
 	} {
 		h.fails(test.code, test.words, append([]string{"limavm"}, test.args...)...)
 	}

@@ -72,8 +72,8 @@ func below(parent, dir string) (rest string, ok bool) {
 }
 
 func resolved(dir string) string {
-	if real, err := filepath.EvalSymlinks(dir); err == nil {
-		return real
+	if path, err := filepath.EvalSymlinks(dir); err == nil {
+		return path
 	}
 	return dir
 }
