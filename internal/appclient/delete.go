@@ -14,6 +14,7 @@ import (
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/follow"
 )
 
 // Delete asks for the end of an App. One that is gone is no error.
@@ -59,7 +60,7 @@ func (c *Client) WaitGone(ctx context.Context, app client.Object) error {
 			return object == nil || object.GetUID() != app.GetUID(), nil
 		})
 	}
-	return ended(ctx, err, func() error { return fmt.Errorf("not gone in time: still waiting for %s", last) })
+	return follow.Ended(ctx, err, func() error { return fmt.Errorf("not gone in time: still waiting for %s", last) })
 }
 
 // machineGone waits until the App's virtual machine is gone.

@@ -16,7 +16,7 @@ import (
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/follow"
 )
 
 // What the reasons of Settled=False mean for those who wait.
@@ -64,7 +64,7 @@ func (c *Client) Settle(ctx context.Context, wish Wish) (message string, err err
 	if err != nil && patient.Err() != nil && ctx.Err() == nil {
 		err = context.Cause(patient)
 	}
-	return w.message, ended(ctx, err, func() error { return errors.New("not settled in time: " + w.last) })
+	return w.message, follow.Ended(ctx, err, func() error { return errors.New("not settled in time: " + w.last) })
 }
 
 // settling is a wait for the App to settle.
@@ -93,7 +93,7 @@ func (w *settling) stands() {
 	}
 }
 
-// look is an [each] for the App.
+// look is a [follow.Each] for the App.
 func (w *settling) look(object client.Object) (done bool, err error) {
 	app, ok := object.(*appv1alpha1.App)
 	if !ok {
@@ -134,15 +134,6 @@ func describe(condition *metav1.Condition) string {
 		return condition.Reason
 	}
 	return condition.Reason + ": " + condition.Message
-}
-
-// ended turns the end of a wait's context into an error that says what was
-// waited for.
-func ended(ctx context.Context, err error, late func() error) error {
-	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return fault.New(fault.Deadline, "", "", late())
-	}
-	return err
 }
 
 // followMachine tells how much is over of what the App's virtual machine is doing,

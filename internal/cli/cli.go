@@ -100,7 +100,7 @@ version, and 130 when it was interrupted.`,
 	root.AddGroup(&cobra.Group{ID: "app", Title: "Commands:"}, &cobra.Group{ID: "low", Title: "Below the surface:"})
 	for _, cmd := range []*cobra.Command{
 		e.startCommand(), e.stopCommand(), e.setCommand(), e.statusCommand(), e.runCommand(), e.deleteAppCommand(), e.resetAppCommand(),
-		e.psCommand(), e.imagesCommand(), e.volumesCommand(), e.logsCommand(), e.execCommand(),
+		e.psCommand(), e.imagesCommand(), e.volumesCommand(), e.logsCommand(), e.execCommand(), e.shellCommand(), e.limaCommand(),
 	} {
 		cmd.GroupID = "app"
 		root.AddCommand(cmd)

@@ -78,9 +78,19 @@ func (e *env) completeEngines(value func(*containersv1alpha1.ContainerEngine) st
 				values = append(values, value(&list.Items[i]))
 			}
 		})
-		slices.Sort(values)
-		return slices.Compact(values), noFiles
+		return sorted(values), noFiles
 	}
+}
+
+// sorted returns each value once, in order.
+func sorted(values []cobra.Completion) []cobra.Completion {
+	slices.Sort(values)
+	return slices.Compact(values)
+}
+
+// without returns the values that were not given yet.
+func without(values, given []string) []cobra.Completion {
+	return slices.DeleteFunc(values, func(value string) bool { return slices.Contains(given, value) })
 }
 
 // completeContainers completes the first argument to a container's name or, where

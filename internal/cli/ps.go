@@ -47,31 +47,7 @@ until the command is interrupted.`,
 		Example: fmt.Sprintf("  rdd %[1]s\n  rdd %[1]s --watch\n  rdd %[1]s --output json", name),
 		Args:    command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkOutput(output); err != nil {
-				return err
-			}
-			if output != "" && watch {
-				return command.Usage("--watch prints a table: leave --output out")
-			}
-			ctx, stop := e.UntilSignal(cmd.Context())
-			defer stop()
-			return e.withLister(ctx, &l, func(*appSession) error {
-				if watch {
-					err := l.Watch(ctx, e.Stdout, table)
-					if errors.Is(err, context.Canceled) {
-						return nil // as it was asked to
-					}
-					return err
-				}
-				if output == "" {
-					return l.Print(ctx, e.Stdout, table)
-				}
-				list, err := l.List(ctx, table)
-				if err != nil {
-					return err
-				}
-				return printAs(e.Stdout, output, list)
-			})
+			return e.list(cmd.Context(), &l, table, watch, output)
 		},
 	}
 	e.addScopeFlags(cmd, &l.Scope)
@@ -79,6 +55,35 @@ until the command is interrupted.`,
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "go on with a line for each change")
 	addOutputFlag(cmd, &output)
 	return cmd
+}
+
+// list prints a table, once or with each change, or as another format.
+func (e *env) list(ctx context.Context, l *listing.Lister, table listing.Table, watch bool, output string) error {
+	if err := checkOutput(output); err != nil {
+		return err
+	}
+	if output != "" && watch {
+		return command.Usage("--watch prints a table: leave --output out")
+	}
+	ctx, stop := e.UntilSignal(ctx)
+	defer stop()
+	return e.withLister(ctx, l, func(*appSession) error {
+		if watch {
+			err := l.Watch(ctx, e.Stdout, table)
+			if errors.Is(err, context.Canceled) {
+				return nil // as it was asked to
+			}
+			return err
+		}
+		if output == "" {
+			return l.Print(ctx, e.Stdout, table)
+		}
+		list, err := l.List(ctx, table)
+		if err != nil {
+			return err
+		}
+		return printAs(e.Stdout, output, list)
+	})
 }
 
 // withLister makes sure that the daemon is ready, and calls do with a lister of

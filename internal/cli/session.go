@@ -30,10 +30,14 @@ type waitFlags struct {
 	timeout time.Duration
 }
 
-// addWaitFlags adds the flags of a command that waits for what.
+// addWaitFlags adds the flags of a command that waits for what, as long as f says
+// or else [settleTimeout].
 func addWaitFlags(cmd *cobra.Command, f *waitFlags, what string) {
 	cmd.Flags().BoolVar(&f.wait, "wait", true, "wait until "+what)
-	cmd.Flags().DurationVar(&f.timeout, "timeout", settleTimeout, "how long to wait; the exit code is 4 when it is over")
+	if f.timeout == 0 {
+		f.timeout = settleTimeout
+	}
+	cmd.Flags().DurationVar(&f.timeout, "timeout", f.timeout, "how long to wait; the exit code is 4 when it is over")
 }
 
 // appSession is one command's conversation with the API server about the App.
@@ -104,11 +108,12 @@ func (e *env) withClient(ctx context.Context, do func(*appSession) error) error 
 
 // app returns a client of the App.
 func (a *appSession) app() *appclient.Client {
-	return &appclient.Client{
-		Connect:  func() (ctrlclient.WithWatch, error) { return client.New(a.service.Instance.ConfigFile()) },
-		Progress: a.progress.update,
-		Percent:  a.progress.over,
-	}
+	return &appclient.Client{Connect: a.connect, Progress: a.progress.update, Percent: a.progress.over}
+}
+
+// connect returns a client of the daemon as it is now.
+func (a *appSession) connect() (ctrlclient.WithWatch, error) {
+	return client.New(a.service.Instance.ConfigFile())
 }
 
 // sayNow says what a command did while progress is shown.

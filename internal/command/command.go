@@ -104,6 +104,15 @@ func FlagError(command *cobra.Command, err error) error {
 // suggestionDistance is by how many letters a command may be misspelt.
 const suggestionDistance = 2
 
+// Similar returns the names that are like one that was misspelt.
+func Similar(name string, names []string) []string {
+	parent := &cobra.Command{SuggestionsMinimumDistance: suggestionDistance}
+	for _, known := range names {
+		parent.AddCommand(&cobra.Command{Use: known, Run: func(*cobra.Command, []string) {}})
+	}
+	return parent.SuggestionsFor(name)
+}
+
 // NoArgs is a [cobra.PositionalArgs] for commands without arguments.
 func NoArgs(command *cobra.Command, args []string) error {
 	if len(args) == 0 {

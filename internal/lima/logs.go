@@ -18,12 +18,6 @@ import (
 // bytes.
 const maxLog = 1 << 20
 
-// logFile returns the path of a log of a virtual machine: one of RDD's, which go
-// with the instance.
-func logFile(dir, name, of string) string {
-	return filepath.Join(dir, fmt.Sprintf("rdd.lima.%s.%s", name, of))
-}
-
 // openLog opens the log of what limactl says of a virtual machine.
 func openLog(cfg Config, name string) (*os.File, error) {
 	if err := os.MkdirAll(cfg.LogDir, 0o700); err != nil {

@@ -19,13 +19,13 @@ func (l *Lister) Container(ctx context.Context, name string) (*containersv1alpha
 	var named containersv1alpha1.ContainerList
 	options := append(l.Scope.options(), client.MatchingFields{"status.name": name})
 	if err := l.Client.List(ctx, &named, options...); err != nil {
-		return nil, explain(err)
+		return nil, explain(err, containersGroup)
 	}
 	found := named.Items
 	if len(found) == 0 {
 		var all containersv1alpha1.ContainerList
 		if err := l.Client.List(ctx, &all, l.Scope.options()...); err != nil {
-			return nil, explain(err)
+			return nil, explain(err, containersGroup)
 		}
 		found = slices.DeleteFunc(all.Items, func(c containersv1alpha1.Container) bool {
 			return name == "" || !strings.HasPrefix(ID(&c), name)
@@ -40,7 +40,7 @@ func (l *Lister) Container(ctx context.Context, name string) (*containersv1alpha
 func (l *Lister) Complete(ctx context.Context, prefix string, running bool) ([]string, error) {
 	var all containersv1alpha1.ContainerList
 	if err := l.Client.List(ctx, &all, l.Scope.options()...); err != nil {
-		return nil, explain(err)
+		return nil, explain(err, containersGroup)
 	}
 	var names, ids []string
 	for i := range all.Items {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package listing shows what is in the engines, as their mirrors say it: in a
-// table, once or as it changes.
+// Package listing shows what there is: what is in the engines, as their mirrors say
+// it, and virtual machines; in a table, once or as it changes.
 package listing
 
 import (
@@ -62,17 +62,17 @@ type Lister struct {
 func (l *Lister) List(ctx context.Context, table Table) (client.ObjectList, error) {
 	list := table.list()
 	if err := l.Client.List(ctx, list, l.Scope.options()...); err != nil {
-		return nil, explain(err)
+		return nil, explain(err, table.group)
 	}
 	return list, table.sort(list)
 }
 
 func object(obj runtime.Object) client.Object { return obj.(client.Object) }
 
-// explain says what a missing kind means.
-func explain(err error) error {
+// explain says what a missing kind of a group means.
+func explain(err error, group string) error {
 	if apierrors.IsNotFound(err) || apimeta.IsNoMatchError(err) {
-		return errors.New("this instance has no controllers of the containers group (see `rdd service status`)")
+		return fmt.Errorf("this instance has no controllers of the %s group (see `rdd service status`)", group)
 	}
 	return err
 }

@@ -20,8 +20,11 @@ import (
 // none stands where an object has no value.
 const none = "<none>"
 
-// Table is a kind of mirror and its columns.
+const containersGroup = "containers"
+
+// Table is a kind of object and its columns.
 type Table struct {
+	group   string // of controllers
 	columns []string
 	list    func() client.ObjectList
 	row     func(client.Object, cells) []string
@@ -41,6 +44,7 @@ func (t Table) sort(list client.ObjectList) error {
 // Containers are listed with the newest first.
 func Containers() Table {
 	return Table{
+		group:   containersGroup,
 		columns: []string{"CONTAINER ID", "NAME", "IMAGE", "STATUS", "PORTS", "ENGINE", "AGE"},
 		list:    func() client.ObjectList { return &containersv1alpha1.ContainerList{} },
 		row: func(obj client.Object, c cells) []string {
@@ -69,6 +73,7 @@ func phase(status *containersv1alpha1.ContainerStatus) string {
 // Images are listed by name, those without one last.
 func Images() Table {
 	return Table{
+		group:   containersGroup,
 		columns: []string{"REPOSITORY", "TAG", "IMAGE ID", "SIZE", "ENGINE", "AGE"},
 		list:    func() client.ObjectList { return &containersv1alpha1.ImageList{} },
 		row: func(obj client.Object, c cells) []string {
@@ -97,6 +102,7 @@ func splitTag(reference string) (repository, tag string) {
 // Volumes are listed by name.
 func Volumes() Table {
 	return Table{
+		group:   containersGroup,
 		columns: []string{"NAME", "DRIVER", "MOUNTPOINT", "ENGINE", "AGE"},
 		list:    func() client.ObjectList { return &containersv1alpha1.VolumeList{} },
 		row: func(obj client.Object, c cells) []string {

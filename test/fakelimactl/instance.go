@@ -100,7 +100,9 @@ func (i instance) describe() map[string]any {
 	return map[string]any{
 		"name": i.name, "status": status, "dir": i.dir, "vmType": "fake", "sshLocalPort": port, "sshAddress": "127.0.0.1",
 		"sshConfigFile": i.file("ssh.config"), "hostAgentPID": i.agent(), "driverPID": i.driver(),
-		"config": map[string]any{"portForwards": i.sockets()},
+		"config": map[string]any{
+			"portForwards": i.sockets(), "mounts": i.mounts(), "user": map[string]string{"home": "/home/guest"},
+		},
 	}
 }
 

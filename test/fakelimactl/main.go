@@ -23,6 +23,9 @@ import (
 
 func main() {
 	c := &command{home: os.Getenv("LIMA_HOME")}
+	if len(os.Args) > 2 && os.Args[1] == "shell" {
+		runShell(c.home, os.Args[2:])
+	}
 	c.faults = stage.Read(c.home)
 	for _, arg := range os.Args[1:] {
 		switch {

@@ -47,6 +47,10 @@ type Instance struct {
 			HostSocket  string `json:"hostSocket"`
 			Reverse     bool   `json:"reverse"`
 		} `json:"portForwards"`
+		Mounts []Mount `json:"mounts"`
+		User   struct {
+			Home string `json:"home"`
+		} `json:"user"`
 	} `json:"config"`
 }
 

@@ -89,12 +89,12 @@ func (c *Client) run(ctx context.Context, r call) ([]byte, error) {
 		return nil, &Error{Op: op, Message: err.Error()}
 	}
 	cmd := exec.CommandContext(ctx, c.Path, append([]string{"--log-format", "json", "--tty=false"}, r.args...)...)
-	cmd.Dir, cmd.Env = r.dir, append(os.Environ(), "LIMA_HOME="+c.Home)
+	cmd.Dir, cmd.Env = r.dir, append(os.Environ(), HomeEnv+"="+c.Home)
 	if r.dir == "" {
 		cmd.Dir = c.Home
 	}
 	if r.home != "" {
-		cmd.Env = append(cmd.Env, "LIMA_HOME="+r.home)
+		cmd.Env = append(cmd.Env, HomeEnv+"="+r.home)
 	}
 	process.Alone(cmd)
 	if r.detached {

@@ -11,10 +11,10 @@ import (
 
 const mebibyte = 1 << 20
 
-// size returns a quantity of bytes as Lima reads it, where 4GiB is what Kubernetes
+// Size returns a quantity of bytes as Lima reads it, where 4GiB is what Kubernetes
 // calls 4Gi, rounded up to whole MiB: QEMU takes no less of memory, and a disk
 // has whole sectors.
-func size(name string, q resource.Quantity) (string, error) {
+func Size(name string, q resource.Quantity) (string, error) {
 	bytes := q.Value() // rounded up
 	if bytes <= 0 || bytes > math.MaxInt64-mebibyte {
 		return "", fmt.Errorf("%s %s: must be a number of bytes above 0, as in 4Gi", name, q.String())

@@ -84,11 +84,11 @@ func Template(o Options) ([]byte, error) {
 	if o.CPUs < 1 {
 		return nil, fmt.Errorf("cpus %d: must be at least 1", o.CPUs)
 	}
-	memory, err := size("memory", o.Memory)
+	memory, err := Size("memory", o.Memory)
 	if err != nil {
 		return nil, err
 	}
-	disk, err := size("disk", o.Disk)
+	disk, err := Size("disk", o.Disk)
 	if err != nil {
 		return nil, err
 	}

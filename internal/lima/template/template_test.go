@@ -180,12 +180,12 @@ func TestSize(t *testing.T) {
 		"1Ti":        "1024GiB",
 		"2147483649": "2049MiB",
 	} {
-		if got, err := size("memory", resource.MustParse(in)); err != nil || got != want {
+		if got, err := Size("memory", resource.MustParse(in)); err != nil || got != want {
 			t.Errorf("%s: got %s and the error %v, want %s", in, got, err, want)
 		}
 	}
 	for _, in := range []string{"0", "-4Gi", "8Ei"} {
-		if got, err := size("memory", resource.MustParse(in)); err == nil {
+		if got, err := Size("memory", resource.MustParse(in)); err == nil {
 			t.Errorf("%s: got %s, want an error", in, got)
 		}
 	}

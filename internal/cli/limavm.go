@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	ctrlclient "sigs.k8s.io/controller-runtime/pkg/client"
+
+	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/follow"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/limactl"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/limaclient"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/listing"
+)
+
+// vmTimeout covers the download of an image, and a boot without KVM.
+const vmTimeout = 15 * time.Minute
+
+func (e *env) limaCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "limavm",
+		Aliases: []string{"vm"},
+		Short:   "Make and use virtual machines of your own",
+		Long: `Make, start, stop, change and remove virtual machines that Lima runs, besides the
+App's own, which is called rd: that is started, stopped and changed by ` + "`rdd start`" + `,
+` + "`rdd stop`" + ` and ` + "`rdd set`" + `.`,
+		Example: `  rdd limavm create web --template lima.yaml
+  rdd limavm shell web`,
+		Args: command.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(
+		e.vmCreateCommand(), e.vmStartCommand(), e.vmStopCommand(), e.vmRestartCommand(), e.vmDeleteCommand(),
+		e.vmListCommand(), e.vmShellCommand(), e.vmLogCommand(), e.vmEditCommand(),
+	)
+	return cmd
+}
+
+// vms returns a client of the virtual machines.
+func (a *appSession) vms() *limaclient.Client {
+	return &limaclient.Client{Source: follow.Source{Connect: a.connect, Progress: a.progress.update}, Percent: a.progress.over}
+}
+
+// addVMFlags adds the flags of a command that waits for what, of virtual machines.
+func (e *env) addVMFlags(cmd *cobra.Command, f *waitFlags, namespace *string, what string) {
+	f.timeout = vmTimeout
+	addWaitFlags(cmd, f, what)
+	e.addVMNamespace(cmd, namespace, "only in this `namespace` of the API (default: all)")
+}
+
+func (e *env) addVMNamespace(cmd *cobra.Command, namespace *string, usage string) {
+	cmd.Flags().StringVarP(namespace, "namespace", "n", "", usage)
+	completeFlag(cmd, "namespace", e.completeMachines(func(vm *limav1alpha1.LimaVM) string { return vm.Namespace }))
+}
+
+// completeVMs completes to names of virtual machines, each once, and at most so
+// many.
+func (e *env) completeVMs(most int) cobra.CompletionFunc {
+	complete := e.completeMachines(func(vm *limav1alpha1.LimaVM) string { return vm.Name })
+	return func(cmd *cobra.Command, args []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if most > 0 && len(args) >= most {
+			return nil, noFiles
+		}
+		names, directive := complete(cmd, args, prefix)
+		return without(names, args), directive
+	}
+}
+
+// completeMachines completes to what each virtual machine says of itself.
+func (e *env) completeMachines(value func(*limav1alpha1.LimaVM) string) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, _ []string, _ string) (values []cobra.Completion, _ cobra.ShellCompDirective) {
+		e.whileRunning(cmd.Context(), func(ctx context.Context, c ctrlclient.WithWatch) {
+			var list limav1alpha1.LimaVMList
+			_ = c.List(ctx, &list) // what can't be read can't be offered
+			for i := range list.Items {
+				values = append(values, value(&list.Items[i]))
+			}
+		})
+		return sorted(values), noFiles
+	}
+}
+
+// machines returns a client of what the instance's virtual machines have on the
+// disk. limactl need not be there.
+func (e *env) machines() (*limactl.Client, lima.LogFiles, error) {
+	inst, err := e.Instance()
+	if err != nil {
+		return nil, lima.LogFiles{}, err
+	}
+	return &limactl.Client{Home: inst.LimaHome()}, lima.LogFiles{Home: inst.LimaHome(), Dir: inst.LogDir()}, nil
+}
+
+// completeMade completes the first argument to the name of a virtual machine that
+// is on the disk, whether a daemon runs or not.
+func (e *env) completeMade(names func(*limactl.Client, lima.LogFiles) []string) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		tool, logs, err := e.machines()
+		if err != nil || len(args) > 0 {
+			return nil, noFiles
+		}
+		return names(tool, logs), noFiles
+	}
+}
+
+// misspelt adds to the error that there is no such virtual machine those that have
+// a name like that.
+func misspelt(err error) error {
+	var none *limaclient.NotFoundError
+	if !errors.As(err, &none) {
+		return err
+	}
+	return fault.New(fault.KindOf(err), "", "", fmt.Errorf("%w%s", err, meant(none.Name, none.Names)))
+}
+
+// meant asks whether one of the names was meant.
+func meant(name string, names []string) string {
+	similar := command.Similar(name, names)
+	if len(similar) == 0 {
+		return ""
+	}
+	return "; did you mean " + strings.Join(similar, " or ") + "?"
+}
+
+// vmNames is a [cobra.PositionalArgs] for names of virtual machines.
+func vmNames(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return command.Usage("the name of a virtual machine is needed; see `%s --help`", cmd.CommandPath())
+	}
+	return nil
+}
+
+// oneVM is a [cobra.PositionalArgs].
+func oneVM(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return command.Usage("the name of one virtual machine is needed, and there are %d; see `%s --help`", len(args), cmd.CommandPath())
+	}
+	return nil
+}
+
+func (e *env) vmListCommand() *cobra.Command {
+	var l listing.Lister
+	var watch bool
+	var output string
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the virtual machines",
+		Long: `List the virtual machines, the App's own among them, with what is wrong. With
+--watch a line follows for each change, until the command is interrupted.`,
+		Example: "  rdd limavm list\n  rdd limavm list --watch\n  rdd limavm list --output json",
+		Args:    command.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if output == "table" {
+				output = ""
+			}
+			return e.list(cmd.Context(), &l, listing.VirtualMachines(), watch, output)
+		},
+	}
+	e.addVMNamespace(cmd, &l.Scope.Namespace, "only those in this `namespace` of the API (default: all)")
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "go on with a line for each change")
+	cmd.Flags().StringVarP(&output, "output", "o", "table", "the `format`: table, json or yaml")
+	completeFlag(cmd, "output", fixed("table", "json", "yaml"))
+	return cmd
+}

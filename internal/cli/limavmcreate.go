@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/limaclient"
+)
+
+const (
+	// maxTemplate is how long a template may be, in bytes: a ConfigMap takes 1 MiB.
+	maxTemplate = 1<<20 - 4<<10
+
+	// sourceLimit is how long the removal of the template's source may take.
+	sourceLimit = 5 * time.Second
+)
+
+func (e *env) vmCreateCommand() *cobra.Command {
+	var f waitFlags
+	var template, namespace string
+	var params []string
+	start := true
+	cmd := &cobra.Command{
+		Use:   "create NAME --template FILE",
+		Short: "Make a virtual machine of a template, start it, and wait until it runs",
+		Long: `Make a virtual machine of a template, which is a whole lima.yaml, start it, and wait
+until it runs. The template is copied: ` + "`rdd limavm edit`" + ` changes the copy. The first
+start downloads the image that the template names.
+
+What was made stays when the wait is interrupted, or its time is over: the daemon goes
+on. ` + "`rdd limavm delete`" + ` gives it up.`,
+		Example: `  rdd limavm create web --template lima.yaml
+  rdd limavm create web --template lima.yaml --param SIZE=big --start=false
+  limactl template copy template:debian - | rdd limavm create web --template -`,
+		Args: oneVM,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			machine, err := newMachine(args[0], template, namespace, params, start)
+			if err != nil {
+				return err
+			}
+			return e.withApp(cmd.Context(), f.timeout, func(a *appSession) error { return a.create(machine, f.wait) })
+		},
+	}
+	cmd.ValidArgsFunction = cobra.NoFileCompletions
+	e.addVMFlags(cmd, &f, &namespace, "it runs")
+	cmd.Flags().Lookup("namespace").Usage = "the `namespace` of its objects (default: the App's)"
+	cmd.Flags().StringVar(&template, "template", "", "the `file` with the template; - for standard input")
+	completeFlag(cmd, "template", func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		return nil, cobra.ShellCompDirectiveDefault
+	})
+	cmd.Flags().StringArrayVar(&params, "param", nil, "a value for a parameter of the template, as `NAME=VALUE`; may be repeated")
+	cmd.Flags().BoolVar(&start, "start", start, "start it")
+	return cmd
+}
+
+// newMachine returns the virtual machine that a command line asks for.
+func newMachine(name, template, namespace string, params []string, start bool) (limaclient.Machine, error) {
+	m := limaclient.Machine{Name: name, Namespace: namespace, Running: start}
+	if name == appv1alpha1.VMName {
+		return m, command.Usage("%s is the name of the App's own virtual machine, which `rdd start` makes: choose another", name)
+	}
+	if template == "" {
+		return m, command.Usage("--template is needed: the file with a whole lima.yaml, or - for standard input")
+	}
+	var err error
+	if m.Params, err = parseParams(params); err != nil {
+		return m, err
+	}
+	m.Template, err = readTemplate(template)
+	return m, err
+}
+
+// parseParams parses NAME=VALUE.
+func parseParams(assignments []string) (map[string]string, error) {
+	var params map[string]string
+	for _, assignment := range assignments {
+		name, value, ok := strings.Cut(assignment, "=")
+		if !ok || name == "" {
+			return nil, command.Usage("--param %q: NAME=VALUE is expected", assignment)
+		}
+		if params == nil {
+			params = map[string]string{}
+		}
+		params[name] = value
+	}
+	return params, nil
+}
+
+// readTemplate reads a template from a file, or from standard input.
+func readTemplate(path string) (string, error) {
+	file := os.Stdin
+	if path != "-" {
+		var err error
+		if file, err = os.Open(path); err != nil {
+			return "", fault.New(fault.Failed, "read the template", "", err)
+		}
+		defer func() { _ = file.Close() }()
+	}
+	data, err := io.ReadAll(io.LimitReader(file, maxTemplate+1))
+	switch {
+	case err != nil:
+		return "", fault.New(fault.Failed, "read the template", "", err)
+	case len(data) > maxTemplate:
+		return "", fault.New(fault.Failed, "read the template", path, fmt.Errorf("it is longer than %d bytes", maxTemplate))
+	case strings.TrimSpace(string(data)) == "":
+		return "", fault.New(fault.Failed, "read the template", path, errors.New("it is empty"))
+	}
+	return string(data), nil
+}
+
+// create makes a virtual machine.
+func (a *appSession) create(machine limaclient.Machine, wait bool) error {
+	request, err := a.vms().Create(a.ctx, machine)
+	if err != nil {
+		return err
+	}
+	if !wait {
+		a.sayNow("The virtual machine %s is being made.", machine.Name)
+		return nil
+	}
+	message, err := a.waitVM(request)
+	// Also after an interruption: nobody else does it.
+	tidying, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), sourceLimit)
+	defer cancel()
+	if err := errors.Join(err, a.vms().ForgetSource(tidying, request)); err != nil {
+		return err
+	}
+	done := "is made, and runs"
+	if !machine.Running {
+		done = "is made"
+	}
+	a.sayDone(machine.Name, done, message)
+	return nil
+}

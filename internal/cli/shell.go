@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrlclient "sigs.k8s.io/controller-runtime/pkg/client"
+
+	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/handover"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/limactl"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/limaclient"
+)
+
+const shellHelp = `
+The command takes the place of rdd: signals, the terminal and the exit code are its own.
+It begins in the working directory, where the virtual machine sees that, else in the
+home directory of the guest. Flags after the first word of the command are those of
+the command. No daemon is needed; nothing is started.`
+
+func (e *env) shellCommand() *cobra.Command {
+	var workdir string
+	cmd := &cobra.Command{
+		Use:   "shell [flags] [CMD [ARGUMENT...]]",
+		Short: "Open a shell in the App's virtual machine, or run a command in it",
+		Long:  "Open a shell in the App's virtual machine, or run a command in it.\n" + shellHelp,
+		Example: `  rdd shell
+  rdd shell sudo journalctl --unit docker --lines 20`,
+		RunE: func(cmd *cobra.Command, args []string) error { return e.shell(cmd.Context(), workdir, args) },
+	}
+	cmd.Flags().SetInterspersed(false)
+	cmd.Flags().StringVar(&workdir, "workdir", "", "the `directory` of the guest to begin in")
+	return cmd
+}
+
+func (e *env) vmShellCommand() *cobra.Command {
+	var workdir string
+	cmd := &cobra.Command{
+		Use:   "shell [flags] NAME [CMD [ARGUMENT...]]",
+		Short: "Open a shell in a virtual machine, or run a command in it",
+		Long:  "Open a shell in a virtual machine, or run a command in it.\n" + shellHelp,
+		Example: `  rdd limavm shell web
+  rdd limavm shell web uname -a`,
+		Args: vmNames,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			args, words := args[:1], args[1:]
+			if len(words) > 0 && words[0] == "--" { // as people write it, here as before the name
+				words = words[1:]
+			}
+			err := e.shellIn(cmd.Context(), args[0], workdir, words)
+			var stopped *stoppedError
+			switch {
+			case errors.As(err, new(*limaclient.NotFoundError)):
+				return fmt.Errorf("%w (`rdd limavm list` has those that are yet to be made, too)", misspelt(err))
+			case errors.As(err, &stopped):
+				return fmt.Errorf("%w: `rdd limavm start %s` starts it", err, args[0])
+			}
+			return err
+		},
+	}
+	cmd.Flags().SetInterspersed(false)
+	cmd.ValidArgsFunction = e.completeMade(func(tool *limactl.Client, _ lima.LogFiles) []string { return tool.Names() })
+	cmd.Flags().StringVar(&workdir, "workdir", "", "the `directory` of the guest to begin in")
+	return cmd
+}
+
+// shell runs a command in the App's virtual machine.
+func (e *env) shell(ctx context.Context, workdir string, args []string) error {
+	app, known := e.knownApp(ctx)
+	switch {
+	case known && app == nil:
+		return errors.New("there is no App, and so it has no virtual machine: `rdd start` makes it")
+	case known && app.Spec.ContainerEngine.Endpoint != "":
+		return fmt.Errorf("the App has no virtual machine: its engine is at %s\n"+
+			"`rdd exec CONTAINER COMMAND` runs a command in a container, `rdd run COMMAND` one on this machine, and "+
+			"`rdd limavm shell NAME` one in a virtual machine of your own", app.Spec.ContainerEngine.Endpoint)
+	}
+	err := e.shellIn(ctx, appv1alpha1.VMName, workdir, args)
+	var stopped *stoppedError
+	if !errors.As(err, &stopped) && !errors.As(err, new(*limaclient.NotFoundError)) {
+		return err
+	}
+	if known && app.Spec.Running {
+		return fmt.Errorf("the App's virtual machine is not up: %s\n`rdd start` waits for it, and `rdd status` says more", phaseOf(app))
+	}
+	if stopped != nil {
+		return errors.New("the App's virtual machine is stopped: `rdd start` starts it")
+	}
+	return errors.New("the App has no virtual machine yet: `rdd start` makes it")
+}
+
+// phaseOf says what an App that is to run waits for.
+func phaseOf(app *appv1alpha1.App) string {
+	for _, kind := range []string{appv1alpha1.ConditionRunning, appv1alpha1.ConditionSettled} {
+		c := apimeta.FindStatusCondition(app.Status.Conditions, kind)
+		if c != nil && c.Status != metav1.ConditionTrue {
+			return c.Reason + ": " + c.Message
+		}
+	}
+	return "it is about to start"
+}
+
+// knownApp returns the App, nil for none, and whether a daemon has said so.
+func (e *env) knownApp(ctx context.Context) (app *appv1alpha1.App, known bool) {
+	e.whileRunning(ctx, func(ctx context.Context, c ctrlclient.WithWatch) {
+		found := &appv1alpha1.App{}
+		switch err := c.Get(ctx, ctrlclient.ObjectKey{Name: appv1alpha1.AppName}, found); {
+		case err == nil:
+			app, known = found, true
+		case apierrors.IsNotFound(err):
+			known = true
+		}
+	})
+	return app, known
+}
+
+// stoppedError says that a virtual machine does not run.
+type stoppedError struct{ name string }
+
+func (e *stoppedError) Error() string {
+	return fmt.Sprintf("the virtual machine %s is stopped", e.name)
+}
+
+// shellIn runs a command in a virtual machine, in the place of this process. The
+// error may be a [*limaclient.NotFoundError] or a [*stoppedError].
+func (e *env) shellIn(ctx context.Context, name, workdir string, args []string) error {
+	tool, _, err := e.machines()
+	if err != nil {
+		return err
+	}
+	if names := tool.Names(); !slices.Contains(names, name) {
+		return &limaclient.NotFoundError{Name: name, Names: names}
+	}
+	if tool.Path, err = limactl.ThisMachine().Find(); err != nil {
+		return err
+	}
+	vm, err := tool.Get(ctx, name)
+	if err != nil {
+		return err
+	}
+	if err := awake(tool, vm); err != nil {
+		return err
+	}
+	if workdir == "" {
+		here, err := os.Getwd()
+		if err != nil {
+			here = "" // it was removed
+		}
+		workdir = vm.GuestDir(here)
+	}
+	environ := handover.Environment(os.Environ(), map[string]string{limactl.HomeEnv: tool.Home})
+	code, err := handover.To(tool.Path, tool.ShellArgs(name, workdir, args), environ)
+	if failed := (*handover.Error)(nil); errors.As(err, &failed) {
+		e.Say("%s%v", fault.Prefix, failed)
+		return &command.ExitError{Code: failed.Code}
+	}
+	if err == nil && code != 0 {
+		err = &command.ExitError{Code: code}
+	}
+	return err
+}
+
+// awake returns an error where a virtual machine has no shell to offer. A dead host
+// agent does not matter.
+func awake(tool *limactl.Client, vm limactl.Instance) error {
+	if tool.Processes(vm.Name).Driver.PID == 0 && vm.Status != limactl.Running {
+		return &stoppedError{vm.Name}
+	}
+	if vm.Status != limactl.Running {
+		return nil
+	}
+	events, boot := tool.Events(vm.Name), tool.Boot(vm.Name)
+	defer events.Close()
+	defer boot.Close()
+	state, err := events.State()
+	if err != nil || state.Ready {
+		return err
+	}
+	return fmt.Errorf("the virtual machine %s is still booting (%d%%, %s): `rdd limavm log %[1]s --serial --follow` shows its console",
+		vm.Name, boot.Stage().Percent, boot.Stage().Message)
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package follow watches one object for a command until something is true of it.
+// A connection that is lost meanwhile, as the daemon is started again, is taken
+// up again.
+package follow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+)
+
+// retryPause is how long a lost connection is left alone.
+const retryPause = 100 * time.Millisecond
+
+// errLost says that a connection was lost, and that it is worth another try.
+var errLost = errors.New("the API server does not answer")
+
+// Each looks at an object, nil where there is none, and reports whether that is
+// what is waited for.
+type Each func(object client.Object) (done bool, err error)
+
+// Source is where objects are read from.
+type Source struct {
+	// Connect returns a client for the API server. It is called again when the
+	// connection was lost, as the daemon may have another address then.
+	Connect func() (client.WithWatch, error)
+	// Progress, which may be nil, is told what is being waited for.
+	Progress func(message string)
+}
+
+// Say tells what is being waited for.
+func (s Source) Say(format string, args ...any) {
+	if s.Progress != nil {
+		s.Progress(fmt.Sprintf(format, args...))
+	}
+}
+
+// Object calls each with an object as it is, and whenever it changes, until each
+// is done or fails, or ctx ends: the error is ctx's then. Where the API server
+// goes away it waits for one to come back. list makes lists of the object's kind.
+func (s Source) Object(ctx context.Context, list func() client.ObjectList, key client.ObjectKey, each Each) error {
+	for {
+		err := s.once(ctx, list, key, each)
+		if ctx.Err() != nil && err != nil {
+			return ctx.Err()
+		}
+		if !errors.Is(err, errLost) {
+			return err
+		}
+		s.Say("the daemon does not answer; waiting for it")
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(retryPause):
+		}
+	}
+}
+
+// once follows over one connection, and returns [errLost] at its end.
+func (s Source) once(ctx context.Context, newList func() client.ObjectList, key client.ObjectKey, each Each) error {
+	api, err := s.Connect()
+	if err != nil {
+		return errLost // the daemon may be writing its kubeconfig
+	}
+	list := newList()
+	scope := []client.ListOption{client.InNamespace(key.Namespace), client.MatchingFields{metav1.ObjectNameField: key.Name}}
+	if err := api.List(ctx, list, scope...); err != nil {
+		return lost(err)
+	}
+	done, err := each(first(list))
+	if done || err != nil {
+		return err
+	}
+	scope = append(scope, &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: list.GetResourceVersion()}})
+	watcher, err := api.Watch(ctx, newList(), scope...)
+	if err != nil {
+		return lost(err)
+	}
+	defer watcher.Stop()
+	for event := range watcher.ResultChan() {
+		object, ok := event.Object.(client.Object)
+		switch {
+		case !ok:
+			return errLost // it is read anew, whatever it is that is wrong
+		case event.Type == watch.Deleted:
+			object = nil
+		}
+		if done, err := each(object); done || err != nil {
+			return err
+		}
+	}
+	return errLost
+}
+
+// first returns the one object of a list, or nil.
+func first(list client.ObjectList) client.Object {
+	objects, err := apimeta.ExtractList(list)
+	if err != nil || len(objects) == 0 {
+		return nil
+	}
+	object, _ := objects[0].(client.Object)
+	return object
+}
+
+// lost returns [errLost] for errors that another try may not have: there is no
+// answer, or one that says that the API server begins or ends.
+func lost(err error) error {
+	var status apierrors.APIStatus
+	if errors.As(err, &status) && !apierrors.IsServiceUnavailable(err) && !apierrors.IsInternalError(err) &&
+		!apierrors.IsTooManyRequests(err) && !apierrors.IsTimeout(err) && !apierrors.IsServerTimeout(err) {
+		return err
+	}
+	return errLost
+}
+
+// Ended turns the end of a wait's context into an error that says what was waited
+// for: a [fault.Deadline] where its time was over.
+func Ended(ctx context.Context, err error, late func() error) error {
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fault.New(fault.Deadline, "", "", late())
+	}
+	return err
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package limaclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
+	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
+)
+
+const (
+	// usualNamespace is the one of an App that says nothing else.
+	usualNamespace = "rancher-desktop"
+
+	// sourcePrefix begins the name of a ConfigMap that a LimaVM is made from. It has
+	// nothing of the LimaVM's name, which may yet be refused.
+	sourcePrefix = "limavm-source-"
+
+	// tidyLimit is how long the removal of what a failed creation left may take.
+	tidyLimit = 5 * time.Second
+)
+
+// Machine is a virtual machine that is to be made.
+type Machine struct {
+	Name string
+	// Namespace of its objects; empty for the App's, which is made where it is not
+	// there.
+	Namespace string
+	// Template is a whole lima.yaml, and Params are values for its parameters.
+	Template string
+	Params   map[string]string
+	Running  bool
+}
+
+// Create makes a LimaVM, and a ConfigMap with its template. Where that fails
+// neither is there. The ConfigMap goes with the LimaVM at the latest, and in [Wait]
+// when the controller has a copy of its own.
+func (c *Client) Create(ctx context.Context, m Machine) (Request, error) {
+	all, err := c.List(ctx, "")
+	if err != nil {
+		return Request{}, err
+	}
+	for i := range all {
+		if all[i].Name == m.Name {
+			return Request{}, fmt.Errorf("there is a virtual machine %q already, in the namespace %s", m.Name, all[i].Namespace)
+		}
+	}
+	api, err := c.Connect()
+	if err != nil {
+		return Request{}, err
+	}
+	source, err := c.createSource(ctx, api, m)
+	if err != nil {
+		return Request{}, err
+	}
+	vm := &limav1alpha1.LimaVM{
+		ObjectMeta: metav1.ObjectMeta{Namespace: source.Namespace, Name: m.Name},
+		Spec: limav1alpha1.LimaVMSpec{
+			Running: ptr.To(m.Running), Params: m.Params, TemplateRef: limav1alpha1.TemplateReference{Name: source.Name},
+		},
+	}
+	// To be interrupted in between would leave the template behind.
+	tidying, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyLimit)
+	defer cancel()
+	if err := api.Create(ctx, vm); err != nil {
+		return Request{}, errors.Join(err, client.IgnoreNotFound(api.Delete(tidying, source)))
+	}
+	owned := source.DeepCopy()
+	owned.OwnerReferences = []metav1.OwnerReference{{
+		APIVersion: limav1alpha1.GroupVersion.String(), Kind: "LimaVM", Name: vm.Name, UID: vm.UID,
+	}}
+	if err := api.Patch(tidying, owned, client.MergeFrom(source)); err != nil {
+		return Request{}, fmt.Errorf("hand the template over to the virtual machine: %w", err)
+	}
+	return requestOf(vm), nil
+}
+
+// createSource makes the ConfigMap that a LimaVM is made from.
+func (c *Client) createSource(ctx context.Context, api client.Client, m Machine) (*corev1.ConfigMap, error) {
+	namespace := m.Namespace
+	if namespace == "" {
+		app := &appv1alpha1.App{}
+		// Where there is no App, or no kind of it, its namespace would be the usual one.
+		if err := api.Get(ctx, client.ObjectKey{Name: appv1alpha1.AppName}, app); client.IgnoreNotFound(err) != nil {
+			return nil, err
+		}
+		if namespace = app.Spec.Namespace; namespace == "" {
+			namespace = usualNamespace
+		}
+	}
+	source := &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: sourcePrefix},
+		Data:       map[string]string{limav1alpha1.TemplateKey: m.Template},
+	}
+	err := api.Create(ctx, source)
+	if apierrors.IsNotFound(err) && m.Namespace == "" {
+		made := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
+		if err := api.Create(ctx, made); err != nil && !apierrors.IsAlreadyExists(err) {
+			return nil, err
+		}
+		err = api.Create(ctx, source)
+	}
+	return source, err
+}
+
+// ForgetSource removes the ConfigMap that a LimaVM was made from, when it is owned
+// by that, and a copy of it is there.
+func (c *Client) ForgetSource(ctx context.Context, r Request) error {
+	api, err := c.Connect()
+	if err != nil {
+		return err
+	}
+	vm := &limav1alpha1.LimaVM{}
+	if err := api.Get(ctx, r.key, vm); err != nil || vm.UID != r.uid || vm.Status.TemplateConfigMap == "" {
+		return client.IgnoreNotFound(err)
+	}
+	source := &corev1.ConfigMap{}
+	key := client.ObjectKey{Namespace: vm.Namespace, Name: vm.Spec.TemplateRef.Name}
+	if err := api.Get(ctx, key, source); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	for _, owner := range source.OwnerReferences {
+		if owner.UID == vm.UID {
+			return client.IgnoreNotFound(api.Delete(ctx, source, client.Preconditions{UID: &source.UID}))
+		}
+	}
+	return nil
+}

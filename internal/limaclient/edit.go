@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package limaclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
+)
+
+// Change is what is to be another way with a virtual machine.
+type Change struct {
+	// Template returns the template that is to follow one; nil for the same.
+	Template func(template string) (string, error)
+	// Params are new values for parameters.
+	Params map[string]string
+}
+
+// Edited is a change that was written, with what there was before.
+type Edited struct {
+	Request
+	// Unchanged says that all was so before: nothing was written.
+	Unchanged bool
+
+	vm      *limav1alpha1.LimaVM // before
+	copy    *corev1.ConfigMap    // as it is now; nil where it was not written
+	before  string               // the template
+	changed map[string]string    // the parameters
+}
+
+// Template returns a virtual machine's own template.
+func (c *Client) Template(ctx context.Context, vm *limav1alpha1.LimaVM) (string, error) {
+	copied, err := c.copyOf(ctx, vm)
+	if err != nil {
+		return "", err
+	}
+	return copied.Data[limav1alpha1.TemplateKey], nil
+}
+
+func (c *Client) copyOf(ctx context.Context, vm *limav1alpha1.LimaVM) (*corev1.ConfigMap, error) {
+	if vm.Status.TemplateConfigMap == "" {
+		return nil, fmt.Errorf("%s has no template of its own yet: %s", vm.Name, describe(vm))
+	}
+	api, err := c.Connect()
+	if err != nil {
+		return nil, err
+	}
+	copied := &corev1.ConfigMap{}
+	key := client.ObjectKey{Namespace: vm.Namespace, Name: vm.Status.TemplateConfigMap}
+	if err := api.Get(ctx, key, copied); err != nil {
+		return nil, fmt.Errorf("read the template: %w", err)
+	}
+	return copied, nil
+}
+
+// Edit asks for a virtual machine to be changed. Somebody else's change of the
+// template in the same moment is a conflict, and stays.
+func (c *Client) Edit(ctx context.Context, vm *limav1alpha1.LimaVM, change Change) (*Edited, error) {
+	edited := &Edited{Request: requestOf(vm), vm: vm, changed: change.Params}
+	params := maps.Clone(vm.Spec.Params)
+	if params == nil {
+		params = map[string]string{}
+	}
+	maps.Copy(params, change.Params)
+	sameParams := maps.Equal(params, vm.Spec.Params) || len(change.Params) == 0
+	if !sameParams { // a refusal changes nothing
+		if _, err := c.patch(ctx, vm, paramsPatch(change.Params), client.DryRunAll); err != nil {
+			return nil, err
+		}
+	}
+	sameTemplate, err := c.editTemplate(ctx, edited, change)
+	if err != nil {
+		return nil, err
+	}
+	edited.Unchanged = sameParams && sameTemplate
+	if !sameParams {
+		request, err := c.patch(ctx, vm, paramsPatch(change.Params))
+		if err != nil {
+			return nil, errors.Join(err, c.restoreTemplate(ctx, edited))
+		}
+		edited.generation = request.generation
+	}
+	_, failing := failure(vm)
+	edited.rejected, edited.formerly = !edited.Unchanged, vm.Status.TemplateError
+	edited.stale = sameParams && !sameTemplate && (failing || edited.formerly != "")
+	return edited, nil
+}
+
+// editTemplate writes the template, unless it stays the same.
+func (c *Client) editTemplate(ctx context.Context, edited *Edited, change Change) (same bool, err error) {
+	if change.Template == nil {
+		return true, nil
+	}
+	copied, err := c.copyOf(ctx, edited.vm)
+	if err != nil {
+		return false, err
+	}
+	edited.before = copied.Data[limav1alpha1.TemplateKey]
+	text, err := change.Template(edited.before)
+	if err != nil || text == edited.before {
+		return true, err
+	}
+	edited.copy = copied
+	if err := c.writeTemplate(ctx, copied, text); err != nil {
+		return false, err
+	}
+	edited.template = copied.ResourceVersion
+	return false, nil
+}
+
+// writeTemplate writes a copy of a template, if it is as it was read.
+func (c *Client) writeTemplate(ctx context.Context, copied *corev1.ConfigMap, text string) error {
+	api, err := c.Connect()
+	if err != nil {
+		return err
+	}
+	if copied.Data == nil {
+		copied.Data = map[string]string{}
+	}
+	copied.Data[limav1alpha1.TemplateKey] = text
+	return api.Update(ctx, copied)
+}
+
+// paramsPatch sets parameters; nil takes one away.
+func paramsPatch[V any](params map[string]V) map[string]any {
+	return map[string]any{"spec": map[string]any{"params": params}}
+}
+
+// Revert makes all as it was before a change that was rejected. The virtual machine
+// has had no part of that.
+func (c *Client) Revert(ctx context.Context, edited *Edited, rejected *RejectedError) error {
+	// The parameters first: the template that is rejected keeps them from being
+	// applied.
+	if len(edited.changed) > 0 {
+		before := map[string]*string{}
+		for name := range edited.changed {
+			before[name] = nil
+			if value, ok := edited.vm.Spec.Params[name]; ok {
+				before[name] = &value
+			}
+		}
+		if _, err := c.patch(ctx, edited.vm, paramsPatch(before)); err != nil {
+			return fmt.Errorf("put the parameters back: %w", err)
+		}
+	}
+	if err := c.restoreTemplate(ctx, edited); err != nil || edited.copy == nil {
+		return err
+	}
+	// The next change must not be taken for this one.
+	back := edited.Request
+	back.template, back.formerly, back.stale = edited.copy.ResourceVersion, rejected.Reason, true
+	return c.untilTaken(ctx, back)
+}
+
+func (c *Client) restoreTemplate(ctx context.Context, edited *Edited) error {
+	if edited.copy == nil {
+		return nil
+	}
+	if err := c.writeTemplate(ctx, edited.copy, edited.before); err != nil {
+		return fmt.Errorf("put the template back: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package listing
+
+import (
+	"cmp"
+	"fmt"
+	"strconv"
+	"strings"
+
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
+)
+
+// VirtualMachines are listed by name.
+func VirtualMachines() Table {
+	return Table{
+		group:   "lima",
+		columns: []string{"NAME", "STATUS", "NAMESPACE", "SSH", "RESTARTS", "AGE", "MESSAGE"},
+		list:    func() client.ObjectList { return &limav1alpha1.LimaVMList{} },
+		row: func(obj client.Object, c cells) []string {
+			vm := obj.(*limav1alpha1.LimaVM)
+			made := vm.CreationTimestamp
+			return []string{
+				vm.Name, machineState(vm), vm.Namespace, cmp.Or(vm.Status.SSHAddress, none),
+				strconv.Itoa(int(vm.Status.RestartCount)), c.age(&made), trouble(vm),
+			}
+		},
+		compare: func(a, b client.Object) int {
+			return cmp.Or(cmp.Compare(a.GetName(), b.GetName()), cmp.Compare(a.GetNamespace(), b.GetNamespace()))
+		},
+	}
+}
+
+// machineState says how a virtual machine is, or what is being done with it.
+func machineState(vm *limav1alpha1.LimaVM) string {
+	state := none
+	if running := apimeta.FindStatusCondition(vm.Status.Conditions, limav1alpha1.ConditionRunning); running != nil {
+		state = running.Reason
+	}
+	if doing := vm.Status.Progress; doing != nil {
+		if state = string(doing.Phase); doing.Percent != nil {
+			state += fmt.Sprintf(" (%d%%)", *doing.Percent)
+		}
+	}
+	return state
+}
+
+// trouble says what is not as it should be.
+func trouble(vm *limav1alpha1.LimaVM) string {
+	var words []string
+	for _, c := range vm.Status.Conditions {
+		switch c.Reason {
+		case limav1alpha1.ReasonCreateFailed, limav1alpha1.ReasonStartFailed, limav1alpha1.ReasonStopFailed,
+			limav1alpha1.ReasonCrashLoop, limav1alpha1.ReasonDegraded:
+			words = append(words, c.Message)
+		default:
+			if c.Status == metav1.ConditionUnknown {
+				words = append(words, c.Message)
+			}
+		}
+	}
+	if vm.Status.TemplateError != "" {
+		words = append(words, "the template is not applied: "+vm.Status.TemplateError)
+	}
+	return strings.Join(strings.Fields(strings.Join(words, "; ")), " ")
+}
