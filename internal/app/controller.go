@@ -19,6 +19,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -49,6 +50,7 @@ func Setup(host manager.Host) error {
 	}
 	return ctrl.NewControllerManagedBy(host).
 		Named("app").
+		WithOptions(controller.Options{NewQueue: manager.NewQueue}).
 		For(&appv1alpha1.App{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		// All of them, as one from which somebody took the reference to the App is
 		// the App's still.

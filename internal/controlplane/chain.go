@@ -82,6 +82,7 @@ type chain struct {
 	loopback     *loopback
 	clientConfig *rest.Config // through loopback
 	client       kubernetes.Interface
+	schemas      *schemas
 	dynamic      dynamic.Interface
 	informers    informers.SharedInformerFactory
 	mapper       meta.ResettableRESTMapper
@@ -123,6 +124,7 @@ func (c *chain) makeClients(cfg Config) (err error) {
 	if c.client, err = kubernetes.NewForConfig(c.clientConfig); err != nil {
 		return err
 	}
+	c.schemas = &schemas{Interface: c.client}
 	if c.dynamic, err = dynamic.NewForConfig(c.loopback.config(cfg.loopbackToken)); err != nil {
 		return err
 	}
@@ -154,7 +156,7 @@ func (c *chain) makeGeneric(cfg Config) error {
 	g.RequestTimeout = requestTimeout
 	g.ShutdownWatchTerminationGracePeriod = watchDrain
 	g.LongRunningFunc = longRunning(cfg.Handlers)
-	g.DisabledPostStartHooks = sets.NewString(informersHook)
+	g.DisabledPostStartHooks = sets.NewString(informersHook, inFlightHook)
 	g.EnableProfiling = true // /debug/pprof, for administrators as all else
 	g.ReadyzChecks = append(g.ReadyzChecks, cfg.ReadyChecks...)
 	g.AddHealthChecks(storeCheck(cfg.Store))
