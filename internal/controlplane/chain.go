@@ -44,6 +44,8 @@ import (
 	basecompatibility "k8s.io/component-base/compatibility"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 	generatedopenapi "k8s.io/kubernetes/pkg/generated/openapi"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/quiet"
 )
 
 const (
@@ -59,6 +61,7 @@ const (
 
 // setFeatures adjusts what the Kubernetes libraries keep in globals.
 var setFeatures = sync.OnceValue(func() error {
+	quiet.Queues()
 	etcdfeature.DefaultFeatureSupportChecker = storeFeatures{etcdfeature.DefaultFeatureSupportChecker}
 	return utilfeature.DefaultMutableFeatureGate.SetFromMap(map[string]bool{
 		// Peers that know each other by leases: there are none.
