@@ -119,7 +119,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if err == nil {
 		err = s.ensureEngine(ctx)
 	}
-	s.report(err)
+	s.report(ctx, err)
 	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
 		return reconcile.Result{RequeueAfter: namespacePoll}, nil
 	}
@@ -266,7 +266,7 @@ func (s *scope) delete(ctx context.Context) error {
 
 // report writes what is known into the status; failure is why not all that the
 // spec asks for could be asked of others, whose conditions then are as they were.
-func (s *scope) report(failure error) {
+func (s *scope) report(ctx context.Context, failure error) {
 	s.app.Status.ObservedGeneration = s.app.Generation
 	if failure != nil {
 		s.set(appv1alpha1.ConditionSettled, metav1.Condition{
@@ -276,7 +276,7 @@ func (s *scope) report(failure error) {
 	}
 	s.reportVM()
 	s.reportEngine()
-	s.set(appv1alpha1.ConditionSettled, s.keepContext(s.settled()))
+	s.set(appv1alpha1.ConditionSettled, s.keepContext(ctx, s.settled()))
 }
 
 const endpointHint = "this version of rdd can't make a virtual machine yet: name an engine that is there already, " +
