@@ -101,7 +101,7 @@ bench: build ## Measure, and print the figures beside the budgets
 	go run ./test/bench
 
 man: ## Generate the man pages into dist/man/man1/
-	go run -ldflags '$(LDFLAGS)' ./hack/manpages dist/man/man1
+	go run -ldflags '$(LDFLAGS)' ./hack/manpages $(MAN)
 
 cross: ## Build and vet for every platform
 	@for platform in $(PLATFORMS); do \

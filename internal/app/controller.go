@@ -19,6 +19,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -49,6 +50,7 @@ func Setup(host manager.Host) error {
 	}
 	return ctrl.NewControllerManagedBy(host).
 		Named("app").
+		WithOptions(controller.Options{NewQueue: manager.NewQueue}).
 		For(&appv1alpha1.App{}, builder.WithPredicates(
 			predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
 		// All of them, as one from which somebody took the reference to the App is
@@ -141,7 +143,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, s.delete(ctx)
 	}
 	err = s.ensure(ctx)
-	s.report(err)
+	s.report(ctx, err)
 	if errors.As(err, new(*rejectedError)) {
 		return reconcile.Result{}, nil // another spec alone helps
 	}

@@ -9,6 +9,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -46,6 +47,7 @@ func setupDiagnostics(host manager.Host) error {
 	all := handler.EnqueueRequestsFromMapFunc(theApp)
 	b := ctrl.NewControllerManagedBy(host).
 		Named("app-diagnostics").
+		WithOptions(controller.Options{NewQueue: manager.NewQueue}).
 		Watches(&appv1alpha1.App{}, all).
 		Watches(&containersv1alpha1.ContainerEngine{}, all, builder.WithPredicates(predicate.Or(engineChanged, engineKnown))).
 		Watches(&rddv1alpha1.HostInfo{}, all)

@@ -4,6 +4,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -11,6 +12,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/tools/record"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
@@ -20,7 +22,6 @@ import (
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/dockercontext"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 )
@@ -33,6 +34,7 @@ const eventContextFailed = "DockerContextFailed"
 // that of an instance. Else there is none, and nothing is done.
 type dockerContext struct {
 	keeper *dockercontext.Keeper // nil for an App of another cluster
+	secret *secretWatch          // nil where keeper is
 	reader client.Reader         // not from a cache
 	events record.EventRecorder
 	// For the one reconcile at a time:
@@ -59,7 +61,12 @@ func newDockerContext(host manager.Host) (*dockerContext, error) {
 	if d.keeper, err = newKeeper(host.Instance, dir, host.Log, d.wake); err != nil {
 		return nil, err
 	}
-	return d, host.Add(d.keeper)
+	objects, err := metadata.NewForConfigAndClient(host.GetConfig(), host.GetHTTPClient())
+	if err != nil {
+		return nil, err
+	}
+	d.secret = newSecretWatch(objects, d.wake)
+	return d, errors.Join(host.Add(d.keeper), host.Add(d.secret))
 }
 
 func newKeeper(inst *instance.Instance, dir string, log *slog.Logger, changed func()) (*dockercontext.Keeper, error) {
@@ -112,25 +119,54 @@ func (d *dockerContext) gone() bool {
 	if d.keeper == nil {
 		return true
 	}
-	d.host = ""
-	d.keeper.Want(nil)
+	d.unwanted()
 	return !d.state().Busy
+}
+
+// unwanted has the context go.
+func (d *dockerContext) unwanted() {
+	d.host = ""
+	d.secret.want(client.ObjectKey{})
+	d.keeper.Want(nil)
+}
+
+// wanted has the context be there for an engine, as its Secret is now. A change
+// of the Secret wakes the reconciler.
+func (d *dockerContext) wanted(ctx context.Context, e *containersv1alpha1.ContainerEngine) {
+	target := &dockercontext.Target{Host: e.Spec.Endpoint}
+	key := client.ObjectKey{}
+	if name := e.SecretName(); name != "" {
+		key = client.ObjectKey{Namespace: e.Namespace, Name: name}
+		target.Secret, target.SecretVersion = secret{key, d.reader}, d.version(ctx, key)
+	}
+	d.secret.want(key)
+	d.host = target.Host
+	d.keeper.Want(target)
+}
+
+// version returns the resource version of a Secret; empty where it can't be
+// read, which is told by whoever reads the Secret itself.
+func (d *dockerContext) version(ctx context.Context, key client.ObjectKey) string {
+	found := metav1.PartialObjectMetadata{}
+	found.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	if err := d.reader.Get(ctx, key, &found); err != nil {
+		return ""
+	}
+	return found.ResourceVersion
 }
 
 // keepContext has the context be as the engine is, and returns what Settled says
 // then: it waits for the first try, if that takes no longer than
 // [dockercontext.State] says, and no failure unsettles.
-func (s *scope) keepContext(settled metav1.Condition) metav1.Condition {
+func (s *scope) keepContext(ctx context.Context, settled metav1.Condition) metav1.Condition {
 	if s.docker.keeper == nil {
 		return settled
 	}
-	switch want, target := s.contextTarget(); want {
+	switch s.contextWish() {
 	case contextWanted:
-		s.docker.host = target.Host
-		s.docker.keeper.Want(target)
+		s.docker.wanted(ctx, s.engine)
 	case contextUnwanted:
-		s.docker.host = ""
-		s.docker.keeper.Want(nil)
+		s.docker.unwanted()
 	}
 	state := s.docker.state()
 	s.app.Status.DockerContext = state.Name
@@ -153,25 +189,25 @@ const (
 	contextUnwanted
 )
 
-// contextTarget returns what the context is to be for. A connection that broke,
+// contextWish returns what is to become of the context. A connection that broke,
 // or is not there yet after a start of the daemon, changes nothing: the engine
 // may be back in a moment, and where it is has not changed.
-func (s *scope) contextTarget() (wish, *dockercontext.Target) {
+func (s *scope) contextWish() wish {
 	if s.engine == nil || s.leaving || !s.app.Spec.Running || s.engine.Spec.Type != containersv1alpha1.EngineMoby ||
 		s.docker.host != "" && s.docker.host != s.engine.Spec.Endpoint {
-		return contextUnwanted, nil
+		return contextUnwanted
 	}
 	ready, acted := s.ready()
 	if !acted {
-		return contextAsItIs, nil
+		return contextAsItIs
 	}
 	switch ready.Reason {
 	case containersv1alpha1.ReasonConnected:
-		return contextWanted, &dockercontext.Target{Host: s.engine.Spec.Endpoint, Secret: s.docker.secretOf(s.engine)}
+		return contextWanted
 	case containersv1alpha1.ReasonConnecting, containersv1alpha1.ReasonConnectFailed, containersv1alpha1.ReasonDisconnected:
-		return contextAsItIs, nil
+		return contextAsItIs
 	}
-	return contextUnwanted, nil
+	return contextUnwanted
 }
 
 // tellContextFailure tells once of each failure, in an Event.
@@ -184,15 +220,6 @@ func (s *scope) tellContextFailure(err error) {
 		s.docker.events.Event(s.app, corev1.EventTypeWarning, eventContextFailed, text)
 	}
 	s.docker.told = text
-}
-
-// secretOf returns the Secret that the engine's connections are made with; nil
-// for none.
-func (d *dockerContext) secretOf(e *containersv1alpha1.ContainerEngine) engine.Secret {
-	if e.SecretName() == "" {
-		return nil
-	}
-	return secret{client.ObjectKey{Namespace: e.Namespace, Name: e.SecretName()}, d.reader}
 }
 
 // secret reads a Secret when it is asked for, so that no key is kept.

@@ -3,6 +3,7 @@
 package app
 
 import (
+	"context"
 	"errors"
 
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
@@ -14,7 +15,7 @@ import (
 
 // report writes what is known into the status; failure is why not all that the
 // spec asks for could be asked of others, whose conditions then are as they were.
-func (s *scope) report(failure error) {
+func (s *scope) report(ctx context.Context, failure error) {
 	s.app.Status.ObservedGeneration = s.app.Generation
 	if failure != nil {
 		reason := appv1alpha1.ReasonWaitingForEngine
@@ -29,7 +30,7 @@ func (s *scope) report(failure error) {
 	}
 	s.reportMachine()
 	s.reportEngine()
-	s.set(appv1alpha1.ConditionSettled, s.keepContext(s.settled()))
+	s.set(appv1alpha1.ConditionSettled, s.keepContext(ctx, s.settled()))
 }
 
 // reportEngine says how the engine is, where that is of this generation of the

@@ -54,6 +54,9 @@ func Main(ctx context.Context, cfg Config, args []string) int {
 		return e.ctl(ctx, append(global, rest...))
 	}
 	root := e.root()
+	if len(args) > 1 && args[1] == cobra.ShellCompRequestCmd {
+		unmark(root)
+	}
 	root.SetArgs(args[1:])
 	return e.Exit(root.ExecuteContext(ctx))
 }

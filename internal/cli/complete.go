@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	ctrlclient "sigs.k8s.io/controller-runtime/pkg/client"
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
@@ -33,6 +34,22 @@ const completionLimit = 800 * time.Millisecond
 
 // appDefinition is the definition of the App among the files of its group.
 const appDefinition = "crds/app.rancherdesktop.io_apps.yaml"
+
+// mark is what descriptions mark words with for the help, which knows how to
+// show it; shells don't.
+const mark = "`"
+
+// unmark takes the marks out of all that is said of a command, its flags and the
+// commands below it.
+func unmark(cmd *cobra.Command) {
+	cmd.Short = strings.ReplaceAll(cmd.Short, mark, "")
+	plain := func(flag *pflag.Flag) { flag.Usage = strings.ReplaceAll(flag.Usage, mark, "") }
+	cmd.Flags().VisitAll(plain)
+	cmd.PersistentFlags().VisitAll(plain)
+	for _, below := range cmd.Commands() {
+		unmark(below)
+	}
+}
 
 const noFiles = cobra.ShellCompDirectiveNoFileComp
 
@@ -145,7 +162,7 @@ func (e *env) completeProperties(cmd *cobra.Command, args []string, prefix strin
 	for _, property := range set.All() {
 		if !given[property.Name] {
 			help, _, _ := strings.Cut(strings.ReplaceAll(property.Help, "\n", " "), ". ")
-			names = append(names, cobra.CompletionWithDesc(property.Name+"=", help))
+			names = append(names, cobra.CompletionWithDesc(property.Name+"=", strings.ReplaceAll(help, mark, "")))
 		}
 	}
 	return names, noFiles | cobra.ShellCompDirectiveNoSpace

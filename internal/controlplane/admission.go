@@ -39,7 +39,7 @@ func newAdmission(c *chain, cfg Config) (admission.Interface, error) {
 	validatingwebhook.Register(plugins)
 
 	return plugins.NewFromPlugins(order, noPluginConfig{}, admission.PluginInitializers{
-		initializer.New(c.client, c.dynamic, c.informers, c.auth.authorizer, c.generic.FeatureGate,
+		initializer.New(c.schemas, c.dynamic, c.informers, c.auth.authorizer, c.generic.FeatureGate,
 			c.generic.EffectiveVersion, c.generic.DrainedNotify(), c.mapper),
 		webhookinit.NewPluginInitializer(
 			webhook.NewDefaultAuthenticationInfoResolverWrapper(nil, nil, c.clientConfig, c.generic.TracerProvider),

@@ -44,6 +44,8 @@ import (
 	basecompatibility "k8s.io/component-base/compatibility"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 	generatedopenapi "k8s.io/kubernetes/pkg/generated/openapi"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/quiet"
 )
 
 const (
@@ -59,6 +61,7 @@ const (
 
 // setFeatures adjusts what the Kubernetes libraries keep in globals.
 var setFeatures = sync.OnceValue(func() error {
+	quiet.Queues()
 	etcdfeature.DefaultFeatureSupportChecker = storeFeatures{etcdfeature.DefaultFeatureSupportChecker}
 	return utilfeature.DefaultMutableFeatureGate.SetFromMap(map[string]bool{
 		// Peers that know each other by leases: there are none.
@@ -82,6 +85,7 @@ type chain struct {
 	loopback     *loopback
 	clientConfig *rest.Config // through loopback
 	client       kubernetes.Interface
+	schemas      *schemas
 	dynamic      dynamic.Interface
 	informers    informers.SharedInformerFactory
 	mapper       meta.ResettableRESTMapper
@@ -123,6 +127,7 @@ func (c *chain) makeClients(cfg Config) (err error) {
 	if c.client, err = kubernetes.NewForConfig(c.clientConfig); err != nil {
 		return err
 	}
+	c.schemas = &schemas{Interface: c.client}
 	if c.dynamic, err = dynamic.NewForConfig(c.loopback.config(cfg.loopbackToken)); err != nil {
 		return err
 	}
@@ -154,7 +159,7 @@ func (c *chain) makeGeneric(cfg Config) error {
 	g.RequestTimeout = requestTimeout
 	g.ShutdownWatchTerminationGracePeriod = watchDrain
 	g.LongRunningFunc = longRunning(cfg.Handlers)
-	g.DisabledPostStartHooks = sets.NewString(informersHook)
+	g.DisabledPostStartHooks = sets.NewString(informersHook, inFlightHook)
 	g.EnableProfiling = true // /debug/pprof, for administrators as all else
 	g.ReadyzChecks = append(g.ReadyzChecks, cfg.ReadyChecks...)
 	g.AddHealthChecks(storeCheck(cfg.Store))

@@ -146,6 +146,7 @@ func (c *chain) discoveryHandler() cache.ResourceEventHandler {
 		}
 		c.syncDiscoveryGroup(definition.Spec.Group)
 		c.mapper.Reset()
+		c.schemas.change()
 		select {
 		case c.kindsChanged <- struct{}{}:
 		default: // one is on its way already

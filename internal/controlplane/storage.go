@@ -132,6 +132,7 @@ func (s storages) open(
 		IndexerFuncs:        triggers,
 		Indexers:            indexers,
 		Codec:               config.Codec,
+		Clock:               jointClock{},
 	})
 	if err != nil {
 		closeRaw()

@@ -15,6 +15,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -41,6 +42,7 @@ func setup(host manager.Host) error {
 	host.Serve("websocket", websocketEcho())
 	return ctrl.NewControllerManagedBy(host).
 		Named("demo").
+		WithOptions(controller.Options{NewQueue: manager.NewQueue}).
 		For(&appv1alpha1.Demo{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Complete(manager.Patient(&reconciler{client: host.GetClient()}))
 }

@@ -29,13 +29,15 @@ type Target struct {
 	// Secret has the certificates where the connection is with TLS; nil for
 	// without.
 	Secret engine.Secret
+	// SecretVersion is that of the Secret: another one is read again.
+	SecretVersion string
 }
 
 func (t *Target) is(other *Target) bool {
 	if t == nil || other == nil {
 		return t == other
 	}
-	return t.Host == other.Host && (t.Secret == nil) == (other.Secret == nil) &&
+	return t.Host == other.Host && t.SecretVersion == other.SecretVersion && (t.Secret == nil) == (other.Secret == nil) &&
 		(t.Secret == nil || t.Secret.String() == other.Secret.String())
 }
 

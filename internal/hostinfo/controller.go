@@ -14,6 +14,7 @@ import (
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
@@ -53,6 +54,7 @@ func setup(host manager.Host, look func(context.Context) rddv1alpha1.HostInfoSta
 	}
 	return ctrl.NewControllerManagedBy(host).
 		Named("hostinfo").
+		WithOptions(controller.Options{NewQueue: manager.NewQueue}).
 		For(&rddv1alpha1.HostInfo{}).
 		WatchesRawSource(source.Func(w.takeQueue)).
 		Complete(manager.Patient(r))

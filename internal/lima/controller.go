@@ -40,7 +40,7 @@ func setup(host manager.Host, cfg Config, probe *limactl.Probe) error {
 	}
 	return ctrl.NewControllerManagedBy(host).
 		Named("limavm").
-		WithOptions(controller.Options{MaxConcurrentReconciles: machinesAtOnce}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: machinesAtOnce, NewQueue: manager.NewQueue}).
 		For(&limav1alpha1.LimaVM{}, builder.WithPredicates(
 			predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
 		Owns(&corev1.ConfigMap{}, builder.OnlyMetadata).

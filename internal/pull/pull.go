@@ -19,6 +19,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -66,6 +67,7 @@ func Setup(host manager.Host, find Find) error {
 	}
 	return ctrl.NewControllerManagedBy(host).
 		Named("imagepullrequest").
+		WithOptions(controller.Options{NewQueue: manager.NewQueue}).
 		For(&containersv1alpha1.ImagePullRequest{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&containersv1alpha1.ContainerEngine{}, handler.EnqueueRequestsFromMapFunc(r.neighbours),
 			builder.WithPredicates(connectionChanged())).

@@ -37,14 +37,9 @@ func pack(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	out, bin, man := filepath.Join(dir, "out"), filepath.Join(dir, "bin"), filepath.Join(dir, "man")
-	if err := os.MkdirAll(man, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(man, "rdd.1"), []byte(".TH RDD 1\n.SH NAME\nrdd \\- Rancher Desktop daemon\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	for _, cmd := range []*exec.Cmd{
 		exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", filepath.Join(bin, "rdd"), "../../cmd/rdd"),
+		exec.CommandContext(t.Context(), "make", "-C", "../..", "man", "VERSION="+version, "MAN="+man),
 		exec.CommandContext(t.Context(), "make", "-C", "../..", "archives", "VERSION="+version, "DIST="+out, "BIN="+bin, "MAN="+man, "PLATFORMS=linux/amd64"),
 	} {
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // whatever the test is built with
@@ -87,10 +82,11 @@ const (
 	program = "-rwxr-xr-x root/root"
 )
 
-// has checks that the files are those that are wanted, and pages of docs/.
+// has checks that the files are those that are wanted, and pages of docs/ and of
+// the manual.
 func has(t *testing.T, got, want map[string]string) {
 	t.Helper()
-	page := regexp.MustCompile(`(^|/)docs/`)
+	page := regexp.MustCompile(`(^|/)(docs|man1)/`)
 	for name := range got {
 		if page.MatchString(name) && want[name] == "" {
 			delete(got, name)
@@ -103,7 +99,8 @@ func has(t *testing.T, got, want map[string]string) {
 
 func testArchive(t *testing.T, path, root string) {
 	has(t, listing(output(t, "tar", "-tvzf", path), root+"/"), map[string]string{
-		"rdd": program, "LICENSE": file, "NOTICES": file, "README.md": file, "CHANGELOG.md": file, "docs/engines.md": file, "man/man1/rdd.1": file,
+		"rdd": program, "LICENSE": file, "NOTICES": file, "README.md": file, "CHANGELOG.md": file, "docs/engines.md": file,
+		"man/man1/rdd.1": file, "man/man1/rdd-service-start.1": file,
 		"completions/rdd.bash": file, "completions/_rdd": file, "completions/rdd.fish": file, "completions/rdd.ps1": file,
 		"systemd/rdd.service": file, "systemd/rdd@.service": file,
 	})
@@ -123,7 +120,7 @@ func testDebian(t *testing.T, path string) {
 	}
 	has(t, listing(output(t, "dpkg-deb", "--contents", path), "./usr/"), map[string]string{
 		"bin/rdd": program, "lib/systemd/user/rdd.service": file, "lib/systemd/user/rdd@.service": file,
-		"share/man/man1/rdd.1.gz": file, "share/lintian/overrides/rdd": file,
+		"share/man/man1/rdd.1.gz": file, "share/man/man1/rdd-service-start.1.gz": file, "share/lintian/overrides/rdd": file,
 		"share/bash-completion/completions/rdd": file, "share/zsh/vendor-completions/_rdd": file, "share/fish/vendor_completions.d/rdd.fish": file,
 		"share/doc/rdd/copyright": file, "share/doc/rdd/changelog.gz": file, "share/doc/rdd/NOTICES.gz": file,
 		"share/doc/rdd/README.md": file, "share/doc/rdd/CHANGELOG.md": file, "share/doc/rdd/docs/engines.md": file,

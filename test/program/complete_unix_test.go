@@ -77,6 +77,12 @@ func TestComplete(t *testing.T) {
 		contains(t, h.ok("completion", shell), "__complete")
 	}
 	checkScript(t, h, "bash")
+	for _, args := range [][]string{{"set", ""}, {"ps", "-"}, {"set", "-"}, {"service", "start", "--"}} {
+		shown := h.ok(append([]string{"__complete"}, args...)...)
+		if !strings.Contains(shown, "\t") || strings.Contains(shown, "`") {
+			t.Errorf("completing %q shows %s", args, shown)
+		}
+	}
 }
 
 // checkScript checks that a shell can read the script for it.

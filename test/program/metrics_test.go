@@ -26,6 +26,7 @@ func TestMetrics(t *testing.T) {
 		`rdd_mirror_writes_total{engine="rancher-desktop/moby",kind="container",verb="update"}`:   5,
 		`rdd_mirror_event_to_write_seconds_count{engine="rancher-desktop/moby",kind="container"}`: 2,
 		`controller_runtime_reconcile_total{controller="engine",result="success"}`:                1,
+		`workqueue_adds_total{controller="engine",name="engine"}`:                                 1,
 	} {
 		h.eventually(metric, func() (bool, string) {
 			n := h.metric(metric)

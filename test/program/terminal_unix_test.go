@@ -77,6 +77,37 @@ func TestWaitOnATerminal(t *testing.T) {
 	}
 }
 
+// TestStatusOnATerminal: `rdd status --watch` shows each status on the same lines,
+// with nothing left of the one before.
+func TestStatusOnATerminal(t *testing.T) {
+	h := newHome(t)
+	engine, _ := startEngine(t, 12)
+	h.ok("set", "running=true", "containerEngine.endpoint="+engine.Endpoint())
+	watch, keys := h.onTerminal("status", "--watch")
+	watch.prints("12 containers")
+	h.ok("stop") // what is left to say is shorter
+	watch.prints("to be stopped")
+	if _, err := io.WriteString(keys, ctrlC); err != nil {
+		t.Fatal(err)
+	}
+	if code := watch.wait(patience); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	shown := strings.Split(strings.TrimSuffix(watch.stdout.String(), "^C"), "\x1b[H")
+	if shown[0] != "" {
+		t.Errorf("before the first status: %q", shown[0])
+	}
+	for _, screen := range shown[1:] {
+		lines, ended := strings.CutSuffix(screen, "\x1b[J")
+		for line := range strings.Lines(lines) {
+			ended = ended && strings.HasSuffix(line, "\x1b[K\r\n")
+		}
+		if !ended {
+			t.Errorf("something may be left of the status before: %q", screen)
+		}
+	}
+}
+
 // TestRunOnATerminal: Ctrl-C reaches the command, once, and rdd is not in between.
 func TestRunOnATerminal(t *testing.T) {
 	h := newHome(t)
