@@ -213,17 +213,30 @@ func (e *Engine) removeAll() {
 // killLeftovers ends the shims: everything that has the directory on its command
 // line.
 func (e *Engine) killLeftovers() {
-	processes, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, path := range processes {
+	for _, pid := range e.processes("") {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
+
+// Shims returns the processes that stand between containerd and its containers.
+func (e *Engine) Shims() []int { return e.processes("containerd-shim") }
+
+// processes returns those that have the directory on their command line, and the
+// word.
+func (e *Engine) processes(word string) []int {
+	var pids []int
+	paths, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, path := range paths {
 		data, err := os.ReadFile(path)
-		if err != nil || !strings.Contains(string(data), e.dir) {
+		if err != nil || !strings.Contains(string(data), e.dir) || !strings.Contains(string(data), word) {
 			continue
 		}
 		var pid int
 		if _, err := fmt.Sscanf(path, "/proc/%d/", &pid); err == nil && pid != os.Getpid() {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
+			pids = append(pids, pid)
 		}
 	}
+	return pids
 }
 
 // unmountAll unmounts everything below the directory, the newest mount first.
