@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-	"testing"
 	"time"
 
 	"github.com/containerd/containerd/v2/client"
@@ -40,11 +39,22 @@ disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.rest
   path = %q
 `
 
+// TB is what is needed of a test, or of a benchmark that is none of Go's:
+// [testing.TB] has it.
+type TB interface {
+	Helper()
+	Context() context.Context
+	Cleanup(f func())
+	Errorf(format string, args ...any)
+	Fatal(args ...any) // does not return
+	Fatalf(format string, args ...any)
+}
+
 // Engine is a running containerd.
 type Engine struct {
 	Client *client.Client
 
-	tb      testing.TB
+	tb      TB
 	program Program
 	dir     string
 	cmd     *exec.Cmd
@@ -54,7 +64,7 @@ type Engine struct {
 
 // Start runs a containerd until the test ends. Where its program is not there,
 // or no right to run it, the test fails: it has nothing to test.
-func Start(tb testing.TB, program Program) *Engine {
+func Start(tb TB, program Program) *Engine {
 	tb.Helper()
 	if os.Geteuid() != 0 {
 		tb.Fatal("a real containerd is needed, which only root can start: run the tests as root")
