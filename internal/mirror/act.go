@@ -85,6 +85,19 @@ type act struct {
 	observed  time.Time
 	completed time.Time // zero while it is under way
 	err       error
+
+	tries   int       // that failed, and were no refusals
+	missing int       // of them, those for which the engine said that it has no such container
+	retry   time.Time // when to try again; zero where it is not to be
+}
+
+// pause returns how long to wait before the next try: not at all after the first
+// one that found no container, which most often is no more.
+func (a *act) pause() time.Duration {
+	if a.tries == 1 && a.missing == 1 {
+		return 0
+	}
+	return min(retryMin<<min(a.tries, 20), retryMax)
 }
 
 // acts are what is done to containers outside of the workers, as the engine may
@@ -148,17 +161,15 @@ func (s *Session) act(ctx context.Context, key engine.Key, phase containersv1alp
 		return nil
 	}
 	current := s.acts.get(key)
-	if current == nil {
-		w := wishOf(m, phase)
-		if w == nil {
+	if current == nil || !current.retry.IsZero() {
+		if current = s.nextAct(key, m, phase, current); current == nil {
 			return nil
 		}
-		current = &act{wish: *w, observed: s.clock.Now()}
-		if !w.fulfilled {
+		if !current.fulfilled {
 			s.startAct(ctx, key, *current)
 			return nil
 		}
-		if !w.in(before) {
+		if !current.in(before) {
 			s.queue.Add(key)
 			return nil
 		}
@@ -168,6 +179,27 @@ func (s *Session) act(ctx context.Context, key engine.Key, phase containersv1alp
 		return nil // its end queues the container
 	}
 	return s.record(ctx, key, m, current)
+}
+
+// nextAct returns what is to be done now, nil for nothing. last is what failed,
+// and is to be tried again after a pause unless something else is asked for
+// meanwhile; nil for none.
+func (s *Session) nextAct(key engine.Key, m *containersv1alpha1.Container, phase containersv1alpha1.Phase, last *act) *act {
+	w := wishOf(m, phase)
+	if w == nil {
+		s.acts.forget(key)
+		return nil
+	}
+	next := &act{wish: *w, observed: s.clock.Now()}
+	if last == nil || last.wish != *w {
+		return next
+	}
+	if rest := last.retry.Sub(s.clock.Now()); rest > 0 {
+		s.queue.AddAfter(key, rest)
+		return nil
+	}
+	next.observed, next.tries, next.missing = last.observed, last.tries, last.missing
+	return next
 }
 
 // startAct asks the engine, in the background.
@@ -198,13 +230,11 @@ func (s *Session) record(ctx context.Context, key engine.Key, m *containersv1alp
 	switch {
 	case errors.Is(done.err, engine.ErrRefused):
 		result.State, result.Error = containersv1alpha1.ActionFailed, done.err.Error()
-	case errors.Is(done.err, engine.ErrNotFound):
-		s.acts.forget(key)
-		s.queue.Add(key) // the object goes
-		return nil
+	case errors.Is(done.err, engine.ErrNotFound) && done.missing >= contradictions:
+		result.State, result.Error = containersv1alpha1.ActionFailed, fmt.Sprintf("the engine says %q, and shows it nevertheless", done.err)
 	case done.err != nil:
-		s.acts.forget(key)
-		return fmt.Errorf("%s container %s: %w", done.action, key.ID, done.err)
+		s.tryAgain(key, *done)
+		return nil
 	}
 	updated := m.DeepCopy()
 	updated.Status.LastAction = result
@@ -224,6 +254,20 @@ func (s *Session) record(ctx context.Context, key engine.Key, m *containersv1alp
 	s.acts.forget(key)
 	s.queue.Add(key) // there may be another wish
 	return nil
+}
+
+// tryAgain has an act tried again that the connection broke off, or for which the
+// engine found no container: most often that is gone, and so is its object soon.
+func (s *Session) tryAgain(key engine.Key, failed act) {
+	s.log.Debug("an act failed, will try again", "action", failed.action, "id", key.ID, "error", failed.err)
+	failed.tries++
+	if errors.Is(failed.err, engine.ErrNotFound) {
+		failed.missing++
+	}
+	pause := failed.pause()
+	failed.retry = s.clock.Now().Add(pause)
+	s.acts.put(key, &failed)
+	s.queue.AddAfter(key, pause)
 }
 
 // removeAction takes the annotation away, if nobody wrote to the object since it

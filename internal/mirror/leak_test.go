@@ -202,19 +202,21 @@ func (l *leaking) checkTables() {
 		defer s.acts.mu.Unlock()
 		s.removals.mu.Lock()
 		defer s.removals.mu.Unlock()
+		s.deletions.mu.Lock()
+		defer s.deletions.mu.Unlock()
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.pacer.mu.Lock()
 		defer s.pacer.mu.Unlock()
 		return []int{
 			len(s.table.objects), len(s.table.byKey), len(s.table.byTag), len(s.table.ours), len(s.table.gone),
-			len(s.acts.list), len(s.removals.keys), len(s.busy), len(s.arrived), max(1, len(s.pacer.debts)),
+			len(s.acts.list), len(s.removals.keys), len(s.deletions.next), len(s.busy), len(s.arrived), max(1, len(s.pacer.debts)),
 		}
 	}
-	want := []int{2, 2, 1, 2, 0, 0, 0, 0, 0, 1}
+	want := []int{2, 2, 1, 2, 0, 0, 0, 0, 0, 0, 1}
 	l.await("the tables are empty", func() (bool, string) {
 		got := sizes()
-		return slices.Equal(got, want), fmt.Sprintf("objects, byKey, byTag, ours, gone, acts, removals, busy, arrived, debts: %v, want %v", got, want)
+		return slices.Equal(got, want), fmt.Sprintf("objects, byKey, byTag, ours, gone, acts, removals, deletions, busy, arrived, debts: %v, want %v", got, want)
 	})
 	for _, key := range l.keys {
 		if n := s.queue.NumRequeues(key); n != 0 {

@@ -90,6 +90,7 @@ type Session struct {
 	link       link
 	acts       acts
 	removals   removals
+	deletions  *deletions
 	namespaces namespaces
 
 	alive  context.Context // ends with the session
@@ -117,6 +118,7 @@ func startSession(cfg sessionConfig) *Session {
 			o.RateLimiter = workqueue.NewTypedItemExponentialFailureRateLimiter[engine.Key](retryMin, retryMax)
 		}),
 		pacer:     newPacer(cfg.clock),
+		deletions: newDeletions(),
 		alive:     ctx,
 		cancel:    cancel,
 		done:      make(chan struct{}),
@@ -246,6 +248,7 @@ func (s *Session) connected(ctx context.Context, ok func()) error {
 		}), s.event)
 		s.link.disconnect()
 		s.removals.clear()
+		s.deletions.clear()
 	})
 	select {
 	case err := <-broken:

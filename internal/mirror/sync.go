@@ -50,19 +50,16 @@ func (s *Session) sync(ctx context.Context, key engine.Key) error {
 	if err != nil {
 		return err
 	}
-	want := s.owner.mirrors(object, namespace)
-	if err := s.write(ctx, key, s.table.of(key), want); err != nil {
-		return err
+	want, have := s.owner.mirrors(object, namespace), s.table.of(key)
+	err = s.write(ctx, key, have, want)
+	// Only of tags that are news: an engine may show one tag on two images.
+	for _, rival := range s.table.rivals(key, newTags(have, want)) {
+		s.queue.Add(rival)
 	}
-	if object.Container != nil {
+	if err == nil && object.Container != nil {
 		return s.act(ctx, key, object.Container.Status, asked)
 	}
-	if key.Kind == engine.KindImage {
-		for _, rival := range s.table.rivals(key, tagsOf(want)) {
-			s.queue.Add(rival)
-		}
-	}
-	return nil
+	return err
 }
 
 // forget drops what was known of an object that the engine has no more.
@@ -78,10 +75,12 @@ func (s *Session) forget(key engine.Key) {
 	}
 }
 
-func tagsOf(mirrors []client.Object) []string {
+// newTags returns the tags of images that are wanted and not there yet.
+func newTags(have, want []client.Object) []string {
 	var tags []string
-	for _, m := range mirrors {
-		if tag := tagOf(m); tag != "" {
+	for _, w := range want {
+		tag := tagOf(w)
+		if tag != "" && !slices.ContainsFunc(have, func(h client.Object) bool { return tagOf(h) == tag }) {
 			tags = append(tags, tag)
 		}
 	}

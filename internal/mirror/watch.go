@@ -88,6 +88,7 @@ func (s *Session) lost(obj any) {
 	if !ok || !s.owner.owns(m) {
 		return
 	}
+	s.deletions.forget(m.GetUID())
 	if s.table.watchedRemoval(m) {
 		s.queue.Add(keyOf(m))
 	}

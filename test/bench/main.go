@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command bench is `make bench`: it measures bin/rdd as a user has it, with a
-// simulated Docker engine, and prints the figures beside their budgets.
+// simulated Docker engine and a real containerd, and prints the figures beside their budgets.
 package main
 
 import (
@@ -77,7 +77,7 @@ func run(ctx context.Context, o options) error {
 		measure func(context.Context, options, *report) error
 	}{
 		{"size", size}, {"starts", starts}, {"commands", commands}, {"rest", atRest},
-		{"thousand", thousand}, {"large", large}, {"beside", beside},
+		{"thousand", thousand}, {"large", large}, {"beside", beside}, {"containerd", withContainerd},
 	} {
 		if !only.MatchString(part.name) {
 			continue

@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-	"testing"
 	"time"
 
 	"github.com/containerd/containerd/v2/client"
@@ -40,11 +39,22 @@ disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.rest
   path = %q
 `
 
+// TB is what is needed of a test, or of a benchmark that is none of Go's:
+// [testing.TB] has it.
+type TB interface {
+	Helper()
+	Context() context.Context
+	Cleanup(f func())
+	Errorf(format string, args ...any)
+	Fatal(args ...any) // does not return
+	Fatalf(format string, args ...any)
+}
+
 // Engine is a running containerd.
 type Engine struct {
 	Client *client.Client
 
-	tb      testing.TB
+	tb      TB
 	program Program
 	dir     string
 	cmd     *exec.Cmd
@@ -54,7 +64,7 @@ type Engine struct {
 
 // Start runs a containerd until the test ends. Where its program is not there,
 // or no right to run it, the test fails: it has nothing to test.
-func Start(tb testing.TB, program Program) *Engine {
+func Start(tb TB, program Program) *Engine {
 	tb.Helper()
 	if os.Geteuid() != 0 {
 		tb.Fatal("a real containerd is needed, which only root can start: run the tests as root")
@@ -213,17 +223,30 @@ func (e *Engine) removeAll() {
 // killLeftovers ends the shims: everything that has the directory on its command
 // line.
 func (e *Engine) killLeftovers() {
-	processes, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, path := range processes {
+	for _, pid := range e.processes("") {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
+
+// Shims returns the processes that stand between containerd and its containers.
+func (e *Engine) Shims() []int { return e.processes("containerd-shim") }
+
+// processes returns those that have the directory on their command line, and the
+// word.
+func (e *Engine) processes(word string) []int {
+	var pids []int
+	paths, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, path := range paths {
 		data, err := os.ReadFile(path)
-		if err != nil || !strings.Contains(string(data), e.dir) {
+		if err != nil || !strings.Contains(string(data), e.dir) || !strings.Contains(string(data), word) {
 			continue
 		}
 		var pid int
 		if _, err := fmt.Sscanf(path, "/proc/%d/", &pid); err == nil && pid != os.Getpid() {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
+			pids = append(pids, pid)
 		}
 	}
+	return pids
 }
 
 // unmountAll unmounts everything below the directory, the newest mount first.

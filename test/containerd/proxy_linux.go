@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"testing"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -32,7 +31,7 @@ const (
 
 // Proxy stands between a containerd and whoever uses it, and makes faults.
 type Proxy struct {
-	tb     testing.TB
+	tb     TB
 	socket string
 	server *grpc.Server
 
@@ -45,7 +44,7 @@ type Proxy struct {
 }
 
 // StartProxy runs a proxy before a containerd until the test ends.
-func StartProxy(tb testing.TB, target *Engine) *Proxy {
+func StartProxy(tb TB, target *Engine) *Proxy {
 	tb.Helper()
 	dir, err := os.MkdirTemp("", "rdd-proxy-") // short, for sockets
 	if err != nil {

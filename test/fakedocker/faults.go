@@ -65,7 +65,10 @@ func (s *Server) gate(ctx context.Context, route string) error {
 			return errCut
 		}
 	}
-	if fault.times != 0 {
+	switch {
+	case fault.times != 0 && fault.status == http.StatusNotFound:
+		return refuse(fault.status, "No such object, as %s was told to fail", route) // in the words of an engine
+	case fault.times != 0:
 		return refuse(fault.status, "fakedocker: %s was told to fail", route)
 	}
 	return nil

@@ -4,18 +4,13 @@ package mirror_test
 
 import (
 	"context"
-	"fmt"
-	"path/filepath"
+	"maps"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"github.com/containerd/containerd/v2/client"
-	"github.com/containerd/containerd/v2/core/images"
-	"github.com/containerd/containerd/v2/pkg/cio"
 	"github.com/containerd/containerd/v2/pkg/oci"
-	cerrdefs "github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/container"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	ctrlclient "sigs.k8s.io/controller-runtime/pkg/client"
@@ -39,16 +34,17 @@ func startContainerd(program containerd.Program) func(*testing.T) subject {
 	return func(t *testing.T) subject {
 		controlplanetest.Quiet()
 		engine := containerd.Start(t, program)
-		hands := &containerdHands{client: engine.Client, engineName: "moby", logs: filepath.Join(engine.Dir(), "logs"), ids: map[string]string{}}
+		hands := &containerdHands{Hands: engine.Hands(), client: engine.Client, engineName: "moby", ids: map[string]string{}}
 		return subject{realContainerd{engine}, hands, nil, containersv1alpha1.EngineContainerd, containerd.Namespace, "containerd.(*Engine).Logs.func1"}
 	}
 }
 
-// containerdHands work through containerd's own client, in one namespace.
+// containerdHands work through containerd's own client, in one namespace, on
+// containers that they are told the objects' names of.
 type containerdHands struct {
-	client     *client.Client
-	engineName string // the ContainerEngine's
-	logs       string // the directory that containers write to
+	*containerd.Hands // by IDs
+	client            *client.Client
+	engineName        string // the ContainerEngine's
 
 	mu  sync.Mutex
 	ids map[string]string // guarded by mu; by object
@@ -62,135 +58,50 @@ func (h *containerdHands) object(id string) string {
 	return name
 }
 
-// load returns a container and its task, nil for none.
-func (h *containerdHands) load(ctx context.Context, object string) (client.Container, client.Task, error) {
-	ctx = containerd.In(ctx, containerd.Namespace)
+func (h *containerdHands) id(object string) string {
 	h.mu.Lock()
-	id := h.ids[object]
-	h.mu.Unlock()
-	c, err := h.client.LoadContainer(ctx, id)
-	if err != nil {
-		return nil, nil, err
-	}
-	task, err := c.Task(ctx, nil)
-	if cerrdefs.IsNotFound(err) {
-		return c, nil, nil
-	}
-	return c, task, err
+	defer h.mu.Unlock()
+	return h.ids[object]
 }
 
-// Create makes a container whose client, as nerdctl, has noted where its output
-// goes.
 func (h *containerdHands) Create(ctx context.Context, name string, config container.Config, host container.HostConfig) (string, error) {
-	ctx = containerd.In(ctx, containerd.Namespace)
-	image, err := h.client.GetImage(ctx, config.Image)
-	if err != nil {
-		return "", err
-	}
-	options := []oci.SpecOpts{oci.WithImageConfigArgs(image, config.Cmd)}
+	var options []oci.SpecOpts
 	for _, bind := range host.Binds {
 		source, destination, _ := strings.Cut(bind, ":")
 		options = append(options, oci.WithMounts([]specs.Mount{{Type: "bind", Source: source, Destination: destination, Options: []string{"rbind", "rw"}}}))
 	}
-	labels := map[string]string{}
-	for key, value := range config.Labels {
-		labels[key] = value
-	}
-	labels["containerd.io/restart.loguri"] = "file://" + filepath.Join(h.logs, name)
+	labels := maps.Clone(config.Labels)
 	if host.RestartPolicy.Name != "" {
-		labels["containerd.io/restart.policy"] = string(host.RestartPolicy.Name)
+		labels = map[string]string{"containerd.io/restart.policy": string(host.RestartPolicy.Name)}
+		maps.Copy(labels, config.Labels)
 	}
-	// Its first process takes signals like any other only with a handler for them.
-	_, err = h.client.NewContainer(ctx, name, client.WithImage(image), client.WithNewSnapshot(name, image),
-		client.WithContainerLabels(labels), client.WithNewSpec(options...), client.WithAdditionalContainerLabels(map[string]string{
-			"io.containerd.image.config.stop-signal": "SIGKILL",
-		}))
+	err := h.Hands.Create(ctx, name, config.Image, config.Cmd, labels, options...)
 	return h.object(name), err
 }
 
 func (h *containerdHands) Start(ctx context.Context, object string) error {
-	ctx = containerd.In(ctx, containerd.Namespace)
-	c, task, err := h.load(ctx, object)
-	if err != nil {
-		return err
-	}
-	if task != nil {
-		if _, err := task.Delete(ctx); err != nil {
-			return err
-		}
-	}
-	labels, err := c.Labels(ctx)
-	if err != nil {
-		return err
-	}
-	task, err = c.NewTask(ctx, cio.LogFile(strings.TrimPrefix(labels["containerd.io/restart.loguri"], "file://")))
-	if err != nil {
-		return err
-	}
-	if err := task.Start(ctx); err != nil {
-		_, _ = task.Delete(ctx)
-		return err
-	}
-	return nil
-}
-
-// onTask does something to a task.
-func (h *containerdHands) onTask(ctx context.Context, object string, do func(client.Task) error) error {
-	ctx = containerd.In(ctx, containerd.Namespace)
-	_, task, err := h.load(ctx, object)
-	if err != nil {
-		return err
-	}
-	if task == nil {
-		return fmt.Errorf("container %s has no task", object)
-	}
-	return do(task)
+	return h.Hands.Start(ctx, h.id(object))
 }
 
 func (h *containerdHands) Pause(ctx context.Context, object string) error {
-	ctx = containerd.In(ctx, containerd.Namespace)
-	return h.onTask(ctx, object, func(t client.Task) error { return t.Pause(ctx) })
+	return h.Hands.Pause(ctx, h.id(object))
 }
 
 func (h *containerdHands) Unpause(ctx context.Context, object string) error {
-	ctx = containerd.In(ctx, containerd.Namespace)
-	return h.onTask(ctx, object, func(t client.Task) error { return t.Resume(ctx) })
+	return h.Hands.Unpause(ctx, h.id(object))
 }
 
 func (h *containerdHands) Kill(ctx context.Context, object string) error {
-	ctx = containerd.In(ctx, containerd.Namespace)
-	return h.onTask(ctx, object, func(t client.Task) error {
-		ended, err := t.Wait(ctx)
-		if err != nil {
-			return err
-		}
-		if err := t.Kill(ctx, syscall.SIGKILL); err != nil {
-			return err
-		}
-		return (<-ended).Error()
-	})
+	return h.Hands.Kill(ctx, h.id(object))
 }
 
 func (h *containerdHands) Remove(ctx context.Context, object string) error {
-	ctx = containerd.In(ctx, containerd.Namespace)
-	c, task, err := h.load(ctx, object)
-	if err != nil {
-		return err
-	}
-	if task != nil {
-		if status, err := task.Status(ctx); err == nil && status.Status == client.Paused {
-			_ = task.Resume(ctx)
-		}
-		if _, err := task.Delete(ctx, client.WithProcessKill); err != nil {
-			return err
-		}
-	}
-	return c.Delete(ctx, client.WithSnapshotCleanup)
+	return h.Hands.Remove(ctx, h.id(object))
 }
 
 func (h *containerdHands) Running(ctx context.Context, object string) (bool, error) {
 	ctx = containerd.In(ctx, containerd.Namespace)
-	_, task, err := h.load(ctx, object)
+	_, task, err := h.Load(ctx, h.id(object))
 	if err != nil || task == nil {
 		return false, err
 	}
@@ -206,31 +117,6 @@ func (h *containerdHands) Containers(ctx context.Context) ([]string, error) {
 		objects = append(objects, h.object(c.ID()))
 	}
 	return objects, err
-}
-
-// Tag makes a name lead to the image, wherever it led to before.
-func (h *containerdHands) Tag(ctx context.Context, source, target string) error {
-	ctx = containerd.In(ctx, containerd.Namespace)
-	all, err := h.client.ImageService().List(ctx)
-	if err != nil {
-		return err
-	}
-	for _, image := range all {
-		if image.Name != source && image.Target.Digest.String() != source {
-			continue
-		}
-		renamed := images.Image{Name: target, Target: image.Target}
-		if _, err = h.client.ImageService().Create(ctx, renamed); cerrdefs.IsAlreadyExists(err) {
-			_, err = h.client.ImageService().Update(ctx, renamed)
-		}
-		return err
-	}
-	return fmt.Errorf("there is no image %s", source)
-}
-
-func (h *containerdHands) Untag(ctx context.Context, reference string) error {
-	ctx = containerd.In(ctx, containerd.Namespace)
-	return h.client.ImageService().Delete(ctx, reference)
 }
 
 func (h *containerdHands) HasImage(ctx context.Context, reference string) bool {

@@ -182,7 +182,8 @@ func (f *containerdFaults) thousandEvents(*containersv1alpha1.ContainerEngine) {
 		f.must(err)
 		return number
 	}
-	c, _, err := f.hands.(*containerdHands).load(containerd.In(f.t.Context(), containerd.Namespace), id)
+	hands := f.hands.(*containerdHands)
+	c, _, err := hands.Load(f.t.Context(), hands.id(id))
 	f.must(err)
 	before, began := version(), time.Now()
 	for i := range 1000 {

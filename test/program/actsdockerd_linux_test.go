@@ -28,7 +28,7 @@ func TestNoActIsLostOrDoneTwiceByDockerd(t *testing.T) {
 		}
 		containers = append(containers, result.ID)
 	}
-	actThroughKills(t, engine.Endpoint(), engine.Client, containers, rounds(t, 12, 4))
+	actThroughKills(t, dockerActs(t, engine.Endpoint(), engine.Client), dockerPlans(containers), rounds(t, 12, 4))
 }
 
 // sleeper returns a container that runs until it is stopped, which takes no time.

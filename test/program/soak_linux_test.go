@@ -35,11 +35,15 @@ const soakResync = 5 * time.Second
 
 // soaked is an engine of the soak test.
 type soaked struct {
-	name     string // of the ContainerEngine
-	endpoint string
-	docker   *client.Client
-	fault    func(r *rand.Rand)
-	heal     func()
+	name       string // of the ContainerEngine
+	engineType containersv1alpha1.EngineType
+	endpoint   string
+	// act does one thing to the engine, which may fail.
+	act func(ctx context.Context, r *rand.Rand)
+	// diff returns how the mirrors differ from the engine, as in [compare.Diff].
+	diff  func(ctx context.Context, kube ctrlclient.Reader) (string, error)
+	fault func(r *rand.Rand)
+	heal  func()
 }
 
 // TestSoak lets everything happen at once, from both sides, with faults all the
@@ -48,6 +52,12 @@ type soaked struct {
 // Then it is quiet, and the mirrors are equal to each engine, and stay as they
 // are.
 func TestSoak(t *testing.T) {
+	soakThrough(t, soakDockerd(t), soakFake(t, "one"), soakFake(t, "two"))
+}
+
+// soakThrough is TestSoak with the engines.
+func soakThrough(t *testing.T, engines ...*soaked) {
+	t.Helper()
 	length := time.Minute
 	if text := os.Getenv("RDD_SOAK"); text != "" {
 		var err error
@@ -57,7 +67,7 @@ func TestSoak(t *testing.T) {
 	}
 	r := random(t)
 	h := newHome(t)
-	s := &soak{h: h, engines: []*soaked{soakDockerd(t), soakFake(t, "one"), soakFake(t, "two")}}
+	s := &soak{h: h, engines: engines}
 	s.faults = faultyapi.New(rand.New(rand.NewPCG(r.Uint64(), 0)))
 	s.faults.Fail(failingWrites, failingReads)
 	h.ok("service", "start")
@@ -66,7 +76,7 @@ func TestSoak(t *testing.T) {
 	s.connect()
 	for _, e := range s.engines {
 		ce := &containersv1alpha1.ContainerEngine{ObjectMeta: metav1.ObjectMeta{Name: e.name, Namespace: namespace}}
-		ce.Spec = containersv1alpha1.ContainerEngineSpec{Type: containersv1alpha1.EngineMoby, Endpoint: e.endpoint, ResyncPeriod: &metav1.Duration{Duration: soakResync}}
+		ce.Spec = containersv1alpha1.ContainerEngineSpec{Type: e.engineType, Endpoint: e.endpoint, ResyncPeriod: &metav1.Duration{Duration: soakResync}}
 		if err := s.kube().Create(t.Context(), ce); err != nil {
 			t.Fatal(err)
 		}
@@ -150,13 +160,23 @@ func (s *soak) connect() {
 
 func soakDockerd(t *testing.T) *soaked {
 	engine := dockerd.Start(t, dockerd.Config{})
+	e := dockerSoaked("real", engine.Endpoint(), engine.Client)
+	e.fault = func(r *rand.Rand) {
+		if r.IntN(6) == 0 { // it takes seconds
+			engine.Kill()
+			engine.Start()
+		}
+	}
+	return e
+}
+
+// dockerSoaked is an engine with Docker's API and no faults.
+func dockerSoaked(name, endpoint string, docker *client.Client) *soaked {
 	return &soaked{
-		name: "real", endpoint: engine.Endpoint(), docker: engine.Client, heal: func() {},
-		fault: func(r *rand.Rand) {
-			if r.IntN(6) == 0 { // it takes seconds
-				engine.Kill()
-				engine.Start()
-			}
+		name: name, engineType: containersv1alpha1.EngineMoby, endpoint: endpoint, heal: func() {},
+		act: func(ctx context.Context, r *rand.Rand) { dockerSide(ctx, r, docker) },
+		diff: func(ctx context.Context, kube ctrlclient.Reader) (string, error) {
+			return compare.Diff(ctx, docker, kube, namespace, name)
 		},
 	}
 }
@@ -166,7 +186,8 @@ func soakFake(t *testing.T, name string) *soaked {
 	for i := range 3 {
 		engine.AddVolume(fmt.Sprint("v", i))
 	}
-	heal := func() {
+	e := dockerSoaked(name, engine.Endpoint(), docker)
+	e.heal = func() {
 		engine.DropEvents(false)
 		engine.HangRequests(false)
 		for _, list := range []fakedocker.List{fakedocker.Containers, fakedocker.Images, fakedocker.Volumes} {
@@ -174,7 +195,7 @@ func soakFake(t *testing.T, name string) *soaked {
 			engine.TruncateList(list, 0)
 		}
 	}
-	return &soaked{name: name, endpoint: engine.Endpoint(), docker: docker, heal: heal, fault: func(r *rand.Rand) {
+	e.fault = func(r *rand.Rand) {
 		pause := time.Duration(r.IntN(1500)) * time.Millisecond
 		lists := []fakedocker.List{fakedocker.Containers, fakedocker.Images, fakedocker.Volumes}
 		switch r.IntN(7) {
@@ -201,7 +222,8 @@ func soakFake(t *testing.T, name string) *soaked {
 		case 6:
 			engine.FailRoute("GET /containers/{id}/json", 500, 1+r.IntN(5))
 		}
-	}}
+	}
+	return e
 }
 
 // run does everything for a while. What it does to either side may fail.
@@ -213,12 +235,13 @@ func (s *soak) run(r *rand.Rand, length time.Duration) {
 	var busy sync.WaitGroup
 	defer busy.Wait()
 	for _, e := range s.engines {
-		for _, do := range []func(context.Context, *rand.Rand, *soaked){s.engineSide, s.kubeSide} {
+		kubeSide := func(ctx context.Context, r *rand.Rand) { s.kubeSide(ctx, r, e) }
+		for _, do := range []func(context.Context, *rand.Rand){e.act, kubeSide} {
 			own := rand.New(rand.NewPCG(r.Uint64(), r.Uint64()))
 			busy.Go(func() {
 				for ctx.Err() == nil {
 					call, done := context.WithTimeout(ctx, 10*time.Second)
-					do(call, own, e)
+					do(call, own)
 					done()
 					time.Sleep(time.Duration(own.IntN(60)) * time.Millisecond)
 				}
@@ -253,9 +276,9 @@ func (s *soak) run(r *rand.Rand, length time.Duration) {
 // soakLimit is how many containers an engine has at most.
 const soakLimit = 12
 
-// engineSide does one thing through the Docker API.
-func (s *soak) engineSide(ctx context.Context, r *rand.Rand, e *soaked) {
-	d, now := e.docker, 0
+// dockerSide does one thing through the Docker API.
+func dockerSide(ctx context.Context, r *rand.Rand, d *client.Client) {
+	now := 0
 	name := fmt.Sprintf("soak-%d", r.IntN(30))
 	list, err := d.ContainerList(ctx, client.ContainerListOptions{All: true})
 	if err != nil {
@@ -368,7 +391,7 @@ func (s *soak) settled(e *soaked) (bool, string) {
 	if ready := apimeta.FindStatusCondition(ce.Status.Conditions, containersv1alpha1.ConditionReady); len(ce.Status.Conditions) != 1 || ready == nil || ready.Message != "connected" {
 		return false, fmt.Sprint(ce.Status.Conditions)
 	}
-	diff, err := compare.Diff(ctx, e.docker, s.kube(), namespace, e.name)
+	diff, err := e.diff(ctx, s.kube())
 	if err != nil || diff != "" {
 		return false, fmt.Sprint(err, "(-engine +mirror)\n", diff, s.unready(ctx, e))
 	}

@@ -52,8 +52,9 @@ const (
 	ConditionDead       = "Dead"
 )
 
-// ConditionDeleting is False on any mirror whose deletion the engine refuses,
-// with the engine's words as its message.
+// ConditionDeleting is False on any mirror that is to be deleted and whose
+// engine refuses that (reason Refused, with the engine's words as its message),
+// or agrees and goes on to show the object (reason Contradicted).
 const ConditionDeleting = "Deleting"
 
 // ContainerSpec is what is wanted of a container.

@@ -91,10 +91,10 @@ func (e *Engine) removeContainer(ctx context.Context, key engine.Key) error {
 	if err != nil {
 		return err
 	}
-	if process != nil {
-		if err := e.end(ctx, key, process); err != nil {
-			return err
-		}
+	if process == nil {
+		e.clearTask(ctx, key)
+	} else if err := e.end(ctx, key, process); err != nil {
+		return err
 	}
 	if _, err := e.containers.Delete(in(ctx, key.Namespace), &containersapi.DeleteContainerRequest{ID: key.ID}); err != nil {
 		return e.translate(err)

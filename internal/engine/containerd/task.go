@@ -16,6 +16,7 @@ import (
 	snapshotsapi "github.com/containerd/containerd/api/services/snapshots/v1"
 	tasksapi "github.com/containerd/containerd/api/services/tasks/v1"
 	"github.com/containerd/containerd/api/types/task"
+	"github.com/containerd/errdefs"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
@@ -26,6 +27,12 @@ const (
 	stopGrace = 10 * time.Second
 	// killGrace is how long one may take that was killed.
 	killGrace = 20 * time.Second
+	// createGrace is how long a task that was being made may be in the way of
+	// another before it is removed, and createLimit when that is given up. It is
+	// looked at after each createPause.
+	createGrace = 5 * time.Second
+	createLimit = 20 * time.Second
+	createPause = 50 * time.Millisecond
 
 	sigkill = 9
 	sigterm = 15
@@ -51,6 +58,9 @@ func (e *Engine) start(ctx context.Context, key engine.Key, c *containersapi.Con
 		}
 	}
 	if _, err := e.tasks.Start(in(ctx, key.Namespace), &tasksapi.StartRequest{ContainerID: key.ID}); err != nil {
+		if now, failure := e.task(ctx, key); failure == nil && now.GetStatus() == task.Status_RUNNING {
+			return nil // somebody else was quicker, or we were before we were killed
+		}
 		// What was made for a program that can't be run is of no use.
 		_, _ = e.tasks.Delete(in(context.WithoutCancel(ctx), key.Namespace), &tasksapi.DeleteTaskRequest{ContainerID: key.ID})
 		return e.refusal(err)
@@ -60,6 +70,7 @@ func (e *Engine) start(ctx context.Context, key engine.Key, c *containersapi.Con
 
 // createTask makes a task, after that of the run before is deleted.
 func (e *Engine) createTask(ctx context.Context, key engine.Key, c *containersapi.Container, before *task.Process) error {
+	unscoped := ctx
 	ctx = in(ctx, key.Namespace)
 	request := &tasksapi.CreateTaskRequest{ContainerID: key.ID, Terminal: specOf(c).Process.Terminal}
 	request.Stdout = output(c, before)
@@ -80,8 +91,36 @@ func (e *Engine) createTask(ctx context.Context, key engine.Key, c *containersap
 			return err
 		}
 	}
-	_, err := e.tasks.Create(ctx, request)
-	return e.refusal(err)
+	for began := time.Now(); ; {
+		_, err := e.tasks.Create(ctx, request)
+		if err = e.refusal(err); !inTheWay(err) || time.Since(began) > createLimit {
+			return err
+		}
+		// A task that a client was making when it was killed is in the way, and
+		// can't be seen. Most often containerd finishes it or takes it back.
+		if process, err := e.task(unscoped, key); err != nil || process != nil {
+			return err
+		}
+		if time.Since(began) > createGrace {
+			e.clearTask(unscoped, key) // some versions leave its shim for ever
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(createPause):
+		}
+	}
+}
+
+// inTheWay reports whether a task could not be made as there is one, or its
+// directory, for which version 1.6 has no kind of error.
+func inTheWay(err error) bool {
+	return errors.Is(err, errdefs.ErrAlreadyExists) || err != nil && strings.Contains(err.Error(), "file exists")
+}
+
+// clearTask removes what is left of a task that can't be seen, if anything is.
+func (e *Engine) clearTask(ctx context.Context, key engine.Key) {
+	_, _ = e.tasks.Delete(in(ctx, key.Namespace), &tasksapi.DeleteTaskRequest{ContainerID: key.ID})
 }
 
 // output returns where a new task of a container is to write, empty for
