@@ -21,10 +21,12 @@ const (
 	// progressTick is how often the time that has passed is shown anew.
 	progressTick = time.Second
 
-	// barWidth is how many columns a bar has between its ends, and barRoom how
-	// many there must be besides.
-	barWidth = 20
-	barRoom  = 20
+	// barShare is the part of the terminal's columns that a bar has between its
+	// ends, barMax how many these are at most, and barMin at least: on a narrower
+	// one there is none.
+	barShare = 6
+	barMax   = 20
+	barMin   = 8
 )
 
 // progress shows what is being waited for: on a terminal one line that changes,
@@ -118,8 +120,8 @@ func (p *progress) drawLocked() {
 	if passed := p.clock.Since(p.began).Truncate(time.Second); passed > 0 {
 		end = fmt.Sprintf(" … %s", passed)
 	}
-	if p.percent != nil && p.width() > barWidth+barRoom {
-		end = " " + bar(*p.percent) + end
+	if columns := min(p.width()/barShare, barMax); p.percent != nil && columns >= barMin {
+		end = " " + bar(*p.percent, columns) + end
 	}
 	line, room := []rune(p.last), p.width()-1-len([]rune(end))
 	if len(line) > room {
@@ -128,10 +130,10 @@ func (p *progress) drawLocked() {
 	_, _ = fmt.Fprintf(p.w, "%s%s%s", clearLine, string(line), end)
 }
 
-// bar draws how much is over.
-func bar(percent int32) string {
-	full := int(min(max(percent, 0), 100)) * barWidth / 100
-	return fmt.Sprintf("[%s%s] %d %%", strings.Repeat("#", full), strings.Repeat("-", barWidth-full), percent)
+// bar draws how much is over in so many columns between its ends.
+func bar(percent int32, columns int) string {
+	full := int(min(max(percent, 0), 100)) * columns / 100
+	return fmt.Sprintf("[%s%s] %d %%", strings.Repeat("#", full), strings.Repeat("-", columns-full), percent)
 }
 
 // done takes the changing line away. What is said from then on stays.

@@ -82,7 +82,7 @@ func TestProgressWithABar(t *testing.T) {
 	}
 	p.update("downloading a file with quite a long name, and more words")
 	p.over(ptr.To[int32](50))
-	if got, want := s.line(), "downloading a file with quite [##########----------] 50 % …"; got != want {
+	if got, want := s.line(), "downloading a file with quite a long na [#####-----] 50 % …"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	p.over(nil)

@@ -80,8 +80,8 @@ func (c *Client) Wait(ctx context.Context, r Request) (message string, err error
 			}
 		}
 		if !done && err == nil {
-			c.over(vm)
 			c.Say("%s: %s", r.key.Name, last)
+			c.over(vm)
 		}
 		return done, err
 	})

@@ -280,7 +280,7 @@ func TestBootOnATerminal(t *testing.T) {
 	v.ok("service", "start")
 	v.faults(stage.Faults{BootMS: 3000})
 	start, _ := v.onTerminal("start")
-	start.prints("[###")
+	start.prints("[##")
 	start.prints(" % …")
 	if code := start.wait(patience); code != 0 {
 		t.Errorf("exit code %d", code)
