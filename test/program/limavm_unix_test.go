@@ -63,7 +63,7 @@ func TestVMLife(t *testing.T) {
 	h, limaHome, _ := newLimaHome(t)
 	file := h.write("lima.yaml", limaTemplate, 0o600)
 	stage.Set(t, limaHome, stage.Faults{BootMS: 2000})
-	r := h.fails(0, []string{"web: Booting ", "%: ", "The virtual machine web is made, and runs"}, "limavm", "create", "web", "--template", file)
+	r := h.fails(0, []string{"web: Booting", "essential requirement 1", "The virtual machine web is made, and runs"}, "limavm", "create", "web", "--template", file)
 	if r.stdout != "" || strings.Contains(r.stderr, "\x1b") {
 		t.Errorf("in a pipe: %+v", r)
 	}
@@ -162,10 +162,10 @@ func TestVMMistakes(t *testing.T) {
 	h.fails(1, []string{`no virtual machine "../web"`}, "limavm", "shell", "../web")
 	h.fails(1, []string{`no log of a virtual machine "../web"`}, "limavm", "log", "../web")
 	stage.Set(t, limaHome, stage.Faults{Boot: stage.BootHangs})
-	h.fails(4, []string{"web: not done in time: Booting "}, "limavm", "restart", "web", "--timeout", "3s")
+	h.fails(4, []string{"web: not done in time: Booting"}, "limavm", "restart", "web", "--timeout", "3s")
 	h.fails(1, []string{"still booting", "rdd limavm log web --serial"}, "limavm", "shell", "web")
 	start := h.spawn("rdd", "limavm", "start", "web")
-	start.says("web: Booting ")
+	start.says("web: Booting")
 	h.ok("limavm", "stop", "web") // a start that is under way is given up
 	if code := start.wait(patience); code != 1 || !strings.Contains(start.stderr.String(), "somebody else has asked for the opposite") {
 		t.Errorf("exit code %d: %s", code, start.stderr)

@@ -285,8 +285,8 @@ func TestVMOnATerminal(t *testing.T) {
 	file := h.write("lima.yaml", limaTemplate, 0o600)
 	stage.Set(t, limaHome, stage.Faults{BootMS: 6000})
 	create, keys := h.onTerminal("limavm", "create", "web", "--template", file)
-	create.prints(clearLine + "web: Booting ")
-	create.prints("%: ")
+	create.prints(clearLine + "web: Booting")
+	create.prints(": Waiting for")
 	if _, err := io.WriteString(keys, ctrlC); err != nil {
 		t.Fatal(err)
 	}
@@ -317,7 +317,7 @@ func TestVMWaitOutlivesTheDaemon(t *testing.T) {
 	file := h.write("lima.yaml", limaTemplate, 0o600)
 	stage.Set(t, limaHome, stage.Faults{BootMS: 4000})
 	create := h.spawn("rdd", "limavm", "create", "web", "--template", file)
-	create.says("web: Booting ")
+	create.says("web: Booting")
 	h.kill()
 	create.says("the daemon does not answer")
 	h.ok("service", "start")
