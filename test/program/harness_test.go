@@ -100,9 +100,11 @@ func (h *home) cleanup() {
 		}
 	}
 	h.kill()
-	if err := os.RemoveAll(h.dir); err != nil {
-		h.t.Errorf("the home directory is left behind: %v", err)
-	}
+	// What ends by that may write a last file.
+	h.eventually("the home directory is removed", func() (bool, string) {
+		err := os.RemoveAll(h.dir)
+		return err == nil, fmt.Sprint(err)
+	})
 }
 
 // kill ends the daemon with SIGKILL, and waits for its end.

@@ -33,10 +33,8 @@ func newLimaHome(t *testing.T) (h *home, limaHome, temporary string) {
 	if err := stage.Build(dir, "../fakelimactl"); err != nil {
 		t.Fatal(err)
 	}
-	h = newHome(t, "RDD_LIMACTL="+filepath.Join(dir, "limactl"), "TMPDIR="+dir)
-	limaHome = h.path("lima_home")
-	t.Cleanup(func() { _ = os.RemoveAll(limaHome) }) // which ends them
-	return h, limaHome, dir
+	h = newHome(t, "RDD_LIMACTL="+filepath.Join(dir, "limactl"), "TMPDIR="+dir) // they end with it
+	return h, h.path("lima_home"), dir
 }
 
 func newLimaVM(namespace, name, source string) *limav1alpha1.LimaVM {
