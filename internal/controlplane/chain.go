@@ -45,7 +45,7 @@ import (
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 	generatedopenapi "k8s.io/kubernetes/pkg/generated/openapi"
 
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/quiet"
+	_ "github.com/rancher-sandbox/rancher-desktop-daemon/internal/quiet" // the queues of what is composed here do not tick
 )
 
 const (
@@ -61,7 +61,6 @@ const (
 
 // setFeatures adjusts what the Kubernetes libraries keep in globals.
 var setFeatures = sync.OnceValue(func() error {
-	quiet.Queues()
 	etcdfeature.DefaultFeatureSupportChecker = storeFeatures{etcdfeature.DefaultFeatureSupportChecker}
 	return utilfeature.DefaultMutableFeatureGate.SetFromMap(map[string]bool{
 		// Peers that know each other by leases: there are none.

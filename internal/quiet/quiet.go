@@ -5,28 +5,31 @@
 //
 // A named queue of client-go looks twice a second how long work has been under
 // way, for two metrics. It has no option against that but a provider of metrics
-// that is client-go's own, and the API server's controllers, the garbage
-// collector and controller-runtime offer no choice of one. It is a variable of
-// client-go's that is set here; where a newer client-go has no such variable,
-// the queues are as they would be without this package.
+// that is client-go's own, and the API server's controllers and the garbage
+// collector offer no choice of one. client-go begins with that provider, and
+// takes another one once. To import this package is to have that once pass:
+// queues that name no provider are not measured, and do not tick. Where a newer
+// client-go has no such variable they are as they would be without this package.
 package quiet
 
 import (
 	"sync"
 	_ "unsafe" // for the name of a variable
 
-	"k8s.io/client-go/util/workqueue"
+	_ "k8s.io/client-go/util/workqueue" // has the variable
 )
 
-// global is what measures queues that name nothing else.
+// once guards the provider of queues that name none.
 //
-//go:linkname global k8s.io/client-go/util/workqueue.globalMetricsProvider
-var global workqueue.MetricsProvider
+//go:linkname once k8s.io/client-go/util/workqueue.setGlobalMetricsProviderOnce
+var once sync.Once
 
-// none is what client-go begins with: it measures nothing, and queues know it.
 // Packages are initialised in the order of their paths as far as their imports
-// allow it, so this one comes before those that set another provider.
-var none = global
+// allow it (https://go.dev/ref/spec#Package_initialization), so this comes
+// before what sets a provider: k8s.io/component-base and controller-runtime.
+var _ = pass()
 
-// Queues has no queue measured that is made from now on and names no provider.
-var Queues = sync.OnceFunc(func() { global = none })
+func pass() bool {
+	once.Do(func() {})
+	return true
+}

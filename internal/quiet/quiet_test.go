@@ -6,28 +6,36 @@ import (
 	"bytes"
 	"runtime/pprof"
 	"testing"
+	"testing/synctest"
 
 	"k8s.io/client-go/util/workqueue"
-	_ "sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue" // sets a provider
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue" // its metrics set a provider
 
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/quiet"
+	_ "github.com/rancher-sandbox/rancher-desktop-daemon/internal/quiet"
 )
 
 // A new client-go may break this package in silence: its queues would tick.
 func TestQueues(t *testing.T) {
-	queue := func() workqueue.TypedInterface[string] {
-		return workqueue.NewTypedWithConfig(workqueue.TypedQueueConfig[string]{Name: "of a library"})
-	}
-	before := queue()
-	if !ticking(t) {
-		t.Error("client-go's queues don't tick any more: this package has nothing to do")
-	}
-	before.ShutDown()
-	quiet.Queues()
-	after := queue()
-	defer after.ShutDown()
-	if ticking(t) {
-		t.Error("a queue of a library ticks")
+	var options *priorityqueue.Opts[string]
+	priorityqueue.New("", func(o *priorityqueue.Opts[string]) { options = o }).ShutDown()
+	for _, tt := range []struct {
+		name     string
+		provider workqueue.MetricsProvider
+		ticks    bool
+	}{
+		{"a library's queue", nil, false},
+		{"a queue with a provider", options.MetricProvider, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				queue := workqueue.NewTypedWithConfig(workqueue.TypedQueueConfig[string]{Name: "q", MetricsProvider: tt.provider})
+				defer queue.ShutDown()
+				synctest.Wait()
+				if got := ticking(t); got != tt.ticks {
+					t.Errorf("it ticks: %t, want %t", got, tt.ticks)
+				}
+			})
+		})
 	}
 }
 
