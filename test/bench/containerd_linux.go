@@ -71,7 +71,11 @@ func withContainerd(ctx context.Context, o options, r *report) error {
 			if err := b.connect(ctx, 1); err != nil { // the image
 				return err
 			}
-			if err := b.lifeOf(ctx, "containerd: "); err != nil {
+			if err := b.seen.quiet(ctx); err != nil {
+				return err
+			}
+			finish := d.profile(ctx, o.profile, "containerd")
+			if err := errors.Join(b.lifeOf(ctx, "containerd: "), finish()); err != nil {
 				return err
 			}
 			if _, err := d.run(ctx, "stop"); err != nil {
