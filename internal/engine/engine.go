@@ -75,6 +75,9 @@ type Event struct {
 	At time.Time
 	// Gone says that the engine removed the object.
 	Gone bool
+	// Passing says that most often another event follows in a moment: how the
+	// object is between the two is not worth a look.
+	Passing bool
 }
 
 // Object is the state of an object: the field of its kind is set. Its status

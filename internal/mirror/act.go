@@ -100,6 +100,13 @@ func (a *act) pause() time.Duration {
 	return min(retryMin<<min(a.tries, 20), retryMax)
 }
 
+// again reports whether an act that has ended is to be tried again: it was neither
+// done nor refused, and the engine has not denied the container too often.
+func (a *act) again() bool {
+	return a.err != nil && !errors.Is(a.err, engine.ErrRefused) &&
+		(!errors.Is(a.err, engine.ErrNotFound) || a.missing < contradictions)
+}
+
 // acts are what is done to containers outside of the workers, as the engine may
 // take its time.
 type acts struct {
@@ -175,8 +182,12 @@ func (s *Session) act(ctx context.Context, key engine.Key, phase containersv1alp
 		}
 		current.completed = current.observed
 	}
-	if current.completed.IsZero() {
+	switch {
+	case current.completed.IsZero():
 		return nil // its end queues the container
+	case current.again():
+		s.tryAgain(key, *current)
+		return nil
 	}
 	return s.record(ctx, key, m, current)
 }
@@ -217,8 +228,7 @@ func (s *Session) startAct(ctx context.Context, key engine.Key, next act) {
 }
 
 // record writes what came of an act into the Container, and then takes the
-// annotation away that asked for it. What the connection broke off is done
-// again.
+// annotation away that asked for it.
 func (s *Session) record(ctx context.Context, key engine.Key, m *containersv1alpha1.Container, done *act) error {
 	result := &containersv1alpha1.LastAction{
 		Action:      done.action,
@@ -230,11 +240,8 @@ func (s *Session) record(ctx context.Context, key engine.Key, m *containersv1alp
 	switch {
 	case errors.Is(done.err, engine.ErrRefused):
 		result.State, result.Error = containersv1alpha1.ActionFailed, done.err.Error()
-	case errors.Is(done.err, engine.ErrNotFound) && done.missing >= contradictions:
-		result.State, result.Error = containersv1alpha1.ActionFailed, fmt.Sprintf("the engine says %q, and shows it nevertheless", done.err)
 	case done.err != nil:
-		s.tryAgain(key, *done)
-		return nil
+		result.State, result.Error = containersv1alpha1.ActionFailed, fmt.Sprintf("the engine says %q, and shows it nevertheless", done.err)
 	}
 	updated := m.DeepCopy()
 	updated.Status.LastAction = result

@@ -17,6 +17,10 @@ const (
 	// second, and one that does what objects do is never delayed.
 	paceBurst    = 6
 	paceInterval = 250 * time.Millisecond
+
+	// passing is how long the event after one that is [engine.Event.Passing] may
+	// take.
+	passing = 100 * time.Millisecond
 )
 
 // pacer says how long to wait before an object is looked at again. Only objects

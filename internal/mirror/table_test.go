@@ -9,6 +9,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
@@ -129,5 +130,28 @@ func TestTableImages(t *testing.T) {
 	}
 	if got := len(tbl.keys(engine.KindImage)); got != 2 {
 		t.Errorf("%d images", got)
+	}
+}
+
+// TestNewTags: a tag that the mirrors have already queues no other image, or two
+// images that both show it would queue each other for ever.
+func TestNewTags(t *testing.T) {
+	tagged := func(tags ...string) []client.Object {
+		var mirrors []client.Object
+		for _, tag := range tags {
+			mirrors = append(mirrors, &containersv1alpha1.Image{Status: containersv1alpha1.ImageStatus{RepoTag: tag}})
+		}
+		return mirrors
+	}
+	for _, test := range []struct{ have, want, news []string }{
+		{nil, nil, nil},
+		{nil, []string{"a:1", "b:1"}, []string{"a:1", "b:1"}},
+		{[]string{"a:1"}, []string{"a:1"}, nil},
+		{[]string{"a:1", "c:1"}, []string{"a:1", "b:1"}, []string{"b:1"}},
+		{[]string{"a:1"}, []string{""}, nil},
+	} {
+		if got := newTags(tagged(test.have...), tagged(test.want...)); !slices.Equal(got, test.news) {
+			t.Errorf("of %q, where there are %q, news are %q, want %q", test.want, test.have, got, test.news)
+		}
 	}
 }

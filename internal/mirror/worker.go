@@ -23,7 +23,11 @@ func (s *Session) event(e engine.Event) {
 		s.queue.Add(e.Key)
 		return
 	}
-	if delay := s.pacer.delay(e.Key); delay > 0 {
+	delay := s.pacer.delay(e.Key)
+	if e.Passing {
+		delay = max(delay, passing)
+	}
+	if delay > 0 {
 		s.queue.AddAfter(e.Key, delay)
 		return
 	}

@@ -54,7 +54,7 @@ func (k *containerdKeeper) remove(ctx context.Context, object string) error {
 // withContainerd measures a daemon with Debian's containerd: single containers
 // first, and then the sync of many. It is left out where none can run.
 func withContainerd(ctx context.Context, o options, r *report) error {
-	if _, err := exec.LookPath("containerd"); err != nil || os.Geteuid() != 0 {
+	if path, _ := exec.LookPath("containerd"); path == "" || os.Geteuid() != 0 {
 		fmt.Println("containerd is left out: it is not installed, or bench is not run as root")
 		return nil
 	}
@@ -71,7 +71,11 @@ func withContainerd(ctx context.Context, o options, r *report) error {
 			if err := b.connect(ctx, 1); err != nil { // the image
 				return err
 			}
-			if err := b.lifeOf(ctx, "containerd: "); err != nil {
+			if err := b.seen.quiet(ctx); err != nil {
+				return err
+			}
+			finish := d.profile(ctx, o.profile, "containerd")
+			if err := errors.Join(b.lifeOf(ctx, "containerd: "), finish()); err != nil {
 				return err
 			}
 			if _, err := d.run(ctx, "stop"); err != nil {

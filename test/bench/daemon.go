@@ -137,7 +137,8 @@ func (d *daemon) get(ctx context.Context, path string) ([]byte, error) {
 	return io.ReadAll(response.Body)
 }
 
-// profileTime is how long a profile takes: no longer than besideLives.
+// profileTime is how long a profile takes: no longer than besideLives, or the
+// lives with a containerd.
 const profileTime = 2 * time.Second
 
 // profile begins a CPU profile of the daemon, for the directory, where one is

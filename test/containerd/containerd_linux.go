@@ -9,10 +9,7 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
-	"syscall"
 	"time"
 
 	"github.com/containerd/containerd/v2/client"
@@ -20,15 +17,15 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/test/realengine"
 )
 
 const (
 	// Namespace is where the image is, and what the tests do.
 	Namespace = "default"
 
-	startTimeout = time.Minute
-	stopTimeout  = 30 * time.Second
-	poll         = 20 * time.Millisecond
+	poll = 20 * time.Millisecond
 )
 
 // configuration leaves out what looks for clusters, and keeps all that is
@@ -57,8 +54,7 @@ type Engine struct {
 	tb      TB
 	program Program
 	dir     string
-	cmd     *exec.Cmd
-	exited  chan struct{}
+	process *realengine.Process
 	images  int // made so far
 }
 
@@ -77,6 +73,7 @@ func Start(tb TB, program Program) *Engine {
 		tb.Fatal(err)
 	}
 	e := &Engine{tb: tb, program: program, dir: dir}
+	e.process = realengine.NewProcess(program.String(), e.path("log"))
 	tb.Cleanup(e.cleanup)
 	if err := os.WriteFile(e.path("config.toml"), fmt.Appendf(nil, configuration, e.path("opt")), 0o600); err != nil {
 		tb.Fatal(err)
@@ -126,86 +123,38 @@ func (e *Engine) Start() {
 }
 
 func (e *Engine) start() error {
-	log, err := os.OpenFile(e.path("log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	cmd, err := e.program.command("--config", e.path("config.toml"), "--root", e.path("root"), "--state", e.path("state"), "--address", e.path("c.sock"))
 	if err != nil {
 		return err
 	}
-	defer func() { _ = log.Close() }()
-	e.cmd, err = e.program.command("--config", e.path("config.toml"), "--root", e.path("root"), "--state", e.path("state"), "--address", e.path("c.sock"))
-	if err != nil {
-		return err
-	}
-	e.cmd.Stdout, e.cmd.Stderr = log, log
-	// It dies with the test, however that ends.
-	e.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := e.cmd.Start(); err != nil {
-		return err
-	}
-	e.exited = make(chan struct{})
-	go func(cmd *exec.Cmd, exited chan struct{}) {
-		defer close(exited)
-		_ = cmd.Wait()
-	}(e.cmd, e.exited)
-	for deadline := time.Now().Add(startTimeout); ; time.Sleep(poll) {
-		if serving, err := e.Client.IsServing(context.Background()); err == nil && serving {
-			return nil
-		}
-		if e.ended() {
-			return fmt.Errorf("%s ended: %s", e.program, e.logTail())
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("%s does not answer: %s", e.program, e.logTail())
-		}
-	}
-}
-
-func (e *Engine) ended() bool {
-	if e.exited == nil {
-		return true
-	}
-	select {
-	case <-e.exited:
-		return true
-	default:
-		return false
-	}
+	return e.process.Start(cmd, func() bool {
+		serving, err := e.Client.IsServing(context.Background())
+		return err == nil && serving
+	})
 }
 
 // Kill ends it with SIGKILL. Its containers live on.
-func (e *Engine) Kill() {
-	_ = e.cmd.Process.Kill()
-	<-e.exited
-}
-
-func (e *Engine) logTail() string {
-	data, _ := os.ReadFile(e.path("log"))
-	return string(data[max(0, len(data)-2000):])
-}
+func (e *Engine) Kill() { e.process.Kill() }
 
 // cleanup leaves nothing behind: no container, process, mount or file.
 func (e *Engine) cleanup() {
-	if e.Client != nil && e.exited != nil {
-		if e.ended() {
+	if e.Client != nil && e.process.Started() {
+		if e.process.Ended() {
 			_ = e.start() // a killed one's containers run on, and only it knows them
 		}
 		e.removeAll()
 		_ = e.Client.Close()
-		_ = e.cmd.Process.Signal(syscall.SIGTERM)
-		select {
-		case <-e.exited:
-		case <-time.After(stopTimeout):
-			e.Kill()
-		}
+		e.process.Stop()
 	}
-	e.killLeftovers()
-	e.unmountAll()
+	realengine.KillLeftovers(e.dir) // the shims
+	realengine.UnmountAll(e.dir)
 	if err := os.RemoveAll(e.dir); err != nil {
 		e.tb.Errorf("containerd's directory is left behind: %v", err)
 	}
 }
 
 func (e *Engine) removeAll() {
-	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), realengine.StopTimeout)
 	defer cancel()
 	all, _ := e.Client.NamespaceService().List(ctx)
 	for _, namespace := range all {
@@ -220,45 +169,5 @@ func (e *Engine) removeAll() {
 	}
 }
 
-// killLeftovers ends the shims: everything that has the directory on its command
-// line.
-func (e *Engine) killLeftovers() {
-	for _, pid := range e.processes("") {
-		_ = syscall.Kill(pid, syscall.SIGKILL)
-	}
-}
-
 // Shims returns the processes that stand between containerd and its containers.
-func (e *Engine) Shims() []int { return e.processes("containerd-shim") }
-
-// processes returns those that have the directory on their command line, and the
-// word.
-func (e *Engine) processes(word string) []int {
-	var pids []int
-	paths, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, path := range paths {
-		data, err := os.ReadFile(path)
-		if err != nil || !strings.Contains(string(data), e.dir) || !strings.Contains(string(data), word) {
-			continue
-		}
-		var pid int
-		if _, err := fmt.Sscanf(path, "/proc/%d/", &pid); err == nil && pid != os.Getpid() {
-			pids = append(pids, pid)
-		}
-	}
-	return pids
-}
-
-// unmountAll unmounts everything below the directory, the newest mount first.
-func (e *Engine) unmountAll() {
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		return
-	}
-	lines := strings.Split(string(mounts), "\n")
-	for i := len(lines) - 1; i >= 0; i-- {
-		if fields := strings.Fields(lines[i]); len(fields) > 4 && strings.HasPrefix(fields[4], e.dir) {
-			_ = syscall.Unmount(fields[4], syscall.MNT_DETACH)
-		}
-	}
-}
+func (e *Engine) Shims() []int { return realengine.Processes(e.dir, "containerd-shim") }

@@ -6,12 +6,8 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"os"
 	"runtime"
 	"strconv"
-	"strings"
-
-	"archive/tar"
 
 	"github.com/containerd/containerd/v2/client"
 	"github.com/containerd/containerd/v2/core/images"
@@ -20,22 +16,19 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/test/realengine"
 )
 
-const (
-	// Image is in every engine: a static busybox.
-	Image = "busybox:latest"
-
-	// busybox is where Debian's busybox-static has it.
-	busybox = "/bin/busybox"
-)
+// Image is in every engine: a static busybox.
+const Image = realengine.Image
 
 // importBusybox makes the image, as no registry is needed for it.
 func (e *Engine) importBusybox() {
 	e.tb.Helper()
-	root, err := busyboxRoot()
+	root, err := realengine.Root()
 	if err != nil {
-		e.tb.Fatalf("make an image: %v (apt-get install busybox-static)", err)
+		e.tb.Fatal(err)
 	}
 	ctx := In(context.Background(), Namespace)
 	record := e.importImage(ctx, root)
@@ -114,29 +107,4 @@ func (e *Engine) rename(ctx context.Context, record images.Image, name string) {
 	if err := store.Delete(ctx, record.Name); err != nil {
 		e.tb.Fatal(err)
 	}
-}
-
-// busyboxRoot returns a file system, as a tar archive, with busybox in it.
-func busyboxRoot() ([]byte, error) {
-	program, err := os.ReadFile(busybox)
-	if err != nil {
-		return nil, err
-	}
-	var archive bytes.Buffer
-	w := tar.NewWriter(&archive)
-	files := []tar.Header{{Name: "bin/busybox", Mode: 0o755, Size: int64(len(program))}}
-	for _, applet := range strings.Fields("sh sleep true false echo cat kill touch test stty grep") {
-		files = append(files, tar.Header{Name: "bin/" + applet, Linkname: "busybox", Typeflag: tar.TypeSymlink, Mode: 0o777})
-	}
-	for _, header := range files {
-		if err := w.WriteHeader(&header); err != nil {
-			return nil, err
-		}
-		if header.Size > 0 {
-			if _, err := w.Write(program); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return archive.Bytes(), w.Close()
 }

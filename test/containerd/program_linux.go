@@ -4,12 +4,11 @@ package containerd
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/test/realengine"
 )
 
 // Program is which containerd to run.
@@ -33,45 +32,25 @@ func (p Program) String() string {
 func (p Program) installed() error {
 	programs, advice := []string{"containerd", "containerd-shim-runc-v2", "runc"}, "apt-get install containerd runc busybox-static"
 	if p == Newest {
-		dir, err := builtDir()
+		dir, err := realengine.BuiltDir()
 		if err != nil {
 			return err
 		}
 		programs = []string{filepath.Join(dir, "containerd", "containerd"), filepath.Join(dir, "containerd", "containerd-shim-runc-v2"), filepath.Join(dir, "runc")}
 		advice = "make engines; apt-get install busybox-static"
 	}
-	for _, program := range programs {
-		if _, err := exec.LookPath(program); err != nil {
-			return fmt.Errorf("%w (%s)", err, advice)
-		}
-	}
-	return nil
+	return realengine.Installed(advice, programs...)
 }
 
 func (p Program) command(args ...string) (*exec.Cmd, error) {
 	if p == Debian {
 		return exec.CommandContext(context.Background(), "containerd", args...), nil
 	}
-	built, err := builtDir()
+	built, err := realengine.BuiltDir()
 	if err != nil {
 		return nil, err
 	}
 	cmd := exec.CommandContext(context.Background(), filepath.Join(built, "containerd", "containerd"), args...)
 	cmd.Env = append(os.Environ(), "PATH="+filepath.Join(built, "containerd")+":"+built+":"+os.Getenv("PATH")) // for the shim, and runc
 	return cmd, nil
-}
-
-// builtDir returns where `make engines` builds to: bin/engines in the module's
-// directory, which is at or above the test's.
-func builtDir() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); !errors.Is(err, fs.ErrNotExist) {
-			return filepath.Join(dir, "bin", "engines"), err
-		}
-	}
-	return "", errors.New("there is no go.mod above the test's directory")
 }

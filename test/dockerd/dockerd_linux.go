@@ -6,35 +6,21 @@
 package dockerd
 
 import (
-	"archive/tar"
 	"bytes"
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/moby/moby/client"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/test/realengine"
 )
 
-const (
-	// Image is in every engine: a static busybox.
-	Image = "busybox:latest"
-
-	startTimeout = time.Minute
-	stopTimeout  = 30 * time.Second
-	poll         = 20 * time.Millisecond
-
-	// busybox is where Debian's busybox-static has it.
-	busybox = "/bin/busybox"
-)
+// Image is in every engine: a static busybox.
+const Image = realengine.Image
 
 // Config says what kind of engine to run.
 type Config struct {
@@ -60,14 +46,13 @@ type TLS struct {
 type Engine struct {
 	Client *client.Client
 
-	tb     testing.TB
-	cfg    Config
-	dir    string
-	socket string
-	port   string // for TLS
-	room   *room  // nil for none
-	cmd    *exec.Cmd
-	exited chan struct{}
+	tb      testing.TB
+	cfg     Config
+	dir     string
+	socket  string
+	port    string // for TLS
+	room    *room  // nil for none
+	process *realengine.Process
 }
 
 // Start runs an engine until the test ends. Where its program is not there, or
@@ -84,7 +69,8 @@ func Start(tb testing.TB, cfg Config) *Engine {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	e := &Engine{tb: tb, cfg: cfg, dir: dir, socket: filepath.Join(dir, "d.sock")}
+	e := &Engine{tb: tb, cfg: cfg, dir: dir, socket: filepath.Join(dir, "d.sock"),
+		process: realengine.NewProcess(cfg.Program.String(), filepath.Join(dir, "log"))}
 	e.Client, err = client.New(client.WithHost(e.Endpoint()))
 	if err != nil {
 		tb.Fatal(err)
@@ -166,75 +152,21 @@ func (e *Engine) start() error {
 	// zombie for a while, which the next dockerd would take for alive.
 	_ = os.Remove(filepath.Join(e.dir, "pid"))
 	_ = os.Remove(filepath.Join(e.dir, "exec", "containerd", "containerd.pid"))
-	log, err := os.OpenFile(filepath.Join(e.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	cmd, err := e.command()
 	if err != nil {
 		return err
 	}
-	defer func() { _ = log.Close() }()
-	if e.cmd, err = e.command(); err != nil {
-		return err
-	}
-	e.cmd.Stdout, e.cmd.Stderr = log, log
-	// It dies with the test, however that ends.
-	e.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := e.cmd.Start(); err != nil {
-		return err
-	}
-	e.exited = make(chan struct{})
-	go func(cmd *exec.Cmd, exited chan struct{}) {
-		defer close(exited)
-		_ = cmd.Wait()
-	}(e.cmd, e.exited)
-	for deadline := time.Now().Add(startTimeout); ; time.Sleep(poll) {
-		if _, err := e.Client.Ping(context.Background(), client.PingOptions{}); err == nil {
-			return nil
-		}
-		if e.ended() {
-			return fmt.Errorf("%s ended: %s", e.cfg.Program, e.logTail())
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("%s does not answer: %s", e.cfg.Program, e.logTail())
-		}
-	}
-}
-
-// ended reports whether the engine does not run, as it was killed, or never
-// did.
-func (e *Engine) ended() bool {
-	if e.exited == nil {
-		return true
-	}
-	select {
-	case <-e.exited:
-		return true
-	default:
-		return false
-	}
+	return e.process.Start(cmd, func() bool {
+		_, err := e.Client.Ping(context.Background(), client.PingOptions{})
+		return err == nil
+	})
 }
 
 // Kill ends the engine with SIGKILL. Its containers' processes may live on.
-func (e *Engine) Kill() {
-	_ = e.cmd.Process.Kill()
-	<-e.exited
-}
+func (e *Engine) Kill() { e.process.Kill() }
 
 // Stop ends the engine gently, with its containers.
-func (e *Engine) Stop() {
-	if e.ended() {
-		return
-	}
-	_ = e.cmd.Process.Signal(syscall.SIGTERM)
-	select {
-	case <-e.exited:
-	case <-time.After(stopTimeout):
-		e.Kill()
-	}
-}
-
-func (e *Engine) logTail() string {
-	data, _ := os.ReadFile(filepath.Join(e.dir, "log"))
-	return string(data[max(0, len(data)-2000):])
-}
+func (e *Engine) Stop() { e.process.Stop() }
 
 func (e *Engine) importBusybox() {
 	e.tb.Helper()
@@ -245,12 +177,12 @@ func (e *Engine) importBusybox() {
 
 // ImportBusybox makes Image in an engine, as no registry is needed for it.
 func ImportBusybox(ctx context.Context, engine *client.Client) error {
-	root, err := busyboxRoot()
+	root, err := realengine.Root()
 	if err != nil {
-		return fmt.Errorf("make an image: %w (apt-get install busybox-static)", err)
+		return err
 	}
 	result, err := engine.ImageImport(ctx,
-		client.ImageImportSource{Source: root, SourceName: "-"}, Image, client.ImageImportOptions{})
+		client.ImageImportSource{Source: bytes.NewReader(root), SourceName: "-"}, Image, client.ImageImportOptions{})
 	if err != nil {
 		return err
 	}
@@ -259,36 +191,11 @@ func ImportBusybox(ctx context.Context, engine *client.Client) error {
 	return err
 }
 
-// busyboxRoot returns a file system, as a tar archive, with busybox in it.
-func busyboxRoot() (io.Reader, error) {
-	program, err := os.ReadFile(busybox)
-	if err != nil {
-		return nil, err
-	}
-	var archive bytes.Buffer
-	w := tar.NewWriter(&archive)
-	files := []tar.Header{{Name: "bin/busybox", Mode: 0o755, Size: int64(len(program))}}
-	for _, applet := range strings.Fields("sh sleep true false echo cat kill touch test stty grep") {
-		files = append(files, tar.Header{Name: "bin/" + applet, Linkname: "busybox", Typeflag: tar.TypeSymlink, Mode: 0o777})
-	}
-	for _, header := range files {
-		if err := w.WriteHeader(&header); err != nil {
-			return nil, err
-		}
-		if header.Size > 0 {
-			if _, err := w.Write(program); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return &archive, w.Close()
-}
-
 // cleanup leaves nothing behind: no container, process, mount or file.
 func (e *Engine) cleanup() {
-	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), realengine.StopTimeout)
 	defer cancel()
-	if e.ended() {
+	if e.process.Ended() {
 		_ = e.start() // a killed engine's containers run on, and only it knows them
 	}
 	if list, err := e.Client.ContainerList(ctx, client.ContainerListOptions{All: true}); err == nil {
@@ -298,46 +205,13 @@ func (e *Engine) cleanup() {
 	}
 	_ = e.Client.Close()
 	e.Stop()
-	e.killLeftovers()
+	realengine.KillLeftovers(e.dir)
 	e.room.leave()
-	e.unmountAll()
+	realengine.UnmountAll(e.dir)
 	if e.cfg.Program == Podman {
 		removeControlGroups()
 	}
 	if err := os.RemoveAll(e.dir); err != nil {
 		e.tb.Errorf("the engine's directory is left behind: %v", err)
-	}
-}
-
-// killLeftovers ends what a killed engine left running: everything that has
-// its directory on the command line.
-func (e *Engine) killLeftovers() {
-	processes, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, path := range processes {
-		data, err := os.ReadFile(path)
-		if err != nil || !strings.Contains(string(data), e.dir) {
-			continue
-		}
-		var pid int
-		if _, err := fmt.Sscanf(path, "/proc/%d/", &pid); err == nil && pid != os.Getpid() {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
-		}
-	}
-}
-
-// unmountAll unmounts everything below the engine's directory, the newest mount
-// first.
-func (e *Engine) unmountAll() {
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		return
-	}
-	lines := strings.Split(string(mounts), "\n")
-	for i := len(lines) - 1; i >= 0; i-- {
-		if fields := strings.Fields(lines[i]); len(fields) > 4 && strings.HasPrefix(fields[4], e.dir) {
-			if err := syscall.Unmount(fields[4], syscall.MNT_DETACH); err != nil && !errors.Is(err, syscall.EINVAL) {
-				e.tb.Logf("unmount %s: %v", fields[4], err)
-			}
-		}
 	}
 }

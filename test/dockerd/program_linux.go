@@ -3,12 +3,11 @@
 package dockerd
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/test/realengine"
 )
 
 // Program is what runs as an engine.
@@ -35,7 +34,7 @@ func (p Program) installed() error {
 	programs, advice := []string{"dockerd", "containerd"}, "apt-get install docker.io containerd busybox-static"
 	switch p {
 	case Newest:
-		dir, err := builtDir()
+		dir, err := realengine.BuiltDir()
 		if err != nil {
 			return err
 		}
@@ -46,27 +45,7 @@ func (p Program) installed() error {
 		programs = []string{"podman", "conmon", "runc", "/usr/lib/podman/netavark"}
 		advice = "apt-get install podman conmon runc netavark busybox-static"
 	}
-	for _, program := range programs {
-		if _, err := exec.LookPath(program); err != nil {
-			return fmt.Errorf("%w (%s)", err, advice)
-		}
-	}
-	return nil
-}
-
-// builtDir returns where `make engines` builds to: bin/engines in the module's
-// directory, which is at or above the test's.
-func builtDir() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); !errors.Is(err, fs.ErrNotExist) {
-			return filepath.Join(dir, "bin", "engines"), err
-		}
-	}
-	return "", errors.New("there is no go.mod above the test's directory")
+	return realengine.Installed(advice, programs...)
 }
 
 // command returns the engine's command line, and writes its configuration.
@@ -89,7 +68,7 @@ func (e *Engine) command() (*exec.Cmd, error) {
 	if e.cfg.Program == Debian {
 		return e.room.command("dockerd", args...), nil
 	}
-	built, err := builtDir()
+	built, err := realengine.BuiltDir()
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/test/realengine"
 )
 
 // room is a mount and a network namespace for an engine. Its bridge, its packet
@@ -34,7 +36,7 @@ exec busybox cat`
 
 // enterRoom makes a room.
 func enterRoom() (*room, error) {
-	r := &room{holder: exec.CommandContext(context.Background(), "unshare", "--mount", "--net", busybox, "sh", "-c", furnish)}
+	r := &room{holder: exec.CommandContext(context.Background(), "unshare", "--mount", "--net", realengine.Busybox, "sh", "-c", furnish)}
 	r.holder.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if _, err := r.holder.StdinPipe(); err != nil {
 		return nil, err

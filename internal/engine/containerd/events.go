@@ -76,7 +76,7 @@ func (e *Engine) Watch(ctx context.Context, _ time.Time, ready func(), sink func
 			ready()
 		}
 		for _, key := range e.subjects(envelope) {
-			sink(engine.Event{Key: key, At: envelope.GetTimestamp().AsTime(), Gone: strings.HasSuffix(envelope.GetTopic(), "/delete") && gone(envelope, key)})
+			sink(engine.Event{Key: key, At: envelope.GetTimestamp().AsTime(), Gone: gone(envelope, key), Passing: passing(envelope)})
 		}
 	}
 }
@@ -105,10 +105,17 @@ func (e *Engine) knock(ctx context.Context, begun *atomic.Bool) error {
 	return nil
 }
 
-// gone reports whether an event of a removal says that what has the key is no
-// more: a task's does not say it of its container, nor a name's of its image.
+// gone reports whether an event says that what has the key is no more: a task's
+// does not say it of its container, nor a name's of its image.
 func gone(envelope *types.Envelope, key engine.Key) bool {
-	return key.Kind != engine.KindImage && !strings.HasPrefix(envelope.GetTopic(), "/tasks/")
+	return strings.HasSuffix(envelope.GetTopic(), "/delete") && key.Kind != engine.KindImage && !strings.HasPrefix(envelope.GetTopic(), "/tasks/")
+}
+
+// passing reports whether an event is of a step on a way: a task that is made is
+// started next, and after one that is deleted comes its container's end, or a new
+// one.
+func passing(envelope *types.Envelope) bool {
+	return envelope.GetTopic() == "/tasks/create" || envelope.GetTopic() == "/tasks/delete"
 }
 
 // subjects returns what an event is about.
