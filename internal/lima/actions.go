@@ -53,7 +53,9 @@ func (a *actions) create(ctx context.Context, template string) error {
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
-		watchDownload(ctx, images(template), a.tell)
+		if cache, err := os.UserCacheDir(); err == nil {
+			watchDownload(ctx, cache, images(template), a.tell)
+		}
 	}()
 	err := a.logged(func(log *os.File) error { return a.client.Create(ctx, a.name, template, log) })
 	cancel()

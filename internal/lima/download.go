@@ -25,12 +25,8 @@ const (
 )
 
 // watchDownload tells how much of an image is there, while limactl downloads one
-// of these, until ctx ends.
-func watchDownload(ctx context.Context, urls []string, tell func(limav1alpha1.Progress)) {
-	cache, err := os.UserCacheDir()
-	if err != nil || len(urls) == 0 {
-		return
-	}
+// of these into the user's cache, until ctx ends.
+func watchDownload(ctx context.Context, cache string, urls []string, tell func(limav1alpha1.Progress)) {
 	ticker := time.NewTicker(downloadPoll)
 	defer ticker.Stop()
 	began, totals := time.Now(), map[string]int64{}
