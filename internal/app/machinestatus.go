@@ -84,6 +84,10 @@ func (s *scope) machineSettled() *metav1.Condition {
 	switch {
 	case s.vm.DeletionTimestamp != nil:
 		return waiting(appv1alpha1.ReasonWaitingForVM, "the virtual machine is being deleted")
+	case s.resetPending() && failed(created): // maybe it can't be removed either
+		return &created
+	case s.resetPending() && failed(running):
+		return &running
 	case s.resetPending():
 		return waiting(appv1alpha1.ReasonWaitingForVM, "the virtual machine is being replaced: "+running.Message)
 	case !acted:

@@ -111,15 +111,15 @@ func (w *settling) look(object client.Object) (done bool, err error) {
 		w.namespace = app.Spec.Namespace
 		w.machine()
 	}
+	// What is said may be of the virtual machine that is to go.
+	pending := w.wish.Reset != "" && app.Status.ObservedResetRequest != w.wish.Reset
 	switch {
-	case w.wish.Reset != "" && app.Status.ObservedResetRequest != w.wish.Reset:
-		if settled.Status == metav1.ConditionTrue { // of the virtual machine that is to go
-			w.last = "the virtual machine is to be replaced"
-		}
+	case settled.Status == metav1.ConditionTrue && pending:
+		w.last = "the virtual machine is to be replaced"
 	case settled.Status == metav1.ConditionTrue:
 		w.message = settled.Message
 		return true, nil
-	case slices.Contains(hopeless, settled.Reason), slices.Contains(failed, settled.Reason) && !first:
+	case !pending && (slices.Contains(hopeless, settled.Reason) || slices.Contains(failed, settled.Reason) && !first):
 		return false, errors.New(w.last)
 	case slices.Contains(failing, settled.Reason), slices.Contains(failed, settled.Reason):
 		failure := errors.New(w.last)

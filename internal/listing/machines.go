@@ -5,6 +5,7 @@ package listing
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -66,5 +67,5 @@ func trouble(vm *limav1alpha1.LimaVM) string {
 	if vm.Status.TemplateError != "" {
 		words = append(words, "the template is not applied: "+vm.Status.TemplateError)
 	}
-	return strings.Join(strings.Fields(strings.Join(words, "; ")), " ")
+	return strings.Join(strings.Fields(strings.Join(slices.Compact(words), "; ")), " ")
 }

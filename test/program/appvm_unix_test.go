@@ -228,7 +228,8 @@ func TestVirtualMachineFails(t *testing.T) {
 	v.fails(0, []string{"Settled: stopped"}, "stop") // nothing runs
 	v.fails(1, []string{"CreateFailed", "no route to host"}, "start")
 	contains(t, v.ok("status"), "CreateFailed", "no route to host")
-	v.fails(1, []string{"CreateFailed", "field `images` must be set"}, "set", "virtualMachine.image=/"+stage.Rejected)
+	v.fails(1, []string{"CreateFailed", "no route to host"}, "reset")
+	v.fails(1, []string{"field `images` must be set"}, "set", "virtualMachine.image=/"+stage.Rejected)
 	v.faults(stage.Faults{})
 	v.ok("set", "virtualMachine.image=")
 	v.fails(1, []string{"TemplateRejected", "shrinking"}, "set", `virtualMachine.mounts=[{"location":"/`+stage.RejectedNow+`"}]`)

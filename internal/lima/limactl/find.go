@@ -3,6 +3,7 @@
 package limactl
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -172,5 +173,5 @@ func (l *Probe) ask(ctx context.Context, path string) (string, error) {
 }
 
 func quote(output []byte) string {
-	return fmt.Sprintf("%q", output[:min(len(output), maxQuote)])
+	return fmt.Sprintf("%q", bytes.TrimSpace(output[:min(len(output), maxQuote)]))
 }
