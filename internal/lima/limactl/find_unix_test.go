@@ -101,8 +101,8 @@ func TestLimactlIsRunOnce(t *testing.T) {
 // TestLimactlThatFails is asked again, though not at each look.
 func TestLimactlThatFails(t *testing.T) {
 	for script, message := range map[string]string{
-		"echo must not run >&2; exit 1": `exit status 1: "must not run\n"`,
-		"echo nonsense":                 `printed no version: "nonsense\n"`,
+		"echo must not run >&2; exit 1": `exit status 1: "must not run"`,
+		"echo nonsense":                 `printed no version: "nonsense"`,
 		"echo limactl version":          "printed no version",
 		"exit 0":                        "printed no version",
 		"kill -9 $$":                    "signal: killed",
