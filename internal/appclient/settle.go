@@ -57,7 +57,7 @@ func (c *Client) Settle(ctx context.Context, wish Wish) (message string, err err
 	defer watching.Wait()
 	defer giveUp(nil)
 	if c.Percent != nil {
-		w.machine = sync.OnceFunc(func() { watching.Go(func() { c.followMachine(patient, w.namespace) }) })
+		w.machine = func(namespace string) { watching.Go(func() { c.followMachine(patient, namespace) }) }
 	}
 	err = c.follow(patient, apps, key, w.look)
 	w.stands()
@@ -72,10 +72,9 @@ type settling struct {
 	wish Wish
 	tell func(message string)
 
-	// machine, which may be nil, begins to tell how far the virtual machine is, in
-	// that namespace.
-	machine   func()
-	namespace string
+	// machine begins to tell how far the virtual machine in a namespace is; nil where
+	// nobody wants to know, or it has begun.
+	machine func(namespace string)
 
 	message string // of the end
 	last    string // that was said of it
@@ -108,8 +107,8 @@ func (w *settling) look(object client.Object) (done bool, err error) {
 	w.looked = true
 	w.last = describe(settled)
 	if w.machine != nil && app.Spec.ContainerEngine.Endpoint == "" {
-		w.namespace = app.Spec.Namespace
-		w.machine()
+		w.machine(app.Spec.Namespace)
+		w.machine = nil
 	}
 	// What is said may be of the virtual machine that is to go.
 	pending := w.wish.Reset != "" && app.Status.ObservedResetRequest != w.wish.Reset
