@@ -24,6 +24,8 @@ import (
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/test/fakedocker"
 )
 
@@ -101,7 +103,7 @@ type attack struct {
 	*env
 	engines [2]*fakedocker.Server
 	// machine is the virtual machine that the second engine is in; nil for none.
-	machine    *machine
+	machine    machine
 	containers [2][]string
 
 	mu     sync.Mutex
@@ -112,7 +114,17 @@ type attack struct {
 	said   int            // guarded by mu; how often Settled was said and compared
 }
 
-func newAttack(t *testing.T, m *machine) *attack {
+// machine is a virtual machine that an engine is in.
+type machine interface {
+	// hold has an engine run in it.
+	hold(engine *fakedocker.Server)
+	// of returns the instance that it is of, and the controller that makes it.
+	of() (*instance.Instance, manager.Controller)
+	// compare compares it with what is wanted.
+	compare(t *testing.T, w wish)
+}
+
+func newAttack(t *testing.T, m machine) *attack {
 	a := &attack{machine: m, wishes: map[int64]wish{}, left: -1}
 	for i := range a.engines {
 		engine, docker := newFake(t, fakedocker.Config{})
@@ -125,7 +137,8 @@ func newAttack(t *testing.T, m *machine) *attack {
 	}
 	if m != nil {
 		m.hold(a.engines[1])
-		a.env.machines, a.env.instance = &m.controller, m.instance
+		inst, controller := m.of()
+		a.env.machines, a.env.instance = &controller, inst
 	}
 	a.env.begin()
 	return a

@@ -42,14 +42,14 @@ func TestSettledUnderAttackWithAMachine(t *testing.T) {
 	})
 }
 
-// machine is what limactl's stand-in does for an instance.
-type machine struct {
+// limaMachine is a [machine] by limactl's stand-in.
+type limaMachine struct {
 	t          *testing.T
 	instance   *instance.Instance
 	controller manager.Controller
 }
 
-func newMachine(t *testing.T) *machine {
+func newMachine(t *testing.T) *limaMachine {
 	t.Helper()
 	home, err := os.MkdirTemp("", "rdd-h-") // short, for sockets
 	if err != nil {
@@ -61,7 +61,7 @@ func newMachine(t *testing.T) *machine {
 	}
 	t.Setenv("HOME", home)
 	t.Setenv("DOCKER_CONFIG", filepath.Join(home, "docker"))
-	m := &machine{t: t}
+	m := &limaMachine{t: t}
 	if m.instance, err = instance.New("test"); err != nil {
 		t.Fatal(err)
 	}
@@ -76,8 +76,9 @@ func newMachine(t *testing.T) *machine {
 	return m
 }
 
-// hold has an engine run in the virtual machine.
-func (m *machine) hold(engine *fakedocker.Server) {
+func (m *limaMachine) of() (*instance.Instance, manager.Controller) { return m.instance, m.controller }
+
+func (m *limaMachine) hold(engine *fakedocker.Server) {
 	m.t.Helper()
 	stage.Set(m.t, m.instance.LimaHome(), stage.Faults{
 		BootMS:  100,
@@ -85,8 +86,7 @@ func (m *machine) hold(engine *fakedocker.Server) {
 	})
 }
 
-// compare compares the virtual machine with what is wanted.
-func (m *machine) compare(t *testing.T, w wish) {
+func (m *limaMachine) compare(t *testing.T, w wish) {
 	tool := limactl.Client{Home: m.instance.LimaHome()}
 	runs := tool.Processes("rd").Driver.PID != 0
 	if wanted := w.running && w.engine == 1; runs != wanted {
