@@ -100,7 +100,10 @@ func (p *process) Run(ctx context.Context, stdin io.Reader, stdout, stderr io.Wr
 		return 0, err
 	}
 	defer pipes.close()
-	scoped := in(ctx, p.key.Namespace)
+	// A client that goes away meanwhile leaves nothing half begun: whether the
+	// process runs would not be known then.
+	beginning, cancel := context.WithTimeout(in(p.engine.alive, p.key.Namespace), callTimeout)
+	defer cancel()
 	request := &tasksapi.ExecProcessRequest{
 		ContainerID: p.key.ID, ExecID: p.id, Terminal: p.options.TTY,
 		Spec: &anypb.Any{TypeUrl: processType, Value: p.spec}, Stdout: filepath.Join(dir, "stdout"),
@@ -111,10 +114,14 @@ func (p *process) Run(ctx context.Context, stdin io.Reader, stdout, stderr io.Wr
 	if !p.options.TTY {
 		request.Stderr = filepath.Join(dir, "stderr")
 	}
-	if _, err := p.engine.tasks.Exec(scoped, request); err != nil {
+	if _, err := p.engine.tasks.Exec(beginning, request); err != nil {
 		return 0, p.engine.refusal(err)
 	}
-	if _, err := p.engine.tasks.Start(scoped, &tasksapi.StartRequest{ContainerID: p.key.ID, ExecID: p.id}); err != nil {
+	if ctx.Err() != nil {
+		p.forget()
+		return 0, ctx.Err()
+	}
+	if _, err := p.engine.tasks.Start(beginning, &tasksapi.StartRequest{ContainerID: p.key.ID, ExecID: p.id}); err != nil {
 		p.forget()
 		return 0, p.engine.refusal(err)
 	}
