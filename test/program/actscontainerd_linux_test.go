@@ -46,7 +46,7 @@ func TestNoActIsLostOrDoneTwiceByContainerd(t *testing.T) {
 				p.ends, p.calm, p.want["start"] = true, i%2 == 0, 1
 				plans = append(plans, p)
 			}
-			actThroughKills(t, acted, plans, rounds(t, 12, 4))
+			actThroughKills(t, acted, plans, rounds(t, 12, 2))
 		})
 	}
 }
