@@ -37,7 +37,6 @@ import (
 	"k8s.io/apiserver/pkg/util/webhook"
 	cacheddiscovery "k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/restmapper"
@@ -86,7 +85,7 @@ type chain struct {
 	client       kubernetes.Interface
 	schemas      *schemas
 	dynamic      dynamic.Interface
-	informers    informers.SharedInformerFactory
+	informers    *informerSet
 	mapper       meta.ResettableRESTMapper
 	auth         *auth
 	admission    admission.Interface
@@ -130,7 +129,9 @@ func (c *chain) makeClients(cfg Config) (err error) {
 	if c.dynamic, err = dynamic.NewForConfig(c.loopback.config(cfg.loopbackToken)); err != nil {
 		return err
 	}
-	c.informers = informers.NewSharedInformerFactoryWithOptions(c.client, 0, informers.WithTransform(dropManagedFields))
+	if c.informers, err = newInformerSet(c.client); err != nil {
+		return err
+	}
 	c.mapper = restmapper.NewDeferredDiscoveryRESTMapper(cacheddiscovery.NewMemCacheClient(c.client.Discovery()))
 	return nil
 }
