@@ -42,8 +42,8 @@ import (
 	"k8s.io/client-go/restmapper"
 	basecompatibility "k8s.io/component-base/compatibility"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
-	generatedopenapi "k8s.io/kubernetes/pkg/generated/openapi"
 
+	rddopenapi "github.com/rancher-sandbox/rancher-desktop-daemon/internal/openapi"
 	_ "github.com/rancher-sandbox/rancher-desktop-daemon/internal/quiet" // the queues of what is composed here do not tick
 )
 
@@ -167,7 +167,7 @@ func (c *chain) makeGeneric(cfg Config) error {
 	g.BuildHandlerChainFunc = func(handler http.Handler, config *genericapiserver.Config) http.Handler {
 		return cfg.drain.filter(genericapiserver.DefaultBuildHandlerChain(handler, config))
 	}
-	definitions := openapi.GetOpenAPIDefinitionsWithoutDisabledFeatures(generatedopenapi.GetOpenAPIDefinitions)
+	definitions := openapi.GetOpenAPIDefinitionsWithoutDisabledFeatures(rddopenapi.Definitions)
 	g.OpenAPIV3Config = genericapiserver.DefaultOpenAPIV3Config(definitions,
 		openapinamer.NewDefinitionNamer(legacyscheme.Scheme, apiextensionsserver.Scheme))
 	g.OpenAPIV3Config.Info.Title = "Rancher Desktop daemon"
