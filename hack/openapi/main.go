@@ -55,7 +55,7 @@ func main() {
 // document returns the definitions by name, as JSON. A reference is the name of
 // what it refers to.
 func document() ([]byte, error) {
-	all := generated.GetOpenAPIDefinitions(func(name string) spec.Ref { return spec.MustCreateRef(name) })
+	all := generated.GetOpenAPIDefinitions(spec.MustCreateRef)
 	chosen := map[string]spec.Schema{}
 	for name := range all {
 		if isServed(name) {
