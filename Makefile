@@ -89,13 +89,14 @@ lint: ## Vet and lint
 	go vet ./...
 	$(GOLANGCI_LINT) run ./...
 
-generate: ## Generate what is generated: deep copies and definitions
+generate: ## Generate what is generated: deep copies, definitions, and schemas of built-in kinds
 	$(CONTROLLER_GEN) object paths="./api/...;./examples/..."
 	$(foreach group,$(GROUPS),$(CONTROLLER_GEN) crd paths=./api/$(group)/... output:crd:dir=api/$(group)/v1alpha1/crds &&) true
 	$(CONTROLLER_GEN) crd paths=./examples/notes/... output:crd:dir=examples/notes/v1alpha1/crds
+	go run ./hack/openapi internal/openapi/native.json
 
 check-generated: generate ## Check that generated files are current
-	@git diff --exit-code -- api examples || { echo 'generated files are out of date: run make generate and commit'; exit 1; }
+	@git diff --exit-code -- api examples internal/openapi || { echo 'generated files are out of date: run make generate and commit'; exit 1; }
 
 bench: build ## Measure, and print the figures beside the budgets
 	go run ./test/bench

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
+	_ "github.com/rancher-sandbox/rancher-desktop-daemon/internal/firstgc" // no command is so short that it pays for collections
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/kubectl"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service"

@@ -37,14 +37,13 @@ import (
 	"k8s.io/apiserver/pkg/util/webhook"
 	cacheddiscovery "k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/restmapper"
 	basecompatibility "k8s.io/component-base/compatibility"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
-	generatedopenapi "k8s.io/kubernetes/pkg/generated/openapi"
 
+	rddopenapi "github.com/rancher-sandbox/rancher-desktop-daemon/internal/openapi"
 	_ "github.com/rancher-sandbox/rancher-desktop-daemon/internal/quiet" // the queues of what is composed here do not tick
 )
 
@@ -86,7 +85,7 @@ type chain struct {
 	client       kubernetes.Interface
 	schemas      *schemas
 	dynamic      dynamic.Interface
-	informers    informers.SharedInformerFactory
+	informers    *informerSet
 	mapper       meta.ResettableRESTMapper
 	auth         *auth
 	admission    admission.Interface
@@ -130,7 +129,9 @@ func (c *chain) makeClients(cfg Config) (err error) {
 	if c.dynamic, err = dynamic.NewForConfig(c.loopback.config(cfg.loopbackToken)); err != nil {
 		return err
 	}
-	c.informers = informers.NewSharedInformerFactoryWithOptions(c.client, 0, informers.WithTransform(dropManagedFields))
+	if c.informers, err = newInformerSet(c.client); err != nil {
+		return err
+	}
 	c.mapper = restmapper.NewDeferredDiscoveryRESTMapper(cacheddiscovery.NewMemCacheClient(c.client.Discovery()))
 	return nil
 }
@@ -166,7 +167,7 @@ func (c *chain) makeGeneric(cfg Config) error {
 	g.BuildHandlerChainFunc = func(handler http.Handler, config *genericapiserver.Config) http.Handler {
 		return cfg.drain.filter(genericapiserver.DefaultBuildHandlerChain(handler, config))
 	}
-	definitions := openapi.GetOpenAPIDefinitionsWithoutDisabledFeatures(generatedopenapi.GetOpenAPIDefinitions)
+	definitions := openapi.GetOpenAPIDefinitionsWithoutDisabledFeatures(rddopenapi.Definitions)
 	g.OpenAPIV3Config = genericapiserver.DefaultOpenAPIV3Config(definitions,
 		openapinamer.NewDefinitionNamer(legacyscheme.Scheme, apiextensionsserver.Scheme))
 	g.OpenAPIV3Config.Info.Title = "Rancher Desktop daemon"

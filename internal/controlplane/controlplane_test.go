@@ -76,6 +76,7 @@ func TestAPI(t *testing.T) {
 	t.Run("Deletion", func(t *testing.T) { testDeletion(t, env) })
 	t.Run("NamespaceDeletion", func(t *testing.T) { testNamespaceDeletion(t, env) })
 	t.Run("ServiceAccount", func(t *testing.T) { testServiceAccount(t, env) })
+	t.Run("PolicyParameters", func(t *testing.T) { testPolicyParameters(t, env) })
 	t.Run("OpenAPI", func(t *testing.T) { testOpenAPI(t, env) })
 }
 

@@ -54,6 +54,7 @@ func (t *trimmer) look() {
 	now, held := t.samples[0].Value.Uint64(), t.samples[1].Value.Uint64()
 	if now-t.last < quietBytes && now-t.trimmed > max(dirtyBytes, held/dirtyPart) {
 		debug.FreeOSMemory()
+		_ = unmapProgram() // nothing is lost but figures
 		t.trimmed = now
 	}
 	t.last = now
