@@ -44,6 +44,9 @@ type Config struct {
 	File string
 	// Version is that of the program, for the record beside the file.
 	Version string
+
+	// uncompacted leaves it to a test to compact.
+	uncompacted bool
 }
 
 // Store is an open store. It belongs to one process at a time, which the
@@ -74,11 +77,15 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	stopOnTimeout := context.AfterFunc(ctx, cancel)
 	defer stopOnTimeout()
 
+	interval := compactInterval
+	if cfg.uncompacted {
+		interval = 0
+	}
 	dialect, err := openSQLite(life, &s.wg, cfg.File)
 	if err == nil {
 		s.dialect = dialect
 		s.backend = newBackend(sqllog.New(dialect, &s.wg, &drivers.Config{
-			CompactInterval:  compactInterval,
+			CompactInterval:  interval,
 			CompactTimeout:   compactTimeout,
 			CompactMinRetain: compactMinRetain,
 			CompactBatchSize: compactBatch,

@@ -28,12 +28,11 @@ func (r *report) samples() string {
 			name = camel(name)
 			above = name
 		}
-		values := f.processes
-		if len(values) == 0 {
-			values = []float64{float64(f.Value)}
+		for _, v := range f.processes {
+			line(&lines, name, f.Unit, v, 0)
 		}
-		for _, v := range values {
-			line(&lines, name, f.Unit, v, f.P95)
+		if len(f.processes) == 0 {
+			line(&lines, name, f.Unit, float64(f.Value), f.P95)
 		}
 	}
 	for _, e := range r.Events {

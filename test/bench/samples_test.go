@@ -15,6 +15,8 @@ import (
 func TestSamples(t *testing.T) {
 	r := &report{out: io.Discard}
 	r.runs("cold start to ready", time.Second, []time.Duration{2 * time.Second, time.Second}, 0, 0)
+	calls := make([]time.Duration, 20) // enough for a p95, which is not each call's
+	r.runs("rdd status", time.Second, calls, 0, 0)
 	var seen []time.Duration
 	for i := range 100 {
 		seen = append(seen, time.Duration(i+1)*time.Millisecond)
@@ -28,7 +30,7 @@ func TestSamples(t *testing.T) {
 	r.Events = []eventCost{{Beside: 100, CPU: 5, Life: 6, Memory: 150, Seen: quantiles{4, 8, 9}}}
 	want := `BenchmarkColdStartToReady 1 2e+09 ns/op
 BenchmarkColdStartToReady 1 1e+09 ns/op
-BenchmarkContainerdCreate 1 5e+07 ns/op 9.5e+07 p95-ns/op
+` + strings.Repeat("BenchmarkRddStatus 1 0 ns/op\n", len(calls)) + `BenchmarkContainerdCreate 1 5e+07 ns/op 9.5e+07 p95-ns/op
 BenchmarkFullSyncOf10Containers 1 1.5e+09 ns/op
 BenchmarkFullSyncOf10Containers/CPUAnObject 1 6e+06 ns/op
 BenchmarkResidentWith12Mirrors 1 200 MB
