@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/k3s-io/kine/pkg/drivers"
-	"github.com/k3s-io/kine/pkg/drivers/generic"
 	"github.com/k3s-io/kine/pkg/logstructured/sqllog"
 	"github.com/k3s-io/kine/pkg/server"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -54,7 +53,7 @@ type Config struct {
 type Store struct {
 	file    string
 	backend *backend
-	dialect *generic.Generic
+	dialect *vacuuming
 	bridge  *server.KVServerBridge
 
 	cancel context.CancelFunc
@@ -176,8 +175,7 @@ func (s *Store) checkpointLoop(ctx context.Context) {
 			return
 		case <-s.checkpoints:
 		}
-		// A passive checkpoint syncs the log and waits for nobody. Where it
-		// fails the next one, or SQLite's own, does its work.
-		_, _ = s.dialect.DB.ExecContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)")
+		// Where it fails the next one, or SQLite's own, does its work.
+		_ = s.dialect.checkpoint(ctx)
 	}
 }
