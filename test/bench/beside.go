@@ -49,6 +49,9 @@ func beside(ctx context.Context, o options, r *report) error {
 				seen[i] = slices.Concat(seen[i], l.created, l.started, l.removed)
 			}
 		}
+		if err := sleep(ctx, settle+o.rest); err != nil { // they give memory back at rest
+			return err
+		}
 		for i, n := range counts {
 			fmt.Printf("an event beside %d: %.2f ms of CPU in the rounds\n", n, cpu[i])
 			now, err := benches[i].daemon.usage(ctx)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -113,8 +114,8 @@ func TestNothingIsLeftOfAComparison(t *testing.T) {
 // cancels once it runs.
 func interruptBuild(t *testing.T, bin string, cancel context.CancelFunc) {
 	t.Helper()
-	if _, err := exec.LookPath("sh"); err != nil {
-		t.Skip("there is no shell")
+	if runtime.GOOS == "windows" {
+		t.Skip("a script is no program there, and nothing is interrupted")
 	}
 	started := filepath.Join(bin, "started")
 	script := "#!/bin/sh\necho > '" + started + "'\nexec sleep 600\n"

@@ -32,7 +32,7 @@ type eventCost struct {
 	CPU    value `json:"cpu"`    // ms of the daemon's
 	Writes value `json:"writes"` // to the API server
 	Life   value `json:"life"`   // writes from a container's creation to its removal
-	Memory value `json:"memory"` // MB resident, after the last life
+	Memory value `json:"memory"` // MB resident, at rest after the lives
 	// Seen has how long after the engine's answer to a create, a start or a
 	// removal it is seen, in ms.
 	Seen quantiles `json:"seen"`
