@@ -4,6 +4,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"go.etcd.io/etcd/client/v3/kubernetes"
+	"modernc.org/sqlite"
 )
 
 // TestTurnsAreInOrder: who asks for a turn again at once comes after all that wait.
@@ -42,6 +44,41 @@ func TestTurnsAreInOrder(t *testing.T) {
 			t.Errorf("the turns went to %d before one that asked last, want %d", order, want)
 		}
 	})
+}
+
+// TestWritingHasATurn: a transaction has a turn from its begin to its end, and a
+// query needs none.
+func TestWritingHasATurn(t *testing.T) {
+	connector, err := sqlite.NewConnector(dsn(filepath.Join(t.TempDir(), "s.db"), connectionParams))
+	if err != nil {
+		t.Fatal(err)
+	}
+	turns := newTurns()
+	db := sql.OpenDB(keeping{connector, turns})
+	defer func() { _ = db.Close() }()
+	mustExec(t, db, "CREATE TABLE n (i INTEGER PRIMARY KEY)")
+	for name, end := range map[string]func(*sql.Tx) error{"commit": (*sql.Tx).Commit, "rollback": (*sql.Tx).Rollback} {
+		tx, err := db.BeginTx(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.ExecContext(t.Context(), "INSERT INTO n DEFAULT VALUES"); err != nil {
+			t.Errorf("%s: a write in the transaction: %v", name, err)
+		}
+		if len(turns) != 1 {
+			t.Errorf("%s: a transaction has no turn after a write in it", name)
+		}
+		var n int
+		if err := db.QueryRowContext(t.Context(), "SELECT count(*) FROM n").Scan(&n); err != nil {
+			t.Errorf("%s: a query beside the transaction: %v", name, err)
+		}
+		if err := end(tx); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if len(turns) != 0 {
+			t.Fatalf("%s: the turn is not given back", name)
+		}
+	}
 }
 
 // TestNoTurnIsLost by a write that is given up, fails, or is taken back: the next
