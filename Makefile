@@ -5,7 +5,7 @@
 CONTROLLER_GEN = go run sigs.k8s.io/controller-tools/cmd/controller-gen@v0.23.0
 GOLANGCI_LINT  = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOTESTSUM      = go run gotest.tools/gotestsum@v1.13.0
-BENCHSTAT      = go run golang.org/x/perf/cmd/benchstat@v0.0.0-20251023143056-3684bd442cc8
+BENCHSTAT      = golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 
 MODULE     = github.com/rancher-sandbox/rancher-desktop-daemon
 GROUPS     = app containers lima rdd
@@ -98,8 +98,23 @@ generate: ## Generate what is generated: deep copies, definitions, and schemas o
 check-generated: generate ## Check that generated files are current
 	@git diff --exit-code -- api examples internal/openapi || { echo 'generated files are out of date: run make generate and commit'; exit 1; }
 
-bench: build ## Measure, and print the figures beside the budgets
-	go run ./test/bench
+# The parts that are measured, as a regular expression, and how often each of the
+# two programs is that bench-compare compares.
+ONLY       ?=
+RUNS       ?= 5
+
+bench: build ## Measure, and print the figures beside the budgets; ONLY='starts|rest' measures parts
+	go run ./test/bench -only '$(ONLY)' -program $(BIN)/rdd -json $(BIN)/bench.json
+
+# The program is not run by go run, which a signal would end without it.
+bench-compare: ## Measure the program of BASE=<commit> and the working tree's in turns; RUNS=5, ONLY as above
+	go build -o $(BIN)/ ./test/bench
+	@exec $(BIN)/bench -compare -base '$(BASE)' -runs '$(RUNS)' -only '$(ONLY)' -ldflags '$(LDFLAGS)' -benchstat $(BENCHSTAT) -out $(BIN)/bench-compare
+
+.PHONY: bench-compare plots
+
+plots: ## Plot what make bench measured, for docs/design/performance.md
+	go run ./test/bench -plot $(BIN)/bench.json
 
 man: ## Generate the man pages into dist/man/man1/
 	go run -ldflags '$(LDFLAGS)' ./hack/manpages $(MAN)

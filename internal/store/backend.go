@@ -5,6 +5,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -124,10 +125,35 @@ func (b *backend) damage() error {
 	return b.err
 }
 
-func (b *backend) Create(ctx context.Context, key string, value []byte, lease int64) (int64, error) {
-	ctx, w := writing(ctx)
-	revision, err := b.Backend.Create(ctx, key, value, lease)
-	return w.own(revision, err == nil), b.outcome(w, err)
+// createTries is how often a create is begun again that a compaction came between:
+// each takes another compaction, of a key that was deleted again.
+const createTries = 3
+
+// Create implements [server.Backend]. A compaction may drop the record that the key
+// was deleted while kine, which has met it, makes the key again. kine then says that
+// the key exists, or that it was made though nothing was written.
+func (b *backend) Create(ctx context.Context, key string, value []byte, lease int64) (revision int64, err error) {
+	for range createTries {
+		call, w := writing(ctx)
+		revision, err = b.Backend.Create(call, key, value, lease)
+		revision, err = w.own(revision, err == nil), b.outcome(w, err)
+		if !b.missed(ctx, key, w, err) {
+			return revision, err
+		}
+	}
+	return revision, fmt.Errorf("create %s: compactions came between", key)
+}
+
+// missed reports whether nothing was written for a create though the key is not there.
+func (b *backend) missed(ctx context.Context, key string, w *write, err error) bool {
+	switch {
+	case err == nil:
+		return w.revision == 0
+	case errors.Is(err, server.ErrKeyExists):
+		_, there, err := b.Get(ctx, key, 0, true)
+		return err == nil && there == nil
+	}
+	return false
 }
 
 func (b *backend) Update(ctx context.Context, key string, value []byte, revision, lease int64) (int64, *server.KeyValue, bool, error) {

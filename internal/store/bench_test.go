@@ -5,8 +5,11 @@ package store
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
@@ -40,4 +43,29 @@ func BenchmarkUpdate(b *testing.B) {
 		}
 		revision = write("/registry/one", revision)
 	}
+}
+
+// BenchmarkWriters is what an update costs while seven others are made, and how
+// long the slowest of a hundred takes.
+func BenchmarkWriters(b *testing.B) {
+	const writers = 8
+	s := newScribe(b)
+	defer s.end()
+	took := make([][]time.Duration, writers)
+	var writing sync.WaitGroup
+	b.ResetTimer()
+	for i := range writers {
+		writing.Go(func() {
+			w := &scribe{b: b, store: s.store, client: s.client}
+			revision := int64(0)
+			for range (b.N + writers - 1) / writers {
+				revision = w.update(fmt.Sprint("/registry/", i), revision)
+			}
+			took[i] = w.took
+		})
+	}
+	writing.Wait()
+	b.StopTimer()
+	s.took = slices.Concat(took...)
+	s.report("write")
 }

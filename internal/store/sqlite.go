@@ -57,17 +57,13 @@ const (
 		UNION ALL
 		SELECT id FROM kine WHERE id > ? AND id <= ? AND deleted != 0)`
 
-	// postCompactSQL gives free pages back to the file system, a bounded number
-	// at a time, and then empties the log.
-	postCompactSQL = `PRAGMA incremental_vacuum(4096); PRAGMA wal_checkpoint(TRUNCATE)`
-
 	sizeSQL = `SELECT (page_count - freelist_count) * page_size
 		FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()`
 )
 
 // openSQLite opens or makes the database for as long as ctx lives; wg is done
 // when it is closed.
-func openSQLite(ctx context.Context, wg *sync.WaitGroup, path string) (*generic.Generic, error) {
+func openSQLite(ctx context.Context, wg *sync.WaitGroup, path string) (*vacuuming, error) {
 	if err := touch(path); err != nil {
 		return nil, err
 	}
@@ -86,7 +82,7 @@ func openSQLite(ctx context.Context, wg *sync.WaitGroup, path string) (*generic.
 	if err := first.Close(); err != nil {
 		return nil, err
 	}
-	dialect, err := generic.OpenDB(ctx, wg, driverName, keeping{connector}, generic.ConnectionPoolConfig{MaxIdle: 4}, "?", false, nil)
+	dialect, err := generic.OpenDB(ctx, wg, driverName, keeping{connector, newTurns()}, generic.ConnectionPoolConfig{MaxIdle: 4}, "?", false, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -94,8 +90,7 @@ func openSQLite(ctx context.Context, wg *sync.WaitGroup, path string) (*generic.
 	dialect.ErrCode = errCode
 	dialect.GetSizeSQL = query.New(sizeSQL, "?", false, "Size")
 	dialect.CompactSQL = query.New(compactSQL, "?", false, "Compact")
-	dialect.PostCompactSQL = query.New(postCompactSQL, "?", false, "PostCompact")
-	return dialect, nil
+	return &vacuuming{dialect}, nil
 }
 
 // touch makes the file, with no rights for others, where it is missing; SQLite

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/k3s-io/kine/pkg/drivers"
-	"github.com/k3s-io/kine/pkg/drivers/generic"
 	"github.com/k3s-io/kine/pkg/logstructured/sqllog"
 	"github.com/k3s-io/kine/pkg/server"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -44,6 +43,9 @@ type Config struct {
 	File string
 	// Version is that of the program, for the record beside the file.
 	Version string
+
+	// uncompacted leaves it to a test to compact.
+	uncompacted bool
 }
 
 // Store is an open store. It belongs to one process at a time, which the
@@ -51,7 +53,7 @@ type Config struct {
 type Store struct {
 	file    string
 	backend *backend
-	dialect *generic.Generic
+	dialect *vacuuming
 	bridge  *server.KVServerBridge
 
 	cancel context.CancelFunc
@@ -74,11 +76,15 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	stopOnTimeout := context.AfterFunc(ctx, cancel)
 	defer stopOnTimeout()
 
+	interval := compactInterval
+	if cfg.uncompacted {
+		interval = 0
+	}
 	dialect, err := openSQLite(life, &s.wg, cfg.File)
 	if err == nil {
 		s.dialect = dialect
 		s.backend = newBackend(sqllog.New(dialect, &s.wg, &drivers.Config{
-			CompactInterval:  compactInterval,
+			CompactInterval:  interval,
 			CompactTimeout:   compactTimeout,
 			CompactMinRetain: compactMinRetain,
 			CompactBatchSize: compactBatch,
@@ -169,8 +175,7 @@ func (s *Store) checkpointLoop(ctx context.Context) {
 			return
 		case <-s.checkpoints:
 		}
-		// A passive checkpoint syncs the log and waits for nobody. Where it
-		// fails the next one, or SQLite's own, does its work.
-		_, _ = s.dialect.DB.ExecContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)")
+		// Where it fails the next one, or SQLite's own, does its work.
+		_ = s.dialect.checkpoint(ctx)
 	}
 }

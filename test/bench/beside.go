@@ -6,6 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
 )
 
 const (
@@ -25,13 +29,14 @@ const (
 // The daemons stand side by side and take turns, so that what else the machine
 // does hits all of them.
 func beside(ctx context.Context, o options, r *report) error {
-	counts := []int{few, 1000}
-	if o.many > 0 {
-		counts = append(counts, o.many)
+	counts, err := o.besides()
+	if err != nil {
+		return err
 	}
 	return withEngines(ctx, o, r, counts, func(benches []*bench) error {
 		cpu := make([][]float64, len(counts))
 		writes := make([][]float64, len(counts))
+		seen := make([][]time.Duration, len(counts))
 		for round := range besideRounds {
 			for i, b := range benches {
 				finish := b.daemon.profile(ctx, o.profile, fmt.Sprintf("beside-%d-%d", counts[i], round))
@@ -41,14 +46,50 @@ func beside(ctx context.Context, o options, r *report) error {
 				}
 				cpu[i] = append(cpu[i], l.cpu/eventsOfALife)
 				writes[i] = append(writes[i], l.writes/eventsOfALife)
+				seen[i] = slices.Concat(seen[i], l.created, l.started, l.removed)
 			}
+		}
+		if err := sleep(ctx, settle+o.rest); err != nil { // they give memory back at rest
+			return err
 		}
 		for i, n := range counts {
 			fmt.Printf("an event beside %d: %.2f ms of CPU in the rounds\n", n, cpu[i])
-			r.Events = append(r.Events, eventCost{Beside: n, CPU: mean(cpu[i]), Writes: mean(writes[i]), Life: mean(writes[i]) * eventsOfALife})
+			now, err := benches[i].daemon.usage(ctx)
+			if err != nil {
+				return err
+			}
+			r.Events = append(r.Events, eventCost{
+				Beside: n, CPU: mean(cpu[i]), Writes: mean(writes[i]), Life: mean(writes[i]) * eventsOfALife,
+				Memory: value(now.memory / megabyte), Seen: quantilesOf(seen[i]),
+			})
 		}
 		return nil
 	})
+}
+
+// besides returns beside how many containers the cost of an event is measured.
+func (o options) besides() ([]int, error) {
+	if o.beside == "" {
+		counts := []int{few, 1000}
+		if o.many > 0 {
+			counts = append(counts, o.many)
+		}
+		return counts, nil
+	}
+	var counts []int
+	for text := range strings.SplitSeq(o.beside, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return nil, fmt.Errorf("-beside: %w", err)
+		}
+		counts = append(counts, n)
+	}
+	return counts, nil
+}
+
+func quantilesOf(samples []time.Duration) quantiles {
+	in := func(p float64) value { return value(milliseconds(percentile(samples, p))) }
+	return quantiles{P50: in(0.5), P95: in(0.95), P99: in(0.99)}
 }
 
 // withEngines starts a daemon for each number of containers, whose engine is

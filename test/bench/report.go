@@ -3,9 +3,11 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"slices"
 	"strconv"
 	"text/tabwriter"
@@ -20,6 +22,8 @@ type report struct {
 	Figures []figure  `json:"figures"`
 	// Events has the cost of an event beside more and more containers.
 	Events []eventCost `json:"events"`
+
+	out io.Writer // for each figure as it is measured
 }
 
 // eventCost is what one event of the engine costs beside a number of containers.
@@ -28,6 +32,17 @@ type eventCost struct {
 	CPU    value `json:"cpu"`    // ms of the daemon's
 	Writes value `json:"writes"` // to the API server
 	Life   value `json:"life"`   // writes from a container's creation to its removal
+	Memory value `json:"memory"` // MB resident, at rest after the lives
+	// Seen has how long after the engine's answer to a create, a start or a
+	// removal it is seen, in ms.
+	Seen quantiles `json:"seen"`
+}
+
+// quantiles are a distribution's.
+type quantiles struct {
+	P50 value `json:"p50"`
+	P95 value `json:"p95"`
+	P99 value `json:"p99"`
 }
 
 // figure is something measured, in its unit. Less is better for all of them.
@@ -41,6 +56,10 @@ type figure struct {
 	// Must and Goal are the budget, where there is one.
 	Must value `json:"must,omitempty"`
 	Goal value `json:"goal,omitempty"`
+
+	// processes has the samples, in the figure's unit, where each is of a
+	// process of its own: only those may be taken for independent of each other.
+	processes []float64
 }
 
 type value float64
@@ -82,7 +101,7 @@ func (f figure) verdict() string {
 
 func (r *report) add(f figure) {
 	r.Figures = append(r.Figures, f)
-	fmt.Printf("%s: %s %s\n", f.Name, f.Value, f.Unit)
+	_, _ = fmt.Fprintf(r.out, "%s: %s %s\n", f.Name, f.Value, f.Unit)
 }
 
 // single adds a figure without a distribution.
@@ -92,6 +111,19 @@ func (r *report) single(name, unit string, v float64, must, goal value) {
 
 // times adds the median and the tail of durations.
 func (r *report) times(name string, unit time.Duration, samples []time.Duration, must, goal value) {
+	r.add(distribution(name, unit, samples, must, goal))
+}
+
+// runs is times for durations of which each is of a process of its own.
+func (r *report) runs(name string, unit time.Duration, samples []time.Duration, must, goal value) {
+	f := distribution(name, unit, samples, must, goal)
+	for _, sample := range samples {
+		f.processes = append(f.processes, float64(sample)/float64(unit))
+	}
+	r.add(f)
+}
+
+func distribution(name string, unit time.Duration, samples []time.Duration, must, goal value) figure {
 	names := map[time.Duration]string{time.Second: "s", time.Millisecond: "ms"}
 	in := func(p float64) value { return value(float64(percentile(samples, p)) / float64(unit)) }
 	f := figure{Name: name, Unit: names[unit], Value: in(0.5), Must: must, Goal: goal}
@@ -101,7 +133,7 @@ func (r *report) times(name string, unit time.Duration, samples []time.Duration,
 	if len(samples) >= 100 {
 		f.P99 = in(0.99)
 	}
-	r.add(f)
+	return f
 }
 
 // percentile is the smallest sample that the share p of all does not exceed.
@@ -127,8 +159,11 @@ func (r *report) print(w io.Writer) {
 // printEvents prints the cost of events, and how it stands to that beside the
 // fewest containers: the goal is at most 20 % more.
 func (r *report) printEvents(w io.Writer) {
+	if len(r.Events) == 0 {
+		return
+	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight|tabwriter.TabIndent)
-	_, _ = fmt.Fprintln(table, "\nan event beside\tms of CPU\tratio\twrites\tratio\twrites of a life\t\t")
+	_, _ = fmt.Fprintln(table, "\nan event beside\tms of CPU\tratio\twrites\tratio\twrites of a life\tseen p50, ms\tp95\tp99\tMB resident\t\t")
 	for _, e := range r.Events {
 		first := r.Events[0]
 		cpu, writes := e.CPU/first.CPU, e.Writes/first.Writes
@@ -136,7 +171,24 @@ func (r *report) printEvents(w io.Writer) {
 		if max(cpu, writes) > 1.2 {
 			verdict = "NOT FLAT"
 		}
-		_, _ = fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t\n", e.Beside, e.CPU, cpu, e.Writes, writes, e.Life, verdict)
+		_, _ = fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", e.Beside, e.CPU, cpu, e.Writes, writes, e.Life,
+			e.Seen.P50, e.Seen.P95, e.Seen.P99, e.Memory, verdict)
 	}
 	_ = table.Flush()
+}
+
+// write writes the report to a file, where one is named, and says so.
+func (r *report) write(file string) error {
+	if file == "" {
+		return nil
+	}
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(file, append(data, '\n'), 0o644); err != nil {
+		return err
+	}
+	fmt.Printf("\nthe figures are in %s too\n", file)
+	return nil
 }

@@ -45,9 +45,9 @@ func starts(ctx context.Context, o options, r *report) error {
 			return err
 		}
 	}
-	r.times("cold start to ready", time.Second, cold, 1.5, 0.8)
-	r.times("warm start to ready", time.Second, warm, 1.0, 0.6)
-	r.times("stop", time.Second, stop, 0, 0)
+	r.runs("cold start to ready", time.Second, cold, 1.5, 0.8)
+	r.runs("warm start to ready", time.Second, warm, 1.0, 0.6)
+	r.runs("stop", time.Second, stop, 0, 0)
 	return nil
 }
 
@@ -73,7 +73,7 @@ func commands(ctx context.Context, o options, r *report) error {
 			}
 			took = append(took, t)
 		}
-		r.times(c.name, time.Second, took, 0.12, 0.08)
+		r.runs(c.name, time.Second, took, 0.12, 0.08)
 	}
 	return nil
 }
