@@ -158,6 +158,7 @@ func runSuite(t *testing.T, engine subject, has features) {
 		{"Platforms", !has.platforms, suitePlatforms},
 		{"Volumes", !has.api, suiteVolumes},
 		{"Deletions", false, suiteDeletions},
+		{"Apply", false, suiteApply},
 		{"Comparisons", false, suiteComparisons},
 		{"KilledInTheMiddle", false, suiteKilledInTheMiddle},
 		{"EngineRestart", false, suiteEngineRestart},
