@@ -9,9 +9,42 @@ import (
 	"github.com/moby/moby/api/types/container"
 	"k8s.io/apimachinery/pkg/types"
 	ctrlclient "sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 )
+
+// suiteEdits: what makes a mirror a mirror comes back where somebody takes it
+// away, and its deletion reaches the engine.
+func suiteEdits(d *driver) {
+	other := d.createContainer("other", container.Config{}, container.HostConfig{})
+	for _, patch := range []string{
+		`{"metadata":{"finalizers":null}}`,
+		fmt.Sprintf(`{"metadata":{"annotations":{%q:null}}}`, containersv1alpha1.OwnerAnnotation),
+		fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, containersv1alpha1.IDAnnotation, other),
+		fmt.Sprintf(`{"metadata":{"annotations":{%q:null}}}`, containersv1alpha1.IDAnnotation),
+		fmt.Sprintf(`{"metadata":{"annotations":{%q:"none"}}}`, containersv1alpha1.NamespaceAnnotation),
+		`{"metadata":{"annotations":null,"finalizers":null}}`,
+	} {
+		id := d.createContainer("edited", container.Config{}, container.HostConfig{})
+		before := d.container(id)
+		d.ask(id, patch)
+		d.eventually("the mirror is whole after "+patch, func() (bool, string) {
+			m := &containersv1alpha1.Container{}
+			if err := d.kube.Get(d.t.Context(), ctrlclient.ObjectKeyFromObject(before), m); err != nil {
+				return false, err.Error() // it may be made again
+			}
+			whole := controllerutil.ContainsFinalizer(m, containersv1alpha1.MirrorFinalizer)
+			for _, name := range []string{containersv1alpha1.IDAnnotation, containersv1alpha1.NamespaceAnnotation, containersv1alpha1.OwnerAnnotation} {
+				whole = whole && m.Annotations[name] == before.Annotations[name]
+			}
+			return whole, fmt.Sprint(m.Finalizers, m.Annotations)
+		})
+		d.equal("moby")
+		d.deleted(d.container(id))
+	}
+	d.removeContainer(other)
+}
 
 // suiteApply: a wish that was applied is withdrawn by another apply without it,
 // and nothing is done then.

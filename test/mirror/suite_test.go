@@ -158,6 +158,7 @@ func runSuite(t *testing.T, engine subject, has features) {
 		{"Platforms", !has.platforms, suitePlatforms},
 		{"Volumes", !has.api, suiteVolumes},
 		{"Deletions", false, suiteDeletions},
+		{"Edits", false, suiteEdits},
 		{"Apply", false, suiteApply},
 		{"Comparisons", false, suiteComparisons},
 		{"KilledInTheMiddle", false, suiteKilledInTheMiddle},
