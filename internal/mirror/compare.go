@@ -39,6 +39,16 @@ func (s *Session) compare(ctx context.Context, b *batch) error {
 	return errors.Join(failures...)
 }
 
+// compareKind queues what differs of one kind.
+func (s *Session) compareKind(ctx context.Context, kind engine.Kind) error {
+	items, err := s.engine.List(ctx, kind)
+	if err != nil {
+		return fmt.Errorf("list the %ss: %w", kind, err)
+	}
+	s.enqueueDifferent(kind, items, newBatch())
+	return nil
+}
+
 func (s *Session) enqueueDifferent(kind engine.Kind, items []engine.Item, b *batch) {
 	s.mu.Lock()
 	now := s.clock.Now().Add(s.clockAhead)

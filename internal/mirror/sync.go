@@ -32,6 +32,9 @@ func (s *Session) sync(ctx context.Context, key engine.Key) error {
 	if s.namespaces.isReleased(key) {
 		return nil
 	}
+	if key.ID == "" {
+		return s.compareKind(ctx, key.Kind)
+	}
 	seen, asked, told := s.link.number(), s.table.of(key), s.removals.has(key)
 	object, err := s.engine.Inspect(ctx, key)
 	switch {

@@ -157,6 +157,7 @@ func runSuite(t *testing.T, engine subject, has features) {
 		{"Images", false, suiteImages},
 		{"Platforms", !has.platforms, suitePlatforms},
 		{"Volumes", !has.api, suiteVolumes},
+		{"Prunes", !has.api || !has.processes, suitePrunes},
 		{"Deletions", false, suiteDeletions},
 		{"Edits", false, suiteEdits},
 		{"Apply", false, suiteApply},

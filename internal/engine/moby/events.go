@@ -27,6 +27,9 @@ func convertEvent(m events.Message) (engine.Event, bool) {
 			event.Key.ID = m.Actor.Attributes[podmanName]
 		}
 		event.Gone = m.Action == events.ActionDestroy || m.Action == events.ActionRemove
+		if m.Action == events.ActionPrune {
+			return event, true // of volumes it is all that is told
+		}
 		return event, event.Key.ID != "" && m.Action != events.ActionMount && m.Action != events.ActionUnmount
 	case events.NetworkEventType:
 		container := m.Actor.Attributes["container"]
