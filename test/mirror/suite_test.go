@@ -154,6 +154,8 @@ func runSuite(t *testing.T, engine subject, has features) {
 		{"Exec", !has.processes, suiteExec},
 		{"StreamsWithoutEngine", false, suiteStreamsWithoutEngine},
 		{"Pulls", !has.pulls, suitePulls},
+		{"Digests", !has.pulls, suiteDigests},
+		{"Pushes", !has.pulls || !has.api, suitePushes},
 		{"Images", false, suiteImages},
 		{"MovedTags", false, suiteMovedTags},
 		{"Platforms", !has.platforms, suitePlatforms},

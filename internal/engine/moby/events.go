@@ -46,7 +46,8 @@ func imageEvent(event engine.Event, m events.Message) (engine.Event, bool) {
 		// It also says that it deletes an image which loses one of its tags.
 		event.Key.ID, event.Gone = id, false
 	}
-	return event, m.Actor.ID != "" && m.Action != events.ActionPush && m.Action != events.ActionSave
+	// An image that is pushed has one digest more then.
+	return event, m.Actor.ID != "" && m.Action != events.ActionSave
 }
 
 func changesContainer(action events.Action) bool {
