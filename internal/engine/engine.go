@@ -70,6 +70,8 @@ type Info struct {
 
 // Event says that something happened to an object.
 type Event struct {
+	// Key names the object. Without an ID it stands for all of its kind, as engines
+	// do not name what they prune.
 	Key Key
 	// At is the time on the engine's clock.
 	At time.Time

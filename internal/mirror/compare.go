@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
@@ -36,6 +37,16 @@ func (s *Session) compare(ctx context.Context, b *batch) error {
 		b.seal()
 	}
 	return errors.Join(failures...)
+}
+
+// compareKind queues what differs of one kind.
+func (s *Session) compareKind(ctx context.Context, kind engine.Kind) error {
+	items, err := s.engine.List(ctx, kind)
+	if err != nil {
+		return fmt.Errorf("list the %ss: %w", kind, err)
+	}
+	s.enqueueDifferent(kind, items, newBatch())
+	return nil
 }
 
 func (s *Session) enqueueDifferent(kind engine.Kind, items []engine.Item, b *batch) {
@@ -67,12 +78,13 @@ func (s *Session) enqueueDifferent(kind engine.Kind, items []engine.Item, b *bat
 	s.queue.AddWithOpts(priorityqueue.AddOpts{Priority: &priority}, different...)
 }
 
-// wants reports whether a mirror asks for something to be done.
+// wants reports whether a mirror asks for something to be done, if only by what it
+// lacks.
 func wants(m client.Object) bool {
 	if c, ok := m.(*containersv1alpha1.Container); ok && wishOf(c, c.Status.Status) != nil {
 		return true
 	}
-	return m.GetDeletionTimestamp() != nil
+	return m.GetDeletionTimestamp() != nil || !controllerutil.ContainsFinalizer(m, containersv1alpha1.MirrorFinalizer)
 }
 
 // inTurn returns a few of the keys, others each time.

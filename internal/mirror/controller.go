@@ -8,7 +8,6 @@ package mirror
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -163,12 +162,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	case err != nil:
 		return reconcile.Result{}, err
 	case rival != "":
-		r.end(&e)
-		report(&e, e.Generation, State{
-			Reason:  containersv1alpha1.ReasonConflict,
-			Message: fmt.Sprintf("ContainerEngine %s of this namespace mirrors %s already", rival, e.Spec.Endpoint),
-		})
-		return reconcile.Result{}, nil
+		return reconcile.Result{}, r.yield(ctx, &e, rival)
 	case e.ShouldRun():
 		return reconcile.Result{}, r.run(ctx, &e)
 	}
@@ -197,32 +191,6 @@ func (r *reconciler) neighbours(ctx context.Context, obj client.Object) []reconc
 		}
 	}
 	return requests
-}
-
-// rival returns the name of an older ContainerEngine in the namespace with the
-// same endpoint.
-func (r *reconciler) rival(ctx context.Context, e *containersv1alpha1.ContainerEngine) (string, error) {
-	if !e.ShouldRun() {
-		return "", nil
-	}
-	var all containersv1alpha1.ContainerEngineList
-	if err := r.client.List(ctx, &all, client.InNamespace(e.Namespace)); err != nil {
-		return "", err
-	}
-	for i := range all.Items {
-		other := &all.Items[i]
-		if other.UID != e.UID && other.Spec.Endpoint == e.Spec.Endpoint && other.ShouldRun() && older(other, e) {
-			return other.Name, nil
-		}
-	}
-	return "", nil
-}
-
-func older(a, b *containersv1alpha1.ContainerEngine) bool {
-	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
-		return a.CreationTimestamp.Before(&b.CreationTimestamp)
-	}
-	return a.UID < b.UID
 }
 
 // report puts what a session says into the status. acted is the generation

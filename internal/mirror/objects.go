@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
@@ -104,6 +105,20 @@ func (o owner) meta(name string, key engine.Key) metav1.ObjectMeta {
 		m.Annotations[containersv1alpha1.NamespaceAnnotation] = key.Namespace
 	}
 	return m
+}
+
+// mirrorAnnotations are those that say what a mirror stands for, and whose it is.
+func mirrorAnnotations() []string {
+	return []string{containersv1alpha1.IDAnnotation, containersv1alpha1.NamespaceAnnotation, containersv1alpha1.OwnerAnnotation}
+}
+
+// damaged reports whether somebody took away from a mirror what makes it one, or
+// put something else there.
+func damaged(have, want client.Object) bool {
+	return !controllerutil.ContainsFinalizer(have, containersv1alpha1.MirrorFinalizer) ||
+		slices.ContainsFunc(mirrorAnnotations(), func(name string) bool {
+			return have.GetAnnotations()[name] != want.GetAnnotations()[name]
+		})
 }
 
 // namespaceOf returns the namespace of the engine that an object is in, empty

@@ -6,11 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
@@ -29,6 +31,9 @@ var errForeign = errors.New("an object of that name exists and belongs to somebo
 func (s *Session) sync(ctx context.Context, key engine.Key) error {
 	if s.namespaces.isReleased(key) {
 		return nil
+	}
+	if key.ID == "" {
+		return s.compareKind(ctx, key.Kind)
 	}
 	seen, asked, told := s.link.number(), s.table.of(key), s.removals.has(key)
 	object, err := s.engine.Inspect(ctx, key)
@@ -168,6 +173,10 @@ func (s *Session) adopt(ctx context.Context, want client.Object) error {
 }
 
 func (s *Session) update(ctx context.Context, have, want client.Object) error {
+	have, err := s.mend(ctx, have, want)
+	if err != nil {
+		return err
+	}
 	updated := withStatus(have, want, s.clock.Now())
 	if updated == nil {
 		return nil
@@ -183,6 +192,33 @@ func (s *Session) update(ctx context.Context, have, want client.Object) error {
 	return nil
 }
 
+// mend gives a mirror back what makes it one, where somebody took it away: without
+// the finalizer its deletion would not reach the engine, and without the
+// annotations it would stand for something else. It returns the mirror as it is
+// then.
+func (s *Session) mend(ctx context.Context, have, want client.Object) (client.Object, error) {
+	if !damaged(have, want) {
+		return have, nil
+	}
+	mended := have.DeepCopyObject().(client.Object)
+	controllerutil.AddFinalizer(mended, containersv1alpha1.MirrorFinalizer)
+	annotations := maps.Clone(mended.GetAnnotations())
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	for _, name := range mirrorAnnotations() {
+		delete(annotations, name)
+	}
+	maps.Copy(annotations, want.GetAnnotations())
+	mended.SetAnnotations(annotations)
+	if err := s.client.Patch(ctx, mended, client.MergeFromWithOptions(have, client.MergeFromWithOptimisticLock{})); err != nil {
+		return nil, err
+	}
+	s.table.wrote(mended)
+	s.counted("update", mended)
+	return mended, nil
+}
+
 // remove removes a mirror whose engine object is gone.
 func (s *Session) remove(ctx context.Context, have client.Object) error {
 	err := release(ctx, s.client, have)
@@ -194,14 +230,14 @@ func (s *Session) remove(ctx context.Context, have client.Object) error {
 }
 
 // release takes a mirror's finalizer away and deletes it: nothing is asked of
-// the engine. A mirror that is gone is no error.
+// the engine. A mirror that is gone is no error, and one that was written
+// meanwhile is: it may have its finalizer again, with which a deletion acts.
 func release(ctx context.Context, c client.Client, have client.Object) error {
-	if slices.Contains(have.GetFinalizers(), containersv1alpha1.MirrorFinalizer) {
-		stripped := have.DeepCopyObject().(client.Object)
+	stripped := have
+	if controllerutil.ContainsFinalizer(have, containersv1alpha1.MirrorFinalizer) {
+		stripped = have.DeepCopyObject().(client.Object)
+		controllerutil.RemoveFinalizer(stripped, containersv1alpha1.MirrorFinalizer)
 		patch := client.MergeFromWithOptions(have, client.MergeFromWithOptimisticLock{})
-		stripped.SetFinalizers(slices.DeleteFunc(slices.Clone(have.GetFinalizers()), func(f string) bool {
-			return f == containersv1alpha1.MirrorFinalizer
-		}))
 		if err := c.Patch(ctx, stripped, patch); err != nil {
 			return client.IgnoreNotFound(err)
 		}
@@ -209,5 +245,7 @@ func release(ctx context.Context, c client.Client, have client.Object) error {
 	if have.GetDeletionTimestamp() != nil {
 		return nil // it went with its last finalizer, or waits for another's
 	}
-	return client.IgnoreNotFound(c.Delete(ctx, have, client.Preconditions{UID: ptr.To(have.GetUID())}))
+	return client.IgnoreNotFound(c.Delete(ctx, stripped, client.Preconditions{
+		UID: ptr.To(have.GetUID()), ResourceVersion: ptr.To(stripped.GetResourceVersion()),
+	}))
 }

@@ -29,7 +29,7 @@ type table struct {
 	mu      sync.Mutex
 	objects map[mirrorName]client.Object           // guarded by mu
 	byKey   map[engine.Key]map[mirrorName]struct{} // guarded by mu
-	byTag   map[string]map[mirrorName]engine.Key   // guarded by mu; images only
+	byTag   map[string]map[mirrorName]engine.Key   // guarded by mu; by referenceOf
 	gone    map[mirrorName]types.UID               // guarded by mu; removed here, not yet by the watch
 	ours    map[mirrorName]uint64                  // guarded by mu; the newest version that is our own write
 	counts  map[engine.Kind]int                    // guarded by mu
@@ -128,7 +128,7 @@ func (t *table) storeLocked(name mirrorName, obj client.Object) {
 		t.byKey[key] = map[mirrorName]struct{}{}
 	}
 	t.byKey[key][name] = struct{}{}
-	if tag := tagOf(obj); tag != "" {
+	if tag := referenceOf(obj); tag != "" {
 		if t.byTag[tag] == nil {
 			t.byTag[tag] = map[mirrorName]engine.Key{}
 		}
@@ -149,7 +149,7 @@ func (t *table) unindexLocked(name mirrorName, obj client.Object) {
 	if len(t.byKey[key]) == 0 {
 		delete(t.byKey, key)
 	}
-	if tag := tagOf(obj); tag != "" {
+	if tag := referenceOf(obj); tag != "" {
 		delete(t.byTag[tag], name)
 		if len(t.byTag[tag]) == 0 {
 			delete(t.byTag, tag)
@@ -162,6 +162,16 @@ func tagOf(obj client.Object) string {
 		return image.Status.RepoTag
 	}
 	return ""
+}
+
+// referenceOf returns the tag that a mirror depends on, empty for none: that of an
+// image, and the one of a container's image where the engine has namespaces, and
+// says of the image only where the tag leads to.
+func referenceOf(obj client.Object) string {
+	if c, ok := obj.(*containersv1alpha1.Container); ok && c.Annotations[containersv1alpha1.NamespaceAnnotation] != "" {
+		return c.Status.ImageName
+	}
+	return tagOf(obj)
 }
 
 // of returns the mirrors of an engine object.
@@ -211,9 +221,9 @@ func (t *table) newest(key engine.Key) uint64 {
 	return newest
 }
 
-// rivals returns the images of the same namespace, other than that of key, whose
-// mirrors have one of the tags: a tag has moved, and the engine does not say from
-// where.
+// rivals returns what depends on one of the tags in the same namespace, but for
+// key itself: a tag has moved, and the engine does not say from which image, nor
+// of which containers.
 func (t *table) rivals(key engine.Key, tags []string) []engine.Key {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -73,9 +73,20 @@ func (s *Session) handler() toolscache.ResourceEventHandler {
 				s.lost(old)
 				return
 			}
+			s.misled(old, obj)
 			changed(obj)
 		},
 		DeleteFunc: s.lost,
+	}
+}
+
+// misled looks at what a mirror stood for, where somebody has it stand for
+// something else: that has no mirror now.
+func (s *Session) misled(old, obj any) {
+	before, _ := old.(client.Object)
+	after, _ := obj.(client.Object)
+	if before != nil && after != nil && s.owner.owns(before) && keyOf(before) != keyOf(after) {
+		s.queue.Add(keyOf(before))
 	}
 }
 

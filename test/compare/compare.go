@@ -64,7 +64,7 @@ func Engine(ctx context.Context, docker *client.Client, engineName string) (map[
 		return nil, err
 	}
 	for _, image := range images.Items {
-		tags := slices.DeleteFunc(slices.Clone(image.RepoTags), func(tag string) bool { return tag == "<none>:<none>" })
+		tags := slices.DeleteFunc(slices.Clone(image.RepoTags), func(tag string) bool { return tag == "<none>:<none>" || strings.Contains(tag, "@") })
 		if len(tags) == 0 {
 			tags = []string{""}
 		}

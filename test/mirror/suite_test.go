@@ -154,10 +154,16 @@ func runSuite(t *testing.T, engine subject, has features) {
 		{"Exec", !has.processes, suiteExec},
 		{"StreamsWithoutEngine", false, suiteStreamsWithoutEngine},
 		{"Pulls", !has.pulls, suitePulls},
+		{"Digests", !has.pulls, suiteDigests},
+		{"Pushes", !has.pulls || !has.api, suitePushes},
 		{"Images", false, suiteImages},
+		{"MovedTags", false, suiteMovedTags},
 		{"Platforms", !has.platforms, suitePlatforms},
 		{"Volumes", !has.api, suiteVolumes},
+		{"Prunes", !has.api || !has.processes, suitePrunes},
 		{"Deletions", false, suiteDeletions},
+		{"Edits", false, suiteEdits},
+		{"Apply", false, suiteApply},
 		{"Comparisons", false, suiteComparisons},
 		{"KilledInTheMiddle", false, suiteKilledInTheMiddle},
 		{"EngineRestart", false, suiteEngineRestart},
@@ -308,6 +314,19 @@ func suiteImages(d *driver) {
 	tag(other, "one:1")        // and back
 	remove("one:1")            // the other is gone
 	remove("registry.example.com:5000/some/where/two:v2")
+}
+
+// suiteMovedTags moves the tag of a container's image to another image, and takes
+// it away.
+func suiteMovedTags(d *driver) {
+	const tag = "moved:1"
+	d.step(func(ctx context.Context) error { return d.hands.Tag(ctx, busyboxImage, tag) })
+	id := d.createContainer("moved", container.Config{Image: tag}, container.HostConfig{})
+	other := d.engine.AnotherImage()
+	d.importedEqual()
+	d.step(func(ctx context.Context) error { return d.hands.Tag(ctx, other, tag) })
+	d.step(func(ctx context.Context) error { return d.hands.Untag(ctx, tag) })
+	d.removeContainer(id)
 }
 
 // importedEqual is equal after an import.

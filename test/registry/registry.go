@@ -95,6 +95,32 @@ func (r *Registry) Push(repository string, layers int, size int64) string {
 	return reference
 }
 
+// Copy puts an image into another repository, too, and returns the references by
+// its digest in both.
+func (r *Registry) Copy(reference, repository string) (digests [2]string) {
+	r.tb.Helper()
+	source, err := name.ParseReference(reference, name.Insecure)
+	if err != nil {
+		r.tb.Fatal(err)
+	}
+	image, err := remote.Image(source, remote.WithTransport(within{r.server.Config.Handler}))
+	if err != nil {
+		r.tb.Fatal(err)
+	}
+	target, err := name.NewTag(r.Host()+"/"+repository, name.Insecure)
+	if err != nil {
+		r.tb.Fatal(err)
+	}
+	if err := remote.Write(target, image, remote.WithTransport(within{r.server.Config.Handler})); err != nil {
+		r.tb.Fatal(err)
+	}
+	digest, err := image.Digest()
+	if err != nil {
+		r.tb.Fatal(err)
+	}
+	return [2]string{source.Context().Digest(digest.String()).String(), target.Context().Digest(digest.String()).String()}
+}
+
 // within asks a handler without a network: the registry's may be the engine's
 // own.
 type within struct{ handler http.Handler }

@@ -315,7 +315,7 @@ type ContainerStatus struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:categories=rdd
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=3"
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=4"
 // +kubebuilder:selectablefield:JSONPath=`.status.name`
 // +kubebuilder:selectablefield:JSONPath=`.status.namespace`
 // +kubebuilder:selectablefield:JSONPath=`.status.status`
@@ -331,6 +331,8 @@ type Container struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
+	// Spec has a default, so that a server-side apply may take its last field back.
+	// +kubebuilder:default={}
 	// +optional
 	Spec ContainerSpec `json:"spec,omitempty"`
 	// +optional

@@ -25,16 +25,37 @@ func (e *Engine) Remove(ctx context.Context, key engine.Key, tag string) error {
 	case engine.KindVolume:
 		_, err = e.client.VolumeRemove(ctx, key.ID, client.VolumeRemoveOptions{})
 	case engine.KindImage:
-		reference := tag
-		if reference == "" {
-			reference = key.ID
-		}
-		_, err = e.client.ImageRemove(ctx, reference, client.ImageRemoveOptions{PruneChildren: true})
+		return e.removeImage(ctx, key.ID, tag)
 	case engine.KindNamespace:
 		return fmt.Errorf("remove the namespace %s: %w", key.ID, errors.ErrUnsupported)
 	default:
 		return fmt.Errorf("%w: a %s can't be removed", engine.ErrRefused, key.Kind)
 	}
+	return translate(err)
+}
+
+// removeImage removes a tag of an image, or the image where tag is empty. By its
+// ID an engine removes no image that several repositories name by a digest: of
+// these one is left before.
+func (e *Engine) removeImage(ctx context.Context, id, tag string) error {
+	options := client.ImageRemoveOptions{PruneChildren: true}
+	if tag != "" {
+		_, err := e.client.ImageRemove(ctx, tag, options)
+		return translate(err)
+	}
+	image, err := e.client.ImageInspect(ctx, id)
+	if err != nil {
+		return translate(err)
+	}
+	if digests := references(image.RepoDigests, noDigest); len(tags(image.RepoTags)) == 0 && len(digests) > 1 {
+		for _, digest := range digests[1:] {
+			_, err := e.client.ImageRemove(ctx, digest, options)
+			if err = translate(err); err != nil && !errors.Is(err, engine.ErrNotFound) {
+				return err
+			}
+		}
+	}
+	_, err = e.client.ImageRemove(ctx, id, options)
 	return translate(err)
 }
 

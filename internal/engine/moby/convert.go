@@ -164,7 +164,7 @@ func imageStatuses(i *image.InspectResponse) []containersv1alpha1.ImageStatus {
 	if i.Config != nil {
 		base.Labels = copyMap(i.Config.Labels)
 	}
-	tags := references(i.RepoTags, noTag)
+	tags := tags(i.RepoTags)
 	if len(tags) == 0 {
 		return []containersv1alpha1.ImageStatus{base}
 	}
@@ -187,6 +187,13 @@ func imageSize(i *image.InspectResponse) int64 {
 		total += manifest.Size.Total
 	}
 	return total
+}
+
+// tags returns the tags in a list of references: some engines list there the
+// digests that an image was pulled by, too.
+func tags(list []string) []string {
+	sorted := references(list, noTag)
+	return emptyAsNil(slices.DeleteFunc(sorted, func(r string) bool { return strings.Contains(r, "@") }))
 }
 
 // references returns the references sorted, without duplicates and without the

@@ -27,6 +27,9 @@ func convertEvent(m events.Message) (engine.Event, bool) {
 			event.Key.ID = m.Actor.Attributes[podmanName]
 		}
 		event.Gone = m.Action == events.ActionDestroy || m.Action == events.ActionRemove
+		if m.Action == events.ActionPrune {
+			return event, true // of volumes it is all that is told
+		}
 		return event, event.Key.ID != "" && m.Action != events.ActionMount && m.Action != events.ActionUnmount
 	case events.NetworkEventType:
 		container := m.Actor.Attributes["container"]
@@ -43,7 +46,8 @@ func imageEvent(event engine.Event, m events.Message) (engine.Event, bool) {
 		// It also says that it deletes an image which loses one of its tags.
 		event.Key.ID, event.Gone = id, false
 	}
-	return event, m.Actor.ID != "" && m.Action != events.ActionPush && m.Action != events.ActionSave
+	// An image that is pushed has one digest more then.
+	return event, m.Actor.ID != "" && m.Action != events.ActionSave
 }
 
 func changesContainer(action events.Action) bool {

@@ -187,7 +187,7 @@ func durationFits(text string, since *metav1.Time, now time.Time) bool {
 }
 
 func imageItem(summary *image.Summary) engine.Item {
-	tags := references(summary.RepoTags, noTag)
+	tags := tags(summary.RepoTags)
 	return engine.Item{
 		Key:  engine.Key{Kind: engine.KindImage, ID: summary.ID},
 		Tags: tags,

@@ -183,6 +183,9 @@ func (e *Engine) Inspect(ctx context.Context, key engine.Key) (engine.Object, er
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	object := engine.Object{Key: key}
+	if key.Namespace != "" {
+		return object, engine.ErrNotFound // there is but one, and nobody names it
+	}
 	switch key.Kind {
 	case engine.KindNamespace:
 		if key.ID != Namespace {

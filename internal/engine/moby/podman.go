@@ -58,7 +58,8 @@ func podmanImageID(id string) (string, bool) {
 }
 
 // phase returns the phase of a container. Podman has states that Docker's API
-// does not know.
+// does not know, and an engine that is newer than this program may have others:
+// a Container has none then.
 func phase(state container.ContainerState) containersv1alpha1.Phase {
 	switch state {
 	case "configured", "initialized":
@@ -67,8 +68,12 @@ func phase(state container.ContainerState) containersv1alpha1.Phase {
 		return containersv1alpha1.PhaseRunning
 	case "stopped":
 		return containersv1alpha1.PhaseExited
-	case "unknown":
-		return ""
 	}
-	return containersv1alpha1.Phase(state)
+	switch phase := containersv1alpha1.Phase(state); phase {
+	case containersv1alpha1.PhaseCreated, containersv1alpha1.PhaseRunning, containersv1alpha1.PhasePaused,
+		containersv1alpha1.PhaseRestarting, containersv1alpha1.PhaseRemoving, containersv1alpha1.PhaseExited,
+		containersv1alpha1.PhaseDead:
+		return phase
+	}
+	return ""
 }

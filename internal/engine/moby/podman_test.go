@@ -80,6 +80,7 @@ func TestPhases(t *testing.T) {
 		"created": containersv1alpha1.PhaseCreated, "running": containersv1alpha1.PhaseRunning, "paused": containersv1alpha1.PhasePaused,
 		"configured": containersv1alpha1.PhaseCreated, "initialized": containersv1alpha1.PhaseCreated,
 		"stopping": containersv1alpha1.PhaseRunning, "stopped": containersv1alpha1.PhaseExited, "unknown": "",
+		"dead": containersv1alpha1.PhaseDead, "hibernating": "", "": "",
 	} {
 		if got := phase(state); got != want {
 			t.Errorf("%s is %q, want %q", state, got, want)

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mirror
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+)
+
+// rival returns the name of an older ContainerEngine in the namespace with the
+// same endpoint.
+func (r *reconciler) rival(ctx context.Context, e *containersv1alpha1.ContainerEngine) (string, error) {
+	if !e.ShouldRun() {
+		return "", nil
+	}
+	var all containersv1alpha1.ContainerEngineList
+	if err := r.client.List(ctx, &all, client.InNamespace(e.Namespace)); err != nil {
+		return "", err
+	}
+	for i := range all.Items {
+		other := &all.Items[i]
+		if other.UID != e.UID && other.ShouldRun() && older(other, e) && sameEndpoint(other.Spec.Endpoint, e.Spec.Endpoint) {
+			return other.Name, nil
+		}
+	}
+	return "", nil
+}
+
+func older(a, b *containersv1alpha1.ContainerEngine) bool {
+	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
+		return a.CreationTimestamp.Before(&b.CreationTimestamp)
+	}
+	return a.UID < b.UID
+}
+
+// sameEndpoint reports whether two endpoints lead to one engine as far as can be
+// seen from here: a socket may have two paths, as /var/run is a link to /run.
+func sameEndpoint(a, b string) bool {
+	if a == b {
+		return true
+	}
+	pathA, isA := strings.CutPrefix(a, "unix://")
+	pathB, isB := strings.CutPrefix(b, "unix://")
+	if !isA || !isB {
+		return false
+	}
+	socketA, err := os.Stat(pathA)
+	if err != nil {
+		return false
+	}
+	socketB, err := os.Stat(pathB)
+	return err == nil && os.SameFile(socketA, socketB)
+}
+
+// yield leaves the engine to another ContainerEngine. Mirrors that are there, as
+// it was not always so, would be true no more, and in the other's way.
+func (r *reconciler) yield(ctx context.Context, e *containersv1alpha1.ContainerEngine, rival string) error {
+	report(e, e.Generation, State{
+		Reason:  containersv1alpha1.ReasonConflict,
+		Message: fmt.Sprintf("ContainerEngine %s of this namespace mirrors %s already", rival, e.Spec.Endpoint),
+	})
+	done, err := r.purged(ctx, e)
+	if done {
+		r.end(e)
+	}
+	return err
+}

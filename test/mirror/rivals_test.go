@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mirror_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/test/fakedocker"
+)
+
+// TestOneSocketByTwoPaths: a socket is one endpoint, however its path is written.
+func TestOneSocketByTwoPaths(t *testing.T) {
+	e, engine := newFaulty(t, fakedocker.Config{})
+	e.connect("moby")
+	socket := strings.TrimPrefix(engine.Endpoint(), "unix://")
+	link := filepath.Join(t.TempDir(), "link")
+	e.must(os.Symlink(filepath.Dir(socket), link))
+	for name, path := range map[string]string{
+		"dotted": filepath.Dir(socket) + "/./" + filepath.Base(socket),
+		"linked": filepath.Join(link, filepath.Base(socket)),
+	} {
+		second := e.createWith(name, namespace, func(spec *containersv1alpha1.ContainerEngineSpec) { spec.Endpoint = "unix://" + path })
+		e.waitReason(second, containersv1alpha1.ReasonConflict)
+		if mirrors := e.mirrorSide(name); len(mirrors) != 0 {
+			t.Errorf("%s: the later one mirrors: %v", name, mirrors)
+		}
+	}
+	e.equal("moby")
+}
+
+// TestBecomingARival: one that is moved to another's endpoint keeps no mirrors of
+// the engine that it had, as nothing keeps them true.
+func TestBecomingARival(t *testing.T) {
+	e, _ := newFaulty(t, fakedocker.Config{})
+	e.connect("moby")
+	other, _ := newFake(t, fakedocker.Config{})
+	second := e.createWith("second", namespace, func(spec *containersv1alpha1.ContainerEngineSpec) { spec.Endpoint = other.Endpoint() })
+	e.waitReason(second, containersv1alpha1.ReasonConnected)
+	if len(e.mirrorSide("second")) == 0 {
+		t.Fatal("the second one mirrors nothing")
+	}
+	e.update(second, func(spec *containersv1alpha1.ContainerEngineSpec) { spec.Endpoint = e.endpoint })
+	e.waitReason(second, containersv1alpha1.ReasonConflict)
+	e.eventually("its mirrors are gone", func() (bool, string) {
+		mirrors := e.mirrorSide("second")
+		return len(mirrors) == 0, fmt.Sprint(mirrors)
+	})
+	e.equal("moby")
+}
