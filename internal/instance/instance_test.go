@@ -183,6 +183,43 @@ func TestChosenLogDirKeepsItsModeAndFiles(t *testing.T) {
 	}
 }
 
+// TestRemoveThroughLinks: directories that the user moved to another disk hold
+// the keys all the same.
+func TestRemoveThroughLinks(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("links need a privilege there")
+	}
+	inst := newTest(t, "x")
+	targets := map[string]string{inst.Dir(): t.TempDir(), inst.ShortDir(): t.TempDir(), inst.LogDir(): t.TempDir()}
+	for link, target := range targets {
+		if err := os.MkdirAll(filepath.Dir(link), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(target, link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := inst.MakeDirs(); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{filepath.Join(inst.TLSDir(), "ca.key"), inst.DockerSocket(), inst.StderrLog()} {
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := inst.Remove(false); err != nil {
+		t.Fatal(err)
+	}
+	for link, target := range targets {
+		if _, err := os.Lstat(link); !os.IsNotExist(err) {
+			t.Errorf("the link %s is there: %v", link, err)
+		}
+		if entries, err := os.ReadDir(target); err != nil || len(entries) > 0 {
+			t.Errorf("behind %s there still are %v, %v", link, entries, err)
+		}
+	}
+}
+
 func TestSettings(t *testing.T) {
 	inst := newTest(t, "x")
 	if exists, err := inst.Exists(); exists || err != nil {
