@@ -108,6 +108,28 @@ func TestKeepLogs(t *testing.T) {
 	}
 }
 
+// TestStopDuringStart: who waits for a daemon that somebody else stops is told so,
+// and not what a part said that was cut short.
+func TestStopDuringStart(t *testing.T) {
+	h := newHome(t)
+	h.ok("service", "create")
+	for range 3 {
+		var starting result
+		var wg sync.WaitGroup
+		wg.Go(func() { starting = h.run("service", "start") })
+		h.eventually("the daemon begins", func() (bool, string) { return h.alive(), "" })
+		h.ok("service", "stop")
+		wg.Wait()
+		if starting.code == 0 {
+			continue // it was faster
+		}
+		contains(t, starting.stderr, "Error: start the daemon of instance", "it was stopped before it was ready")
+		if starting.code != 1 || strings.Contains(starting.stderr, "waiting for\n") {
+			t.Errorf("exit code %d\n%s", starting.code, starting.stderr)
+		}
+	}
+}
+
 // TestTwoStartsAtOnce gives one daemon, and both succeed.
 func TestTwoStartsAtOnce(t *testing.T) {
 	for range 3 {
