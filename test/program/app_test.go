@@ -35,6 +35,8 @@ func TestSetErrors(t *testing.T) {
 		{1, []string{"expected PROPERTY=VALUE"}, []string{"running"}},
 		{1, []string{"is an object", "containerEngine.endpoint"}, []string{"containerEngine=moby"}},
 		{1, []string{"expected boolean"}, []string{"running=on"}},
+		{1, []string{"expected boolean"}, []string{"running="}},
+		{1, []string{"running", "set twice"}, []string{"running=true", "running=false"}},
 		{1, []string{"valid values", "moby", "containerd"}, []string{"containerEngine.name=docker"}},
 		{1, []string{"unknown property"}, []string{"namespace=elsewhere"}},
 		{3, []string{"endpoint", "unix:///"}, []string{"containerEngine.endpoint=docker.sock"}},
@@ -61,7 +63,12 @@ func TestSetErrors(t *testing.T) {
 
 func TestAppRules(t *testing.T) {
 	h := newHome(t)
-	h.ok("set", "running=false")
+	h.ok("set", "running=false", "virtualMachine.cpus=") // of an App that is not there yet, too
+	h.ok("set", "virtualMachine.cpus=3", "virtualMachine.memory=3Gi")
+	h.ok("set", "virtualMachine.cpus=", "virtualMachine.memory=", "virtualMachine.disk=")
+	if vm := h.ok("ctl", "get", "app", "app", "-o", "jsonpath={.spec.virtualMachine}"); vm != `{"disk":"100Gi"}` {
+		t.Errorf("with what was set taken back the virtual machine is %s", vm)
+	}
 	c := h.client()
 	other := &appv1alpha1.App{ObjectMeta: metav1.ObjectMeta{Name: "other"}}
 	if err := c.Create(t.Context(), other); !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "its name is app") {
