@@ -77,6 +77,17 @@ func TestNameFromEnvironment(t *testing.T) {
 	}
 }
 
+// TestHomeIsAbsolute: else each working directory would have its own instance.
+func TestHomeIsAbsolute(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("HOME means nothing there")
+	}
+	t.Setenv("HOME", "somewhere")
+	if inst, err := New("x"); err == nil || !strings.Contains(err.Error(), "somewhere") {
+		t.Errorf("a home directory that is relative: %v, %v", inst, err)
+	}
+}
+
 func TestPreferredPort(t *testing.T) {
 	for name, want := range map[string]int{"0": 6443, "2": 6445, "57": 6500, "59092": 65535} {
 		inst, err := New(name)
