@@ -194,8 +194,8 @@ func (s *Service) WaitReady(ctx context.Context) (*instance.Daemon, error) {
 		switch {
 		case err != nil:
 			return nil, err
-		case daemon == nil && stopping:
-			// Its last words are of a part that was cut short.
+		case daemon == nil && stopping && !strings.HasPrefix(s.Instance.LastLogLine(), fault.Prefix):
+			// It has no reason of its own, and its last words are of a part that was cut short.
 			return nil, fault.New(fault.Failed, "start the daemon of instance", s.Instance.Name(),
 				errors.New("it was stopped before it was ready"))
 		case daemon == nil:
