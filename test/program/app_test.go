@@ -71,7 +71,8 @@ func TestAppRules(t *testing.T) {
 	}
 	c := h.client()
 	other := &appv1alpha1.App{ObjectMeta: metav1.ObjectMeta{Name: "other"}}
-	if err := c.Create(t.Context(), other); !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "its name is app") {
+	if err := c.Create(t.Context(), other); !apierrors.IsInvalid(err) ||
+		!strings.Contains(err.Error(), `metadata: Invalid value: "other": there is one App, and its name is app`) {
 		t.Errorf("a second App: %v", err)
 	}
 	app := &appv1alpha1.App{}
@@ -84,7 +85,30 @@ func TestAppRules(t *testing.T) {
 		t.Errorf("another namespace: %v", err)
 	}
 	h.ok("set", "virtualMachine.disk=200Gi")
-	h.fails(3, []string{"never shrink"}, "set", "virtualMachine.disk=100Gi")
+	h.fails(3, []string{"never shrink", "has 200Gi", "was to have 100Gi"}, "set", "virtualMachine.disk=100Gi")
+}
+
+// TestStatusIsPutRight: what somebody else writes into the App's status, or takes
+// from what it owns, does not last.
+func TestStatusIsPutRight(t *testing.T) {
+	h := newHome(t)
+	h.ok("set", "running=true", "containerEngine.endpoint="+fakedocker.Run(t, fakedocker.Config{}).Endpoint())
+	counts := "jsonpath={.status.containers}/{.status.images}/{.status.volumes}"
+	if got := h.ok("ctl", "get", "containerengine", "moby", "-o", counts); got != "0/0/0" {
+		t.Errorf("an empty engine has %s objects", got)
+	}
+	right := h.ok("ctl", "get", "app", "app", "-o", "jsonpath={.status.dockerSocket}")
+	h.ok("ctl", "patch", "app", "app", "--subresource=status", "--type=merge", "-p", `{"status":{"dockerSocket":"elsewhere","conditions":[]}}`)
+	h.eventually("the App's status is right again", func() (bool, string) {
+		socket := h.ok("ctl", "get", "app", "app", "-o", "jsonpath={.status.dockerSocket}")
+		settled := h.run("ctl", "wait-condition", "app/app", "Settled", "--timeout", "0")
+		return socket == right && settled.code == 0, socket + settled.stderr
+	})
+	h.ok("ctl", "patch", "containerengine", "moby", "--type=merge", "-p", `{"metadata":{"ownerReferences":null}}`)
+	h.eventually("the engine is the App's again", func() (bool, string) {
+		owner := h.ok("ctl", "get", "containerengine", "moby", "-o", "jsonpath={.metadata.ownerReferences[*].name}")
+		return owner == "app", owner
+	})
 }
 
 // engine starts a simulated engine with some objects, and a client for it.
