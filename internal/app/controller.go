@@ -51,8 +51,8 @@ func Setup(host manager.Host) error {
 	return ctrl.NewControllerManagedBy(host).
 		Named("app").
 		WithOptions(controller.Options{NewQueue: manager.NewQueue}).
-		For(&appv1alpha1.App{}, builder.WithPredicates(
-			predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
+		// Every change of it, its status too: what somebody else wrote there is put right.
+		For(&appv1alpha1.App{}).
 		// All of them, as one from which somebody took the reference to the App is
 		// the App's still.
 		Watches(&containersv1alpha1.ContainerEngine{}, handler.EnqueueRequestsFromMapFunc(theApp), builder.WithPredicates(engineChanged)).
@@ -74,6 +74,7 @@ var engineChanged = predicate.Funcs{
 		before, ok := e.ObjectOld.(*containersv1alpha1.ContainerEngine)
 		after, ok2 := e.ObjectNew.(*containersv1alpha1.ContainerEngine)
 		return !ok || !ok2 || before.Generation != after.Generation ||
+			!apiequality.Semantic.DeepEqual(before.OwnerReferences, after.OwnerReferences) ||
 			before.Status.ObservedGeneration != after.Status.ObservedGeneration ||
 			!apiequality.Semantic.DeepEqual(before.Status.Conditions, after.Status.Conditions)
 	},

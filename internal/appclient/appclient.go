@@ -124,7 +124,20 @@ func (c *Client) write(ctx context.Context, spec map[string]any, data []byte, dr
 	err = api.Patch(ctx, patched, client.RawPatch(types.MergePatchType, data), patchOptions...)
 	if apierrors.IsNotFound(err) {
 		patched = object
+		dropNil(object.Object)
 		err = api.Create(ctx, patched, createOptions...)
 	}
 	return patched, err
+}
+
+// dropNil removes what takes a value back: in what is new there is none.
+func dropNil(fields map[string]any) {
+	for name, value := range fields {
+		if value == nil {
+			delete(fields, name)
+		}
+		if inner, ok := value.(map[string]any); ok {
+			dropNil(inner)
+		}
+	}
 }

@@ -214,7 +214,7 @@ func (e *env) completeKubectl(args []string) (code int, ok bool) {
 		return 0, false
 	}
 	rest = append(global, rest...)
-	e.InstanceName = instanceFlag(rest)
+	e.InstanceName, _ = instanceFlag(rest)
 	inst, err := e.Instance()
 	if err != nil {
 		return e.Exit(err), true

@@ -39,25 +39,29 @@ func splitAt(name string, args []string) (global, rest []string, ok bool) {
 func isGlobalFlag(arg string) bool { return slices.Contains(globalFlags, arg) }
 
 // instanceFlag returns the value of --instance among kubectl's arguments, the
-// last one where there are several.
-func instanceFlag(args []string) string {
-	name := ""
+// last one where there are several, and whether it is there.
+func instanceFlag(args []string) (name string, given bool) {
 	for i, arg := range args {
 		if arg == "--" {
 			break
 		}
 		if value, ok := strings.CutPrefix(arg, "--instance="); ok {
-			name = value
+			name, given = value, true
 		}
 		if arg == "--instance" && i+1 < len(args) {
-			name = args[i+1]
+			name, given = args[i+1], true
 		}
 	}
-	return name
+	return name, given
 }
 
 func (e *env) ctl(ctx context.Context, args []string) int {
-	e.InstanceName = instanceFlag(args)
+	var given bool
+	if e.InstanceName, given = instanceFlag(args); given {
+		if err := instance.CheckName(e.InstanceName); err != nil {
+			return e.Exit(err)
+		}
+	}
 	p := newProgress(e.Stderr)
 	svc, err := e.service(p)
 	if err == nil && !asksForHelp(args) {

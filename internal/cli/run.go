@@ -55,7 +55,7 @@ be run. Flags after CMD are those of the command.`,
 	}
 	cmd.Flags().SetInterspersed(false)
 	cmd.ValidArgsFunction = e.completePrograms
-	cmd.Flags().DurationVar(&timeout, "timeout", timeout, "how long to wait for the engine; the exit code is 4 when it is over")
+	command.Timeout(cmd.Flags(), &timeout, "how long to wait for the engine; the exit code is 4 when it is over")
 	return cmd
 }
 

@@ -115,7 +115,7 @@ func (e *env) serviceStartCommand() *cobra.Command {
 	}
 	e.addRunFlags(cmd, &f)
 	cmd.Flags().BoolVar(&wait, "wait", wait, "wait until the daemon is ready")
-	cmd.Flags().DurationVar(&timeout, "timeout", timeout, "how long to wait")
+	command.Timeout(cmd.Flags(), &timeout, "how long to wait")
 	return cmd
 }
 
@@ -170,8 +170,14 @@ func (e *env) serviceStopCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			exists, err := svc.Instance.Exists()
+			if err != nil {
+				return err
+			}
 			p.done()
 			switch {
+			case !stopped && !exists:
+				e.Say("There is no instance %s.", svc.Instance.Name())
 			case !stopped:
 				e.Say("The daemon of instance %s is not running.", svc.Instance.Name())
 			case wait:
@@ -183,7 +189,7 @@ func (e *env) serviceStopCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&wait, "wait", wait, "wait until the daemon has ended")
-	cmd.Flags().DurationVar(&timeout, "timeout", timeout, "how long to wait before the daemon is ended by force")
+	command.Timeout(cmd.Flags(), &timeout, "how long to wait before the daemon is ended by force")
 	return cmd
 }
 
@@ -216,7 +222,7 @@ func (e *env) deleteCommand() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().DurationVar(&timeout, "timeout", timeout, "how long to wait for the daemon to end; it is ended by force then, and the instance stays")
+	command.Timeout(cmd.Flags(), &timeout, "how long to wait for the daemon to end; it is ended by force then, and the instance stays")
 	return cmd
 }
 
@@ -252,7 +258,7 @@ stopped, and started again afterwards.`,
 			return nil
 		},
 	}
-	cmd.Flags().DurationVar(&timeout, "timeout", timeout, "how long to wait for the daemon to end")
+	command.Timeout(cmd.Flags(), &timeout, "how long to wait for the daemon to end")
 	return cmd
 }
 

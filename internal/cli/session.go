@@ -37,7 +37,7 @@ func addWaitFlags(cmd *cobra.Command, f *waitFlags, what string) {
 	if f.timeout == 0 {
 		f.timeout = settleTimeout
 	}
-	cmd.Flags().DurationVar(&f.timeout, "timeout", f.timeout, "how long to wait; the exit code is 4 when it is over")
+	command.Timeout(cmd.Flags(), &f.timeout, "how long to wait; the exit code is 4 when it is over")
 }
 
 // appSession is one command's conversation with the API server about the App.
@@ -61,6 +61,9 @@ func (e *env) withApp(ctx context.Context, timeout time.Duration, do func(*appSe
 	if err != nil && ctx.Err() != nil && !errors.As(err, &exit) {
 		e.Say("Interrupted.")
 		return &command.ExitError{Code: interrupted}
+	}
+	if err == context.DeadlineExceeded { //nolint:errorlint // one that is wrapped says what was not done
+		return fault.New(fault.Deadline, "", "", fmt.Errorf("not done within %s: %w", timeout, err))
 	}
 	return err
 }

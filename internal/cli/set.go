@@ -19,7 +19,8 @@ func (e *env) setCommand() *cobra.Command {
 		Short: "Change settings of the App, and wait until they hold",
 		Long: `Change settings of the App, which is made if there is none, and wait until
 everything that was asked for is true. All settings of one command are one write.
-Without an argument the properties are listed, with what each is for.
+Without an argument the properties are listed, with what each is for. A number, a
+size or a list with nothing behind its = has its default again.
 
 What was set stays set when the wait is interrupted, or its time is over: the
 daemon goes on.`,

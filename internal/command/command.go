@@ -43,10 +43,26 @@ func New() *Base { return &Base{Stdout: os.Stdout, Stderr: os.Stderr} }
 
 // AddFlags adds the global flags.
 func (b *Base) AddFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&b.InstanceName, "instance", "", "the `name` of the instance (default: "+instance.NameEnv+", or "+instance.DefaultName+")")
+	flags.Var((*instanceName)(&b.InstanceName), "instance", "the `name` of the instance (default: "+instance.NameEnv+", or "+instance.DefaultName+")")
 	flags.StringVar(&b.Logging.Level, "log-level", "", "the `level` of detail in logs: debug, info, warn or error (default: "+logging.LevelEnv+", or warn)")
 	flags.StringVar(&b.Logging.Format, "log-format", "", "the `format` of logs: text or json")
 }
+
+// instanceName is the [pflag.Value] of an instance's name. One that is given and
+// empty is a variable that somebody forgot: it must not mean the default.
+type instanceName string
+
+// Set implements [pflag.Value].
+func (n *instanceName) Set(text string) error {
+	*n = instanceName(text)
+	return instance.CheckName(text)
+}
+
+// String implements [pflag.Value].
+func (n *instanceName) String() string { return string(*n) }
+
+// Type implements [pflag.Value].
+func (n *instanceName) Type() string { return "string" }
 
 // Instance returns the instance that the command is for.
 func (b *Base) Instance() (*instance.Instance, error) { return instance.New(b.InstanceName) }

@@ -87,7 +87,14 @@ func (i *Instance) LockStart(ctx context.Context) (*Lock, error) {
 func acquire(ctx context.Context, path string) (*Lock, error) {
 	for {
 		file := flock.New(path, flock.SetPermissions(fileMode))
-		if _, err := file.TryLockContext(ctx, lockPoll); err != nil {
+		locked, err := file.TryLock() // also where there is no time to wait
+		if err == nil && !locked {
+			_, err = file.TryLockContext(ctx, lockPoll)
+		}
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = fmt.Errorf("another rdd command holds it: %w", err)
+		}
+		if err != nil {
 			return nil, fault.New(fault.KindOf(err), "lock", path, err)
 		}
 		held, heldErr := file.Stat()

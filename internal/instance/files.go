@@ -155,12 +155,34 @@ func (i *Instance) removeLogs() error {
 }
 
 // removeAllBut removes dir, sparing the directory spare where it is in it (on
-// Windows the logs are inside the instance's directory).
+// Windows the logs are inside the instance's directory). Where dir is a link,
+// what it leads to is emptied first: the secrets are there.
 func removeAllBut(dir, spare string) error {
-	if _, err := os.Stat(spare); err != nil || filepath.Dir(spare) != dir {
+	_, err := os.Stat(spare)
+	spared := err == nil && filepath.Dir(spare) == dir
+	info, err := os.Lstat(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	link := info.Mode()&fs.ModeSymlink != 0
+	if !link && !spared {
 		return os.RemoveAll(dir)
 	}
+	if err := empty(dir, spare); err != nil || spared {
+		return err
+	}
+	return os.Remove(dir)
+}
+
+// empty removes all that is in dir, but spare.
+func empty(dir, spare string) error {
 	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // a link that leads nowhere
+	}
 	if err != nil {
 		return err
 	}

@@ -63,12 +63,16 @@ func New(name string) (*Instance, error) {
 	if name == "" {
 		name = DefaultName
 	}
-	if err := checkName(name); err != nil {
+	if err := CheckName(name); err != nil {
 		return nil, err
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
 		return nil, fault.New(fault.Failed, "find the home directory", "", err)
+	}
+	if !filepath.IsAbs(home) {
+		// Each working directory would have an instance of its own.
+		return nil, fault.New(fault.Failed, "find the home directory", "", fmt.Errorf("%q is not an absolute path", home))
 	}
 	inst := &Instance{name: name, shortDir: filepath.Join(home, ".rd"+name)}
 	inst.dir, inst.logDir = platformDirs(home, inst.ContextName())
@@ -81,7 +85,8 @@ func New(name string) (*Instance, error) {
 	return inst, nil
 }
 
-func checkName(name string) error {
+// CheckName refuses what is no instance's name: a [fault.Usage].
+func CheckName(name string) error {
 	if len(name) > maxNameLength || !nameRE.MatchString(name) {
 		return fault.New(fault.Usage, "", "", fmt.Errorf(
 			"invalid instance name %q: lower case letters, digits and inner dashes, at most %d characters", name, maxNameLength))
@@ -198,7 +203,7 @@ func Names() ([]string, error) {
 	}
 	var names []string
 	for _, file := range files {
-		if name := strings.TrimPrefix(filepath.Base(filepath.Dir(file)), ContextPrefix); checkName(name) == nil {
+		if name := strings.TrimPrefix(filepath.Base(filepath.Dir(file)), ContextPrefix); CheckName(name) == nil {
 			names = append(names, name)
 		}
 	}

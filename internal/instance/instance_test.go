@@ -77,6 +77,17 @@ func TestNameFromEnvironment(t *testing.T) {
 	}
 }
 
+// TestHomeIsAbsolute: else each working directory would have its own instance.
+func TestHomeIsAbsolute(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("HOME means nothing there")
+	}
+	t.Setenv("HOME", "somewhere")
+	if inst, err := New("x"); err == nil || !strings.Contains(err.Error(), "somewhere") {
+		t.Errorf("a home directory that is relative: %v, %v", inst, err)
+	}
+}
+
 func TestPreferredPort(t *testing.T) {
 	for name, want := range map[string]int{"0": 6443, "2": 6445, "57": 6500, "59092": 65535} {
 		inst, err := New(name)
@@ -180,6 +191,43 @@ func TestChosenLogDirKeepsItsModeAndFiles(t *testing.T) {
 	}
 	if _, err := os.Stat(foreign); err != nil {
 		t.Errorf("a foreign file in the log directory is gone: %v", err)
+	}
+}
+
+// TestRemoveThroughLinks: directories that the user moved to another disk hold
+// the keys all the same.
+func TestRemoveThroughLinks(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("links need a privilege there")
+	}
+	inst := newTest(t, "x")
+	targets := map[string]string{inst.Dir(): t.TempDir(), inst.ShortDir(): t.TempDir(), inst.LogDir(): t.TempDir()}
+	for link, target := range targets {
+		if err := os.MkdirAll(filepath.Dir(link), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(target, link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := inst.MakeDirs(); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{filepath.Join(inst.TLSDir(), "ca.key"), inst.DockerSocket(), inst.StderrLog()} {
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := inst.Remove(false); err != nil {
+		t.Fatal(err)
+	}
+	for link, target := range targets {
+		if _, err := os.Lstat(link); !os.IsNotExist(err) {
+			t.Errorf("the link %s is there: %v", link, err)
+		}
+		if entries, err := os.ReadDir(target); err != nil || len(entries) > 0 {
+			t.Errorf("behind %s there still are %v, %v", link, entries, err)
+		}
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
@@ -23,6 +25,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 	watchtools "k8s.io/client-go/tools/watch"
 
+	rddcommand "github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 )
@@ -75,7 +78,8 @@ not exist yet. The exit code is 4 when the time is over.`,
 	}
 	command.Flags().StringVar(&w.reason, "reason", "", "the reason that the condition is to have")
 	command.Flags().StringVar(&w.since, "since", "", "count only transitions since this time (RFC 3339), or since `startup` of the control plane")
-	command.Flags().DurationVar(&w.timeout, "timeout", defaultWait, "how long to wait")
+	w.timeout = defaultWait
+	rddcommand.Timeout(command.Flags(), &w.timeout, "how long to wait; 0 looks once")
 	return command
 }
 
@@ -93,12 +97,22 @@ func (w *conditionWait) parse(args []string) error {
 	if w.condition == "" || w.status == "" {
 		return fault.New(fault.Usage, "", "", fmt.Errorf("%q is not CONDITION[=STATUS]", args[1]))
 	}
-	return nil
+	known := []metav1.ConditionStatus{metav1.ConditionTrue, metav1.ConditionFalse, metav1.ConditionUnknown}
+	for _, status := range known {
+		if strings.EqualFold(w.status, string(status)) {
+			w.status = string(status)
+			return nil
+		}
+	}
+	return fault.New(fault.Usage, "", "", fmt.Errorf("no condition has the status %q: there are %s, %s and %s", w.status, known[0], known[1], known[2]))
 }
 
 func (w *conditionWait) run(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, w.timeout)
-	defer cancel()
+	if w.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, w.timeout)
+		defer cancel()
+	}
 	since, err := w.sinceTime(ctx)
 	if err != nil {
 		return err
@@ -107,6 +121,44 @@ func (w *conditionWait) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	last := absent
+	if w.timeout == 0 {
+		var met bool
+		if met, last, err = w.look(ctx, resource, since); err == nil && !met {
+			err = context.DeadlineExceeded
+		}
+	} else if err = w.follow(ctx, resource, since, &last); err != nil && ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	switch {
+	case err == nil:
+		_, err = fmt.Fprintf(w.streams.Out, "%s/%s %s=%s\n", w.resource, w.name, w.condition, w.status)
+		return err
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return fault.New(fault.Deadline, "wait for "+w.condition+"="+w.status+" of", w.resource+"/"+w.name,
+			fmt.Errorf("%s after %s", last, w.timeout))
+	}
+	return err
+}
+
+// absent is how an object is that is not there.
+const absent = "it does not exist"
+
+// look reports whether the condition is as wanted now, and else how it is.
+func (w *conditionWait) look(ctx context.Context, resource dynamic.ResourceInterface, since time.Time) (bool, string, error) {
+	object, err := resource.Get(ctx, w.name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return false, absent, nil
+	}
+	if err != nil {
+		return false, "", err
+	}
+	met, state := w.met(object, since)
+	return met, state, nil
+}
+
+// follow waits until the condition is as wanted; last is how it was last.
+func (w *conditionWait) follow(ctx context.Context, resource dynamic.ResourceInterface, since time.Time, last *string) error {
 	selector := fields.OneTermEqualSelector(metav1.ObjectNameField, w.name).String()
 	source := &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
@@ -118,25 +170,15 @@ func (w *conditionWait) run(ctx context.Context) error {
 			return resource.Watch(ctx, options)
 		},
 	}
-	last := "it does not exist"
-	_, err = watchtools.UntilWithSync(ctx, source, &unstructured.Unstructured{}, nil, func(event watch.Event) (bool, error) {
+	_, err := watchtools.UntilWithSync(ctx, source, &unstructured.Unstructured{}, nil, func(event watch.Event) (met bool, _ error) {
 		object, ok := event.Object.(*unstructured.Unstructured)
 		if !ok || event.Type == watch.Deleted {
-			last = "it does not exist"
+			*last = absent
 			return false, nil
 		}
-		var met bool
-		met, last = w.met(object, since)
+		met, *last = w.met(object, since)
 		return met, nil
 	})
-	switch {
-	case err == nil:
-		_, err = fmt.Fprintf(w.streams.Out, "%s/%s %s=%s\n", w.resource, w.name, w.condition, w.status)
-		return err
-	case ctx.Err() != nil:
-		return fault.New(fault.Deadline, "wait for "+w.condition+"="+w.status+" of", w.resource+"/"+w.name,
-			fmt.Errorf("%s after %s", last, w.timeout))
-	}
 	return err
 }
 
@@ -145,7 +187,11 @@ func (w *conditionWait) met(object *unstructured.Unstructured, since time.Time) 
 	conditions, _, _ := unstructured.NestedSlice(object.Object, "status", "conditions")
 	for _, entry := range conditions {
 		condition, ok := entry.(map[string]any)
-		if !ok || condition["type"] != w.condition {
+		if !ok {
+			continue
+		}
+		// As in `kubectl wait`, nobody has to know how it is spelt.
+		if name, _ := condition["type"].(string); !strings.EqualFold(name, w.condition) {
 			continue
 		}
 		at, _ := condition["lastTransitionTime"].(string)
@@ -197,6 +243,9 @@ func (w *conditionWait) client() (dynamic.ResourceInterface, error) {
 		}
 	}
 	known, err := mapper.ResourceFor(resource)
+	if apimeta.IsNoMatchError(err) {
+		return nil, fmt.Errorf("the API server has no resource type %q (see `rdd ctl api-resources`)", w.resource)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -212,7 +261,7 @@ func (w *conditionWait) client() (dynamic.ResourceInterface, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := dynamic.NewForConfig(config)
+	dynamicClient, err := dynamic.NewForConfig(config)
 	if err != nil {
 		return nil, err
 	}
@@ -221,7 +270,7 @@ func (w *conditionWait) client() (dynamic.ResourceInterface, error) {
 		return nil, err
 	}
 	if mapping.Scope.Name() == "root" {
-		return client.Resource(mapping.Resource), nil
+		return dynamicClient.Resource(mapping.Resource), nil
 	}
-	return client.Resource(mapping.Resource).Namespace(namespace), nil
+	return dynamicClient.Resource(mapping.Resource).Namespace(namespace), nil
 }

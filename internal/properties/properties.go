@@ -36,6 +36,16 @@ func (p Property) Values() []string {
 	return p.Enum
 }
 
+// Optional reports whether an empty value takes back what was set, so that the
+// default holds again. To a string it is a value like others.
+func (p Property) Optional() bool {
+	switch p.Type {
+	case "integer", "number", "array", TypeQuantity:
+		return len(p.Enum) == 0
+	}
+	return false
+}
+
 // Set is all settings of a kind.
 type Set struct {
 	properties []Property
@@ -129,10 +139,12 @@ func (s *Set) Names() []string {
 	return names
 }
 
-// Parse turns assignments (NAME=VALUE) into the spec that they make. The first
-// that is wrong is the error, which says what is allowed.
+// Parse turns assignments (NAME=VALUE) into the spec that they make, in which nil
+// stands for a value that is taken back. The first that is wrong is the error,
+// which says what is allowed.
 func (s *Set) Parse(assignments []string) (map[string]any, error) {
 	spec := map[string]any{}
+	seen := map[string]string{}
 	for _, assignment := range assignments {
 		name, text, ok := strings.Cut(assignment, "=")
 		if !ok {
@@ -146,6 +158,10 @@ func (s *Set) Parse(assignments []string) (map[string]any, error) {
 		if err != nil {
 			return nil, fmt.Errorf("property %q: %w", name, err)
 		}
+		if before, ok := seen[name]; ok && before != text {
+			return nil, fmt.Errorf("property %q is set twice, to %q and to %q", name, before, text)
+		}
+		seen[name] = text
 		assign(spec, strings.Split(name, "."), parsed)
 	}
 	return spec, nil
@@ -164,6 +180,9 @@ func (s *Set) find(name string) (Property, error) {
 }
 
 func (p Property) parse(text string) (any, error) {
+	if text == "" && p.Optional() {
+		return nil, nil
+	}
 	if len(p.Enum) > 0 && !slices.Contains(p.Enum, text) {
 		return nil, fmt.Errorf("%q: valid values are %s", text, strings.Join(p.Enum, ", "))
 	}

@@ -75,6 +75,27 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// TestParseTakesBack: nothing behind the = is the default again, but to a string.
+func TestParseTakesBack(t *testing.T) {
+	spec, err := appProperties(t).Parse([]string{
+		"virtualMachine.cpus=", "virtualMachine.memory=", "virtualMachine.mounts=", "virtualMachine.image=", "running=true", "running=true",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := json.Marshal(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `{"running":true,"virtualMachine":{"cpus":null,"image":"","memory":null,"mounts":null}}`; string(got) != want {
+		t.Errorf("parsed %s\nwant   %s", got, want)
+	}
+	_, err = appProperties(t).Parse([]string{"running=true", "virtualMachine.cpus=2", "running=false"})
+	if err == nil || !strings.Contains(err.Error(), `"running" is set twice, to "true" and to "false"`) {
+		t.Errorf("a contradiction: %v", err)
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	set := appProperties(t)
 	for assignment, words := range map[string][]string{

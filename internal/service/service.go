@@ -188,22 +188,27 @@ func (s *Service) failedStart() error {
 func (s *Service) WaitReady(ctx context.Context) (*instance.Daemon, error) {
 	ticker := time.NewTicker(poll)
 	defer ticker.Stop()
-	waiting := ""
+	waiting, stopping := "", false
 	for {
 		daemon, err := s.Instance.Daemon()
 		switch {
 		case err != nil:
 			return nil, err
+		case daemon == nil && stopping && !strings.HasPrefix(s.Instance.LastLogLine(), fault.Prefix):
+			// It has no reason of its own, and its last words are of a part that was cut short.
+			return nil, fault.New(fault.Failed, "start the daemon of instance", s.Instance.Name(),
+				errors.New("it was stopped before it was ready"))
 		case daemon == nil:
 			return nil, s.failedStart()
 		case daemon.Version != "" && daemon.Version != version.RDD():
 			return nil, s.versionError(daemon)
 		case daemon.Ready:
 			return daemon, nil
-		case daemon.Waiting != waiting:
+		case daemon.Waiting != waiting && daemon.Waiting != "":
 			waiting = daemon.Waiting
 			s.progress("waiting for %s", waiting)
 		}
+		stopping = daemon.Stopping
 		select {
 		case <-ctx.Done():
 			return nil, fault.New(fault.Deadline, "wait for the daemon of instance", s.Instance.Name(),

@@ -81,7 +81,8 @@ of these is said with: rdd service start --controllers '*,-%s'`, name, group, na
 	base.AddFlags(flags)
 	flags.StringVar(&kubeconfig, "kubeconfig", "", "the kubeconfig `file` of the API server (default: the instance's)")
 	flags.BoolVar(&run.NoWait, "no-wait", false, "fail where another process runs one of the controllers")
-	flags.DurationVar(&run.Patience, "timeout", patience, "how long to wait for the control plane to be ready")
+	run.Patience = patience
+	command.Timeout(flags, &run.Patience, "how long to wait for the control plane to be ready")
 	flags.StringVar(&run.Bind, "bind-address", loopbackAddress, "the `address` to listen on")
 	flags.StringVar(&run.Advertise, "advertise-address", loopbackAddress, "the `address` at which the API server reaches this process")
 	flags.IntVar(&run.Port, "port", 0, "the `port` for admission, passthrough and metrics; 0 for a free one")

@@ -35,6 +35,8 @@ func TestSetErrors(t *testing.T) {
 		{1, []string{"expected PROPERTY=VALUE"}, []string{"running"}},
 		{1, []string{"is an object", "containerEngine.endpoint"}, []string{"containerEngine=moby"}},
 		{1, []string{"expected boolean"}, []string{"running=on"}},
+		{1, []string{"expected boolean"}, []string{"running="}},
+		{1, []string{"running", "set twice"}, []string{"running=true", "running=false"}},
 		{1, []string{"valid values", "moby", "containerd"}, []string{"containerEngine.name=docker"}},
 		{1, []string{"unknown property"}, []string{"namespace=elsewhere"}},
 		{3, []string{"endpoint", "unix:///"}, []string{"containerEngine.endpoint=docker.sock"}},
@@ -61,10 +63,16 @@ func TestSetErrors(t *testing.T) {
 
 func TestAppRules(t *testing.T) {
 	h := newHome(t)
-	h.ok("set", "running=false")
+	h.ok("set", "running=false", "virtualMachine.cpus=") // of an App that is not there yet, too
+	h.ok("set", "virtualMachine.cpus=3", "virtualMachine.memory=3Gi")
+	h.ok("set", "virtualMachine.cpus=", "virtualMachine.memory=", "virtualMachine.disk=")
+	if vm := h.ok("ctl", "get", "app", "app", "-o", "jsonpath={.spec.virtualMachine}"); vm != `{"disk":"100Gi"}` {
+		t.Errorf("with what was set taken back the virtual machine is %s", vm)
+	}
 	c := h.client()
 	other := &appv1alpha1.App{ObjectMeta: metav1.ObjectMeta{Name: "other"}}
-	if err := c.Create(t.Context(), other); !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "its name is app") {
+	if err := c.Create(t.Context(), other); !apierrors.IsInvalid(err) ||
+		!strings.Contains(err.Error(), `metadata: Invalid value: "other": there is one App, and its name is app`) {
 		t.Errorf("a second App: %v", err)
 	}
 	app := &appv1alpha1.App{}
@@ -77,7 +85,30 @@ func TestAppRules(t *testing.T) {
 		t.Errorf("another namespace: %v", err)
 	}
 	h.ok("set", "virtualMachine.disk=200Gi")
-	h.fails(3, []string{"never shrink"}, "set", "virtualMachine.disk=100Gi")
+	h.fails(3, []string{"never shrink", "has 200Gi", "was to have 100Gi"}, "set", "virtualMachine.disk=100Gi")
+}
+
+// TestStatusIsPutRight: what somebody else writes into the App's status, or takes
+// from what it owns, does not last.
+func TestStatusIsPutRight(t *testing.T) {
+	h := newHome(t)
+	h.ok("set", "running=true", "containerEngine.endpoint="+fakedocker.Run(t, fakedocker.Config{}).Endpoint())
+	counts := "jsonpath={.status.containers}/{.status.images}/{.status.volumes}"
+	if got := h.ok("ctl", "get", "containerengine", "moby", "-o", counts); got != "0/0/0" {
+		t.Errorf("an empty engine has %s objects", got)
+	}
+	right := h.ok("ctl", "get", "app", "app", "-o", "jsonpath={.status.dockerSocket}")
+	h.ok("ctl", "patch", "app", "app", "--subresource=status", "--type=merge", "-p", `{"status":{"dockerSocket":"elsewhere","conditions":[]}}`)
+	h.eventually("the App's status is right again", func() (bool, string) {
+		socket := h.ok("ctl", "get", "app", "app", "-o", "jsonpath={.status.dockerSocket}")
+		settled := h.run("ctl", "wait-condition", "app/app", "Settled", "--timeout", "0")
+		return socket == right && settled.code == 0, socket + settled.stderr
+	})
+	h.ok("ctl", "patch", "containerengine", "moby", "--type=merge", "-p", `{"metadata":{"ownerReferences":null}}`)
+	h.eventually("the engine is the App's again", func() (bool, string) {
+		owner := h.ok("ctl", "get", "containerengine", "moby", "-o", "jsonpath={.metadata.ownerReferences[*].name}")
+		return owner == "app", owner
+	})
 }
 
 // engine starts a simulated engine with some objects, and a client for it.

@@ -20,10 +20,14 @@ import (
 
 func TestRefusedInstanceNames(t *testing.T) {
 	h := newHome(t)
-	for _, name := range []string{"Upper", "a_b", "-a", "a-", "a/b", "..", strings.Repeat("x", 25)} {
+	for _, name := range []string{"", "Upper", "a_b", "-a", "a-", "a/b", "..", strings.Repeat("x", 25)} {
 		h.fails(2, []string{"invalid instance name"}, "--instance", name, "service", "start")
 	}
 	h.fails(2, []string{"invalid instance name"}, "--instance=A", "ctl", "get", "ns")
+	// A variable that is empty by mistake doesn't mean the default instance.
+	h.fails(2, []string{"invalid instance name"}, "--instance=", "ctl", "get", "ns")
+	h.fails(2, []string{"invalid instance name"}, "ctl", "get", "ns", "--instance", "")
+	h.fails(0, []string{"There is no instance test"}, "service", "stop")
 	if files := h.files(); len(files) != 0 {
 		t.Errorf("a refused name left files: %v", files)
 	}
@@ -39,7 +43,9 @@ func TestUsage(t *testing.T) {
 		{[]string{"unknown command", "frobnicate"}, []string{"service", "frobnicate"}},
 		{[]string{"unknown flag", "--frobnicate", "--help"}, []string{"service", "start", "--frobnicate"}},
 		{[]string{"unexpected argument", "extra"}, []string{"service", "stop", "extra"}},
-		{[]string{"--timeout"}, []string{"service", "stop", "--timeout", "soon"}},
+		{[]string{"--timeout", "90s"}, []string{"service", "stop", "--timeout", "soon"}},
+		{[]string{"--timeout", "-1s"}, []string{"service", "stop", "--timeout", "-1s"}},
+		{[]string{"--timeout", "-1s"}, []string{"set", "running=true", "--timeout", "-1s"}},
 		{[]string{"--secure-port", "65535"}, []string{"service", "create", "--secure-port", "70000"}},
 		{[]string{"--controllers", "nothing", "engine"}, []string{"service", "create", "--controllers", "nothing"}},
 		{[]string{"--controllers", "engine", "container"}, []string{"service", "start", "--controllers", "engine"}},
@@ -105,6 +111,28 @@ func TestKeepLogs(t *testing.T) {
 	h.ok("service", "delete")
 	if _, err := os.Stat(filepath.Join(log, "rdd.stderr.log")); err != nil {
 		t.Errorf("the log is not kept: %v", err)
+	}
+}
+
+// TestStopDuringStart: who waits for a daemon that somebody else stops is told so,
+// and not what a part said that was cut short.
+func TestStopDuringStart(t *testing.T) {
+	h := newHome(t)
+	h.ok("service", "create")
+	for range 3 {
+		var starting result
+		var wg sync.WaitGroup
+		wg.Go(func() { starting = h.run("service", "start") })
+		h.eventually("the daemon begins", func() (bool, string) { return h.alive(), "" })
+		h.ok("service", "stop")
+		wg.Wait()
+		if starting.code == 0 {
+			continue // it was faster
+		}
+		contains(t, starting.stderr, "Error: start the daemon of instance", "it was stopped before it was ready")
+		if starting.code != 1 || strings.Contains(starting.stderr, "waiting for\n") {
+			t.Errorf("exit code %d\n%s", starting.code, starting.stderr)
+		}
 	}
 }
 

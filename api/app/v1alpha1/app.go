@@ -92,7 +92,7 @@ type Mount struct {
 // VirtualMachine describes RDD's own virtual machine. It matters only where
 // containerEngine.endpoint is empty.
 //
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.disk) || (has(self.disk) && quantity(string(self.disk)).compareTo(quantity(string(oldSelf.disk))) >= 0)",message="a disk may grow and never shrink",fieldPath=".disk"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.disk) || (has(self.disk) && quantity(string(self.disk)).compareTo(quantity(string(oldSelf.disk))) >= 0)",message="a disk may grow and never shrink",messageExpression="'a disk may grow and never shrink: it has ' + string(oldSelf.disk) + ', and was to have ' + (has(self.disk) ? string(self.disk) : 'none')",fieldPath=".disk"
 type VirtualMachine struct {
 	// CPUs is the number of processors. Default: half of the host's, at least 2
 	// where it has them, at most 8.
@@ -209,8 +209,8 @@ type AppStatus struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,categories=rdd
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=2"
-// +kubebuilder:validation:XValidation:rule="self.metadata.name == 'app'",message="there is one App, and its name is app"
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=3"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name == 'app'",message="there is one App, and its name is app",messageExpression="'\"' + self.metadata.name + '\": there is one App, and its name is app'",fieldPath=".metadata"
 // +kubebuilder:printcolumn:name="Wanted",type=boolean,JSONPath=`.spec.running`
 // +kubebuilder:printcolumn:name="Engine",type=string,JSONPath=`.spec.containerEngine.name`
 // +kubebuilder:printcolumn:name="EngineReady",type=string,JSONPath=`.status.conditions[?(@.type=="ContainerEngineReady")].status`

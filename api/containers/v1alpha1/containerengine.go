@@ -145,14 +145,17 @@ type ContainerEngineStatus struct {
 	Memory *resource.Quantity `json:"memory,omitempty"`
 
 	// Containers is the number of Container objects of this engine.
+	// +kubebuilder:default=0
 	// +optional
 	Containers int32 `json:"containers"`
 
 	// Images is the number of Image objects of this engine.
+	// +kubebuilder:default=0
 	// +optional
 	Images int32 `json:"images"`
 
 	// Volumes is the number of Volume objects of this engine.
+	// +kubebuilder:default=0
 	// +optional
 	Volumes int32 `json:"volumes"`
 
@@ -173,8 +176,8 @@ type ContainerEngineStatus struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=ce,categories=rdd
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=3"
-// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="the name must have at most 63 characters: it is a label of every mirror"
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=4"
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="the name must have at most 63 characters: it is a label of every mirror",fieldPath=".metadata"
 // +kubebuilder:printcolumn:name="Type",type=string,JSONPath=`.spec.type`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
