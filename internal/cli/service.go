@@ -177,7 +177,7 @@ func (e *env) serviceStopCommand() *cobra.Command {
 			p.done()
 			switch {
 			case !stopped && !exists:
-				e.Say("There is no instance %s.", svc.Instance.Name())
+				e.Say("There is no instance %s: its daemon is not running.", svc.Instance.Name())
 			case !stopped:
 				e.Say("The daemon of instance %s is not running.", svc.Instance.Name())
 			case wait:

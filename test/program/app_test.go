@@ -40,6 +40,8 @@ func TestSetErrors(t *testing.T) {
 		{1, []string{"valid values", "moby", "containerd"}, []string{"containerEngine.name=docker"}},
 		{1, []string{"unknown property"}, []string{"namespace=elsewhere"}},
 		{3, []string{"endpoint", "unix:///"}, []string{"containerEngine.endpoint=docker.sock"}},
+		{3, []string{"spec.containerEngine.endpoint", "tcp://127.0.0.1:1", "of containerd", "unix:///"},
+			[]string{"containerEngine.name=containerd", "containerEngine.endpoint=tcp://127.0.0.1:1"}},
 		{3, []string{"cpus", "greater than or equal to 1"}, []string{"virtualMachine.cpus=0"}},
 		{3, []string{"memory", "512Mi"}, []string{"virtualMachine.memory=1Mi"}},
 		{3, []string{"memory"}, []string{"virtualMachine.memory=much"}},

@@ -54,6 +54,8 @@ const (
 )
 
 // ContainerEngine says which engine is wanted.
+//
+// +kubebuilder:validation:XValidation:rule="self.name != 'containerd' || !has(self.endpoint) || self.endpoint.matches('^($|unix:///|npipe:////)')",message="of containerd it must be empty, or begin with unix:/// or npipe:////",messageExpression="'\"' + self.endpoint + '\": of containerd it must be empty, or begin with unix:/// or npipe:////'",fieldPath=".endpoint"
 type ContainerEngine struct {
 	// Name of the engine.
 	// +kubebuilder:default=moby
