@@ -82,7 +82,7 @@ func openSQLite(ctx context.Context, wg *sync.WaitGroup, path string) (*vacuumin
 	if err := first.Close(); err != nil {
 		return nil, err
 	}
-	dialect, err := generic.OpenDB(ctx, wg, driverName, keeping{connector, newTurns()}, generic.ConnectionPoolConfig{MaxIdle: 4}, "?", false, nil)
+	dialect, err := generic.OpenDB(ctx, wg, driverName, keeping{connector}, generic.ConnectionPoolConfig{MaxIdle: 4}, "?", false, nil)
 	if err != nil {
 		return nil, err
 	}

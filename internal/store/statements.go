@@ -13,12 +13,8 @@ import (
 const maxStatements = 32
 
 // keeping is a connector whose connections keep the statements that they have
-// prepared: to parse and plan one takes longer than most of them run. They write
-// in turns.
-type keeping struct {
-	driver.Connector
-	turns turns
-}
+// prepared: to parse and plan one takes longer than most of them run.
+type keeping struct{ driver.Connector }
 
 // Connect implements [driver.Connector].
 func (k keeping) Connect(ctx context.Context) (driver.Conn, error) {
@@ -30,7 +26,7 @@ func (k keeping) Connect(ctx context.Context) (driver.Conn, error) {
 	if !ok {
 		return nil, errors.Join(errors.New("the SQLite driver lacks a method"), conn.Close())
 	}
-	return &keptConn{connection: full, turns: k.turns, kept: map[string]statement{}}, nil
+	return &keptConn{connection: full, kept: map[string]statement{}}, nil
 }
 
 // connection is what the driver's connections have; all of it is passed on.
@@ -55,9 +51,7 @@ type statement interface {
 // keptConn is a connection; one goroutine at a time uses it.
 type keptConn struct {
 	connection
-	turns   turns
-	writing bool                 // in a transaction, which has the turn
-	kept    map[string]statement // those that are not in use, by text
+	kept map[string]statement // those that are not in use, by text
 }
 
 // Close implements [driver.Conn].
@@ -99,14 +93,8 @@ func (c *keptConn) give(text string, s statement, err error) {
 	c.kept[text] = s
 }
 
-// ExecContext implements [driver.ExecerContext]. By itself, too, it is for writing.
+// ExecContext implements [driver.ExecerContext].
 func (c *keptConn) ExecContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Result, error) {
-	if !c.writing {
-		if err := c.turns.take(ctx); err != nil {
-			return nil, err
-		}
-		defer c.turns.give()
-	}
 	s, err := c.take(ctx, text)
 	if err != nil {
 		return nil, err

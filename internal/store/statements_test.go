@@ -20,7 +20,7 @@ func kept(t *testing.T) (*sql.DB, func() int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db := sql.OpenDB(keeping{connector, newTurns()})
+	db := sql.OpenDB(keeping{connector})
 	db.SetMaxOpenConns(1)
 	t.Cleanup(func() {
 		if err := db.Close(); err != nil {

@@ -5,6 +5,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/k3s-io/kine/pkg/drivers/generic"
 )
@@ -15,8 +16,11 @@ const (
 	vacuumPages = 256
 	vacuumSteps = 16
 
-	// passiveSQL moves the log's pages into the file beside writers. It is a query,
-	// and so needs no turn.
+	// vacuumPause is the longest sleep of a writer that waits for SQLite's lock: who
+	// takes the lock again sooner overtakes it.
+	vacuumPause = 100 * time.Millisecond
+
+	// passiveSQL moves the log's pages into the file beside writers.
 	passiveSQL  = "PRAGMA wal_checkpoint(PASSIVE)"
 	truncateSQL = "PRAGMA wal_checkpoint(TRUNCATE)"
 )
@@ -39,6 +43,11 @@ func (v vacuuming) PostCompact(ctx context.Context) error {
 		}
 		if _, err := v.DB.ExecContext(ctx, vacuum); err != nil {
 			return err
+		}
+		select {
+		case <-time.After(vacuumPause):
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
 	if err := v.checkpoint(ctx); err != nil { // first, as the next one holds up writes
