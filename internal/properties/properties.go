@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 )
 
 // Property is one setting.
@@ -204,6 +205,10 @@ func (p Property) parse(text string) (any, error) {
 			return nil, fmt.Errorf("%q: expected number", text)
 		}
 		return parsed, nil
+	case TypeQuantity:
+		if _, err := resource.ParseQuantity(text); err != nil {
+			return nil, fmt.Errorf("%q: expected quantity, as in 4Gi", text)
+		}
 	case "array":
 		var parsed []any
 		if err := json.Unmarshal([]byte(text), &parsed); err != nil {

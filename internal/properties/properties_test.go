@@ -109,6 +109,7 @@ func TestParseRefuses(t *testing.T) {
 		"running=":                  {"expected boolean"},
 		"virtualMachine.cpus=many":  {"expected integer"},
 		"virtualMachine.cpus=1.5":   {"expected integer"},
+		"virtualMachine.memory=big": {"expected quantity", "4Gi"},
 		"containerEngine.name=dock": {"valid values", "moby, containerd"},
 		"virtualMachine.mounts=/a":  {"expected array"},
 	} {
