@@ -27,6 +27,7 @@ KUBERNETES  = $(shell go list -m -f '{{.Version}}' k8s.io/kubernetes)
 KUBE_MINOR  = $(word 2,$(subst ., ,$(KUBERNETES)))
 LDFLAGS     = -s -w $(if $(VERSION),-X $(MODULE)/internal/version.rdd=$(VERSION)) \
   -X k8s.io/component-base/version.gitVersion=$(KUBERNETES) \
+  -X k8s.io/component-base/version.gitCommit= \
   -X k8s.io/component-base/version.gitMajor=1 \
   -X k8s.io/component-base/version.gitMinor=$(KUBE_MINOR)
 

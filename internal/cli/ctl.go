@@ -64,7 +64,7 @@ func (e *env) ctl(ctx context.Context, args []string) int {
 	}
 	p := newProgress(e.Stderr)
 	svc, err := e.service(p)
-	if err == nil && !asksForHelp(args) {
+	if err == nil && !asksNobody(args) {
 		_, err = svc.EnsureReady(ctx)
 	}
 	p.done()
@@ -84,21 +84,29 @@ func (e *env) bound(inst *instance.Instance) kubectl.Bound {
 	}
 }
 
-// asksForHelp reports whether arguments of kubectl's ask for its help only, for
-// which nothing need run.
-func asksForHelp(args []string) bool {
-	first := ""
+// asksNobody reports whether arguments of kubectl's ask only for what it says by
+// itself, as its help, for which nothing need run.
+func asksNobody(args []string) bool {
+	first, client := "", false
 	for i := 0; i < len(args) && args[i] != "--"; i++ {
 		switch {
 		case args[i] == "-h" || args[i] == "--help":
 			return true
+		case args[i] == "--client" || args[i] == "--client=true":
+			client = true
 		case isGlobalFlag(args[i]):
 			i++ // its value
 		case first == "" && !strings.HasPrefix(args[i], "-"):
 			first = args[i]
 		}
 	}
-	return first == "" || first == "help" || first == "options"
+	switch first {
+	case "", "help", "options", "completion", "kustomize":
+		return true
+	case "version":
+		return client
+	}
+	return false
 }
 
 // ctlCommand and kubectlCommand stand for the real ones in the help and in

@@ -69,19 +69,25 @@ func checkExample(t *testing.T, line string) *cobra.Command {
 	return cmd
 }
 
-func TestAsksForHelp(t *testing.T) {
+func TestAsksNobody(t *testing.T) {
 	for line, want := range map[string]bool{
-		"":                        true,
-		"--help":                  true,
-		"get -h":                  true,
-		"help get":                true,
-		"--instance x":            true,
-		"--instance help get":     false,
-		"get containers":          false,
-		"exec x -- sh --help":     false,
-		"--instance=x get app -w": false,
+		"":                         true,
+		"--help":                   true,
+		"get -h":                   true,
+		"help get":                 true,
+		"--instance x":             true,
+		"--instance help get":      false,
+		"get containers":           false,
+		"completion bash":          true,
+		"kustomize here":           true,
+		"version --client -o yaml": true,
+		"version":                  false,
+		"version --client=false":   false,
+		"get x --client":           false,
+		"exec x -- sh --help":      false,
+		"--instance=x get app -w":  false,
 	} {
-		if got := asksForHelp(strings.Fields(line)); got != want {
+		if got := asksNobody(strings.Fields(line)); got != want {
 			t.Errorf("%q: %v", line, got)
 		}
 	}

@@ -169,12 +169,25 @@ func removeAllBut(dir, spare string) error {
 	}
 	link := info.Mode()&fs.ModeSymlink != 0
 	if !link && !spared {
-		return os.RemoveAll(dir)
+		return removeAll(dir)
 	}
 	if err := empty(dir, spare); err != nil || spared {
 		return err
 	}
 	return os.Remove(dir)
+}
+
+// removeTries is how often a directory is removed into which somebody puts a file
+// meanwhile: who waits for a lock makes it anew, until its directory is gone.
+const removeTries = 10
+
+func removeAll(dir string) (err error) {
+	for range removeTries {
+		if err = os.RemoveAll(dir); err == nil {
+			return nil
+		}
+	}
+	return err
 }
 
 // empty removes all that is in dir, but spare.

@@ -44,7 +44,7 @@ func TestSetErrors(t *testing.T) {
 			[]string{"containerEngine.name=containerd", "containerEngine.endpoint=tcp://127.0.0.1:1"}},
 		{3, []string{"cpus", "greater than or equal to 1"}, []string{"virtualMachine.cpus=0"}},
 		{3, []string{"memory", "512Mi"}, []string{"virtualMachine.memory=1Mi"}},
-		{3, []string{"memory"}, []string{"virtualMachine.memory=much"}},
+		{1, []string{"memory", "expected quantity"}, []string{"virtualMachine.memory=much"}},
 	} {
 		h.fails(test.code, test.words, append([]string{"set"}, test.args...)...)
 	}

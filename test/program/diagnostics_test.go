@@ -18,6 +18,7 @@ import (
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/test/fakedocker"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/test/faultproxy"
 )
 
 // finding is what programs read of `rdd status -o json`.
@@ -137,15 +138,11 @@ func TestEnginesThatAreWrong(t *testing.T) {
 	twin := h.engineIn(namespace, "twin", engine.Endpoint())
 	h.finds([]string{"moby of this namespace"}, "engine-conflict of ContainerEngine rancher-desktop/twin")
 	h.remove(twin)
-	// The engine has another name, and is still the same.
-	alias := filepath.Join(h.dir, "alias.sock")
-	if err := os.Symlink(strings.TrimPrefix(engine.Endpoint(), "unix://"), alias); err != nil {
-		t.Fatal(err)
-	}
-	twin = h.engineIn(namespace, "twin", "unix://"+alias)
-	h.finds([]string{"is the same engine (another)"}, "engine-conflict of ContainerEngine rancher-desktop/twin")
-	h.tells(1, corev1.EventTypeWarning, "EngineConflict", "ContainerEngine/twin")
-	h.remove(twin)
+	// The engine has another endpoint, and is still the same.
+	alias := h.engineIn(namespace, "alias", faultproxy.Start(t, engine.Endpoint()).Endpoint())
+	h.finds([]string{"is the same engine (another)"}, "engine-conflict of ContainerEngine rancher-desktop/alias")
+	h.tells(1, corev1.EventTypeWarning, "EngineConflict", "ContainerEngine/alias")
+	h.remove(alias)
 	odd := h.engineIn(namespace, "odd", "npipe:////./pipe/none")
 	h.finds([]string{"ctl edit containerengine -n rancher-desktop odd`"}, "engine-unsupported of ContainerEngine rancher-desktop/odd")
 	h.remove(odd)
