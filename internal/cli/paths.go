@@ -4,6 +4,7 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -48,10 +49,11 @@ func (e *env) printPaths(paths []instance.Path, output string, args []string) er
 		}
 		return command.Usage("unknown path %q: %s", args[0], strings.Join(keys, ", "))
 	}
+	var text strings.Builder
 	switch output {
 	case "table":
 		for _, path := range paths {
-			_, _ = fmt.Fprintf(e.Stdout, "%-14s %s\n", path.Key, path.Value)
+			fmt.Fprintf(&text, "%-14s %s\n", path.Key, path.Value)
 		}
 	case "json":
 		object := map[string]string{}
@@ -61,12 +63,13 @@ func (e *env) printPaths(paths []instance.Path, output string, args []string) er
 		return printJSON(e.Stdout, object)
 	case "shell":
 		for _, path := range paths {
-			_, _ = fmt.Fprintf(e.Stdout, "export RDD_%s=%s\n", strings.ToUpper(path.Key), shellQuote(path.Value))
+			fmt.Fprintf(&text, "export RDD_%s=%s\n", strings.ToUpper(path.Key), shellQuote(path.Value))
 		}
 	default:
 		return command.Usage("unknown format %q: table, json or shell", output)
 	}
-	return nil
+	_, err := io.WriteString(e.Stdout, text.String())
+	return err
 }
 
 // shellQuote quotes a text for POSIX shells, in double quotes.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/daemon"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/datastore"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service"
@@ -100,6 +101,7 @@ func (r *serveRun) serve(ctx context.Context) error {
 		Controllers:  controllers,
 		Selection:    settings.Controllers,
 		SecurePort:   settings.SecurePort,
+		Datastore:    settings.Datastore,
 		NotifySocket: notifySocket,
 		Log:          log,
 	})
@@ -110,7 +112,8 @@ func (r *serveRun) serve(ctx context.Context) error {
 func (r *serveRun) settings() (instance.Settings, error) {
 	settings, err := r.instance.LoadSettings()
 	if errors.Is(err, os.ErrNotExist) {
-		settings = instance.Settings{Controllers: service.DefaultControllers, Created: time.Now().UTC().Truncate(time.Second)}
+		settings = service.DefaultSettings()
+		settings.Created = time.Now().UTC().Truncate(time.Second)
 		err = r.instance.SaveSettings(settings)
 	}
 	if r.controllers != nil {
@@ -119,7 +122,11 @@ func (r *serveRun) settings() (instance.Settings, error) {
 	if r.securePort != nil {
 		settings.SecurePort = *r.securePort
 	}
-	return settings, err
+	if err != nil {
+		return settings, err
+	}
+	settings.Datastore = datastore.InForce(settings.Datastore)
+	return settings, nil
 }
 
 // openLog makes the daemon's logger.

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/datastore"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service"
 )
@@ -60,8 +61,25 @@ func (e *env) check(f *runFlags) error {
 	return command.CheckPort("secure-port", f.securePort)
 }
 
+// addDatastoreFlags adds those of a datastore that is saved.
+func addDatastoreFlags(cmd *cobra.Command, e *datastore.Endpoint) {
+	named := datastore.FromEnv()
+	cmd.Flags().StringVar(&e.URL, "datastore-endpoint", "",
+		"keep the objects at this `endpoint` (http://HOST:PORT of an etcd, postgres://…, mysql://…, nats://…) instead of in a file of the instance; "+
+			"$"+datastore.EndpointEnv+" is taken where this is not given")
+	cmd.Flags().StringVar(&e.CAFile, "datastore-cafile", "", "the `file` with the authority of the datastore's certificate")
+	cmd.Flags().StringVar(&e.CertFile, "datastore-certfile", "", "the `file` with the certificate for the datastore")
+	cmd.Flags().StringVar(&e.KeyFile, "datastore-keyfile", "", "the `file` with its key")
+	cmd.PreRun = func(cmd *cobra.Command, _ []string) {
+		if !cmd.Flags().Changed("datastore-endpoint") {
+			*e = named
+		}
+	}
+}
+
 func (e *env) createCommand() *cobra.Command {
 	var f runFlags
+	var d datastore.Endpoint
 	cmd := &cobra.Command{
 		Use:     "create",
 		Short:   "Make the instance and save its settings",
@@ -75,7 +93,7 @@ func (e *env) createCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			created, err := svc.Create(cmd.Context(), instance.Settings{Controllers: f.controllers, SecurePort: f.securePort})
+			created, err := svc.Create(cmd.Context(), instance.Settings{Controllers: f.controllers, SecurePort: f.securePort, Datastore: d})
 			if err != nil {
 				return err
 			}
@@ -88,6 +106,7 @@ func (e *env) createCommand() *cobra.Command {
 		},
 	}
 	e.addRunFlags(cmd, &f)
+	addDatastoreFlags(cmd, &d)
 	return cmd
 }
 

@@ -4,6 +4,8 @@ package cli
 
 import (
 	"fmt"
+	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,8 +34,8 @@ func (e *env) serviceStatusCommand() *cobra.Command {
 			case "json":
 				return printJSON(e.Stdout, status)
 			case "":
-				e.printServiceStatus(status)
-				return nil
+				_, err := io.WriteString(e.Stdout, serviceStatusText(status))
+				return err
 			}
 			return command.Usage("unknown format %q: json", output)
 		},
@@ -43,22 +45,23 @@ func (e *env) serviceStatusCommand() *cobra.Command {
 	return cmd
 }
 
-func (e *env) printServiceStatus(status *service.Status) {
-	row := func(name string, value any) { _, _ = fmt.Fprintf(e.Stdout, "%-12s %v\n", name, value) }
+func serviceStatusText(status *service.Status) string {
+	var text strings.Builder
+	row := func(name string, value any) { fmt.Fprintf(&text, "%-12s %v\n", name, value) }
 	row("Instance", status.Instance)
 	if !status.Created {
 		row("Created", "no")
-		return
+		return text.String()
 	}
 	row("Created", status.CreatedAt.Format(time.RFC3339))
 	row("Controllers", status.Controllers)
 	if !status.Started {
 		row("Started", "no")
-		return
+		return text.String()
 	}
 	if status.PID == 0 {
 		row("Started", "a moment ago")
-		return
+		return text.String()
 	}
 	row("Started", status.StartedAt.Format(time.RFC3339))
 	row("Process", status.PID)
@@ -73,4 +76,5 @@ func (e *env) printServiceStatus(status *service.Status) {
 	if status.Memory > 0 {
 		row("Memory", fmt.Sprintf("%d MB", status.Memory/1e6))
 	}
+	return text.String()
 }

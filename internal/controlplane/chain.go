@@ -102,6 +102,7 @@ func newChain(cfg Config) (*chain, error) {
 	if err := setFeatures(); err != nil {
 		return nil, err
 	}
+	noProgress.Store(!cfg.Store.WatchProgress())
 	c := &chain{loopback: newLoopback(), storages: storages{cfg.Store}, kindsChanged: make(chan struct{}, 1), hooked: newHooked(cfg.Hooks)}
 	steps := []func(Config) error{c.makeDefinitions, c.makeClients, c.makeGeneric, c.makeAuth, c.makeAdmission, c.makeCustom, c.makeFront}
 	for _, step := range steps {

@@ -3,7 +3,7 @@
 // Package controlplane is Kubernetes' API server as a library, reduced to what
 // makes sense on a developer's machine: custom resources, and the few built-in
 // kinds that controllers and their clients need. It keeps its objects in a
-// [store.Store], and serves clients in the process without a socket.
+// [Store], and serves clients in the process without a socket.
 //
 // There is no kubelet, no scheduler and no aggregation of other API servers.
 package controlplane
@@ -31,7 +31,6 @@ import (
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/admission"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/pki"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/store"
 )
 
 // readyPoll is how often the start of the API server is looked at.
@@ -45,7 +44,7 @@ type Config struct {
 	// ServingCert and ServingKey are for the listener, in PEM.
 	ServingCert, ServingKey []byte
 	Identity                *pki.Identity
-	Store                   *store.Store
+	Store                   Store
 	// Version is what GET /version answers.
 	Version string
 

@@ -20,8 +20,6 @@ import (
 	"k8s.io/kube-openapi/pkg/builder3"
 	"k8s.io/kube-openapi/pkg/common/restfuladapter"
 	"k8s.io/kube-openapi/pkg/spec3"
-
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/store"
 )
 
 const (
@@ -33,7 +31,7 @@ const (
 	hookPatience = time.Minute
 )
 
-func storeCheck(s *store.Store) healthz.HealthChecker {
+func storeCheck(s Store) healthz.HealthChecker {
 	return healthz.NamedCheck("store", func(r *http.Request) error {
 		ctx, cancel := context.WithTimeout(r.Context(), storeTimeout)
 		defer cancel()

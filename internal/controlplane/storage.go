@@ -3,8 +3,11 @@
 package controlplane
 
 import (
+	"context"
 	"sync"
+	"sync/atomic"
 
+	"go.etcd.io/etcd/client/v3/kubernetes"
 	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apiextensionsserver "k8s.io/apiextensions-apiserver/pkg/apiserver"
@@ -22,22 +25,28 @@ import (
 	"k8s.io/apiserver/pkg/storage/value/encrypt/identity"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
-
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/store"
 )
 
-// keyPrefix is what every key in the store begins with, as in any Kubernetes
-// cluster, so that its tools can read a store.
-const keyPrefix = "/registry"
+// Store is where the API server keeps its objects.
+type Store interface {
+	// Client returns a client with a watch stream of its own, which the caller closes.
+	Client() *kubernetes.Client
+	// Ping reports whether the store answers.
+	Ping(ctx context.Context) error
+	// Prefix is what every key begins with.
+	Prefix() string
+	// WatchProgress reports whether watchers can rely on what is said of their progress.
+	WatchProgress() bool
+}
 
 // storages connects the registries of the API server with the store.
 type storages struct {
-	store *store.Store
+	store Store
 }
 
 // native returns the options of the resources that are built in.
 func (s storages) native(resources serverstorage.APIResourceConfigSource) generic.RESTOptionsGetter {
-	config := storagebackend.NewDefaultConfig(keyPrefix, nil)
+	config := storagebackend.NewDefaultConfig(s.store.Prefix(), nil)
 	encodings := serverstorage.NewDefaultResourceEncodingConfig(legacyscheme.Scheme)
 	return nativeOptions{s, serverstorage.NewDefaultStorageFactory(
 		*config, runtime.ContentTypeProtobuf, legacyscheme.Codecs, encodings, resources, nil)}
@@ -46,14 +55,14 @@ func (s storages) native(resources serverstorage.APIResourceConfigSource) generi
 // definitions returns the options of CustomResourceDefinitions themselves.
 func (s storages) definitions() generic.RESTOptionsGetter {
 	codec := apiextensionsserver.Codecs.LegacyCodec(apiextensionsv1.SchemeGroupVersion)
-	config := storagebackend.NewDefaultConfig(keyPrefix, codec)
+	config := storagebackend.NewDefaultConfig(s.store.Prefix(), codec)
 	config.EncodeVersioner = runtime.NewMultiGroupVersioner(apiextensionsv1.SchemeGroupVersion, schema.GroupKind{Group: apiextensions.GroupName})
 	return fixedOptions{s, config}
 }
 
 // custom returns the options of custom resources.
 func (s storages) custom() generic.RESTOptionsGetter {
-	return fixedOptions{s, storagebackend.NewDefaultConfig(keyPrefix, unstructured.UnstructuredJSONScheme)}
+	return fixedOptions{s, storagebackend.NewDefaultConfig(s.store.Prefix(), unstructured.UnstructuredJSONScheme)}
 }
 
 type nativeOptions struct {
@@ -146,6 +155,10 @@ func (s storages) open(
 	}), nil
 }
 
+// noProgress is set where a datastore is too old for watchers to rely on what it
+// says of their progress. A process has one.
+var noProgress atomic.Bool
+
 // storeFeatures tells the API server what the store can do, which it would
 // otherwise ask of an etcd endpoint.
 type storeFeatures struct {
@@ -154,5 +167,5 @@ type storeFeatures struct {
 
 // Supports implements [etcdfeature.FeatureSupportChecker].
 func (storeFeatures) Supports(feature storage.Feature) bool {
-	return feature == storage.RequestWatchProgress
+	return feature == storage.RequestWatchProgress && !noProgress.Load()
 }

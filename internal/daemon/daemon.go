@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/datastore"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/housekeeping"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
@@ -41,6 +42,8 @@ type Config struct {
 	Selection   string
 	// SecurePort is the wanted port of the API server; 0 for the instance's own.
 	SecurePort int
+	// Datastore is where the objects are.
+	Datastore datastore.Endpoint
 	// NotifySocket is where a service manager is told that the daemon is ready
 	// and that it ends; empty for none.
 	NotifySocket string
@@ -55,7 +58,7 @@ type daemon struct {
 	started  time.Time
 	listener net.Listener
 	identity *pki.Identity
-	store    *store.Store
+	store    store.Objects
 	control  *controlplane.Server
 	client   kubernetes.Interface
 	manager  *manager.Manager
@@ -146,7 +149,7 @@ func (d *daemon) open(ctx context.Context) (err error) {
 	if err = d.Instance.WriteKubeconfig(d.listener.Addr().String(), d.identity.CACert, d.identity.AdminToken); err != nil {
 		return err
 	}
-	if d.store, err = store.Open(ctx, store.Config{File: d.Instance.StoreFile(), Version: version.RDD()}); err != nil {
+	if d.store, err = (store.Place{Instance: d.Instance, Endpoint: d.Datastore, Log: d.Log}).Open(ctx); err != nil {
 		return err
 	}
 	d.gates.Pass(readiness.Store)

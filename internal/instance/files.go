@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/atomicfile"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/datastore"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 )
 
@@ -28,6 +29,8 @@ type Settings struct {
 	Controllers string `json:"controllers"`
 	// SecurePort is the API server's port; 0 for the instance's preferred one.
 	SecurePort int `json:"securePort,omitempty"`
+	// Datastore is where the objects are; none for the instance's own file.
+	Datastore datastore.Endpoint `json:"datastore,omitzero"`
 }
 
 // MakeDirs makes the instance's directories where they are missing, and takes

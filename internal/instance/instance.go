@@ -131,6 +131,9 @@ func (i *Instance) ConfigFile() string { return filepath.Join(i.dir, "kubeconfig
 // StoreFile is the SQLite database of the API server.
 func (i *Instance) StoreFile() string { return filepath.Join(i.dir, "store.db") }
 
+// DatastoreSocket is between the daemon and a database.
+func (i *Instance) DatastoreSocket() string { return filepath.Join(i.shortDir, "datastore.sock") }
+
 // CacheDir is where kubectl keeps what it learnt of the API.
 func (i *Instance) CacheDir() string { return filepath.Join(i.dir, "cache") }
 

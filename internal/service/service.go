@@ -9,11 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"os/exec"
 	"strings"
 	"time"
 
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/datastore"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/dockercontext"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
@@ -50,6 +52,11 @@ type Overrides struct {
 	LogFormat   string
 }
 
+// DefaultSettings are those of an instance that nobody made with others.
+func DefaultSettings() instance.Settings {
+	return instance.Settings{Controllers: DefaultControllers, Datastore: datastore.FromEnv()}
+}
+
 func (s *Service) progress(format string, args ...any) {
 	if s.Progress != nil {
 		s.Progress(fmt.Sprintf(format, args...))
@@ -59,6 +66,9 @@ func (s *Service) progress(format string, args ...any) {
 // Create makes the instance with the settings. It reports whether it did: an
 // instance that is there stays as it is.
 func (s *Service) Create(ctx context.Context, settings instance.Settings) (created bool, err error) {
+	if err := settings.Datastore.Check(); err != nil {
+		return false, fault.New(fault.Usage, "", "", err)
+	}
 	lock, err := s.lock(ctx)
 	if err != nil {
 		return false, err
@@ -94,6 +104,9 @@ func (s *Service) lock(ctx context.Context) (*instance.Lock, error) {
 // that is missing, and returns once the process lives. It reports whether it
 // started one. A daemon of another version that runs is a [fault.Version].
 func (s *Service) Start(ctx context.Context, overrides Overrides) (started bool, err error) {
+	if err := datastore.FromEnv().Check(); err != nil {
+		return false, fault.New(fault.Usage, datastore.EndpointEnv, "", err)
+	}
 	lock, err := s.lock(ctx)
 	if err != nil {
 		return false, err
@@ -102,7 +115,7 @@ func (s *Service) Start(ctx context.Context, overrides Overrides) (started bool,
 	if running, err := s.isRunning(ctx); err != nil || running {
 		return false, err
 	}
-	if _, err := s.createLocked(instance.Settings{Controllers: DefaultControllers}); err != nil {
+	if _, err := s.createLocked(DefaultSettings()); err != nil {
 		return false, err
 	}
 	return true, s.launch(ctx, overrides)
@@ -175,6 +188,9 @@ func (s *Service) launch(ctx context.Context, overrides Overrides) error {
 
 // failedStart returns what the daemon said before it ended.
 func (s *Service) failedStart() error {
+	if exists, err := s.Instance.Exists(); err == nil && !exists {
+		return fault.New(fault.Failed, "start the daemon of instance", s.Instance.Name(), errors.New("somebody deleted the instance meanwhile"))
+	}
 	reason := strings.TrimPrefix(s.Instance.LastLogLine(), fault.Prefix)
 	if reason == "" {
 		reason = "it ended without a word"
@@ -333,6 +349,13 @@ func (s *Service) Delete(ctx context.Context, keepLogs bool) (deleted bool, err 
 	if err := lima.DeleteAll(ctx, lima.Defaults(s.Instance), s.Progress); err != nil {
 		return false, fault.New(fault.Failed, "delete instance", s.Instance.Name(), err)
 	}
+	// Settings that can't be read keep nobody from the removal of what they are of.
+	if place, err := s.place(); err == nil {
+		if err := place.Erase(ctx); err != nil {
+			return false, fault.New(fault.Failed, "delete instance", s.Instance.Name(),
+				fmt.Errorf("%w (to leave the datastore as it is, remove %s)", err, s.Instance.Dir()))
+		}
+	}
 	return true, s.Instance.Remove(keepLogs)
 }
 
@@ -359,10 +382,23 @@ func (s *Service) Reset(ctx context.Context) (wasRunning bool, err error) {
 		return wasRunning, err
 	}
 	defer guard.Unlock()
-	for _, path := range store.Files(s.Instance.StoreFile()) {
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return wasRunning, fault.New(fault.Failed, "remove", path, err)
-		}
+	place, err := s.place()
+	if err != nil {
+		return wasRunning, err
 	}
-	return wasRunning, nil
+	return wasRunning, place.Erase(ctx)
+}
+
+// place returns where the objects are.
+func (s *Service) place() (store.Place, error) {
+	settings, err := s.Instance.LoadSettings()
+	if err != nil {
+		return store.Place{}, err
+	}
+	place := store.Place{
+		Instance: s.Instance,
+		Endpoint: datastore.InForce(settings.Datastore),
+		Log:      slog.New(slog.DiscardHandler), // what fails is told by its error
+	}
+	return place, place.Endpoint.Check()
 }

@@ -2,7 +2,7 @@
 
 // Package store keeps the API server's objects: kine on a SQLite file, in this
 // process and with no socket. The API server reaches it through etcd clients
-// whose calls are function calls.
+// whose calls are function calls. A [Remote] is a datastore that others keep.
 package store
 
 import (
@@ -18,6 +18,8 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/client/v3/kubernetes"
 	"go.etcd.io/etcd/server/v3/proxy/grpcproxy/adapter"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/datastore"
 )
 
 const (
@@ -32,9 +34,6 @@ const (
 	notifyInterval = time.Minute
 	closeTimeout   = 5 * time.Second
 	pollBatch      = 500
-
-	// emulatedVersion is an etcd that has watch progress requests.
-	emulatedVersion = "3.6.11"
 )
 
 // Config describes a store.
@@ -103,7 +102,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		}
 		return nil, fmt.Errorf("open the store %s: %w", cfg.File, err)
 	}
-	s.bridge = server.New(s.backend, "rdd", notifyInterval, emulatedVersion)
+	s.bridge = server.New(s.backend, "rdd", notifyInterval, datastore.EmulatedVersion)
 	s.wg.Add(1)
 	go s.checkpointLoop(life)
 	return s, nil
@@ -139,6 +138,13 @@ func (s *Store) Err() error {
 	}
 	return nil
 }
+
+// Prefix is what the keys of the API server begin with, as in any Kubernetes
+// cluster, so that its tools can read a store.
+func (s *Store) Prefix() string { return "/registry" }
+
+// WatchProgress reports whether watchers can rely on what is said of their progress.
+func (s *Store) WatchProgress() bool { return true }
 
 // Ping reports whether the store answers.
 func (s *Store) Ping(ctx context.Context) error {

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package datastore
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestCheck(t *testing.T) {
+	for name, c := range map[string]struct {
+		endpoint Endpoint
+		want     string // part of the error; "" for none
+	}{
+		"none":          {Endpoint{}, ""},
+		"etcd":          {Endpoint{URL: "http://127.0.0.1:2379,http://127.0.0.1:2380"}, ""},
+		"PostgreSQL":    {Endpoint{URL: "postgres://u:p@h/d?sslmode=disable"}, ""},
+		"MySQL":         {Endpoint{URL: "mysql://u:p@tcp(h:3306)/d"}, ""},
+		"a file":        {Endpoint{URL: "sqlite:///var/x.db?_journal=WAL"}, ""},
+		"no scheme":     {Endpoint{URL: "host:2379"}, "postgres, "},
+		"unknown":       {Endpoint{URL: "oracle://u:secret@h"}, "postgres, "},
+		"relative":      {Endpoint{URL: "sqlite://x.db"}, `"x.db" is no absolute path`},
+		"relative key":  {Endpoint{URL: "https://h", CAFile: "ca.crt"}, `"ca.crt"`},
+		"half of a key": {Endpoint{URL: "https://h", CertFile: "/c"}, "needs a key"},
+	} {
+		err := c.endpoint.Check()
+		switch {
+		case (err == nil) != (c.want == ""), err != nil && !strings.Contains(err.Error(), c.want):
+			t.Errorf("%s: %v", name, err)
+		case err != nil && strings.Contains(err.Error(), "secret"):
+			t.Errorf("%s: the password is in %v", name, err)
+		}
+	}
+}
+
+// TestString: no password is shown.
+func TestString(t *testing.T) {
+	for url, want := range map[string]string{
+		"postgres://u:secret@h:5432/d": "postgres://h:5432", "mysql://u:secret@tcp(h:3306)/d": "mysql://…",
+		"nats://u:secret@h": "nats://h", "http://h:1": "http://h:1",
+	} {
+		if got := (Endpoint{URL: url}).String(); got != want {
+			t.Errorf("%s: %s", url, got)
+		}
+	}
+}

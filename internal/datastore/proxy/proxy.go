@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package proxy is the process between a daemon and a database: kine with its
+// drivers, at a socket that only the daemon's user may use. The daemon starts
+// it, and it ends with the daemon.
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"net"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/k3s-io/kine/pkg/drivers"
+	"github.com/k3s-io/kine/pkg/drivers/generic"
+	_ "github.com/k3s-io/kine/pkg/drivers/memory" // kine's drivers register themselves
+	_ "github.com/k3s-io/kine/pkg/drivers/mysql"
+	_ "github.com/k3s-io/kine/pkg/drivers/nats"
+	_ "github.com/k3s-io/kine/pkg/drivers/pgsql"
+	kine "github.com/k3s-io/kine/pkg/server"
+	"github.com/k3s-io/kine/pkg/tls"
+	"github.com/sirupsen/logrus"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/datastore"
+)
+
+// As kine's own program has them, but for the interval: that one leaves it to
+// others to compact.
+const (
+	compactInterval  = 5 * time.Minute
+	compactTimeout   = 5 * time.Second
+	compactMinRetain = 1000
+	compactBatch     = 1000
+	pollInterval     = time.Second // for what others write to the database
+	pollBatch        = 500
+	notifyInterval   = 5 * time.Second
+	maxIdle          = 20
+	maxIdleTime      = 2 * time.Minute
+	maxReceive       = 2 << 20 // as etcd's, and more than any object
+	keepaliveMin     = 5 * time.Second
+	socketMode       = 0o600
+)
+
+// Main serves the endpoint that the environment names until the input ends, which
+// is when the daemon does, and returns the exit code. Signals are for the daemon: a
+// terminal and a service manager send them to this process, too, which must outlive
+// the daemon's last write.
+func Main(ctx context.Context, input io.Reader, log io.Writer) int {
+	signal.Ignore(os.Interrupt, syscall.SIGTERM)
+	logrus.SetOutput(log)
+	logrus.SetLevel(logrus.WarnLevel)
+	logrus.SetFormatter(&logrus.TextFormatter{DisableColors: true, DisableTimestamp: true})
+
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_, _ = io.Copy(io.Discard, input)
+	}()
+	failed := make(chan error, 1)
+	go func() {
+		failed <- serve(ctx)
+	}()
+	select {
+	case <-ended: // also while a database that does not answer is tried again
+		return 0
+	case err := <-failed:
+		_, _ = fmt.Fprintln(log, err)
+		return 1
+	}
+}
+
+// serve serves the endpoint at the socket until ctx ends.
+func serve(ctx context.Context) error {
+	var wg sync.WaitGroup
+	_, backend, err := drivers.New(ctx, &wg, &drivers.Config{
+		Endpoint: os.Getenv(datastore.EndpointEnv),
+		BackendTLSConfig: tls.Config{
+			CAFile:   os.Getenv(datastore.CAFileEnv),
+			CertFile: os.Getenv(datastore.CertFileEnv),
+			KeyFile:  os.Getenv(datastore.KeyFileEnv),
+		},
+		ConnectionPoolConfig: generic.ConnectionPoolConfig{MaxIdle: maxIdle, MaxIdleTime: maxIdleTime},
+		CompactInterval:      compactInterval,
+		CompactTimeout:       compactTimeout,
+		CompactMinRetain:     compactMinRetain,
+		CompactBatchSize:     compactBatch,
+		PollInterval:         pollInterval,
+		PollBatchSize:        pollBatch,
+	})
+	if err != nil {
+		return err
+	}
+	if backend == nil {
+		return errors.New("the endpoint speaks etcd's protocol itself")
+	}
+	if err := backend.Start(ctx); err != nil {
+		return err
+	}
+	listener, err := listen(ctx, os.Getenv(datastore.ListenerEnv))
+	if err != nil {
+		return err
+	}
+	server := grpc.NewServer(
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveMin}),
+		grpc.MaxRecvMsgSize(maxReceive),
+		grpc.MaxSendMsgSize(math.MaxInt32),
+	)
+	kine.New(backend, "unix", notifyInterval, datastore.EmulatedVersion).Register(server)
+	defer context.AfterFunc(ctx, server.Stop)()
+	return server.Serve(listener)
+}
+
+// listen binds the socket, which is the user's alone.
+func listen(ctx context.Context, path string) (net.Listener, error) {
+	// It may be that of a process that was killed.
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, socketMode); err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	return listener, nil
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+
+	"go.etcd.io/etcd/client/v3/kubernetes"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/datastore"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/version"
+)
+
+// Objects is an open store, wherever it is.
+type Objects interface {
+	// Client returns a client with a watch stream of its own, which the caller closes.
+	Client() *kubernetes.Client
+	// Ping reports whether the store answers.
+	Ping(ctx context.Context) error
+	// Prefix is what every key of the API server begins with.
+	Prefix() string
+	// WatchProgress reports whether watchers can rely on what is said of their progress.
+	WatchProgress() bool
+	// Failed is closed when the store can't be used any more, and Err says why.
+	Failed() <-chan struct{}
+	Err() error
+	// Close ends it, and waits for what it started. Clients must have been closed.
+	Close()
+}
+
+// Place is where the objects of an instance are.
+type Place struct {
+	Instance *instance.Instance
+	Endpoint datastore.Endpoint
+	Log      *slog.Logger
+}
+
+// Open opens the store there, or makes it where there never was one.
+func (p Place) Open(ctx context.Context) (Objects, error) {
+	if err := p.Endpoint.Check(); err != nil {
+		return nil, err
+	}
+	if p.Endpoint.Kind() != datastore.File {
+		remote, err := p.remote(ctx)
+		if err != nil {
+			return nil, err // and not an interface with nothing in it
+		}
+		return remote, nil
+	}
+	s, err := Open(ctx, Config{File: p.file(), Version: version.RDD()})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (p Place) file() string { return cmp.Or(p.Endpoint.Path(), p.Instance.StoreFile()) }
+
+func (p Place) remote(ctx context.Context) (*Remote, error) {
+	return OpenRemote(ctx, RemoteConfig{
+		Endpoint: p.Endpoint,
+		Name:     p.Instance.ContextName(),
+		Socket:   p.Instance.DatastoreSocket(),
+		Version:  version.RDD(),
+		Log:      p.Log,
+	})
+}
+
+// Erase removes what the instance has there. Nobody may have it open.
+func (p Place) Erase(ctx context.Context) error {
+	if p.Endpoint.Kind() == datastore.File {
+		for _, path := range Files(p.file()) {
+			if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fault.New(fault.Failed, "remove", path, err)
+			}
+		}
+		return nil
+	}
+	remote, err := p.remote(ctx)
+	if err != nil {
+		return err
+	}
+	defer remote.Close()
+	if err := remote.Erase(ctx); err != nil {
+		return fault.New(fault.Failed, "empty the datastore", p.Endpoint.String(), err)
+	}
+	return nil
+}
