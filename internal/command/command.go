@@ -158,9 +158,14 @@ func CheckPort(flag string, port int) error {
 
 // UntilSignal returns a context that ends when the process is asked to end; a
 // second request ends the process at once. Windows asks by CTRL_C and CTRL_BREAK,
-// which Go takes for an interrupt, and by closing, which is SIGTERM.
+// which Go takes for an interrupt, and by closing, which is SIGTERM. A terminal that
+// is closed asks, too, but not who was started to outlive it (nohup).
 func (b *Base) UntilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(ctx, signals...)
 	context.AfterFunc(ctx, stop)
 	b.Ending = ctx.Err
 	return ctx, stop

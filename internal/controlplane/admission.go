@@ -5,6 +5,8 @@ package controlplane
 import (
 	"io"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apiserver/pkg/admission"
 	"k8s.io/apiserver/pkg/admission/initializer"
 	"k8s.io/apiserver/pkg/admission/plugin/namespace/lifecycle"
@@ -30,7 +32,10 @@ func newAdmission(c *chain, cfg Config) (admission.Interface, error) {
 		validatingpolicy.PluginName,
 		validatingwebhook.PluginName,
 	}
-	lifecycle.Register(plugins)
+	plugins.Register(lifecycle.PluginName, func(io.Reader) (admission.Interface, error) {
+		own := []string{metav1.NamespaceDefault, metav1.NamespaceSystem, metav1.NamespacePublic}
+		return lifecycle.NewLifecycle(sets.New(append(own, cfg.Lasting...)...))
+	})
 	untracked{resources: cfg.Untracked}.register(plugins)
 	c.hooked.register(plugins)
 	mutatingpolicy.Register(plugins)

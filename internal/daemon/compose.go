@@ -52,6 +52,7 @@ func (d *daemon) compose() error {
 		},
 		Hooks:       hooks,
 		Handlers:    d.handlers(),
+		Lasting:     []string{manager.SystemNamespace}, // without its Leases two processes would do the same work
 		Untracked:   containersv1alpha1.MirrorResources(),
 		ReadyChecks: d.gates.Checks(),
 	})

@@ -83,6 +83,7 @@ func (b Bound) Run(args []string) int {
 	root.Short = "kubectl for this instance of RDD"
 	root.AddCommand(newWaitCondition(flags, b.Streams))
 	b.AddFlags(root)
+	presetPrune(root)
 	root.SetArgs(args)
 
 	// kubectl ends by calling this, from wherever it is.

@@ -4,6 +4,7 @@ package program_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -148,4 +149,28 @@ func testKubectlWatch(t *testing.T, h *home, engine *fakedocker.Server, kubectl 
 			t.Fatal("the watch never shows a container")
 		}
 	}
+}
+
+// TestPrune: what is no longer applied goes, with nothing said of kinds.
+func TestPrune(t *testing.T) {
+	h := newHome(t)
+	dir := filepath.Join(h.dir, "applied")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"kept", "gone"} {
+		manifest := fmt.Sprintf("{apiVersion: v1, kind: ConfigMap, metadata: {name: %s, labels: {app: x}}}", name)
+		if err := os.WriteFile(filepath.Join(dir, name+".yaml"), []byte(manifest), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.ok("ctl", "apply", "-f", dir, "--prune", "-l", "app=x")
+	if err := os.Remove(filepath.Join(dir, "gone.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	if said := h.ok("ctl", "apply", "-f", dir, "--prune", "-l", "app=x"); !strings.Contains(said, "configmap/gone pruned") {
+		t.Errorf("it says %s", said)
+	}
+	h.fails(1, []string{"not found"}, "ctl", "get", "configmap", "gone")
+	h.ok("ctl", "get", "configmap", "kept")
 }

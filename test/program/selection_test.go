@@ -84,3 +84,11 @@ func TestHelpNamesControllers(t *testing.T) {
 		t.Errorf("the help shows users what is for developers:\n%s", hidden)
 	}
 }
+
+// TestSystemNamespace: who runs which controller can't be deleted in one go.
+func TestSystemNamespace(t *testing.T) {
+	h := newHome(t)
+	h.ok("service", "start", "--controllers", "rdd")
+	h.fails(3, []string{"may not be deleted"}, "ctl", "delete", "namespace", "rdd-system")
+	h.ok("ctl", "get", "configmap", "rdd-controller-manager", "-n", "rdd-system")
+}
