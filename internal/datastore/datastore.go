@@ -5,6 +5,7 @@
 package datastore
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -97,7 +98,7 @@ func (e Endpoint) Check() error {
 		}
 	}
 	if (e.CertFile == "") != (e.KeyFile == "") {
-		return fmt.Errorf("a certificate for the datastore needs a key, and a key a certificate")
+		return errors.New("a certificate for the datastore needs a key, and a key a certificate")
 	}
 	return nil
 }
