@@ -23,7 +23,7 @@ Without an argument the properties are listed, with what each is for. A number, 
 size or a list with nothing behind its = has its default again.
 
 What was set stays set when the wait is interrupted, or its time is over: the
-daemon goes on.`,
+daemon goes on. A --dry-run leaves no daemon behind that did not run.`,
 		Example: `  # What can be set
   rdd set
 
@@ -33,7 +33,11 @@ daemon goes on.`,
   # Only check whether it would be accepted
   rdd set --dry-run virtualMachine.memory=6Gi`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return e.withApp(cmd.Context(), f.timeout, func(a *appSession) error {
+			session := e.withApp
+			if dryRun {
+				session = e.withAppAsFound
+			}
+			return session(cmd.Context(), f.timeout, func(a *appSession) error {
 				return a.set(args, dryRun, f.wait)
 			})
 		},
