@@ -30,6 +30,9 @@ daemon goes on. A --dry-run leaves no daemon behind that did not run.`,
   # Connect to an engine that is there already
   rdd set running=true containerEngine.endpoint=unix:///var/run/docker.sock
 
+  # Directories of this machine in the virtual machine
+  rdd set virtualMachine.mounts='[{"location":"~/src","writable":true}]'
+
   # Only check whether it would be accepted
   rdd set --dry-run virtualMachine.memory=6Gi`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -77,6 +80,9 @@ func (e *env) printProperties(set *properties.Set) {
 		kind := property.Type
 		if len(property.Enum) > 0 {
 			kind = fmt.Sprint(property.Enum)
+		}
+		if len(property.Fields) > 0 {
+			kind += " of objects, in JSON, with " + strings.Join(property.Fields, ", ")
 		}
 		_, _ = fmt.Fprintf(e.Stdout, "%s (%s", property.Name, kind)
 		if property.Default != "" {
