@@ -27,6 +27,7 @@ removes it.`,
 					return err
 				}
 				if !f.wait {
+					a.goesOn = true
 					a.sayNow("The App is being deleted.")
 					return nil
 				}

@@ -67,7 +67,7 @@ func (e *env) vmActCommand(name, short, long, waited string, act vmAct) *cobra.C
 		Example: fmt.Sprintf("  rdd limavm %[1]s web\n  rdd limavm %[1]s web db --timeout 1m", name),
 		Args:    vmNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return e.withExistingVMs(cmd.Context(), f.timeout, act.asFound && f.wait, namespace, args, func(a *appSession, vms []limav1alpha1.LimaVM) error {
+			return e.withExistingVMs(cmd.Context(), f.timeout, act.asFound, namespace, args, func(a *appSession, vms []limav1alpha1.LimaVM) error {
 				return a.act(vms, act, f.wait)
 			})
 		},
@@ -123,6 +123,7 @@ func (a *appSession) act(vms []limav1alpha1.LimaVM, act vmAct, wait bool) error 
 	}
 	for _, request := range requests {
 		if !wait {
+			a.goesOn = true
 			a.sayNow("The virtual machine %s %s.", request.Name(), act.asked)
 			continue
 		}
@@ -163,10 +164,11 @@ func (a *appSession) waitVM(request limaclient.Request) (message string, err err
 
 // unfinishedVM turns the error of a wait into that of the command.
 func (a *appSession) unfinishedVM(name string, err error) error {
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.Is(a.ctx.Err(), context.Canceled):
+	}
+	a.goesOn = true
+	if errors.Is(a.ctx.Err(), context.Canceled) {
 		a.sayNow("Interrupted. What was asked for goes on: `rdd limavm list` says how far it is.")
 		return &command.ExitError{Code: interrupted}
 	}

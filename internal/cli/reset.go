@@ -49,6 +49,7 @@ func (a *appSession) reset(app *appv1alpha1.App, wait bool) error {
 		return err
 	}
 	if !wait {
+		a.goesOn = true
 		a.sayNow("The virtual machine is being replaced.")
 		return nil
 	}

@@ -47,16 +47,55 @@ type appSession struct {
 	service  *service.Service
 	client   ctrlclient.WithWatch
 	progress *progress
+	// goesOn says that the daemon has something left to do that was asked for.
+	goesOn bool
 }
 
 // withApp makes sure that the daemon is ready, and calls do within the timeout,
 // or until the user interrupts it.
 func (e *env) withApp(ctx context.Context, timeout time.Duration, do func(*appSession) error) error {
+	return e.withinTime(ctx, timeout, func(ctx context.Context) error { return e.withClient(ctx, do) })
+}
+
+// withAppAsFound is withApp for commands after which a daemon that did not run
+// before does not run, unless they have left it something to do.
+func (e *env) withAppAsFound(ctx context.Context, timeout time.Duration, do func(*appSession) error) error {
+	return e.withinTime(ctx, timeout, func(limited context.Context) (err error) {
+		p := newProgress(e.Stderr)
+		defer p.done()
+		svc, err := e.service(p)
+		if err != nil {
+			return err
+		}
+		leave, err := svc.Visit(limited)
+		a := &appSession{env: e, ctx: limited, service: svc, progress: p}
+		defer func() {
+			if !a.goesOn {
+				leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+				defer cancel()
+				if left := leave(leaving); left != nil {
+					err = errors.Join(err, left)
+				}
+			}
+		}()
+		if err != nil {
+			return err
+		}
+		if a.client, err = a.connect(); err != nil {
+			return err
+		}
+		return do(a)
+	})
+}
+
+// withinTime calls do with a context that ends with the timeout, or when the user
+// interrupts it, and says so.
+func (e *env) withinTime(ctx context.Context, timeout time.Duration, do func(context.Context) error) error {
 	ctx, stop := e.UntilSignal(ctx)
 	defer stop()
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	err := e.withClient(limited, do)
+	err := do(limited)
 	var exit *command.ExitError
 	if err != nil && ctx.Err() != nil && !errors.As(err, &exit) {
 		e.Say("Interrupted.")
@@ -66,29 +105,6 @@ func (e *env) withApp(ctx context.Context, timeout time.Duration, do func(*appSe
 		return fault.New(fault.Deadline, "", "", fmt.Errorf("not done within %s: %w", timeout, err))
 	}
 	return err
-}
-
-// withAppAsFound is withApp for commands after which a daemon that did not run
-// before does not run.
-func (e *env) withAppAsFound(ctx context.Context, timeout time.Duration, do func(*appSession) error) error {
-	inst, err := e.Instance()
-	if err != nil {
-		return err
-	}
-	ran, err := inst.Alive()
-	if err != nil {
-		return err
-	}
-	return e.withApp(ctx, timeout, func(a *appSession) error {
-		err := do(a)
-		if ran {
-			return err
-		}
-		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
-		defer cancel()
-		_, stopErr := a.service.Stop(stopping, true)
-		return errors.Join(err, stopErr)
-	})
 }
 
 // withClient makes sure that the daemon is ready, and calls do.
@@ -102,11 +118,11 @@ func (e *env) withClient(ctx context.Context, do func(*appSession) error) error 
 	if _, err := svc.EnsureReady(ctx); err != nil {
 		return err
 	}
-	c, err := client.New(svc.Instance.ConfigFile())
-	if err != nil {
+	a := &appSession{env: e, ctx: ctx, service: svc, progress: p}
+	if a.client, err = a.connect(); err != nil {
 		return err
 	}
-	return do(&appSession{env: e, ctx: ctx, service: svc, client: c, progress: p})
+	return do(a)
 }
 
 // app returns a client of the App.
@@ -132,6 +148,7 @@ func (a *appSession) apply(spec map[string]any, wait bool) error {
 		return err
 	}
 	if !wait {
+		a.goesOn = true
 		a.sayNow("The App was changed.")
 		return nil
 	}
@@ -151,6 +168,7 @@ func (a *appSession) settle(wish appclient.Wish) error {
 // unfinished turns the error of a wait into that of the command: what was asked
 // for has been, and the log may say why it is not so yet.
 func (a *appSession) unfinished(err error, onInterrupt string) error {
+	a.goesOn = true
 	if errors.Is(a.ctx.Err(), context.Canceled) {
 		a.sayNow("%s", onInterrupt)
 		return &command.ExitError{Code: interrupted}

@@ -23,17 +23,24 @@ Without an argument the properties are listed, with what each is for. A number, 
 size or a list with nothing behind its = has its default again.
 
 What was set stays set when the wait is interrupted, or its time is over: the
-daemon goes on.`,
+daemon goes on. A --dry-run leaves no daemon behind that did not run.`,
 		Example: `  # What can be set
   rdd set
 
   # Connect to an engine that is there already
   rdd set running=true containerEngine.endpoint=unix:///var/run/docker.sock
 
+  # Directories of this machine in the virtual machine
+  rdd set virtualMachine.mounts='[{"location":"~/src","writable":true}]'
+
   # Only check whether it would be accepted
   rdd set --dry-run virtualMachine.memory=6Gi`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return e.withApp(cmd.Context(), f.timeout, func(a *appSession) error {
+			session := e.withApp
+			if dryRun {
+				session = e.withAppAsFound
+			}
+			return session(cmd.Context(), f.timeout, func(a *appSession) error {
 				return a.set(args, dryRun, f.wait)
 			})
 		},
@@ -73,6 +80,9 @@ func (e *env) printProperties(set *properties.Set) {
 		kind := property.Type
 		if len(property.Enum) > 0 {
 			kind = fmt.Sprint(property.Enum)
+		}
+		if len(property.Fields) > 0 {
+			kind += " of objects, in JSON, with " + strings.Join(property.Fields, ", ")
 		}
 		_, _ = fmt.Fprintf(e.Stdout, "%s (%s", property.Name, kind)
 		if property.Default != "" {

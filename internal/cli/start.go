@@ -32,7 +32,9 @@ Where no engine has been chosen yet, and Lima is installed (limactl in PATH, bes
 rdd, or named by RDD_LIMACTL), a virtual machine with Docker in it is made. Else an
 engine with Docker's API that answers is taken: the one that the docker command would use
 (DOCKER_HOST, DOCKER_CONTEXT, or the current context), else one at a usual place, such
-as unix:///var/run/docker.sock. The command says which, and remembers it.`,
+as unix:///var/run/docker.sock. The command says which, and remembers it.
+
+A virtual machine whose starts have failed is tried again at once.`,
 		Example: `  rdd start
 
   # Another engine, from now on
@@ -61,7 +63,26 @@ func (a *appSession) start(wait bool) error {
 			return err
 		}
 	}
+	if app != nil && app.Spec.Running {
+		if err := a.tryAgain(app); err != nil {
+			return err
+		}
+	}
 	return a.apply(spec, wait)
+}
+
+// tryAgain has the App's virtual machine, if its starts have failed, be started at
+// once and not after the pause: the user may have removed the cause.
+func (a *appSession) tryAgain(app *appv1alpha1.App) error {
+	if app.Spec.ContainerEngine.Endpoint != "" {
+		return nil
+	}
+	vm, err := a.app().Machine(a.ctx, app)
+	if err != nil || vm == nil || !vm.ShouldRun() {
+		return err
+	}
+	_, err = a.vms().Start(a.ctx, vm)
+	return err
 }
 
 // choose decides where the engine is of an App that names none, or, where it is

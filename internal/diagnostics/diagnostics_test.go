@@ -100,6 +100,10 @@ func unsettled(since time.Duration, reason string) metav1.Condition {
 		LastTransitionTime: metav1.NewTime(noon.Add(-since))}
 }
 
+func condition(kind, reason string) metav1.Condition {
+	return metav1.Condition{Type: kind, Status: metav1.ConditionFalse, Reason: reason, Message: "words"}
+}
+
 // engineOf returns a ContainerEngine of the App. All are equally old, and count in
 // the order of their names then.
 func engineOf(namespace, name, reason, message, id string) containersv1alpha1.ContainerEngine {
@@ -185,6 +189,23 @@ func TestDiagnose(t *testing.T) {
 		"neither, and there is no App":  {observed: Observed{Host: hostOf("", false)}},
 		"not looked at yet":             {observed: Observed{App: appOf(true, ""), Host: &rddv1alpha1.HostInfoStatus{}}},
 		"settling":                      {observed: Observed{App: appOf(true, socket, unsettled(time.Minute, "WaitingForEngine"))}},
+		"a machine that fails, and so its engine": {observed: Observed{Host: hostOf("2", true),
+			App:     appOf(true, "", condition(appv1alpha1.ConditionRunning, "CrashLoop"), unsettled(time.Hour, "CrashLoop")),
+			Engines: engines{engineOf("a", "moby", failed, "refused", "")}},
+			want: []string{"vm-failed App app"}, words: []string{"CrashLoop: words", "`rdd limavm log rd`"}},
+		"a machine that can't be made": {observed: Observed{Host: hostOf("2", true), App: appOf(true, "",
+			condition(appv1alpha1.ConditionCreated, "CreateFailed"), condition(appv1alpha1.ConditionRunning, "StartFailed"))},
+			want: []string{"vm-failed App app"}, words: []string{"CreateFailed: words"}},
+		"a machine that can't be made without limactl": {observed: Observed{Host: hostOf("", true), App: appOf(true, "", condition(appv1alpha1.ConditionCreated, "CreateFailed"))},
+			want: []string{"limactl-missing App app"}},
+		"a machine that runs in part": {observed: Observed{Host: hostOf("2", true), App: appOf(true, "", condition(appv1alpha1.ConditionRunning, "Degraded"))},
+			want: []string{"vm-degraded App app"}, words: []string{"words"}},
+		"a machine that starts, and so no engine": {observed: Observed{Host: hostOf("2", true), App: appOf(true, "", condition(appv1alpha1.ConditionRunning, "Starting")),
+			Engines: engines{engineOf("a", "moby", containersv1alpha1.ReasonDisconnected, "EOF", "1")}}},
+		"no engine in a machine that runs": {observed: Observed{Host: hostOf("2", true),
+			App:     appOf(true, "", metav1.Condition{Type: appv1alpha1.ConditionRunning, Status: metav1.ConditionTrue, Reason: "Started"}),
+			Engines: engines{engineOf("a", "moby", failed, "refused", "")}},
+			want: []string{"engine-not-answering ContainerEngine a/moby"}, words: []string{"`rdd shell sudo systemctl status docker`"}},
 		"settling for long": {observed: Observed{App: appOf(true, socket, unsettled(time.Hour, "WaitingForEngine"))},
 			want: []string{"app-not-settled App app"}, words: []string{"WaitingForEngine: words"}},
 		"settling for long, with a cause": {observed: Observed{App: appOf(true, socket, unsettled(time.Hour, failed)),

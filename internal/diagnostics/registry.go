@@ -13,6 +13,8 @@ const (
 	EngineUnsupported  Code = "engine-unsupported"
 	LimactlMissing     Code = "limactl-missing"
 	NoKVM              Code = "no-kvm"
+	VMFailed           Code = "vm-failed"
+	VMDegraded         Code = "vm-degraded"
 	AppNotSettled      Code = "app-not-settled"
 	DiskNearlyFull     Code = "disk-nearly-full"
 	StoreLarge         Code = "store-large"
@@ -56,6 +58,8 @@ func ofEngines() []Definition {
 		Text: "{error}",
 		Remedy: "see whether it runs: `docker -H {endpoint} version`; Docker on this machine starts with `sudo systemctl start docker`. " +
 			"Or name another engine: `{rdd} set containerEngine.endpoint=…`. It is tried again by itself",
+		Otherwise: "it is the one in the virtual machine: `{rdd} shell sudo systemctl status {unit}` says how it is there, and " +
+			"`{rdd} limavm restart rd` starts both anew. It is tried again by itself",
 		DependsOn: []Code{SocketNotPermitted},
 	}, {
 		Code: EngineChanged, Severity: Error, Title: "Another engine answers",
@@ -92,10 +96,20 @@ func ofApp() []Definition {
 		Otherwise: "on Linux `sudo usermod -aG kvm $USER` and a new login if /dev/kvm is there, else turn virtualization on in the firmware" +
 			instead + "…`",
 	}, {
+		Code: VMFailed, Severity: Error, Title: "The virtual machine has failed",
+		Text: "{reason}: {error}",
+		Remedy: "`{rdd} limavm log {vm}` has what was said, also with `--agent` and `--serial`. It is tried again by itself, and at once by " +
+			"`{rdd} limavm restart {vm}`. `{rdd} reset` makes a new one, and all that is in this one is lost",
+		DependsOn: []Code{LimactlMissing, NoKVM},
+	}, {
+		Code: VMDegraded, Severity: Warning, Title: "A part of the virtual machine does not work",
+		Text:   "{error}",
+		Remedy: "`{rdd} limavm log {vm} --agent` has more; `{rdd} limavm restart {vm}` tries it again",
+	}, {
 		Code: AppNotSettled, Severity: Warning, Title: "What was asked for has not come true",
 		Text:      "{reason}: {error}",
 		Remedy:    "see `{rdd} service log`, and what was asked for: `{rdd} ctl get app/app -o yaml`",
-		DependsOn: []Code{EngineNotAnswering, EngineChanged, EngineConflict, EngineUnsupported, LimactlMissing, NoKVM},
+		DependsOn: []Code{EngineNotAnswering, EngineChanged, EngineConflict, EngineUnsupported, LimactlMissing, NoKVM, VMFailed},
 	}, {
 		Code: ContextTakenOver, Severity: Warning, Title: "The Docker context was taken over",
 		Text: "{what}", Remedy: "{how}", DependsOn: []Code{EngineNotAnswering},

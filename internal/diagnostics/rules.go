@@ -32,6 +32,7 @@ func (r Registry) Diagnose(o Observed) []Finding {
 	}
 	d.shared()
 	d.virtualMachine()
+	d.machineFails()
 	d.settled()
 	d.contexts()
 	d.disk()
@@ -96,14 +97,34 @@ func (d *diagnosis) engine(e *containersv1alpha1.ContainerEngine) {
 	case containersv1alpha1.ReasonUnsupported:
 		codes = []Code{EngineUnsupported}
 	}
+	endpoint, inVM := e.Spec.Endpoint, WantsVM(d.App) && metav1.IsControlledBy(e, d.App)
+	if inVM {
+		endpoint = "" // nobody starts it on this machine
+	}
+	if inVM && !d.appRuns() && slices.Contains(codes, EngineNotAnswering) {
+		return // no virtual machine, no engine
+	}
 	for _, code := range codes {
-		f := d.add(code, subjectOf(e), ready.Message, "error", ready.Message, "endpoint", e.Spec.Endpoint,
+		f := d.add(code, subjectOf(e), ready.Message, "error", ready.Message, "endpoint", endpoint, "unit", d.unit(),
 			"path", path, "group", d.Groups[e.Spec.Endpoint], "namespace", e.Namespace, "name", e.Name)
 		f.standing = true
 		if d.App != nil && metav1.IsControlledBy(e, d.App) {
 			f.reaches = []Subject{theApp()}
 		}
 	}
+}
+
+// appRuns reports whether the App's virtual machine runs.
+func (d *diagnosis) appRuns() bool {
+	return apimeta.IsStatusConditionTrue(d.App.Status.Conditions, appv1alpha1.ConditionRunning)
+}
+
+// unit is the name that systemd has in the guest for the App's engine.
+func (d *diagnosis) unit() string {
+	if d.App != nil && d.App.Spec.ContainerEngine.Name == appv1alpha1.EngineContainerd {
+		return "containerd"
+	}
+	return "docker"
 }
 
 // socketPath returns the path of a local engine's socket or pipe.
@@ -186,18 +207,42 @@ func (d *diagnosis) virtualMachine() {
 		d.add(LimactlMissing, theApp(), l.Message, "error", l.Message, "found", found)
 	}
 	// One that runs does so by emulation, which is slow, and meant.
-	runs := apimeta.IsStatusConditionTrue(d.App.Status.Conditions, appv1alpha1.ConditionRunning)
-	if v := d.Host.Virtualization; !v.Available && !runs {
+	if v := d.Host.Virtualization; !v.Available && !d.appRuns() {
 		d.add(NoKVM, theApp(), v.Reason, "error", v.Reason, "found", found)
+	}
+}
+
+// vmFailures are the reasons of the App's conditions that say that something of its
+// virtual machine has failed.
+var vmFailures = []string{
+	limav1alpha1.ReasonCreateFailed, limav1alpha1.ReasonStartFailed, limav1alpha1.ReasonStopFailed, limav1alpha1.ReasonCrashLoop,
+}
+
+// machineFails says what has failed of the App's virtual machine.
+func (d *diagnosis) machineFails() {
+	if d.App == nil || d.App.DeletionTimestamp != nil {
+		return
+	}
+	for _, condition := range d.App.Status.Conditions {
+		var code Code
+		switch {
+		case condition.Type != appv1alpha1.ConditionCreated && condition.Type != appv1alpha1.ConditionRunning:
+			continue
+		case slices.Contains(vmFailures, condition.Reason):
+			code = VMFailed
+		case condition.Reason == limav1alpha1.ReasonDegraded:
+			code = VMDegraded
+		default:
+			continue
+		}
+		d.add(code, theApp(), condition.Reason, "reason", condition.Reason, "error", condition.Message, "vm", appv1alpha1.VMName).standing = true
+		return
 	}
 }
 
 // hopeless are the reasons for which an App is not settled that say that something
 // has failed.
-var hopeless = []string{
-	appv1alpha1.ReasonTemplateRejected,
-	limav1alpha1.ReasonCreateFailed, limav1alpha1.ReasonStartFailed, limav1alpha1.ReasonStopFailed, limav1alpha1.ReasonCrashLoop,
-}
+var hopeless = append([]string{appv1alpha1.ReasonTemplateRejected}, vmFailures...)
 
 // settled says of an App that has been unsettled for long why that is.
 func (d *diagnosis) settled() {

@@ -162,6 +162,9 @@ func (i *Instance) StderrLog() string { return filepath.Join(i.logDir, "rdd.stde
 // ContextMemory holds what is to be taken back of the instance's Docker context.
 func (i *Instance) ContextMemory() string { return filepath.Join(i.dir, "docker-context.json") }
 
+// VisitFile is there while the daemon that runs was started for one command alone.
+func (i *Instance) VisitFile() string { return filepath.Join(i.dir, "daemon.visit") }
+
 func (i *Instance) stateFile() string { return filepath.Join(i.dir, "daemon.json") }
 func (i *Instance) lockFile() string  { return filepath.Join(i.dir, "daemon.lock") }
 func (i *Instance) startLock() string { return filepath.Join(i.dir, "start.lock") }

@@ -7,6 +7,7 @@ package properties
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,6 +28,8 @@ type Property struct {
 	Default string
 	// Help says what it is for.
 	Help string
+	// Fields are those of the objects in an array, sorted; nil for any.
+	Fields []string
 }
 
 // Values returns the only values that are allowed, nil for any.
@@ -88,6 +91,7 @@ func (s *Set) add(path string, schema *apiextensionsv1.JSONSchemaProps, except [
 			Enum:    values(schema.Enum),
 			Default: value(schema.Default),
 			Help:    schema.Description,
+			Fields:  fieldsOf(schema.Items),
 		})
 		return
 	}
@@ -100,6 +104,14 @@ func (s *Set) add(path string, schema *apiextensionsv1.JSONSchemaProps, except [
 		s.add(full, &field, except)
 	}
 	slices.Sort(s.objects[path])
+}
+
+// fieldsOf returns the fields of the objects in an array.
+func fieldsOf(items *apiextensionsv1.JSONSchemaPropsOrArray) []string {
+	if items == nil || items.Schema == nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(items.Schema.Properties))
 }
 
 func typeOf(schema *apiextensionsv1.JSONSchemaProps) string {
@@ -214,9 +226,23 @@ func (p Property) parse(text string) (any, error) {
 		if err := json.Unmarshal([]byte(text), &parsed); err != nil {
 			return nil, fmt.Errorf("%q: expected array, in JSON", text)
 		}
-		return parsed, nil
+		return parsed, p.checkFields(parsed)
 	}
 	return text, nil
+}
+
+// checkFields looks for fields that objects in an array don't have: the API server
+// would drop them without a word.
+func (p Property) checkFields(elements []any) error {
+	for _, element := range elements {
+		object, _ := element.(map[string]any)
+		for _, name := range slices.Sorted(maps.Keys(object)) {
+			if len(p.Fields) > 0 && !slices.Contains(p.Fields, name) {
+				return fmt.Errorf("unknown field %q: valid fields are %s", name, strings.Join(p.Fields, ", "))
+			}
+		}
+	}
+	return nil
 }
 
 func assign(spec map[string]any, path []string, parsed any) {

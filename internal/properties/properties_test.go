@@ -112,6 +112,8 @@ func TestParseRefuses(t *testing.T) {
 		"virtualMachine.memory=big": {"expected quantity", "4Gi"},
 		"containerEngine.name=dock": {"valid values", "moby, containerd"},
 		"virtualMachine.mounts=/a":  {"expected array"},
+		// The API server would drop it without a word.
+		`virtualMachine.mounts=[{"location":"/a"},{"location":"/b","writeable":true}]`: {`unknown field "writeable"`, "location, mountPoint, writable"},
 	} {
 		_, err := set.Parse([]string{assignment})
 		if err == nil {

@@ -5,6 +5,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -74,6 +75,9 @@ func (s *Service) Create(ctx context.Context, settings instance.Settings) (creat
 		return false, err
 	}
 	defer lock.Unlock()
+	if err := s.unmark(); err != nil {
+		return false, err
+	}
 	return s.createLocked(settings)
 }
 
@@ -112,6 +116,9 @@ func (s *Service) Start(ctx context.Context, overrides Overrides) (started bool,
 		return false, err
 	}
 	defer lock.Unlock()
+	if err := s.unmark(); err != nil {
+		return false, err
+	}
 	if running, err := s.isRunning(ctx); err != nil || running {
 		return false, err
 	}
@@ -228,7 +235,7 @@ func (s *Service) WaitReady(ctx context.Context) (*instance.Daemon, error) {
 		select {
 		case <-ctx.Done():
 			return nil, fault.New(fault.Deadline, "wait for the daemon of instance", s.Instance.Name(),
-				fmt.Errorf("still waiting for %s: %w", waiting, ctx.Err()))
+				fmt.Errorf("still waiting for %s: %w", cmp.Or(waiting, "its first word"), ctx.Err()))
 		case <-ticker.C:
 		}
 	}
@@ -246,11 +253,14 @@ func (s *Service) EnsureReady(ctx context.Context) (*instance.Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	if daemon != nil && daemon.Ready && !daemon.Stopping && daemon.Version == version.RDD() {
+	visited := s.visited()
+	if daemon != nil && daemon.Ready && !daemon.Stopping && daemon.Version == version.RDD() && !visited {
 		return daemon, nil
 	}
 	if daemon == nil || daemon.Stopping {
 		s.progress("starting the daemon of instance %s", s.Instance.Name())
+	}
+	if daemon == nil || daemon.Stopping || visited {
 		if _, err := s.Start(ctx, Overrides{}); err != nil {
 			return nil, err
 		}

@@ -249,6 +249,13 @@ func TestVirtualMachineBootFails(t *testing.T) {
 	v.ok("stop")
 	v.faults(stage.Faults{Boot: stage.BootFails})
 	v.fails(1, []string{"CrashLoop", "Could not set up the machine", "log: "}, "start")
+	contains(t, v.ok("status"), "vm-failed", "CrashLoop: ", "rdd limavm log rd")
+	// The next start would be in 16 s.
+	v.faults(stage.Faults{})
+	v.ok("start", "--timeout", "10s")
+	if status := v.ok("status"); strings.Contains(status, "vm-failed") {
+		t.Error(status)
+	}
 }
 
 // TestVirtualMachineAndEndpoint: an engine that is there already takes the place of
