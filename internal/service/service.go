@@ -341,32 +341,38 @@ func (s *Service) Delete(ctx context.Context, keepLogs bool) (deleted bool, err 
 		return false, err
 	}
 	defer lock.Unlock()
+	return true, s.removeLocked(ctx, keepLogs)
+}
+
+// removeLocked removes the instance, with all that is to be taken back of it. The
+// caller holds the start lock, and has stopped the daemon.
+func (s *Service) removeLocked(ctx context.Context, keepLogs bool) error {
 	// Nobody starts a daemon while the start lock is held; but one may have
 	// been started since the one before was stopped.
 	guard, err := s.Instance.LockDaemon(ctx)
 	if errors.Is(err, instance.ErrRunning) {
-		return false, fault.New(fault.Failed, "delete instance", s.Instance.Name(), errors.New("somebody started it meanwhile"))
+		return fault.New(fault.Failed, "delete instance", s.Instance.Name(), errors.New("somebody started it meanwhile"))
 	}
 	if err != nil {
-		return false, err
+		return err
 	}
 	defer guard.Unlock()
 	// Without the instance nobody remembers what there is to take back.
 	if err := dockercontext.Forget(ctx, s.Instance.ContextMemory()); err != nil {
-		return false, fault.New(fault.Failed, "take back the Docker context of instance", s.Instance.Name(),
+		return fault.New(fault.Failed, "take back the Docker context of instance", s.Instance.Name(),
 			fmt.Errorf("%w (to leave it as it is, remove %s)", err, s.Instance.ContextMemory()))
 	}
 	if err := lima.DeleteAll(ctx, lima.Defaults(s.Instance), s.Progress); err != nil {
-		return false, fault.New(fault.Failed, "delete instance", s.Instance.Name(), err)
+		return fault.New(fault.Failed, "delete instance", s.Instance.Name(), err)
 	}
 	// Settings that can't be read keep nobody from the removal of what they are of.
 	if place, err := s.place(); err == nil {
 		if err := place.Erase(ctx); err != nil {
-			return false, fault.New(fault.Failed, "delete instance", s.Instance.Name(),
+			return fault.New(fault.Failed, "delete instance", s.Instance.Name(),
 				fmt.Errorf("%w (to leave the datastore as it is, remove %s)", err, s.Instance.Dir()))
 		}
 	}
-	return true, s.Instance.Remove(keepLogs)
+	return s.Instance.Remove(keepLogs)
 }
 
 // Reset replaces the store by an empty one, with the daemon stopped. It reports

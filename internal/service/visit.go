@@ -7,9 +7,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 )
 
 // A daemon that a command has started for itself alone is marked by a file, until
@@ -53,7 +50,7 @@ func (s *Service) startVisit(ctx context.Context) (ours, made bool, err error) {
 	if err := os.WriteFile(s.Instance.VisitFile(), nil, 0o600); err != nil {
 		return false, false, err
 	}
-	made, err = s.createLocked(instance.Settings{Controllers: DefaultControllers})
+	made, err = s.createLocked(DefaultSettings())
 	if err == nil {
 		// A process that nobody has waited for could begin after the end of the visit.
 		err = s.launch(context.WithoutCancel(ctx), Overrides{})
@@ -92,13 +89,5 @@ func (s *Service) leave(ctx context.Context, made bool) error {
 	if _, err := s.Stop(ctx, true); err != nil || !made {
 		return errors.Join(err, s.unmark())
 	}
-	guard, err := s.Instance.LockDaemon(ctx)
-	if errors.Is(err, instance.ErrRunning) {
-		return fault.New(fault.Failed, "remove instance", s.Instance.Name(), errors.New("somebody started it meanwhile"))
-	}
-	if err != nil {
-		return err
-	}
-	defer guard.Unlock()
-	return s.Instance.Remove(false)
+	return s.removeLocked(ctx, false)
 }
