@@ -28,7 +28,10 @@ func Controllers() []manager.Controller {
 			{Files: limav1alpha1.Files, Path: "crds/lima.rancherdesktop.io_limavms.yaml"},
 			{Files: rddv1alpha1.Files, Path: "crds/rdd.rancherdesktop.io_hostinfos.yaml"},
 		},
-		Policies: []manifest.Source{{Files: containersv1alpha1.Files, Path: "policies/owned-engines.yaml"}},
+		Policies: []manifest.Source{
+			{Files: containersv1alpha1.Files, Path: "policies/owned-engines.yaml"},
+			{Files: appv1alpha1.Files, Path: "policies/namespace.yaml"},
+		},
 		AddToScheme: func(scheme *runtime.Scheme) error {
 			return errors.Join(appv1alpha1.AddToScheme(scheme), containersv1alpha1.AddToScheme(scheme),
 				limav1alpha1.AddToScheme(scheme), rddv1alpha1.AddToScheme(scheme))

@@ -171,7 +171,7 @@ func TestHooksOfTheKilled(t *testing.T) {
 }
 
 // TestOwnedIsHeld: what the App owns is deleted with the App, and not from under
-// it; a namespace that goes takes it along, and gets it back.
+// it, nor is the namespace that has it.
 func TestOwnedIsHeld(t *testing.T) {
 	h := newHome(t)
 	engine, _ := startEngine(t, 3)
@@ -181,14 +181,12 @@ func TestOwnedIsHeld(t *testing.T) {
 		"ctl", "patch", "containerengine", "moby", "--type=merge", "-p", `{"metadata":{"finalizers":[]}}`)
 	h.fails(3, []string{"belongs to App app"}, "ctl", "delete", "containerengines", "--all", "--dry-run=server")
 
-	h.ok("ctl", "delete", "namespace", namespace)
-	h.eventually("the namespace is back, with what the App owns", func() (bool, string) {
-		mirrored := h.mirrored()
-		return len(mirrored) == 3, fmt.Sprint(mirrored)
-	})
-	if n := engine.Counts().Containers; n != 3 {
-		t.Errorf("the engine has %d containers after the deletion of the namespace", n)
+	h.fails(3, []string{"the App app", "delete that first"}, "ctl", "delete", "namespace", namespace)
+	if mirrored := h.mirrored(); len(mirrored) != 3 {
+		t.Errorf("mirrored are %v after a deletion of the namespace that was refused", mirrored)
 	}
+	h.ok("ctl", "create", "namespace", "other")
+	h.ok("ctl", "delete", "namespace", "other")
 
 	h.ok("ctl", "delete", "app", "app", "--cascade=orphan")
 	if left := h.ok("ctl", "get", "containerengines,containers", "-o", "name"); left != "" {
@@ -197,6 +195,7 @@ func TestOwnedIsHeld(t *testing.T) {
 	if n := engine.Counts().Containers; n != 3 {
 		t.Errorf("the engine has %d containers after the deletion of the App", n)
 	}
+	h.ok("ctl", "delete", "namespace", namespace)
 }
 
 // TestActionsAreChecked: what is asked of a container is one of the actions, and
