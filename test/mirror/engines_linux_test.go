@@ -67,14 +67,17 @@ func realEngines() []engineCase {
 			name:  "Debian",
 			start: startReal(dockerd.Debian),
 			has: features{
-				api: true, pulls: true, ports: true, health: true, processes: true, update: true, importEvents: true, pullProgress: true,
+				api: true, pulls: true, ports: true, health: true, processes: true, update: true, importEvents: true, commitEvents: true, pullProgress: true,
 				platforms: false, // it has the image store from before containerd's
 			},
 		},
 		{
 			name:  "Newest",
 			start: startReal(dockerd.Newest),
-			has:   features{api: true, pulls: true, ports: true, health: true, processes: true, update: true, importEvents: true, platforms: true, pullProgress: true},
+			has: features{
+				api: true, pulls: true, ports: true, health: true, processes: true, update: true, importEvents: true, commitEvents: true,
+				platforms: true, pullProgress: true,
+			},
 		},
 		{
 			name:  "Podman",

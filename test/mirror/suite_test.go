@@ -56,6 +56,8 @@ type features struct {
 	// importEvents tell of an image that was imported. Without, it is mirrored
 	// at the next comparison.
 	importEvents bool
+	// commitEvents tell of an image that a container was made to.
+	commitEvents bool
 	// platforms of an image are kept, and not only the engine's own.
 	platforms bool
 	// pullProgress is told in bytes.
@@ -158,6 +160,7 @@ func runSuite(t *testing.T, engine subject, has features) {
 		{"Pushes", !has.pulls || !has.api, suitePushes},
 		{"Images", false, suiteImages},
 		{"MovedTags", false, suiteMovedTags},
+		{"Commits", !has.api || !has.processes || !has.commitEvents, suiteCommits},
 		{"Platforms", !has.platforms, suitePlatforms},
 		{"Volumes", !has.api, suiteVolumes},
 		{"Prunes", !has.api || !has.processes, suitePrunes},

@@ -16,6 +16,11 @@ func convertEvent(m events.Message) (engine.Event, bool) {
 	event := engine.Event{At: messageTime(m)}
 	switch m.Type {
 	case events.ContainerEventType:
+		if image := m.Actor.Attributes["imageID"]; m.Action == events.ActionCommit && image != "" {
+			// An image without a tag has no other event.
+			event.Key = engine.Key{Kind: engine.KindImage, ID: image}
+			return event, true
+		}
 		event.Key = engine.Key{Kind: engine.KindContainer, ID: m.Actor.ID}
 		event.Gone = m.Action == events.ActionDestroy || m.Action == events.ActionRemove
 		return event, changesContainer(m.Action)

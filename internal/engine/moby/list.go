@@ -40,10 +40,14 @@ func (e *Engine) List(ctx context.Context, kind engine.Kind) ([]engine.Item, err
 			return err
 		})
 	case engine.KindImage:
-		return list(ctx, kind, "", "Id", imageItem, func(ctx context.Context) error {
+		items, err := list(ctx, kind, "", "Id", imageItem, func(ctx context.Context) error {
 			_, err := e.client.ImageList(ctx, client.ImageListOptions{})
 			return err
 		})
+		if err == nil {
+			e.untagged.note(items)
+		}
+		return items, err
 	case engine.KindVolume:
 		return list(ctx, kind, "Volumes", "Name", volumeItem, func(ctx context.Context) error {
 			_, err := e.client.VolumeList(ctx, client.VolumeListOptions{})

@@ -55,6 +55,7 @@ type Engine struct {
 	hijack *client.Client
 	// negotiated says that the client knows the version of the API.
 	negotiated atomic.Bool
+	untagged   untagged
 	route      *route
 	transport  *http.Transport
 }
@@ -206,6 +207,9 @@ func (e *Engine) Inspect(ctx context.Context, key engine.Key) (engine.Object, er
 		result, err := e.client.ImageInspect(ctx, key.ID, options...)
 		if err != nil {
 			return object, translate(err)
+		}
+		if err := e.shown(ctx, &result.InspectResponse); err != nil {
+			return object, err
 		}
 		object.Key.ID = result.ID
 		object.Images = imageStatuses(&result.InspectResponse)
