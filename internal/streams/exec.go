@@ -62,6 +62,10 @@ func Exec(containers Find) http.Handler {
 // prepare returns the process that a request asks for.
 func prepare(request *http.Request, containers Find) (engine.ExecOptions, engine.Process, error) {
 	var options engine.ExecOptions
+	container, key, err := find(request, containers)
+	if err != nil {
+		return options, nil, err // whatever else is wrong with the request
+	}
 	if !wsstream.IsWebSocketRequestWithStreamCloseProtocol(request) {
 		return options, nil, &refusal{http.StatusUpgradeRequired, metav1.StatusReasonBadRequest,
 			fmt.Errorf("this endpoint is a WebSocket in the subprotocol %s", remotecommand.StreamProtocolV5Name)}
@@ -71,15 +75,10 @@ func prepare(request *http.Request, containers Find) (engine.ExecOptions, engine
 	if len(options.Command) == 0 || options.Command[0] == "" {
 		return options, nil, badRequest("command: required, once for each argument")
 	}
-	var err error
 	if options.TTY, err = flag(query, "tty", false); err != nil {
 		return options, nil, err
 	}
 	if options.Stdin, err = flag(query, "stdin", true); err != nil {
-		return options, nil, err
-	}
-	container, key, err := find(request, containers)
-	if err != nil {
 		return options, nil, err
 	}
 	execer, ok := container.(engine.Execer)

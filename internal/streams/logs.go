@@ -66,14 +66,14 @@ func Logs(containers Find) http.Handler {
 
 // open returns the log that a request asks for.
 func open(ctx context.Context, request *http.Request, containers Find) (io.ReadCloser, error) {
+	container, key, err := find(request, containers)
+	if err != nil {
+		return nil, err // whatever else is wrong with the request
+	}
 	if err := upgradable(request); err != nil {
 		return nil, err
 	}
 	options, err := logOptions(request.URL.Query())
-	if err != nil {
-		return nil, err
-	}
-	container, key, err := find(request, containers)
 	if err != nil {
 		return nil, err
 	}

@@ -42,3 +42,20 @@ func TestFind(t *testing.T) {
 		})
 	}
 }
+
+// TestUnknownContainer: a container that no engine has is a 404, whatever else
+// the request is.
+func TestUnknownContainer(t *testing.T) {
+	unknown := func(context.Context, string) (engine.Engine, engine.Key, error) {
+		return nil, engine.Key{}, engine.ErrNotFound
+	}
+	for name, handler := range map[string]http.Handler{"logs": Logs(unknown), "exec": Exec(unknown)} {
+		t.Run(name, func(t *testing.T) {
+			answer := httptest.NewRecorder()
+			handler.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/passthrough/engine/"+name+"/c?tail=x&tty=x", nil))
+			if answer.Code != http.StatusNotFound {
+				t.Errorf("%d %s, want %d", answer.Code, answer.Body, http.StatusNotFound)
+			}
+		})
+	}
+}
