@@ -88,6 +88,10 @@ type Event struct {
 type Object struct {
 	// Key is the object's, with its ID, whatever it was asked for by.
 	Key Key
+	// Affects is another object that the engine shows, or doesn't, because this
+	// one came or went, of which it does not tell; the zero Key for none. It is
+	// said once, and with an error, too.
+	Affects Key
 
 	Container *containersv1alpha1.ContainerStatus
 	Volume    *containersv1alpha1.VolumeStatus

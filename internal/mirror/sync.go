@@ -37,6 +37,9 @@ func (s *Session) sync(ctx context.Context, key engine.Key) error {
 	}
 	seen, asked, told := s.link.number(), s.table.of(key), s.removals.has(key)
 	object, err := s.engine.Inspect(ctx, key)
+	if object.Affects != (engine.Key{}) {
+		s.queue.Add(object.Affects)
+	}
 	switch {
 	case errors.Is(err, engine.ErrNotFound):
 		if err := s.verifyGone(ctx, key, seen); err != nil {

@@ -10,10 +10,9 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// suiteCommits makes images of containers, of which no comparison tells: one
-// without a tag, and one that stays without a tag, as another is built on it.
-// `docker images` doesn't show the latter, where the engine knows what was built
-// on what.
+// suiteCommits makes images of containers, of which no comparison tells, with
+// and without tags. `docker images` doesn't show those without on which others
+// are built.
 func suiteCommits(d *driver) {
 	ce := d.getEngine("moby")
 	period := ce.Resync()
@@ -33,6 +32,11 @@ func suiteCommits(d *driver) {
 		return committed
 	}
 	untagged := commit(busyboxImage, "")
+	onUntagged := commit(untagged, "")
+	d.step(func(ctx context.Context) error { // shows the one that it was built on again
+		_, err := d.docker.ImageRemove(ctx, onUntagged, client.ImageRemoveOptions{PruneChildren: false})
+		return err
+	})
 	commit(busyboxImage, "parent:1")
 	child := commit("parent:1", "child:1")
 	d.step(func(ctx context.Context) error { return d.hands.Untag(ctx, "parent:1") })

@@ -200,19 +200,7 @@ func (e *Engine) Inspect(ctx context.Context, key engine.Key) (engine.Object, er
 		}
 		object.Container = containerStatus(&result.Container)
 	case engine.KindImage:
-		options, err := e.imageOptions(ctx)
-		if err != nil {
-			return object, err
-		}
-		result, err := e.client.ImageInspect(ctx, key.ID, options...)
-		if err != nil {
-			return object, translate(err)
-		}
-		if err := e.shown(ctx, &result.InspectResponse); err != nil {
-			return object, err
-		}
-		object.Key.ID = result.ID
-		object.Images = imageStatuses(&result.InspectResponse)
+		return e.inspectImage(ctx, key)
 	case engine.KindVolume:
 		result, err := e.client.VolumeInspect(ctx, key.ID, client.VolumeInspectOptions{})
 		if err != nil {

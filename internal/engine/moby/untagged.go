@@ -3,21 +3,26 @@
 package moby
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 
 	"github.com/moby/moby/api/types/image"
+	"github.com/moby/moby/client"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
-// untagged are the images without a name that the engine showed in its last
-// list. It shows none that others were built on, though it has them: what
-// `docker images` leaves out, too.
+// untagged are the images without a name that the engine showed when it was last
+// asked for a list. It shows none that others were built on, though it has them:
+// what `docker images` leaves out, too.
 type untagged struct {
-	mu  sync.Mutex
-	ids map[string]struct{} // guarded by mu
+	mu      sync.Mutex
+	ids     map[string]struct{} // guarded by mu
+	parents map[string]string   // guarded by mu; on what images were built, tagged ones too
 }
 
 // note takes the items of a list of images.
@@ -38,6 +43,74 @@ func (u *untagged) has(id string) bool {
 	defer u.mu.Unlock()
 	_, ok := u.ids[id]
 	return ok
+}
+
+// built notes on which image another was built, and returns that where the engine
+// showed it: most likely it does no more.
+func (u *untagged) built(id, parent string) string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if parent == "" {
+		return ""
+	}
+	if u.parents == nil {
+		u.parents = map[string]string{}
+	}
+	u.parents[id] = parent
+	if _, ok := u.ids[parent]; !ok {
+		return ""
+	}
+	delete(u.ids, parent)
+	return parent
+}
+
+// gone returns the image on which one was built that is no more: the engine may
+// show it again.
+func (u *untagged) gone(id string) string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	parent := u.parents[id]
+	delete(u.parents, id)
+	return parent
+}
+
+// parentOf returns the image on which another was built, empty for none. The
+// answer is that to an inspection: the client leaves it out.
+func parentOf(answer []byte) string {
+	var image struct{ Parent string }
+	_ = json.Unmarshal(answer, &image) // it was read before
+	return image.Parent
+}
+
+// imageKey returns the key of an image, the zero key for none.
+func imageKey(id string) engine.Key {
+	if id == "" {
+		return engine.Key{}
+	}
+	return engine.Key{Kind: engine.KindImage, ID: id}
+}
+
+func (e *Engine) inspectImage(ctx context.Context, key engine.Key) (engine.Object, error) {
+	object := engine.Object{Key: key}
+	options, err := e.imageOptions(ctx)
+	if err != nil {
+		return object, err
+	}
+	var answer bytes.Buffer
+	result, err := e.client.ImageInspect(ctx, key.ID, append(options, client.ImageInspectWithRawResponse(&answer))...)
+	if err = translate(err); errors.Is(err, engine.ErrNotFound) {
+		object.Affects = imageKey(e.untagged.gone(key.ID))
+	}
+	if err != nil {
+		return object, err
+	}
+	object.Affects = imageKey(e.untagged.built(result.ID, parentOf(answer.Bytes())))
+	if err := e.shown(ctx, &result.InspectResponse); err != nil {
+		return object, err
+	}
+	object.Key.ID = result.ID
+	object.Images = imageStatuses(&result.InspectResponse)
+	return object, nil
 }
 
 // shown fails with [engine.ErrNotFound] for an image that the engine has and
