@@ -3,6 +3,7 @@
 package mirror
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -84,13 +85,14 @@ func (r *reconciler) end(e *containersv1alpha1.ContainerEngine) {
 
 // run makes sure that a session runs as the spec says, and reports its state.
 func (r *reconciler) run(ctx context.Context, e *containersv1alpha1.ContainerEngine) error {
-	if r.moved(e) {
+	// A stop that is under way comes to its end first: it forgets the engine.
+	if r.moved(e) || r.purging(e) {
 		if forgotten, err := r.forgetMoved(ctx, e); err != nil || !forgotten {
 			return err
 		}
 	}
 	run := r.current(e)
-	if run != nil && (run.purge != nil || !run.suits(e)) {
+	if run != nil && !run.suits(e) {
 		r.end(e)
 		run = nil
 	}
@@ -111,6 +113,12 @@ func (r *reconciler) moved(e *containersv1alpha1.ContainerEngine) bool {
 		return false
 	}
 	return e.Status.EngineID != "" && e.Status.Endpoint != e.Spec.Endpoint
+}
+
+// purging reports whether the removal of the mirrors is under way.
+func (r *reconciler) purging(e *containersv1alpha1.ContainerEngine) bool {
+	run := r.current(e)
+	return run != nil && run.purge != nil
 }
 
 func (r *reconciler) current(e *containersv1alpha1.ContainerEngine) *running {
@@ -154,14 +162,13 @@ func (r *reconciler) begin(e *containersv1alpha1.ContainerEngine) *running {
 	return run
 }
 
-// forgetMoved removes the mirrors of the engine at the endpoint before, and
-// then its ID. It reports whether that is done.
+// forgetMoved removes the mirrors of the engine before, and then its ID. It reports whether that is done.
 func (r *reconciler) forgetMoved(ctx context.Context, e *containersv1alpha1.ContainerEngine) (bool, error) {
 	done, err := r.purged(ctx, e)
 	if err != nil || !done {
 		report(e, e.Status.ObservedGeneration, State{
 			Reason:  containersv1alpha1.ReasonConnecting,
-			Message: "removing the mirrors of " + e.Status.Endpoint + " first",
+			Message: "removing the mirrors of " + cmp.Or(e.Status.Endpoint, e.Spec.Endpoint) + " first",
 		})
 		return false, err
 	}

@@ -72,7 +72,6 @@ type Server struct {
 // New returns an engine without objects that nobody can reach yet.
 func New(cfg Config) *Server {
 	s := &Server{
-		apiVersion: cmp.Or(cfg.APIVersion, "1.41"),
 		version:    cmp.Or(cfg.Version, "20.10.24"),
 		clock:      cfg.Clock,
 		routes:     newRoutes(),
@@ -86,9 +85,15 @@ func New(cfg Config) *Server {
 	if s.clock == nil {
 		s.clock = time.Now
 	}
-	_, minor, _ := strings.Cut(s.apiVersion, ".")
-	s.apiMinor, _ = strconv.Atoi(minor)
+	s.SetAPIVersion(cmp.Or(cfg.APIVersion, "1.41"))
 	return s
+}
+
+// SetAPIVersion makes it another engine's program, while it is stopped.
+func (s *Server) SetAPIVersion(version string) {
+	_, minor, _ := strings.Cut(version, ".")
+	s.apiVersion = version
+	s.apiMinor, _ = strconv.Atoi(minor)
 }
 
 // Run returns an engine that listens on a socket in a directory of its own, and

@@ -301,6 +301,54 @@ func TestAnotherEngineAtTheEndpoint(t *testing.T) {
 	e.equal("moby")
 }
 
+// TestAnEngineOfAnotherVersion: an engine that comes back may speak neither the
+// old version of the API nor a newer one.
+func TestAnEngineOfAnotherVersion(t *testing.T) {
+	engine, _ := newFake(t, fakedocker.Config{APIVersion: "1.44"})
+	docker, err := client.New(client.WithHost(engine.Endpoint()), client.WithAPIVersion("1.41"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := newEnv(t, docker, engine.Endpoint())
+	ce := e.connect("moby")
+	for _, version := range []string{"1.41", "1.43"} {
+		engine.Stop()
+		e.waitReason(ce, containersv1alpha1.ReasonDisconnected)
+		engine.SetAPIVersion(version)
+		e.must(engine.Server.Restart())
+		e.waitReason(ce, containersv1alpha1.ReasonConnected)
+		if ce.Status.APIVersion != version {
+			t.Errorf("version %s of the API is in use, want %s", ce.Status.APIVersion, version)
+		}
+		engine.AddVolume("of-" + version)
+		e.equal("moby")
+	}
+}
+
+// TestAStopComesToItsEnd: who starts the mirror again before a stop has removed
+// all mirrors gets those of the engine that is there, and not of the one before.
+func TestAStopComesToItsEnd(t *testing.T) {
+	e, engine := newFaulty(t, fakedocker.Config{ID: "first"})
+	for i := range 100 {
+		engine.AddVolume(fmt.Sprintf("v%d", i))
+	}
+	ce := e.connect("moby")
+	engine.Stop()
+	e.waitReason(ce, containersv1alpha1.ReasonDisconnected)
+	engine.SetID("second")
+	e.must(engine.Server.Restart())
+	e.waitReason(ce, containersv1alpha1.ReasonEngineChanged)
+	e.setRunning(ce, false)
+	e.eventually("the stop has begun", func() (bool, string) {
+		e.must(e.kube.Get(t.Context(), ctrlclient.ObjectKeyFromObject(ce), ce))
+		ready := apimeta.FindStatusCondition(ce.Status.Conditions, containersv1alpha1.ConditionReady)
+		return ready.Reason == containersv1alpha1.ReasonStopped, ready.Reason
+	})
+	e.setRunning(ce, true)
+	e.waitReason(ce, containersv1alpha1.ReasonConnected)
+	e.equal("moby")
+}
+
 // TestTheEndpointIsChanged: the mirrors of the engine before go, and those of
 // the new one come, with the engine before gone or not.
 func TestTheEndpointIsChanged(t *testing.T) {

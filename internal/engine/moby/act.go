@@ -21,9 +21,9 @@ func (e *Engine) Remove(ctx context.Context, key engine.Key, tag string) error {
 	var err error
 	switch key.Kind {
 	case engine.KindContainer:
-		_, err = e.client.ContainerRemove(ctx, key.ID, client.ContainerRemoveOptions{Force: true})
+		_, err = e.api().ContainerRemove(ctx, key.ID, client.ContainerRemoveOptions{Force: true})
 	case engine.KindVolume:
-		_, err = e.client.VolumeRemove(ctx, key.ID, client.VolumeRemoveOptions{})
+		_, err = e.api().VolumeRemove(ctx, key.ID, client.VolumeRemoveOptions{})
 	case engine.KindImage:
 		return e.removeImage(ctx, key.ID, tag)
 	case engine.KindNamespace:
@@ -40,22 +40,22 @@ func (e *Engine) Remove(ctx context.Context, key engine.Key, tag string) error {
 func (e *Engine) removeImage(ctx context.Context, id, tag string) error {
 	options := client.ImageRemoveOptions{PruneChildren: true}
 	if tag != "" {
-		_, err := e.client.ImageRemove(ctx, tag, options)
+		_, err := e.api().ImageRemove(ctx, tag, options)
 		return translate(err)
 	}
-	image, err := e.client.ImageInspect(ctx, id)
+	image, err := e.api().ImageInspect(ctx, id)
 	if err != nil {
 		return translate(err)
 	}
 	if digests := references(image.RepoDigests, noDigest); len(tags(image.RepoTags)) == 0 && len(digests) > 1 {
 		for _, digest := range digests[1:] {
-			_, err := e.client.ImageRemove(ctx, digest, options)
+			_, err := e.api().ImageRemove(ctx, digest, options)
 			if err = translate(err); err != nil && !errors.Is(err, engine.ErrNotFound) {
 				return err
 			}
 		}
 	}
-	_, err = e.client.ImageRemove(ctx, id, options)
+	_, err = e.api().ImageRemove(ctx, id, options)
 	return translate(err)
 }
 
@@ -65,15 +65,15 @@ func (e *Engine) Act(ctx context.Context, key engine.Key, action containersv1alp
 	var err error
 	switch action {
 	case containersv1alpha1.ActionStart:
-		_, err = e.client.ContainerStart(ctx, key.ID, client.ContainerStartOptions{})
+		_, err = e.api().ContainerStart(ctx, key.ID, client.ContainerStartOptions{})
 	case containersv1alpha1.ActionStop:
-		_, err = e.client.ContainerStop(ctx, key.ID, client.ContainerStopOptions{})
+		_, err = e.api().ContainerStop(ctx, key.ID, client.ContainerStopOptions{})
 	case containersv1alpha1.ActionPause:
-		_, err = e.client.ContainerPause(ctx, key.ID, client.ContainerPauseOptions{})
+		_, err = e.api().ContainerPause(ctx, key.ID, client.ContainerPauseOptions{})
 	case containersv1alpha1.ActionUnpause:
-		_, err = e.client.ContainerUnpause(ctx, key.ID, client.ContainerUnpauseOptions{})
+		_, err = e.api().ContainerUnpause(ctx, key.ID, client.ContainerUnpauseOptions{})
 	case containersv1alpha1.ActionRestart:
-		_, err = e.client.ContainerRestart(ctx, key.ID, client.ContainerRestartOptions{})
+		_, err = e.api().ContainerRestart(ctx, key.ID, client.ContainerRestartOptions{})
 	default:
 		return fmt.Errorf("%w: there is no action %q", engine.ErrRefused, action)
 	}

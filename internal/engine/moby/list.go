@@ -36,12 +36,12 @@ func (e *Engine) List(ctx context.Context, kind engine.Kind) ([]engine.Item, err
 		}}, nil
 	case engine.KindContainer:
 		return list(ctx, kind, "", "Id", containerItem, func(ctx context.Context) error {
-			_, err := e.client.ContainerList(ctx, client.ContainerListOptions{All: true})
+			_, err := e.api().ContainerList(ctx, client.ContainerListOptions{All: true})
 			return err
 		})
 	case engine.KindImage:
 		items, err := list(ctx, kind, "", "Id", imageItem, func(ctx context.Context) error {
-			_, err := e.client.ImageList(ctx, client.ImageListOptions{})
+			_, err := e.api().ImageList(ctx, client.ImageListOptions{})
 			return err
 		})
 		if err == nil {
@@ -50,7 +50,7 @@ func (e *Engine) List(ctx context.Context, kind engine.Kind) ([]engine.Item, err
 		return items, err
 	case engine.KindVolume:
 		return list(ctx, kind, "Volumes", "Name", volumeItem, func(ctx context.Context) error {
-			_, err := e.client.VolumeList(ctx, client.VolumeListOptions{})
+			_, err := e.api().VolumeList(ctx, client.VolumeListOptions{})
 			return err
 		})
 	}

@@ -50,14 +50,13 @@ type Config struct {
 // Engine is a connection to a Docker API. Connections are made as calls need
 // them.
 type Engine struct {
-	client *client.Client
-	// hijack makes the calls whose connection becomes a stream of bytes.
-	hijack *client.Client
-	// negotiated says that the client knows the version of the API.
-	negotiated atomic.Bool
-	untagged   untagged
-	route      *route
-	transport  *http.Transport
+	http      *http.Client
+	transport *http.Transport
+	route     *route
+	clients   atomic.Pointer[clients]
+	// ended says that the event stream or the last look at the engine did.
+	ended    atomic.Bool
+	untagged untagged
 }
 
 var (
@@ -75,26 +74,19 @@ func New(cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("use the endpoint %s: %w", cfg.Endpoint, err)
 	}
-	c, err := client.New(client.WithHost(route.host), client.WithHTTPClient(httpClient))
-	if err != nil {
+	e := &Engine{http: httpClient, transport: transport, route: route}
+	if err := e.renew(); err != nil {
 		return nil, fmt.Errorf("use the endpoint %s: %w", cfg.Endpoint, err)
 	}
-	options := []client.Opt{client.WithHost(route.host)}
-	if transport.DialContext != nil {
-		options = append(options, client.WithDialContext(transport.DialContext))
-	}
-	hijack, err := client.New(options...)
-	if err != nil {
-		return nil, fmt.Errorf("use the endpoint %s: %w", cfg.Endpoint, err)
-	}
-	return &Engine{client: c, hijack: hijack, route: route, transport: transport}, nil
+	return e, nil
 }
 
 // Close implements [engine.Engine].
 func (e *Engine) Close() error {
 	e.transport.CloseIdleConnections()
 	e.route.close()
-	return errors.Join(e.client.Close(), e.hijack.Close())
+	c := e.clients.Load()
+	return errors.Join(c.api.Close(), c.hijack.Close())
 }
 
 // Refresh implements [engine.Refresher].
@@ -102,10 +94,23 @@ func (e *Engine) Refresh() { e.transport.CloseIdleConnections() }
 
 // Info implements [engine.Engine].
 func (e *Engine) Info(ctx context.Context) (engine.Info, error) {
+	if e.ended.CompareAndSwap(true, false) {
+		if err := e.renew(); err != nil {
+			return engine.Info{}, err
+		}
+	}
+	info, err := e.info(ctx)
+	if err != nil {
+		e.ended.Store(true)
+	}
+	return info, err
+}
+
+func (e *Engine) info(ctx context.Context) (engine.Info, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	var answer []byte
-	if _, err := e.client.Info(context.WithValue(ctx, captureKey{}, &answer), client.InfoOptions{}); err != nil {
+	if _, err := e.api().Info(context.WithValue(ctx, captureKey{}, &answer), client.InfoOptions{}); err != nil {
 		return engine.Info{}, translate(err)
 	}
 	var info info
@@ -151,9 +156,10 @@ func goarch(machine string) string {
 func (e *Engine) Watch(ctx context.Context, since time.Time, ready func(), sink func(engine.Event)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	defer e.ended.Store(true)
 	// Events returns when the engine has answered, and from then on sends what
 	// happened since the given moment.
-	stream := e.client.Events(ctx, client.EventsListOptions{
+	stream := e.api().Events(ctx, client.EventsListOptions{
 		// Seconds and nanoseconds since 1970.
 		Since: fmt.Sprintf("%d.%09d", since.Unix(), since.Nanosecond()),
 		Filters: make(client.Filters).Add("type", string(events.ContainerEventType), string(events.ImageEventType),
@@ -194,7 +200,7 @@ func (e *Engine) Inspect(ctx context.Context, key engine.Key) (engine.Object, er
 		}
 		object.Namespace = &containersv1alpha1.ContainerNamespaceStatus{Name: Namespace}
 	case engine.KindContainer:
-		result, err := e.client.ContainerInspect(ctx, key.ID, client.ContainerInspectOptions{})
+		result, err := e.api().ContainerInspect(ctx, key.ID, client.ContainerInspectOptions{})
 		if err != nil {
 			return object, translate(err)
 		}
@@ -202,7 +208,7 @@ func (e *Engine) Inspect(ctx context.Context, key engine.Key) (engine.Object, er
 	case engine.KindImage:
 		return e.inspectImage(ctx, key)
 	case engine.KindVolume:
-		result, err := e.client.VolumeInspect(ctx, key.ID, client.VolumeInspectOptions{})
+		result, err := e.api().VolumeInspect(ctx, key.ID, client.VolumeInspectOptions{})
 		if err != nil {
 			return object, translate(err)
 		}
@@ -223,19 +229,6 @@ func (e *Engine) imageOptions(ctx context.Context) ([]client.ImageInspectOption,
 		return nil, err
 	}
 	return []client.ImageInspectOption{client.ImageInspectWithManifests(true)}, nil
-}
-
-// apiVersion returns the version of the API that is in use. The client settles
-// it with the engine at its first call, and says it without a lock: it must not
-// be asked before.
-func (e *Engine) apiVersion(ctx context.Context) (string, error) {
-	if !e.negotiated.Load() {
-		if _, err := e.client.Ping(ctx, client.PingOptions{NegotiateAPIVersion: true}); err != nil {
-			return "", translate(err)
-		}
-		e.negotiated.Store(true)
-	}
-	return e.client.ClientVersion(), nil
 }
 
 // translate gives an error of the client one of this project's kinds, and keeps

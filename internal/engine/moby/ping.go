@@ -10,6 +10,6 @@ import (
 
 // Ping asks the engine whether it is there, and for nothing of what it has.
 func (e *Engine) Ping(ctx context.Context) error {
-	_, err := e.client.Ping(ctx, client.PingOptions{})
+	_, err := e.api().Ping(ctx, client.PingOptions{})
 	return translate(err)
 }

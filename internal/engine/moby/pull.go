@@ -18,7 +18,7 @@ import (
 // Pull implements [engine.Puller].
 func (e *Engine) Pull(ctx context.Context, _, reference string, progress func(containersv1alpha1.PullProgress)) (engine.Key, error) {
 	image := engine.Key{Kind: engine.KindImage, ID: reference}
-	response, err := e.client.ImagePull(ctx, reference, client.ImagePullOptions{})
+	response, err := e.api().ImagePull(ctx, reference, client.ImagePullOptions{})
 	if err != nil {
 		return image, refusedPull(err)
 	}

@@ -19,7 +19,7 @@ import (
 func (e *Engine) Logs(ctx context.Context, key engine.Key, options engine.LogOptions) (io.ReadCloser, error) {
 	inspect, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	inspected, err := e.client.ContainerInspect(inspect, key.ID, client.ContainerInspectOptions{})
+	inspected, err := e.api().ContainerInspect(inspect, key.ID, client.ContainerInspectOptions{})
 	if err != nil {
 		return nil, translate(err)
 	}
@@ -28,7 +28,7 @@ func (e *Engine) Logs(ctx context.Context, key engine.Key, options engine.LogOpt
 	ctx, stop := context.WithCancel(ctx)
 	answered := make(chan error, 1)
 	go func() { // ends with ctx, and with its reader
-		logs, err := e.client.ContainerLogs(ctx, key.ID, client.ContainerLogsOptions{
+		logs, err := e.api().ContainerLogs(ctx, key.ID, client.ContainerLogsOptions{
 			ShowStdout: true,
 			ShowStderr: true,
 			Follow:     options.Follow,
@@ -93,7 +93,8 @@ func tail(lines int) string {
 func (e *Engine) Exec(ctx context.Context, key engine.Key, options engine.ExecOptions) (engine.Process, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	created, err := e.client.ExecCreate(ctx, key.ID, client.ExecCreateOptions{
+	c := e.clients.Load()
+	created, err := c.api.ExecCreate(ctx, key.ID, client.ExecCreateOptions{
 		Cmd:          options.Command,
 		TTY:          options.TTY,
 		AttachStdin:  options.Stdin,
@@ -103,7 +104,7 @@ func (e *Engine) Exec(ctx context.Context, key engine.Key, options engine.ExecOp
 	if err != nil {
 		return nil, refusal(err)
 	}
-	return &process{client: e.client, hijack: e.hijack, id: created.ID, tty: options.TTY}, nil
+	return &process{client: c.api, hijack: c.hijack, id: created.ID, tty: options.TTY}, nil
 }
 
 // endOfInput ends the input at a terminal (POSIX, "General Terminal Interface",

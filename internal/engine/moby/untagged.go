@@ -97,7 +97,7 @@ func (e *Engine) inspectImage(ctx context.Context, key engine.Key) (engine.Objec
 		return object, err
 	}
 	var answer bytes.Buffer
-	result, err := e.client.ImageInspect(ctx, key.ID, append(options, client.ImageInspectWithRawResponse(&answer))...)
+	result, err := e.api().ImageInspect(ctx, key.ID, append(options, client.ImageInspectWithRawResponse(&answer))...)
 	if err = translate(err); errors.Is(err, engine.ErrNotFound) {
 		object.Affects = imageKey(e.untagged.gone(key.ID))
 	}
