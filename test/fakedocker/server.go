@@ -72,15 +72,15 @@ type Server struct {
 // New returns an engine without objects that nobody can reach yet.
 func New(cfg Config) *Server {
 	s := &Server{
-		version:    cmp.Or(cfg.Version, "20.10.24"),
-		clock:      cfg.Clock,
-		routes:     newRoutes(),
-		id:         cmp.Or(cfg.ID, newHexID()),
-		ctrs:       newContainers(),
-		imgs:       newImages(),
-		vols:       volumes{byName: map[string]*vol{}},
-		bus:        newBus(),
-		faults:     newFaults(),
+		version: cmp.Or(cfg.Version, "20.10.24"),
+		clock:   cfg.Clock,
+		routes:  newRoutes(),
+		id:      cmp.Or(cfg.ID, newHexID()),
+		ctrs:    newContainers(),
+		imgs:    newImages(),
+		vols:    volumes{byName: map[string]*vol{}},
+		bus:     newBus(),
+		faults:  newFaults(),
 	}
 	if s.clock == nil {
 		s.clock = time.Now
