@@ -40,14 +40,7 @@ func (e *Engine) List(ctx context.Context, kind engine.Kind) ([]engine.Item, err
 			return err
 		})
 	case engine.KindImage:
-		items, err := list(ctx, kind, "", "Id", imageItem, func(ctx context.Context) error {
-			_, err := e.api().ImageList(ctx, client.ImageListOptions{})
-			return err
-		})
-		if err == nil {
-			e.untagged.note(items)
-		}
-		return items, err
+		return e.images(ctx, client.ImageListOptions{})
 	case engine.KindVolume:
 		return list(ctx, kind, "Volumes", "Name", volumeItem, func(ctx context.Context) error {
 			_, err := e.api().VolumeList(ctx, client.VolumeListOptions{})
@@ -55,6 +48,18 @@ func (e *Engine) List(ctx context.Context, kind engine.Kind) ([]engine.Item, err
 		})
 	}
 	return nil, fmt.Errorf("unknown kind %q", kind)
+}
+
+// images lists images, those without a tag at least, and notes which those are.
+func (e *Engine) images(ctx context.Context, options client.ImageListOptions) ([]engine.Item, error) {
+	items, err := list(ctx, engine.KindImage, "", "Id", imageItem, func(ctx context.Context) error {
+		_, err := e.api().ImageList(ctx, options)
+		return err
+	})
+	if err == nil {
+		e.untagged.note(items)
+	}
+	return items, err
 }
 
 // list makes a list. Of an object that is not as the API says the item has the

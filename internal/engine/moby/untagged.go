@@ -120,7 +120,10 @@ func (e *Engine) shown(ctx context.Context, i *image.InspectResponse) error {
 	if len(tags(i.RepoTags)) > 0 || len(references(i.RepoDigests, noDigest)) > 0 || e.untagged.has(i.ID) {
 		return nil
 	}
-	if _, err := e.List(ctx, engine.KindImage); err != nil {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	// As few as can be, however many images the engine has.
+	if _, err := e.images(ctx, client.ImageListOptions{Filters: make(client.Filters).Add("dangling", "true")}); err != nil {
 		return fmt.Errorf("look whether an image without a tag is listed: %w", err)
 	}
 	if !e.untagged.has(i.ID) {
