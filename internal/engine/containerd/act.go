@@ -35,6 +35,10 @@ func (e *Engine) Act(ctx context.Context, key engine.Key, action containersv1alp
 	case containersv1alpha1.ActionStop:
 		return e.stop(ctx, key, c, process)
 	case containersv1alpha1.ActionRestart:
+		if ofCRI(c) {
+			return fmt.Errorf("%w: container %s is of a pod, in which each container is started once: stop it, and the kubelet makes another one",
+				engine.ErrRefused, key.ID)
+		}
 		if err := e.stop(ctx, key, c, process); err != nil {
 			return err
 		}
@@ -86,6 +90,16 @@ func (e *Engine) removeContainer(ctx context.Context, key engine.Key) error {
 	c, err := e.container(ctx, key)
 	if err != nil {
 		return err
+	}
+	if ofCRI(c) {
+		if err := e.criRemove(ctx, c); err != nil {
+			return err
+		}
+		if c, err = e.container(ctx, key); errors.Is(err, engine.ErrNotFound) {
+			return nil
+		} else if err != nil {
+			return err
+		}
 	}
 	process, err := e.task(ctx, key)
 	if err != nil {
@@ -140,11 +154,14 @@ func (e *Engine) removeImage(ctx context.Context, key engine.Key, tag string) er
 	return nil
 }
 
-// label writes a label on a container.
-func (e *Engine) label(ctx context.Context, key engine.Key, name, value string) error {
+// label writes labels on a container.
+func (e *Engine) label(ctx context.Context, key engine.Key, values map[string]string) error {
+	mask := &fieldmaskpb.FieldMask{}
+	for name := range values {
+		mask.Paths = append(mask.Paths, "labels."+name)
+	}
 	_, err := e.containers.Update(in(ctx, key.Namespace), &containersapi.UpdateContainerRequest{
-		Container:  &containersapi.Container{ID: key.ID, Labels: map[string]string{name: value}},
-		UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"labels." + name}},
+		Container: &containersapi.Container{ID: key.ID, Labels: values}, UpdateMask: mask,
 	})
 	return e.translate(err)
 }

@@ -31,6 +31,7 @@ type spec struct {
 		Destination string   `json:"destination"`
 		Options     []string `json:"options"`
 	} `json:"mounts"`
+	Annotations map[string]string `json:"annotations"`
 }
 
 // specOf returns a container's specification, an empty one where it can't be
@@ -45,7 +46,9 @@ func specOf(c *containersapi.Container) spec {
 // those who made it wrote on it. process is its task, nil for none; image is the
 // digest that the name of its image leads to now.
 func containerStatus(namespace string, c *containersapi.Container, process *task.Process, image string) *containersv1alpha1.ContainerStatus {
-	s, l := specOf(c), labels(c.GetLabels())
+	s := specOf(c)
+	l := labelsOf(c, s)
+	record := criMetadataOf(c)
 	status := &containersv1alpha1.ContainerStatus{
 		Name:           l.name(c.GetID()),
 		Namespace:      namespace,
@@ -53,18 +56,19 @@ func containerStatus(namespace string, c *containersapi.Container, process *task
 		ImageName:      c.GetImage(),
 		Labels:         copyMap(c.GetLabels()),
 		CreatedAt:      timeOf(c.GetCreatedAt()),
-		Ports:          l.ports(),
+		Ports:          l.ports(c.GetID()),
 		Networks:       l.networks(),
 		Mounts:         mounts(s, l),
 		Pod:            l.pod(),
 		ComposeProject: l[engine.ComposeProjectLabel],
 		RestartPolicy:  l[restartPolicyLabel],
+		Error:          l[nerdctlError],
 	}
 	if len(status.Ports) == 0 {
-		status.Ports = criPorts(c)
+		status.Ports = record.ports()
 	}
 	status.PortSummary = engine.PortSummary(status.Ports)
-	if count, err := strconv.ParseInt(l[restartCountLabel], 10, 32); err == nil {
+	if count, err := strconv.ParseInt(cmp.Or(l[restartCountLabel], record.Config.Annotations[criRestartsAnnotation]), 10, 32); err == nil {
 		status.RestartCount = int32(count)
 	}
 	if args := s.Process.Args; len(args) > 0 {
@@ -74,13 +78,16 @@ func containerStatus(namespace string, c *containersapi.Container, process *task
 		}
 	}
 	setState(status, process)
+	if status.Status == containersv1alpha1.PhaseRunning {
+		status.Health = l.health()
+	}
 	return status
 }
 
 // setState says how a container's task is. Without one nothing is known of the
 // last run: a container whose task is deleted is as one that never ran.
 func setState(status *containersv1alpha1.ContainerStatus, process *task.Process) {
-	status.Status = phase(process)
+	setPhase(status, phase(process))
 	switch status.Status {
 	case containersv1alpha1.PhaseRunning, containersv1alpha1.PhasePaused:
 		status.PID = int64(process.GetPid())
@@ -88,6 +95,10 @@ func setState(status *containersv1alpha1.ContainerStatus, process *task.Process)
 		status.ExitCode = int32(process.GetExitStatus())
 		status.FinishedAt = timeOf(process.GetExitedAt())
 	}
+}
+
+func setPhase(status *containersv1alpha1.ContainerStatus, phase containersv1alpha1.Phase) {
+	status.Status = phase
 	paused := status.Status == containersv1alpha1.PhasePaused
 	running := paused || status.Status == containersv1alpha1.PhaseRunning // as Docker has it
 	status.Conditions = []metav1.Condition{

@@ -100,7 +100,18 @@ func (e *Engine) inspectContainer(ctx context.Context, key engine.Key) (*contain
 		}
 		image = response.GetImage().GetTarget().GetDigest()
 	}
-	return containerStatus(key.Namespace, c, process, image), nil
+	return e.statusOf(ctx, key.Namespace, c, process, image)
+}
+
+// statusOf is containerStatus with what the CRI plugin knows.
+func (e *Engine) statusOf(
+	ctx context.Context, namespace string, c *containersapi.Container, process *task.Process, image string,
+) (*containersv1alpha1.ContainerStatus, error) {
+	status := containerStatus(namespace, c, process, image)
+	if process == nil && ofCRI(c) {
+		return status, e.setFate(ctx, c, status)
+	}
+	return status, nil
 }
 
 func (e *Engine) container(ctx context.Context, key engine.Key) (*containersapi.Container, error) {

@@ -105,7 +105,11 @@ func (e *Engine) containerItems(ctx context.Context, namespace string, items *[]
 		return err
 	}
 	for _, c := range containers {
-		*items = append(*items, containerItem(namespace, containerStatus(namespace, c, byContainer[c.GetID()], targets[c.GetImage()]), c.GetID()))
+		status, err := e.statusOf(ctx, namespace, c, byContainer[c.GetID()], targets[c.GetImage()])
+		if err != nil {
+			return err
+		}
+		*items = append(*items, containerItem(namespace, status, c.GetID()))
 	}
 	return nil
 }

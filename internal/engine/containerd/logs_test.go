@@ -24,7 +24,7 @@ func TestLogOf(t *testing.T) {
 		path      string
 	}{
 		"nerdctl":              {&containersapi.Container{ID: "c", Labels: map[string]string{"nerdctl/state-dir": "/s"}}, nil, "/s/c-json.log"},
-		"of a pod":             {&containersapi.Container{ID: "c", Extensions: map[string]*anypb.Any{criMetadata: {Value: []byte(`{"Metadata":{"LogPath":"/l"}}`)}}}, nil, "/l"},
+		"of a pod":             {&containersapi.Container{ID: "c", Labels: map[string]string{criKind: "container"}, Extensions: map[string]*anypb.Any{criMetadata: {Value: []byte(`{"Metadata":{"LogPath":"/l"}}`)}}}, nil, "/l"},
 		"a file":               {&containersapi.Container{ID: "c"}, &task.Process{Stdout: "file:///f"}, "/f"},
 		"a file for restarts":  {&containersapi.Container{ID: "c", Labels: map[string]string{restartLogURILabel: "file:///r"}}, nil, "/r"},
 		"a client's pipe":      {&containersapi.Container{ID: "c"}, &task.Process{Stdout: "/run/containerd/fifo/1/c-stdout"}, ""},
