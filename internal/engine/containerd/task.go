@@ -87,8 +87,12 @@ func (e *Engine) createTask(ctx context.Context, key engine.Key, c *containersap
 	}
 	if c.GetSnapshotKey() != "" {
 		mounts, err := e.snapshots.Mounts(ctx, &snapshotsapi.MountsRequest{Snapshotter: c.GetSnapshotter(), Key: c.GetSnapshotKey()})
+		if err = e.refusal(err); errors.Is(err, engine.ErrNotFound) { // it is not the container that there is not
+			return fmt.Errorf("%w: the file system of container %s is gone: snapshot %q of the snapshotter %q", engine.ErrRefused, key.ID,
+				c.GetSnapshotKey(), c.GetSnapshotter())
+		}
 		if err != nil {
-			return e.refusal(err)
+			return err
 		}
 		request.Rootfs = mounts.GetMounts()
 	}
