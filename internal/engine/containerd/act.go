@@ -21,6 +21,7 @@ import (
 
 // Act implements [engine.Engine].
 func (e *Engine) Act(ctx context.Context, key engine.Key, action containersv1alpha1.Action) error {
+	defer e.records.forget(key.Namespace, key.ID)
 	c, err := e.container(ctx, key)
 	if err != nil {
 		return err
@@ -87,6 +88,7 @@ func (e *Engine) Remove(ctx context.Context, key engine.Key, tag string) error {
 
 // removeContainer kills a container's task, and removes it and its file system.
 func (e *Engine) removeContainer(ctx context.Context, key engine.Key) error {
+	defer e.records.forget(key.Namespace, key.ID)
 	c, err := e.container(ctx, key)
 	if err != nil {
 		return err
@@ -147,6 +149,7 @@ func (e *Engine) removeImage(ctx context.Context, key engine.Key, tag string) er
 	}
 	for _, name := range doomed {
 		_, err := e.images.Delete(in(ctx, key.Namespace), &imagesapi.DeleteImageRequest{Name: name, Sync: name == doomed[len(doomed)-1]})
+		e.targets.forget(key.Namespace, name)
 		if err = e.translate(err); err != nil && (len(doomed) == 1 || !errors.Is(err, engine.ErrNotFound)) {
 			return err
 		}

@@ -42,13 +42,15 @@ func specOf(c *containersapi.Container) spec {
 	return s
 }
 
+// recordOf reads a container's specification.
+func recordOf(c *containersapi.Container) record { return record{c, specOf(c)} }
+
 // containerStatus puts together what containerd says of a container, and what
 // those who made it wrote on it. process is its task, nil for none; image is the
 // digest that the name of its image leads to now.
-func containerStatus(namespace string, c *containersapi.Container, process *task.Process, image string) *containersv1alpha1.ContainerStatus {
-	s := specOf(c)
-	l := labelsOf(c, s)
-	record := criMetadataOf(c)
+func containerStatus(namespace string, c record, process *task.Process, image string) *containersv1alpha1.ContainerStatus {
+	l := labelsOf(c.Container, c.spec)
+	kept := criMetadataOf(c.Container)
 	status := &containersv1alpha1.ContainerStatus{
 		Name:           l.name(c.GetID()),
 		Namespace:      namespace,
@@ -58,20 +60,20 @@ func containerStatus(namespace string, c *containersapi.Container, process *task
 		CreatedAt:      timeOf(c.GetCreatedAt()),
 		Ports:          l.ports(c.GetID()),
 		Networks:       l.networks(),
-		Mounts:         mounts(s, l),
+		Mounts:         mounts(c.spec, l),
 		Pod:            l.pod(),
 		ComposeProject: l[engine.ComposeProjectLabel],
 		RestartPolicy:  l[restartPolicyLabel],
 		Error:          l[nerdctlError],
 	}
 	if len(status.Ports) == 0 {
-		status.Ports = record.ports()
+		status.Ports = kept.ports()
 	}
 	status.PortSummary = engine.PortSummary(status.Ports)
-	if count, err := strconv.ParseInt(cmp.Or(l[restartCountLabel], record.Config.Annotations[criRestartsAnnotation]), 10, 32); err == nil {
+	if count, err := strconv.ParseInt(cmp.Or(l[restartCountLabel], kept.Config.Annotations[criRestartsAnnotation]), 10, 32); err == nil {
 		status.RestartCount = int32(count)
 	}
-	if args := s.Process.Args; len(args) > 0 {
+	if args := c.spec.Process.Args; len(args) > 0 {
 		status.Path = args[0]
 		if len(args) > 1 {
 			status.Args = args[1:]

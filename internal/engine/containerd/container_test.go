@@ -156,18 +156,18 @@ func TestContainerStatus(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := containerStatus("ns", test.container, nil, "sha256:00")
+			got := containerStatus("ns", recordOf(test.container), nil, "sha256:00")
 			test.want.Namespace, test.want.Image, test.want.Path, test.want.Args = "ns", "sha256:00", "sleep", []string{"9"}
 			test.want.Labels, test.want.Status, test.want.Conditions = test.container.GetLabels(), containersv1alpha1.PhaseCreated, got.Conditions
 			if diff := cmp.Diff(&test.want, got); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
-			if !sameContainer(containerStatus("ns", test.container, nil, "sha256:00"), got) {
+			if !sameContainer(containerStatus("ns", recordOf(test.container), nil, "sha256:00"), got) {
 				t.Error("the same container is taken for another one")
 			}
 		})
 	}
-	if status := containerStatus("ns", &containersapi.Container{ID: "c"}, nil, ""); status.Path != "" || status.Status != containersv1alpha1.PhaseCreated {
+	if status := containerStatus("ns", recordOf(&containersapi.Container{ID: "c"}), nil, ""); status.Path != "" || status.Status != containersv1alpha1.PhaseCreated {
 		t.Errorf("a container with no specification: %+v", status)
 	}
 }
@@ -188,7 +188,7 @@ func TestStates(t *testing.T) {
 		{&task.Process{Status: task.Status_STOPPED, Pid: 7, ExitStatus: 137, ExitedAt: ended}, containersv1alpha1.PhaseExited, 0, 137},
 		{&task.Process{Status: task.Status_UNKNOWN, Pid: 7}, containersv1alpha1.PhaseDead, 0, 0},
 	} {
-		got := containerStatus("ns", &containersapi.Container{ID: "c"}, test.process, "")
+		got := containerStatus("ns", recordOf(&containersapi.Container{ID: "c"}), test.process, "")
 		if got.Status != test.phase || got.PID != test.pid || got.ExitCode != test.exitCode || (got.FinishedAt != nil) != (test.phase == containersv1alpha1.PhaseExited) {
 			t.Errorf("%v: %+v", test.process, got)
 		}
@@ -198,7 +198,7 @@ func TestStates(t *testing.T) {
 func TestHealth(t *testing.T) {
 	c := &containersapi.Container{ID: "c", Labels: map[string]string{"nerdctl/healthstate": `{"Status":"unhealthy","FailingStreak":3}`}}
 	for status, want := range map[task.Status]string{task.Status_RUNNING: "unhealthy", task.Status_STOPPED: ""} {
-		if got := containerStatus("ns", c, &task.Process{Status: status}, "").Health; got != want {
+		if got := containerStatus("ns", recordOf(c), &task.Process{Status: status}, "").Health; got != want {
 			t.Errorf("%s: %q, want %q", status, got, want)
 		}
 	}
