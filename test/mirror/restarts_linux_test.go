@@ -17,9 +17,9 @@ import (
 // is, and one that is started is looked after again.
 func TestRestartMonitor(t *testing.T) {
 	controlplanetest.Quiet()
-	real := containerd.StartWith(t, containerd.Debian, containerd.Config{Restarts: true})
-	hands := &containerdHands{Hands: real.Hands(), client: real.Client, engineName: "moby", ids: map[string]string{}}
-	s := subject{realContainerd{real}, hands, nil, containersv1alpha1.EngineContainerd, containerd.Namespace, ""}
+	program := containerd.StartWith(t, containerd.Debian, containerd.Config{Restarts: true})
+	hands := &containerdHands{Hands: program.Hands(), client: program.Client, engineName: "moby", ids: map[string]string{}}
+	s := subject{realContainerd{program}, hands, nil, containersv1alpha1.EngineContainerd, containerd.Namespace, ""}
 	e := newEnv(t, nil, s.Endpoint())
 	e.hands, e.engineType, e.inEngine = s.hands, s.engineType, s.inEngine
 	e.connect("moby")
