@@ -13,8 +13,8 @@ import (
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 )
 
-// Container returns the one container that has the name, or whose ID begins with
-// it. An error says that there is none, or lists those that there are.
+// Container returns the one container that has the name, or else whose ID begins
+// with it, or whose object's name is it. An error says that there is none, or lists those that there are.
 func (l *Lister) Container(ctx context.Context, name string) (*containersv1alpha1.Container, error) {
 	var named containersv1alpha1.ContainerList
 	options := append(l.Scope.options(), client.MatchingFields{"status.name": name})
@@ -28,7 +28,7 @@ func (l *Lister) Container(ctx context.Context, name string) (*containersv1alpha
 			return nil, explain(err, containersGroup)
 		}
 		found = slices.DeleteFunc(all.Items, func(c containersv1alpha1.Container) bool {
-			return name == "" || !strings.HasPrefix(ID(&c), name)
+			return name == "" || !strings.HasPrefix(ID(&c), name) && c.Name != name
 		})
 	}
 	return one(name, found)
@@ -73,8 +73,13 @@ func one(name string, found []containersv1alpha1.Container) (*containersv1alpha1
 	}
 	var candidates []string
 	for i := range found {
-		candidates = append(candidates, fmt.Sprintf("%s of %s", cells{}.id(ID(&found[i])), engineOf(&found[i])))
+		c := &found[i]
+		candidate := fmt.Sprintf("%s of %s", cells{}.id(ID(c)), engineOf(c))
+		if ID(c) != c.Name { // the engine has namespaces, in which IDs repeat
+			candidate = fmt.Sprintf("%s in %s of %s (%s)", cells{}.id(ID(c)), c.Status.Namespace, engineOf(c), c.Name)
+		}
+		candidates = append(candidates, candidate)
 	}
 	slices.Sort(candidates)
-	return nil, fmt.Errorf("%q is not one container but several (use more of the ID, --namespace or --engine): %s", name, strings.Join(candidates, ", "))
+	return nil, fmt.Errorf("%q is not one container but several (use more of the ID, the object's name, --namespace or --engine): %s", name, strings.Join(candidates, ", "))
 }

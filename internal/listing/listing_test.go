@@ -3,6 +3,7 @@
 package listing
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -81,10 +82,18 @@ NAME   DRIVER   MOUNTPOINT   ENGINE   AGE
 
 func TestOne(t *testing.T) {
 	all := containers().Items
+	var twins []containersv1alpha1.Container
+	for i, namespace := range []string{"default", "second"} {
+		c := *all[0].DeepCopy()
+		c.Name, c.Annotations, c.Status.Namespace = fmt.Sprint("ctr-", i+1), map[string]string{containersv1alpha1.IDAnnotation: "twin"}, namespace
+		c.Labels = map[string]string{containersv1alpha1.EngineLabel: "one"}
+		twins = append(twins, c)
+	}
 	for want, found := range map[string][]containersv1alpha1.Container{
 		"": all[:1],
-		`no container has the name "x", or an ID that begins with it`:                                                                        nil,
-		`"x" is not one container but several (use more of the ID, --namespace or --engine): aaaabbbbbbbb of ns/one, cccccccccccc of ns/two`: all[1:],
+		`no container has the name "x", or an ID that begins with it`:                                                                                           nil,
+		`"x" is not one container but several (use more of the ID, the object's name, --namespace or --engine): aaaabbbbbbbb of ns/one, cccccccccccc of ns/two`: all[1:],
+		`several (use more of the ID, the object's name, --namespace or --engine): twin in default of ns/one (ctr-1), twin in second of ns/one (ctr-2)`:         twins,
 	} {
 		got, err := one("x", found)
 		switch {

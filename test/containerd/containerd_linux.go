@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/containerd/containerd/v2/client"
@@ -17,6 +18,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
+	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/test/realengine"
 )
@@ -30,11 +32,30 @@ const (
 
 // configuration leaves out what looks for clusters, and keeps all that is
 // written in the engine's directory.
-const configuration = `version = 2
-disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.restart", "io.containerd.nri.v1.nri"]
-[plugins."io.containerd.internal.v1.opt"]
-  path = %q
-`
+func (e *Engine) configuration() string {
+	disabled := []string{"io.containerd.nri.v1.nri"}
+	more := ""
+	if e.config.CRI {
+		more += fmt.Sprintf(criConfiguration, CRIImage, e.path("cni"), e.path("cni"))
+	} else {
+		disabled = append(disabled, "io.containerd.grpc.v1.cri")
+	}
+	if e.config.Restarts {
+		more += "[plugins.\"io.containerd.internal.v1.restart\"]\n  interval = \"200ms\"\n"
+	} else {
+		disabled = append(disabled, "io.containerd.internal.v1.restart")
+	}
+	return fmt.Sprintf("version = 2\ndisabled_plugins = [%s]\n[plugins.\"io.containerd.internal.v1.opt\"]\n  path = %q\n%s",
+		`"`+strings.Join(disabled, `", "`)+`"`, e.path("opt"), more)
+}
+
+// Config says what else than containers and images a containerd has.
+type Config struct {
+	// CRI has it serve the CRI, as for a kubelet, where the program can.
+	CRI bool
+	// Restarts has it start containers again that ask for it.
+	Restarts bool
+}
 
 // TB is what is needed of a test, or of a benchmark that is none of Go's:
 // [testing.TB] has it.
@@ -50,9 +71,12 @@ type TB interface {
 // Engine is a running containerd.
 type Engine struct {
 	Client *client.Client
+	// CRI is the CRI, nil without it.
+	CRI cri.RuntimeServiceClient
 
 	tb      TB
 	program Program
+	config  Config
 	dir     string
 	process *realengine.Process
 	images  int // made so far
@@ -61,6 +85,12 @@ type Engine struct {
 // Start runs a containerd until the test ends. Where its program is not there,
 // or no right to run it, the test fails: it has nothing to test.
 func Start(tb TB, program Program) *Engine {
+	tb.Helper()
+	return StartWith(tb, program, Config{})
+}
+
+// StartWith is Start of a containerd that has more.
+func StartWith(tb TB, program Program, config Config) *Engine {
 	tb.Helper()
 	if os.Geteuid() != 0 {
 		tb.Fatal("a real containerd is needed, which only root can start: run the tests as root")
@@ -72,10 +102,10 @@ func Start(tb TB, program Program) *Engine {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	e := &Engine{tb: tb, program: program, dir: dir}
+	e := &Engine{tb: tb, program: program, config: config, dir: dir}
 	e.process = realengine.NewProcess(program.String(), e.path("log"))
 	tb.Cleanup(e.cleanup)
-	if err := os.WriteFile(e.path("config.toml"), fmt.Appendf(nil, configuration, e.path("opt")), 0o600); err != nil {
+	if err := os.WriteFile(e.path("config.toml"), []byte(e.configuration()), 0o600); err != nil {
 		tb.Fatal(err)
 	}
 	conn, err := grpc.NewClient("unix:"+e.path("c.sock"), grpc.WithTransportCredentials(insecure.NewCredentials()),
@@ -87,7 +117,11 @@ func Start(tb TB, program Program) *Engine {
 		tb.Fatal(err)
 	}
 	e.Start()
-	e.importBusybox()
+	e.importBusybox(Namespace, importName, Image, "sh")
+	if config.CRI {
+		e.importBusybox(CRINamespace, CRIImage, CRIImage, "sleep", "100000") // as that of a sandbox does
+		e.connectCRI()
+	}
 	return e
 }
 
@@ -142,6 +176,7 @@ func (e *Engine) cleanup() {
 		if e.process.Ended() {
 			_ = e.start() // a killed one's containers run on, and only it knows them
 		}
+		e.removePods()
 		e.removeAll()
 		_ = e.Client.Close()
 		e.process.Stop()

@@ -23,17 +23,20 @@ import (
 // Image is in every engine: a static busybox.
 const Image = realengine.Image
 
-// importBusybox makes the image, as no registry is needed for it.
-func (e *Engine) importBusybox() {
+// importName is a name that is of no use.
+const importName = "import.example.com/image:0"
+
+// importBusybox makes an image, as no registry is needed for it. It is imported
+// as one name, and has another in the end. It runs the command.
+func (e *Engine) importBusybox(namespace, as, name string, cmd ...string) {
 	e.tb.Helper()
 	root, err := realengine.Root()
 	if err != nil {
 		e.tb.Fatal(err)
 	}
-	ctx := In(context.Background(), Namespace)
-	record := e.importImage(ctx, root)
-	e.rename(ctx, record, Image)
-	image, err := e.Client.GetImage(ctx, Image)
+	ctx := In(context.Background(), namespace)
+	e.rename(ctx, e.importImage(ctx, as, root, cmd), name)
+	image, err := e.Client.GetImage(ctx, name)
 	if err != nil {
 		e.tb.Fatal(err)
 	}
@@ -48,13 +51,13 @@ func (e *Engine) AnotherImage() string {
 	e.tb.Helper()
 	ctx := In(context.Background(), Namespace)
 	e.images++
-	record := e.importImage(ctx, nil)
+	record := e.importImage(ctx, importName, nil, []string{"sh"})
 	e.rename(ctx, record, "another@"+record.Target.Digest.String())
 	return record.Target.Digest.String()
 }
 
-// importImage imports an image under a name that is of no use.
-func (e *Engine) importImage(ctx context.Context, root []byte) images.Image {
+// importImage imports an image under a name.
+func (e *Engine) importImage(ctx context.Context, as string, root []byte, cmd []string) images.Image {
 	e.tb.Helper()
 	image := empty.Image
 	var err error
@@ -67,11 +70,11 @@ func (e *Engine) importImage(ctx context.Context, root []byte) images.Image {
 			e.tb.Fatal(err)
 		}
 	}
-	image, err = mutate.ConfigFile(image, configOf(image, strconv.Itoa(e.images)))
+	image, err = mutate.ConfigFile(image, configOf(image, strconv.Itoa(e.images), cmd))
 	if err != nil {
 		e.tb.Fatal(err)
 	}
-	reference, err := name.NewTag("import.example.com/image:" + strconv.Itoa(e.images))
+	reference, err := name.NewTag(as)
 	if err != nil {
 		e.tb.Fatal(err)
 	}
@@ -86,7 +89,7 @@ func (e *Engine) importImage(ctx context.Context, root []byte) images.Image {
 	return imported[0]
 }
 
-func configOf(image v1.Image, number string) *v1.ConfigFile {
+func configOf(image v1.Image, number string, cmd []string) *v1.ConfigFile {
 	config, err := image.ConfigFile()
 	if err != nil {
 		panic(err) // it is in memory
@@ -94,12 +97,15 @@ func configOf(image v1.Image, number string) *v1.ConfigFile {
 	config = config.DeepCopy()
 	config.OS, config.Architecture = "linux", runtime.GOARCH
 	config.Config.Labels = map[string]string{"number": number}
-	config.Config.Cmd = []string{"sh"}
+	config.Config.Cmd, config.Config.Env = cmd, []string{"PATH=/bin"}
 	return config
 }
 
 func (e *Engine) rename(ctx context.Context, record images.Image, name string) {
 	e.tb.Helper()
+	if record.Name == name {
+		return
+	}
 	store := e.Client.ImageService()
 	if _, err := store.Create(ctx, images.Image{Name: name, Target: record.Target}); err != nil {
 		e.tb.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -41,6 +42,7 @@ type Proxy struct {
 	deaf   bool                       // guarded by mu; events are lost
 	cuts   map[int]context.CancelFunc // guarded by mu; of the calls under way
 	count  int                        // guarded by mu; of calls so far
+	calls  map[string]int             // guarded by mu; so far, of each method
 }
 
 // StartProxy runs a proxy before a containerd until the test ends.
@@ -50,7 +52,7 @@ func StartProxy(tb TB, target *Engine) *Proxy {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	p := &Proxy{tb: tb, socket: filepath.Join(dir, "p.sock"), fails: map[string]int{}, cuts: map[int]context.CancelFunc{}}
+	p := &Proxy{tb: tb, socket: filepath.Join(dir, "p.sock"), fails: map[string]int{}, calls: map[string]int{}, cuts: map[int]context.CancelFunc{}}
 	p.SetTarget(target)
 	listener, err := (&net.ListenConfig{}).Listen(tb.Context(), "unix", p.socket)
 	if err != nil {
@@ -105,6 +107,13 @@ func (p *Proxy) Left(method string) int {
 	return p.fails[method]
 }
 
+// Calls returns how often each method was called so far.
+func (p *Proxy) Calls() map[string]int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return maps.Clone(p.calls)
+}
+
 // LoseEvents has all events get lost from now on, or no more.
 func (p *Proxy) LoseEvents(lose bool) {
 	p.mu.Lock()
@@ -127,6 +136,7 @@ func (p *Proxy) enter(ctx context.Context, method string) (_ context.Context, _ 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	name := strings.TrimPrefix(method, "/containerd.services.")
+	p.calls[name]++
 	if p.fails[name] > 0 {
 		p.fails[name]--
 		return nil, nil, nil, status.Error(codes.Unknown, "a fault of the test")

@@ -3,6 +3,7 @@
 package mirror_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"net/http"
@@ -46,6 +47,7 @@ func TestContainerdFaults(t *testing.T) {
 		{"AnotherEngine", (*containerdFaults).anotherEngine},
 		{"ThousandEvents", (*containerdFaults).thousandEvents},
 		{"TwoContainerEngines", (*containerdFaults).two},
+		{"CallsOfOneLife", (*containerdFaults).calls},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			proxy := containerd.StartProxy(t, program)
@@ -194,6 +196,24 @@ func (f *containerdFaults) thousandEvents(*containersv1alpha1.ContainerEngine) {
 	f.equal("moby")
 	if writes, limit := version()-before, 12+5*uint64(took.Seconds()+1); writes > limit {
 		f.t.Errorf("%d writes for 1000 events in %s, want at most %d", writes, took, limit)
+	}
+}
+
+// calls counts what a container's life is asked about: its record and its image
+// once, and its task after each event.
+func (f *containerdFaults) calls(*containersv1alpha1.ContainerEngine) {
+	before := f.proxy.Calls()
+	id := f.run("counted", container.Config{}, container.HostConfig{})
+	f.step(func(ctx context.Context) error { return f.hands.Kill(ctx, id) })
+	f.becomes(id, containersv1alpha1.PhaseExited)
+	f.removeContainer(id)
+	after := f.proxy.Calls()
+	for method, limit := range map[string]int{inspectContainer: 2, "images.v1.Images/Get": 1, "tasks.v1.Tasks/Get": 5} {
+		if n := after[method] - before[method]; n > limit {
+			f.t.Errorf("%d calls of %s, want at most %d", n, method, limit)
+		} else {
+			f.t.Logf("%d calls of %s", n, method)
+		}
 	}
 }
 

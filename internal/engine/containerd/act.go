@@ -21,6 +21,7 @@ import (
 
 // Act implements [engine.Engine].
 func (e *Engine) Act(ctx context.Context, key engine.Key, action containersv1alpha1.Action) error {
+	defer e.records.forget(key.Namespace, key.ID)
 	c, err := e.container(ctx, key)
 	if err != nil {
 		return err
@@ -35,6 +36,10 @@ func (e *Engine) Act(ctx context.Context, key engine.Key, action containersv1alp
 	case containersv1alpha1.ActionStop:
 		return e.stop(ctx, key, c, process)
 	case containersv1alpha1.ActionRestart:
+		if ofCRI(c) {
+			return fmt.Errorf("%w: container %s is of a pod, in which each container is started once: stop it, and the kubelet makes another one",
+				engine.ErrRefused, key.ID)
+		}
 		if err := e.stop(ctx, key, c, process); err != nil {
 			return err
 		}
@@ -83,9 +88,20 @@ func (e *Engine) Remove(ctx context.Context, key engine.Key, tag string) error {
 
 // removeContainer kills a container's task, and removes it and its file system.
 func (e *Engine) removeContainer(ctx context.Context, key engine.Key) error {
+	defer e.records.forget(key.Namespace, key.ID)
 	c, err := e.container(ctx, key)
 	if err != nil {
 		return err
+	}
+	if ofCRI(c) {
+		if err := e.criRemove(ctx, c); err != nil {
+			return err
+		}
+		if c, err = e.container(ctx, key); errors.Is(err, engine.ErrNotFound) {
+			return nil
+		} else if err != nil {
+			return err
+		}
 	}
 	process, err := e.task(ctx, key)
 	if err != nil {
@@ -133,6 +149,7 @@ func (e *Engine) removeImage(ctx context.Context, key engine.Key, tag string) er
 	}
 	for _, name := range doomed {
 		_, err := e.images.Delete(in(ctx, key.Namespace), &imagesapi.DeleteImageRequest{Name: name, Sync: name == doomed[len(doomed)-1]})
+		e.targets.forget(key.Namespace, name)
 		if err = e.translate(err); err != nil && (len(doomed) == 1 || !errors.Is(err, engine.ErrNotFound)) {
 			return err
 		}
@@ -140,11 +157,14 @@ func (e *Engine) removeImage(ctx context.Context, key engine.Key, tag string) er
 	return nil
 }
 
-// label writes a label on a container.
-func (e *Engine) label(ctx context.Context, key engine.Key, name, value string) error {
+// label writes labels on a container.
+func (e *Engine) label(ctx context.Context, key engine.Key, values map[string]string) error {
+	mask := &fieldmaskpb.FieldMask{}
+	for name := range values {
+		mask.Paths = append(mask.Paths, "labels."+name)
+	}
 	_, err := e.containers.Update(in(ctx, key.Namespace), &containersapi.UpdateContainerRequest{
-		Container:  &containersapi.Container{ID: key.ID, Labels: map[string]string{name: value}},
-		UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"labels." + name}},
+		Container: &containersapi.Container{ID: key.ID, Labels: values}, UpdateMask: mask,
 	})
 	return e.translate(err)
 }

@@ -31,6 +31,7 @@ type spec struct {
 		Destination string   `json:"destination"`
 		Options     []string `json:"options"`
 	} `json:"mounts"`
+	Annotations map[string]string `json:"annotations"`
 }
 
 // specOf returns a container's specification, an empty one where it can't be
@@ -41,11 +42,15 @@ func specOf(c *containersapi.Container) spec {
 	return s
 }
 
+// recordOf reads a container's specification.
+func recordOf(c *containersapi.Container) record { return record{c, specOf(c)} }
+
 // containerStatus puts together what containerd says of a container, and what
 // those who made it wrote on it. process is its task, nil for none; image is the
 // digest that the name of its image leads to now.
-func containerStatus(namespace string, c *containersapi.Container, process *task.Process, image string) *containersv1alpha1.ContainerStatus {
-	s, l := specOf(c), labels(c.GetLabels())
+func containerStatus(namespace string, c record, process *task.Process, image string) *containersv1alpha1.ContainerStatus {
+	l := labelsOf(c.Container, c.spec)
+	kept := criMetadataOf(c.Container)
 	status := &containersv1alpha1.ContainerStatus{
 		Name:           l.name(c.GetID()),
 		Namespace:      namespace,
@@ -53,34 +58,38 @@ func containerStatus(namespace string, c *containersapi.Container, process *task
 		ImageName:      c.GetImage(),
 		Labels:         copyMap(c.GetLabels()),
 		CreatedAt:      timeOf(c.GetCreatedAt()),
-		Ports:          l.ports(),
+		Ports:          l.ports(c.GetID()),
 		Networks:       l.networks(),
-		Mounts:         mounts(s, l),
+		Mounts:         mounts(c.spec, l),
 		Pod:            l.pod(),
 		ComposeProject: l[engine.ComposeProjectLabel],
 		RestartPolicy:  l[restartPolicyLabel],
+		Error:          l[nerdctlError],
 	}
 	if len(status.Ports) == 0 {
-		status.Ports = criPorts(c)
+		status.Ports = kept.ports()
 	}
 	status.PortSummary = engine.PortSummary(status.Ports)
-	if count, err := strconv.ParseInt(l[restartCountLabel], 10, 32); err == nil {
+	if count, err := strconv.ParseInt(cmp.Or(l[restartCountLabel], kept.Config.Annotations[criRestartsAnnotation]), 10, 32); err == nil {
 		status.RestartCount = int32(count)
 	}
-	if args := s.Process.Args; len(args) > 0 {
+	if args := c.spec.Process.Args; len(args) > 0 {
 		status.Path = args[0]
 		if len(args) > 1 {
 			status.Args = args[1:]
 		}
 	}
 	setState(status, process)
+	if status.Status == containersv1alpha1.PhaseRunning {
+		status.Health = l.health()
+	}
 	return status
 }
 
 // setState says how a container's task is. Without one nothing is known of the
 // last run: a container whose task is deleted is as one that never ran.
 func setState(status *containersv1alpha1.ContainerStatus, process *task.Process) {
-	status.Status = phase(process)
+	setPhase(status, phase(process))
 	switch status.Status {
 	case containersv1alpha1.PhaseRunning, containersv1alpha1.PhasePaused:
 		status.PID = int64(process.GetPid())
@@ -88,6 +97,10 @@ func setState(status *containersv1alpha1.ContainerStatus, process *task.Process)
 		status.ExitCode = int32(process.GetExitStatus())
 		status.FinishedAt = timeOf(process.GetExitedAt())
 	}
+}
+
+func setPhase(status *containersv1alpha1.ContainerStatus, phase containersv1alpha1.Phase) {
+	status.Status = phase
 	paused := status.Status == containersv1alpha1.PhasePaused
 	running := paused || status.Status == containersv1alpha1.PhaseRunning // as Docker has it
 	status.Conditions = []metav1.Condition{

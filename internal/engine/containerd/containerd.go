@@ -52,6 +52,9 @@ type Engine struct {
 	conn   *grpc.ClientConn
 	// names knows which image each reference led to.
 	names references
+	// records and targets are of containers, and of the names of images.
+	records cache[record]
+	targets cache[string]
 
 	// alive ends with the connection, and so do the streams of processes and logs.
 	alive      context.Context
@@ -94,6 +97,8 @@ func New(cfg Config) (*Engine, error) {
 	alive, cancel := context.WithCancel(context.Background())
 	return &Engine{
 		alive:         alive,
+		records:       cache[record]{limit: maxRecords},
+		targets:       cache[string]{limit: maxTargets},
 		cancel:        cancel,
 		dialer:        d,
 		conn:          conn,

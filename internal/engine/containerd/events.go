@@ -47,6 +47,7 @@ func (e *Engine) Watch(ctx context.Context, _ time.Time, ready func(), sink func
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	e.names.reset()
+	defer e.trustEvents(false)
 	filters := make([]string, len(topics))
 	for i, topic := range topics {
 		filters[i] = fmt.Sprintf("topic==%q", topic)
@@ -73,6 +74,7 @@ func (e *Engine) Watch(ctx context.Context, _ time.Time, ready func(), sink func
 			return e.translate(err)
 		}
 		if !begun.Swap(true) {
+			e.trustEvents(true)
 			ready()
 		}
 		for _, key := range e.subjects(envelope) {
@@ -105,6 +107,12 @@ func (e *Engine) knock(ctx context.Context, begun *atomic.Bool) error {
 	return nil
 }
 
+// trustEvents says whether events come from now on.
+func (e *Engine) trustEvents(come bool) {
+	e.records.trust(come)
+	e.targets.trust(come)
+}
+
 // gone reports whether an event says that what has the key is no more: a task's
 // does not say it of its container, nor a name's of its image.
 func gone(envelope *types.Envelope, key engine.Key) bool {
@@ -129,6 +137,7 @@ func (e *Engine) subjects(envelope *types.Envelope) []engine.Key {
 	case "containers":
 		var event events.ContainerDelete
 		if proto.Unmarshal(value, &event) == nil && event.GetID() != "" {
+			e.records.forget(envelope.GetNamespace(), event.GetID())
 			return container(event.GetID())
 		}
 	case "tasks":
@@ -180,6 +189,7 @@ func (e *Engine) taskEnd(envelope *types.Envelope, container func(string) []engi
 // imageSubjects returns the image that a name leads to, whichever that is, and
 // the one that it led to before.
 func (e *Engine) imageSubjects(namespace, name string) []engine.Key {
+	e.targets.forget(namespace, name)
 	keys := []engine.Key{{Kind: engine.KindImage, Namespace: namespace, ID: name}}
 	if before := e.names.take(namespace, name); before != "" {
 		keys = append(keys, engine.Key{Kind: engine.KindImage, Namespace: namespace, ID: before})

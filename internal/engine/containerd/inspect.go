@@ -84,23 +84,55 @@ func (e *Engine) findContainer(ctx context.Context, key engine.Key) (engine.Obje
 }
 
 func (e *Engine) inspectContainer(ctx context.Context, key engine.Key) (*containersv1alpha1.ContainerStatus, error) {
-	c, err := e.container(ctx, key)
-	if err != nil {
-		return nil, err
+	c, ok := e.records.get(key.Namespace, key.ID)
+	if !ok {
+		mark := e.records.mark()
+		fresh, err := e.container(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		c = recordOf(fresh)
+		e.records.put(mark, key.Namespace, key.ID, c)
 	}
 	process, err := e.task(ctx, key)
 	if err != nil {
 		return nil, err
 	}
-	image := ""
-	if c.GetImage() != "" {
-		response, err := e.images.Get(in(ctx, key.Namespace), &imagesapi.GetImageRequest{Name: c.GetImage()})
-		if err = e.translate(err); err != nil && !errors.Is(err, engine.ErrNotFound) && !errors.Is(err, engine.ErrRefused) {
-			return nil, err
-		}
-		image = response.GetImage().GetTarget().GetDigest()
+	image, err := e.target(ctx, key.Namespace, c.GetImage())
+	if err != nil {
+		return nil, err
 	}
-	return containerStatus(key.Namespace, c, process, image), nil
+	return e.statusOf(ctx, key.Namespace, c, process, image)
+}
+
+// target returns the digest that the name of an image leads to, empty for none.
+func (e *Engine) target(ctx context.Context, namespace, name string) (string, error) {
+	digest, ok := e.targets.get(namespace, name)
+	if ok || name == "" {
+		return digest, nil
+	}
+	mark := e.targets.mark()
+	response, err := e.images.Get(in(ctx, namespace), &imagesapi.GetImageRequest{Name: name})
+	if err = e.translate(err); errors.Is(err, engine.ErrNotFound) || errors.Is(err, engine.ErrRefused) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	digest = response.GetImage().GetTarget().GetDigest()
+	e.targets.put(mark, namespace, name, digest)
+	return digest, nil
+}
+
+// statusOf is containerStatus with what the CRI plugin knows.
+func (e *Engine) statusOf(
+	ctx context.Context, namespace string, c record, process *task.Process, image string,
+) (*containersv1alpha1.ContainerStatus, error) {
+	status := containerStatus(namespace, c, process, image)
+	if process == nil && ofCRI(c.Container) {
+		return status, e.setFate(ctx, c.Container, status)
+	}
+	return status, nil
 }
 
 func (e *Engine) container(ctx context.Context, key engine.Key) (*containersapi.Container, error) {

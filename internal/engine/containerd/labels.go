@@ -5,9 +5,13 @@ package containerd
 import (
 	"cmp"
 	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	containersapi "github.com/containerd/containerd/api/services/containers/v1"
 
@@ -17,12 +21,16 @@ import (
 // Labels that others write on containers, and read again.
 const (
 	// nerdctl's (its documentation, "Container labels").
-	nerdctlName     = "nerdctl/name"
-	nerdctlPorts    = "nerdctl/ports"
-	nerdctlNetworks = "nerdctl/networks"
-	nerdctlMounts   = "nerdctl/mounts"
-	nerdctlStateDir = "nerdctl/state-dir"
-	nerdctlLogURI   = "nerdctl/log-uri"
+	nerdctlName        = "nerdctl/name"
+	nerdctlPorts       = "nerdctl/ports" // until 2.1.2; then in a file
+	nerdctlExposed     = "nerdctl/exposed-ports"
+	nerdctlNetworks    = "nerdctl/networks"
+	nerdctlMounts      = "nerdctl/mounts" // newer ones have nerdctl/mounts.0 and so on
+	nerdctlStateDir    = "nerdctl/state-dir"
+	nerdctlLogURI      = "nerdctl/log-uri"
+	nerdctlStopTimeout = "nerdctl/stop-timeout" // in seconds
+	nerdctlHealth      = "nerdctl/healthstate"
+	nerdctlError       = "nerdctl/error"
 
 	// The CRI plugin's, and the kubelet's.
 	criKind          = "io.cri-containerd.kind" // container or sandbox
@@ -42,15 +50,31 @@ const (
 	stopSignalLabel = "io.containerd.image.config.stop-signal"
 )
 
-// criMetadata is the extension in which the CRI plugin keeps what it knows.
-const criMetadata = "io.cri-containerd.container.metadata"
-
-// criPortsAnnotation is where the kubelet writes a container's ports.
-const criPortsAnnotation = "io.kubernetes.container.ports"
+// Annotations that the kubelet writes on containers.
+const (
+	criPortsAnnotation    = "io.kubernetes.container.ports"
+	criRestartsAnnotation = "io.kubernetes.container.restartCount"
+)
 
 // labels are those of a container. What can't be read is taken for not there:
 // anybody can write them.
 type labels map[string]string
+
+// labelsOf returns a container's labels. What the kubelet would have written on
+// one that another client of the CRI made is taken from where the CRI plugin did.
+func labelsOf(c *containersapi.Container, s spec) labels {
+	l := labels(c.GetLabels())
+	if !ofCRI(c) || l[podName] != "" {
+		return l
+	}
+	l = maps.Clone(l)
+	for label, annotation := range map[string]string{
+		podName: "sandbox-name", podNamespace: "sandbox-namespace", podUID: "sandbox-uid", podContainerName: "container-name",
+	} {
+		l[label] = s.Annotations["io.kubernetes.cri."+annotation]
+	}
+	return l
+}
 
 // name returns the name that people know the container by. The one of a
 // container of a pod is nerdctl's.
@@ -75,15 +99,34 @@ func (l labels) pod() *containersv1alpha1.Pod {
 	}
 }
 
-func (l labels) ports() []containersv1alpha1.Port {
-	var published []struct {
-		HostPort      int
-		ContainerPort int
-		Protocol      string
-		HostIP        string
-	}
+// mapping is how nerdctl writes a port that leads into a container.
+type mapping struct {
+	HostPort      int
+	ContainerPort int
+	Protocol      string
+	HostIP        string
+}
+
+// maxNetworkConfig is the largest file with ports that is read, in bytes.
+const maxNetworkConfig = 1 << 20
+
+// ports returns those of a container of nerdctl: what leads to them is in a label,
+// and with newer ones in a file that is there before the container is.
+func (l labels) ports(id string) []containersv1alpha1.Port {
+	var published []mapping
 	_ = json.Unmarshal([]byte(l[nerdctlPorts]), &published)
+	if dir := l[nerdctlStateDir]; dir != "" && l[nerdctlPorts] == "" && filepath.Base(dir) == id {
+		published = portsOfFile(filepath.Join(dir, "network-config.json"))
+	}
 	bindings := map[portKey][]containersv1alpha1.PortBinding{}
+	var exposed map[string]struct{}
+	_ = json.Unmarshal([]byte(l[nerdctlExposed]), &exposed)
+	for port := range exposed {
+		number, protocol, _ := strings.Cut(port, "/")
+		if n, err := strconv.Atoi(number); err == nil { // not a range
+			bindings[portKey{n, cmp.Or(protocol, "tcp")}] = nil
+		}
+	}
 	for _, p := range published {
 		key := portKey{p.ContainerPort, cmp.Or(p.Protocol, "tcp")}
 		bindings[key] = append(bindings[key], containersv1alpha1.PortBinding{HostIP: p.HostIP, HostPort: strconv.Itoa(p.HostPort)})
@@ -91,15 +134,44 @@ func (l labels) ports() []containersv1alpha1.Port {
 	return ports(bindings)
 }
 
-// criPorts returns the ports that the container of a pod declares.
-func criPorts(c *containersapi.Container) []containersv1alpha1.Port {
+// portsOfFile reads nerdctl's file with ports. One that can't be read here has
+// none: containerd may be in a virtual machine.
+func portsOfFile(path string) []mapping {
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() || info.Size() > maxNetworkConfig {
+		return nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil
+	}
+	var config struct {
+		PortMappings []mapping `json:"portMappings"`
+	}
+	_ = json.Unmarshal(data, &config)
+	return config.PortMappings
+}
+
+// health returns how the last checks of nerdctl went; the state is empty without
+// checks.
+func (l labels) health() string {
+	var state struct{ Status string }
+	_ = json.Unmarshal([]byte(l[nerdctlHealth]), &state)
+	switch state.Status {
+	case "starting", "healthy", "unhealthy":
+		return state.Status
+	}
+	return ""
+}
+
+// ports returns the ports that the container of a pod declares.
+func (r criRecord) ports() []containersv1alpha1.Port {
 	var declared []struct {
 		ContainerPort int    `json:"containerPort"`
 		HostPort      int    `json:"hostPort"`
 		HostIP        string `json:"hostIP"`
 		Protocol      string `json:"protocol"`
 	}
-	_ = json.Unmarshal([]byte(criMetadataOf(c).Config.Annotations[criPortsAnnotation]), &declared)
+	_ = json.Unmarshal([]byte(r.Config.Annotations[criPortsAnnotation]), &declared)
 	bindings := map[portKey][]containersv1alpha1.PortBinding{}
 	for _, p := range declared {
 		key := portKey{p.ContainerPort, strings.ToLower(cmp.Or(p.Protocol, "tcp"))}
@@ -109,20 +181,6 @@ func criPorts(c *containersapi.Container) []containersv1alpha1.Port {
 		}
 	}
 	return ports(bindings)
-}
-
-// criRecord is what is read of what the CRI plugin keeps.
-type criRecord struct {
-	LogPath string
-	Config  struct {
-		Annotations map[string]string `json:"annotations"`
-	}
-}
-
-func criMetadataOf(c *containersapi.Container) criRecord {
-	var kept struct{ Metadata criRecord }
-	_ = json.Unmarshal(c.GetExtensions()[criMetadata].GetValue(), &kept)
-	return kept.Metadata
 }
 
 type portKey struct {
@@ -165,7 +223,7 @@ func (l labels) networks() []containersv1alpha1.NetworkAttachment {
 }
 
 func (l labels) mounts() []containersv1alpha1.Mount {
-	var noted []struct {
+	type mount struct {
 		Type        string
 		Name        string
 		Source      string
@@ -174,7 +232,13 @@ func (l labels) mounts() []containersv1alpha1.Mount {
 		Mode        string
 		RW          bool
 	}
+	var noted []mount
 	_ = json.Unmarshal([]byte(l[nerdctlMounts]), &noted)
+	for i := 0; l[nerdctlMounts] == "" && l[nerdctlMounts+"."+strconv.Itoa(i)] != ""; i++ {
+		var m mount
+		_ = json.Unmarshal([]byte(l[nerdctlMounts+"."+strconv.Itoa(i)]), &m)
+		noted = append(noted, m)
+	}
 	var converted []containersv1alpha1.Mount
 	for _, m := range noted {
 		if m.Destination != "" {
@@ -184,4 +248,14 @@ func (l labels) mounts() []containersv1alpha1.Mount {
 		}
 	}
 	return converted
+}
+
+// stopGrace returns how long the container may take to end after the signal for
+// it, zero where it is to be killed at once.
+func (l labels) stopGrace() time.Duration {
+	seconds, err := strconv.Atoi(l[nerdctlStopTimeout])
+	if err != nil {
+		return stopGrace
+	}
+	return time.Duration(min(max(seconds, 0), maxStopSeconds)) * time.Second
 }

@@ -30,6 +30,8 @@ func (e *Engine) List(ctx context.Context, kind engine.Kind) ([]engine.Item, err
 	if kind == engine.KindVolume {
 		return nil, nil // there are none
 	}
+	e.records.clear()
+	e.targets.clear()
 	namespaces, err := e.listNamespaces(ctx)
 	if err != nil {
 		return nil, err
@@ -100,12 +102,16 @@ func (e *Engine) containerItems(ctx context.Context, namespace string, items *[]
 	for _, process := range tasks.GetTasks() {
 		byContainer[process.GetID()] = process // a list leaves ContainerID out
 	}
-	targets, err := e.targets(ctx, namespace)
+	targets, err := e.listTargets(ctx, namespace)
 	if err != nil {
 		return err
 	}
 	for _, c := range containers {
-		*items = append(*items, containerItem(namespace, containerStatus(namespace, c, byContainer[c.GetID()], targets[c.GetImage()]), c.GetID()))
+		status, err := e.statusOf(ctx, namespace, recordOf(c), byContainer[c.GetID()], targets[c.GetImage()])
+		if err != nil {
+			return err
+		}
+		*items = append(*items, containerItem(namespace, status, c.GetID()))
 	}
 	return nil
 }
@@ -138,8 +144,8 @@ func sameContainer(listed, known *containersv1alpha1.ContainerStatus) bool {
 	return apiequality.Semantic.DeepEqual(want, have)
 }
 
-// targets returns the digest that each image's name leads to.
-func (e *Engine) targets(ctx context.Context, namespace string) (map[string]string, error) {
+// listTargets returns the digest that each image's name leads to.
+func (e *Engine) listTargets(ctx context.Context, namespace string) (map[string]string, error) {
 	records, err := e.imageRecords(ctx, namespace)
 	if err != nil {
 		return nil, err

@@ -107,6 +107,9 @@ func logOf(c *containersapi.Container, process *task.Process) (logFile, error) {
 	if address, err := url.Parse(output(c, process)); err == nil && address.Scheme == "file" {
 		return logFile{address.Path, nil}, nil
 	}
+	if process != nil && process.GetStdout() == "" {
+		return logFile{}, fmt.Errorf("%w: container %s was started with nowhere for what it writes to go to, so nobody has it", engine.ErrRefused, c.GetID())
+	}
 	return logFile{}, fmt.Errorf("%w: what container %s writes goes to the client that started it, and containerd keeps nothing of it",
 		engine.ErrRefused, c.GetID())
 }

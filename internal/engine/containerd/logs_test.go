@@ -22,16 +22,19 @@ func TestLogOf(t *testing.T) {
 		container *containersapi.Container
 		process   *task.Process
 		path      string
+		words     string // of the refusal
 	}{
-		"nerdctl":              {&containersapi.Container{ID: "c", Labels: map[string]string{"nerdctl/state-dir": "/s"}}, nil, "/s/c-json.log"},
-		"of a pod":             {&containersapi.Container{ID: "c", Extensions: map[string]*anypb.Any{criMetadata: {Value: []byte(`{"Metadata":{"LogPath":"/l"}}`)}}}, nil, "/l"},
-		"a file":               {&containersapi.Container{ID: "c"}, &task.Process{Stdout: "file:///f"}, "/f"},
-		"a file for restarts":  {&containersapi.Container{ID: "c", Labels: map[string]string{restartLogURILabel: "file:///r"}}, nil, "/r"},
-		"a client's pipe":      {&containersapi.Container{ID: "c"}, &task.Process{Stdout: "/run/containerd/fifo/1/c-stdout"}, ""},
-		"a program":            {&containersapi.Container{ID: "c"}, &task.Process{Stdout: "binary:///bin/log"}, ""},
-		"nothing, and no task": {&containersapi.Container{ID: "c"}, nil, ""},
+		"nerdctl":              {&containersapi.Container{ID: "c", Labels: map[string]string{"nerdctl/state-dir": "/s"}}, nil, "/s/c-json.log", ""},
+		"of a pod":             {&containersapi.Container{ID: "c", Labels: map[string]string{criKind: "container"}, Extensions: map[string]*anypb.Any{criMetadata: {Value: []byte(`{"Metadata":{"LogPath":"/l"}}`)}}}, nil, "/l", ""},
+		"a file":               {&containersapi.Container{ID: "c"}, &task.Process{Stdout: "file:///f"}, "/f", ""},
+		"a file for restarts":  {&containersapi.Container{ID: "c", Labels: map[string]string{restartLogURILabel: "file:///r"}}, nil, "/r", ""},
+		"a client's pipe":      {&containersapi.Container{ID: "c"}, &task.Process{Stdout: "/run/containerd/fifo/1/c-stdout"}, "", "goes to the client that started it"},
+		"nowhere":              {&containersapi.Container{ID: "c"}, &task.Process{}, "", "nowhere"},
+		"a program":            {&containersapi.Container{ID: "c"}, &task.Process{Stdout: "binary:///bin/log"}, "", "goes to the client that started it"},
+		"nothing, and no task": {&containersapi.Container{ID: "c"}, nil, "", "goes to the client that started it"},
 	} {
-		if got, err := logOf(test.container, test.process); got.path != test.path || (err == nil) != (test.path != "") {
+		got, err := logOf(test.container, test.process)
+		if got.path != test.path || (err == nil) != (test.path != "") || err != nil && !strings.Contains(err.Error(), test.words) {
 			t.Errorf("%s: %q, %v", name, got.path, err)
 		}
 	}

@@ -22,9 +22,11 @@ import (
 )
 
 const (
-	// stopGrace is how long a task may take to end after the signal for it.
-	// containerd keeps no time for each container, and Docker's is this.
-	stopGrace = 10 * time.Second
+	// stopGrace is how long a task may take to end after the signal for it, where
+	// nerdctl has noted nothing else; Docker's is this. maxStopSeconds is the
+	// longest that is taken from a note.
+	stopGrace      = 10 * time.Second
+	maxStopSeconds = 24 * 60 * 60
 	// killGrace is how long one may take that was killed.
 	killGrace = 20 * time.Second
 	// createGrace is how long a task that was being made may be in the way of
@@ -47,13 +49,18 @@ func (e *Engine) start(ctx context.Context, key engine.Key, c *containersapi.Con
 	case task.Status_PAUSED:
 		return refuse(key, process, "it can be unpaused")
 	}
+	if ofCRI(c) {
+		if done, err := e.criStart(ctx, c); done {
+			return err
+		}
+	}
 	if process.GetStatus() != task.Status_CREATED {
 		if err := e.createTask(ctx, key, c, process); err != nil {
 			return err
 		}
 	}
 	if c.GetLabels()[restartStatusLabel] != "" {
-		if err := e.label(ctx, key, restartStoppedLabel, "false"); err != nil {
+		if err := e.label(ctx, key, map[string]string{restartStoppedLabel: "false", restartStatusLabel: "running"}); err != nil {
 			return err
 		}
 	}
@@ -80,8 +87,12 @@ func (e *Engine) createTask(ctx context.Context, key engine.Key, c *containersap
 	}
 	if c.GetSnapshotKey() != "" {
 		mounts, err := e.snapshots.Mounts(ctx, &snapshotsapi.MountsRequest{Snapshotter: c.GetSnapshotter(), Key: c.GetSnapshotKey()})
+		if err = e.refusal(err); errors.Is(err, engine.ErrNotFound) { // it is not the container that there is not
+			return fmt.Errorf("%w: the file system of container %s is gone: snapshot %q of the snapshotter %q", engine.ErrRefused, key.ID,
+				c.GetSnapshotKey(), c.GetSnapshotter())
+		}
 		if err != nil {
-			return e.refusal(err)
+			return err
 		}
 		request.Rootfs = mounts.GetMounts()
 	}
@@ -141,23 +152,34 @@ func output(c *containersapi.Container, before *task.Process) string {
 // stop ends a container's task as the image asks for, and kills it where it does
 // not end. The task stays, as it has the exit code.
 func (e *Engine) stop(ctx context.Context, key engine.Key, c *containersapi.Container, process *task.Process) error {
-	if c.GetLabels()[restartStatusLabel] != "" { // the restart monitor would start it again
-		if err := e.label(ctx, key, restartStoppedLabel, "true"); err != nil {
+	monitored := c.GetLabels()[restartStatusLabel] != ""
+	if monitored { // the restart monitor would start it again, of policy unless-stopped
+		if err := e.label(ctx, key, map[string]string{restartStoppedLabel: "true"}); err != nil {
 			return err
 		}
 	}
+	if err := e.stopTask(ctx, key, c, process); err != nil || !monitored {
+		return err
+	}
+	// And of the other policies. Before its end this would have the monitor kill it,
+	// and take the exit code away.
+	return e.label(ctx, key, map[string]string{restartStatusLabel: "stopped"})
+}
+
+func (e *Engine) stopTask(ctx context.Context, key engine.Key, c *containersapi.Container, process *task.Process) error {
 	switch process.GetStatus() {
 	case task.Status_UNKNOWN, task.Status_STOPPED:
 		return nil // there is none, or it has ended
 	case task.Status_CREATED:
 		return e.end(ctx, key, process)
 	}
-	if err := e.signal(ctx, key, process, signalNumber(c.GetLabels()[stopSignalLabel])); err != nil {
-		return err
-	}
-	ended, err := e.wait(ctx, key, stopGrace)
-	if ended || err != nil {
-		return err
+	if grace := labels(c.GetLabels()).stopGrace(); grace > 0 {
+		if err := e.signal(ctx, key, process, signalNumber(cmp.Or(c.GetLabels()[stopSignalLabel], criMetadataOf(c).StopSignal))); err != nil {
+			return err
+		}
+		if ended, err := e.wait(ctx, key, grace); ended || err != nil {
+			return err
+		}
 	}
 	return e.kill(ctx, key, process)
 }

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package containerd
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	containersapi "github.com/containerd/containerd/api/services/containers/v1"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protowire"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+)
+
+// The CRI plugin is what a kubelet speaks to, and listens at containerd's socket
+// too. It keeps in its own memory what it made, and deletes a task as soon as it
+// has ended: how it ended is asked of it, and what is its own is started and
+// removed by it. What is needed of its API is few fields of few messages
+// (https://github.com/kubernetes/cri-api, pkg/apis/runtime/v1/api.proto).
+const (
+	criService = "/runtime.v1.RuntimeService/"
+
+	criContainerRunning = 1
+	criContainerExited  = 2
+	criSandboxNotReady  = 1
+
+	// criNotice is how long the plugin may take to note the end of a task that it
+	// has deleted. It is asked again after each criPause.
+	criNotice = 2 * time.Second
+	criPause  = 10 * time.Millisecond
+)
+
+// criFate is what the CRI plugin knows of a run.
+type criFate struct {
+	state      uint64
+	startedAt  int64 // ns since 1970, as is finishedAt
+	finishedAt int64
+	exitCode   int32
+}
+
+// ofCRI reports whether the CRI plugin made the container.
+func ofCRI(c *containersapi.Container) bool { return c.GetLabels()[criKind] != "" }
+
+func isSandbox(c *containersapi.Container) bool { return c.GetLabels()[criKind] == "sandbox" }
+
+// criCall calls a method whose request has an ID and perhaps a field more. It
+// reports whether there is somebody who knows the ID.
+func (e *Engine) criCall(ctx context.Context, method, id string) (answer []byte, known bool, err error) {
+	request := protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), id)
+	err = e.conn.Invoke(ctx, criService+method, &request, &answer, grpc.ForceCodec(wire{}))
+	switch status.Code(err) {
+	case codes.Unimplemented, codes.NotFound:
+		return nil, false, nil
+	}
+	return answer, err == nil, e.refusal(err)
+}
+
+// setFate says how the last run of a container of the CRI plugin ended, of which
+// containerd knows nothing any more.
+func (e *Engine) setFate(ctx context.Context, c *containersapi.Container, s *containersv1alpha1.ContainerStatus) error {
+	fate, known, err := e.criFate(ctx, c)
+	if err != nil || !known {
+		return err
+	}
+	ended := fate.state == criContainerExited
+	if isSandbox(c) {
+		ended = fate.state == criSandboxNotReady
+	}
+	if !ended {
+		return nil
+	}
+	setPhase(s, containersv1alpha1.PhaseExited)
+	s.ExitCode, s.StartedAt, s.FinishedAt = fate.exitCode, timeOfNanos(fate.startedAt), timeOfNanos(fate.finishedAt)
+	return nil
+}
+
+// criFate asks the CRI plugin. It tells of the end after the task is deleted,
+// and of that nothing else does.
+func (e *Engine) criFate(ctx context.Context, c *containersapi.Container) (criFate, bool, error) {
+	method := "ContainerStatus"
+	if isSandbox(c) {
+		method = "PodSandboxStatus"
+	}
+	for began := time.Now(); ; {
+		answer, known, err := e.criCall(ctx, method, c.GetID())
+		if err != nil || !known {
+			return criFate{}, false, err
+		}
+		fate := parseFate(answer)
+		if isSandbox(c) || fate.state != criContainerRunning {
+			return fate, true, nil
+		}
+		if time.Since(began) > criNotice {
+			return criFate{}, false, fmt.Errorf("the CRI plugin takes container %s, which has no task, for running", c.GetID())
+		}
+		select {
+		case <-ctx.Done():
+			return criFate{}, false, ctx.Err()
+		case <-time.After(criPause):
+		}
+	}
+}
+
+// parseFate reads the status of a container or a sandbox, which is the first
+// field of the answer.
+func parseFate(answer []byte) criFate {
+	var fate criFate
+	eachField(answer, func(number protowire.Number, _ uint64, value []byte) {
+		if number != 1 {
+			return
+		}
+		eachField(value, func(number protowire.Number, varint uint64, _ []byte) {
+			switch number {
+			case 3:
+				fate.state = varint
+			case 5: // of a sandbox it is a message
+				fate.startedAt = int64(varint)
+			case 6:
+				fate.finishedAt = int64(varint)
+			case 7:
+				fate.exitCode = int32(varint)
+			}
+		})
+	})
+	return fate
+}
+
+// eachField calls f for each field of a message, until one can't be read.
+func eachField(message []byte, f func(number protowire.Number, varint uint64, value []byte)) {
+	for len(message) > 0 {
+		number, kind, n := protowire.ConsumeTag(message)
+		if n < 0 {
+			return
+		}
+		message = message[n:]
+		switch kind {
+		case protowire.VarintType:
+			varint, n := protowire.ConsumeVarint(message)
+			if n < 0 {
+				return
+			}
+			f(number, varint, nil)
+			message = message[n:]
+		case protowire.BytesType:
+			value, n := protowire.ConsumeBytes(message)
+			if n < 0 {
+				return
+			}
+			f(number, 0, value)
+			message = message[n:]
+		default:
+			if n = protowire.ConsumeFieldValue(number, kind, message); n < 0 {
+				return
+			}
+			message = message[n:]
+		}
+	}
+}
+
+// criStart has the CRI plugin start a container that it made: it does so once for
+// each. It reports whether the plugin has it.
+func (e *Engine) criStart(ctx context.Context, c *containersapi.Container) (bool, error) {
+	if isSandbox(c) {
+		return true, fmt.Errorf("%w: container %s is the sandbox of a pod: it is started with its pod only", engine.ErrRefused, c.GetID())
+	}
+	_, known, err := e.criCall(ctx, "StartContainer", c.GetID())
+	return known || err != nil, err
+}
+
+// criRemove has the CRI plugin remove what it made, with its networks, and of a
+// sandbox all that is in the pod. What it does not know is not its.
+func (e *Engine) criRemove(ctx context.Context, c *containersapi.Container) error {
+	methods := []string{"RemoveContainer"}
+	if isSandbox(c) {
+		methods = []string{"StopPodSandbox", "RemovePodSandbox"}
+	}
+	for _, method := range methods {
+		if _, _, err := e.criCall(ctx, method, c.GetID()); err != nil && !errors.Is(err, engine.ErrNotFound) {
+			return err
+		}
+	}
+	return nil
+}
+
+// wire passes messages on as they are.
+type wire struct{}
+
+func (wire) Name() string { return "proto" }
+
+func (wire) Marshal(v any) ([]byte, error) { return *v.(*[]byte), nil }
+
+func (wire) Unmarshal(data []byte, v any) error {
+	*v.(*[]byte) = append([]byte(nil), data...)
+	return nil
+}
+
+func timeOfNanos(nanos int64) *metav1.Time {
+	if nanos <= 0 {
+		return nil
+	}
+	return &metav1.Time{Time: time.Unix(0, nanos).Truncate(time.Second).UTC()}
+}
+
+// criMetadata is the extension in which the CRI plugin keeps what it knows.
+const criMetadata = "io.cri-containerd.container.metadata"
+
+// criRecord is what is read of what the CRI plugin keeps.
+type criRecord struct {
+	LogPath    string
+	StopSignal string
+	Config     struct {
+		Annotations map[string]string `json:"annotations"`
+	}
+}
+
+func criMetadataOf(c *containersapi.Container) criRecord {
+	if !ofCRI(c) {
+		return criRecord{}
+	}
+	var kept struct{ Metadata criRecord }
+	_ = json.Unmarshal(c.GetExtensions()[criMetadata].GetValue(), &kept)
+	return kept.Metadata
+}
