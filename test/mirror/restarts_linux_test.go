@@ -48,6 +48,14 @@ func TestRestartMonitor(t *testing.T) {
 			return running, fmt.Sprint(err)
 		})
 	}
+	// remove removes a container, of which the monitor may have deleted the ended
+	// task, or started another one, between the steps.
+	remove := func(id string) {
+		e.eventually("it is removed", func() (bool, string) {
+			err := hands.Remove(t.Context(), id)
+			return err == nil, fmt.Sprint(err)
+		})
+	}
 	other := run("other", "always")
 	for _, policy := range []string{"always", "on-failure", "unless-stopped"} {
 		id := run(policy, policy)
@@ -65,8 +73,8 @@ func TestRestartMonitor(t *testing.T) {
 		if policy != "unless-stopped" { // Debian's version does not know it
 			restarted(id)
 		}
-		e.must(hands.Remove(t.Context(), id))
+		remove(id)
 	}
-	e.must(hands.Remove(t.Context(), other))
+	remove(other)
 	d.equal("moby")
 }
