@@ -227,7 +227,10 @@ func TestVirtualMachineFails(t *testing.T) {
 	v.fails(1, []string{"CreateFailed", "no route to host", "log: "}, "start")
 	v.fails(0, []string{"Settled: stopped"}, "stop") // nothing runs
 	v.fails(1, []string{"CreateFailed", "no route to host"}, "start")
-	contains(t, v.ok("status"), "CreateFailed", "no route to host")
+	v.eventually("the status tells of it", func() (bool, string) { // not while it is tried again
+		status := v.ok("status")
+		return strings.Contains(status, "CreateFailed") && strings.Contains(status, "no route to host"), status
+	})
 	v.fails(1, []string{"CreateFailed", "no route to host"}, "reset")
 	v.fails(1, []string{"field `images` must be set"}, "set", "virtualMachine.image=/"+stage.Rejected)
 	v.faults(stage.Faults{})
