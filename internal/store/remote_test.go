@@ -6,32 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"testing"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.etcd.io/etcd/server/v3/embed"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/datastore"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/test/etcd"
 )
-
-// startEtcd runs an etcd and returns its URL.
-func startEtcd(t *testing.T) string {
-	t.Helper()
-	cfg := embed.NewConfig()
-	cfg.Dir = t.TempDir()
-	cfg.LogLevel = "fatal" // its end is no news
-	free := url.URL{Scheme: "http", Host: "127.0.0.1:0"}
-	cfg.ListenClientUrls, cfg.ListenPeerUrls = []url.URL{free}, []url.URL{free}
-	e, err := embed.StartEtcd(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(e.Close)
-	<-e.Server.ReadyNotify()
-	return "http://" + e.Clients[0].Addr().String()
-}
 
 func remote(t *testing.T, server, name string) *Remote {
 	t.Helper()
@@ -47,7 +29,7 @@ func remote(t *testing.T, server, name string) *Remote {
 
 // TestRemote: instances share an etcd, and each erases what is its own.
 func TestRemote(t *testing.T) {
-	server := startEtcd(t)
+	server := etcd.Start(t)
 	one, two := remote(t, server, "rancher-desktop-1"), remote(t, server, "rancher-desktop-1-2")
 	if !one.WatchProgress() {
 		t.Error("a new etcd tells of the progress of watches")
@@ -78,7 +60,7 @@ func TestRemote(t *testing.T) {
 
 // TestRemoteNewer: what a newer program wrote is refused.
 func TestRemoteNewer(t *testing.T) {
-	server := startEtcd(t)
+	server := etcd.Start(t)
 	r := remote(t, server, "x")
 	c := r.Client()
 	defer func() { _ = c.Close() }()

@@ -4,7 +4,6 @@ package program_test
 
 import (
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,30 +11,14 @@ import (
 	"testing"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.etcd.io/etcd/server/v3/embed"
-)
 
-// startEtcd runs an etcd and returns its URL.
-func startEtcd(t *testing.T) string {
-	t.Helper()
-	cfg := embed.NewConfig()
-	cfg.Dir = t.TempDir()
-	cfg.LogLevel = "fatal" // its end is no news
-	free := url.URL{Scheme: "http", Host: "127.0.0.1:0"}
-	cfg.ListenClientUrls, cfg.ListenPeerUrls = []url.URL{free}, []url.URL{free}
-	e, err := embed.StartEtcd(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(e.Close)
-	<-e.Server.ReadyNotify()
-	return "http://" + e.Clients[0].Addr().String()
-}
+	"github.com/rancher-sandbox/rancher-desktop-daemon/test/etcd"
+)
 
 // TestDatastoreEtcd: an instance keeps its objects in an etcd, whose endpoint is
 // saved, and takes them along when it goes.
 func TestDatastoreEtcd(t *testing.T) {
-	server := startEtcd(t)
+	server := etcd.Start(t)
 	h := newHome(t)
 	h.ok("service", "create", "--controllers", "app", "--datastore-endpoint", server)
 	h.ok("service", "start")
