@@ -117,7 +117,7 @@ func serve(ctx context.Context) error {
 		grpc.MaxRecvMsgSize(maxReceive),
 		grpc.MaxSendMsgSize(math.MaxInt32),
 	)
-	kine.New(backend, "unix", notifyInterval, datastore.EmulatedVersion).Register(server)
+	kine.New(apart{backend}, "unix", notifyInterval, datastore.EmulatedVersion).Register(server)
 	defer context.AfterFunc(ctx, server.Stop)()
 	return server.Serve(listener)
 }
