@@ -65,7 +65,7 @@ run: build ## Start an instance and show a container appear as an object
 	go run ./hack/run
 
 test: engines ## Run every test, with the race detector
-	$(GOTESTSUM) --format testname --format-hide-empty-pkg -- -race -timeout 45m ./...
+	$(GOTESTSUM) --format testname --format-hide-empty-pkg -- -race -timeout 65m ./...
 
 examples: ## Run the examples of clients against instances of their own
 	go test -count=1 -run TestExamples ./test/program
