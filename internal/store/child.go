@@ -66,6 +66,7 @@ func startChild(endpoint datastore.Endpoint, socket string, log *slog.Logger) (*
 			c.mu.Unlock()
 			log.Warn("of the datastore", "program", datastore.Program, "said", lines.Text())
 		}
+		_, _ = io.Copy(io.Discard, output) // after a line that is too long to be read
 		_ = cmd.Wait()
 	}()
 	return c, nil
