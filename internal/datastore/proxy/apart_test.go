@@ -35,8 +35,9 @@ func TestWatchesShareNothing(t *testing.T) {
 	}
 	one, other := next(), next()
 	mine, theirs := &kine.Event{Create: true}, &kine.Event{Delete: true}
-	a, b := append(one.Events, mine), append(other.Events, theirs)
-	if a[1] != mine || b[1] != theirs || one.CurrentRev != 1 {
-		t.Errorf("%v and %v", a, b)
+	one.Events = append(one.Events, mine)
+	other.Events = append(other.Events, theirs)
+	if one.Events[1] != mine || other.Events[1] != theirs || one.CurrentRev != 1 {
+		t.Errorf("%v and %v", one.Events, other.Events)
 	}
 }
