@@ -132,16 +132,31 @@ func (e Endpoint) Path() string {
 // Servers returns the addresses of an etcd.
 func (e Endpoint) Servers() []string { return strings.Split(e.URL, ",") }
 
-// String returns the endpoint without secrets: the scheme and the host, where it
-// is a URL.
+// String returns the endpoint without secrets: of a database the scheme and the
+// host, where it is a URL.
 func (e Endpoint) String() string {
 	scheme, _, _ := strings.Cut(e.URL, "://")
-	if e.Kind() != Database {
+	switch e.Kind() {
+	case File:
 		return e.URL
+	case Etcd:
+		return withoutPasswords(e.Servers())
 	}
 	// MySQL's is no URL: USER:PASSWORD@tcp(HOST:PORT)/DATABASE.
 	if u, err := url.Parse(e.URL); err == nil && u.Host != "" {
 		return scheme + "://" + u.Host
 	}
 	return scheme + "://…"
+}
+
+// withoutPasswords lists URLs; what is none, and might have a password, is left out.
+func withoutPasswords(urls []string) string {
+	shown := make([]string, len(urls))
+	for i, text := range urls {
+		shown[i] = "…"
+		if u, err := url.Parse(text); err == nil {
+			shown[i] = u.Redacted()
+		}
+	}
+	return strings.Join(shown, ",")
 }

@@ -38,6 +38,7 @@ func TestString(t *testing.T) {
 	for url, want := range map[string]string{
 		"postgres://u:secret@h:5432/d": "postgres://h:5432", "mysql://u:secret@tcp(h:3306)/d": "mysql://…",
 		"nats://u:secret@h": "nats://h", "http://h:1": "http://h:1",
+		"https://u:secret@h:1,https://h:2": "https://u:xxxxx@h:1,https://h:2", "https://u:secret%@h": "…",
 	} {
 		if got := (Endpoint{URL: url}).String(); got != want {
 			t.Errorf("%s: %s", url, got)
