@@ -5,8 +5,10 @@ package moby
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -79,5 +81,13 @@ func parseTCP(endpoint string) (*url.URL, error) {
 	case base.Hostname() == "" || base.Port() == "":
 		return nil, errors.New("it must be tcp://host:port; Docker's ports are 2375, and 2376 with TLS")
 	}
-	return base, nil
+	return base, checkPort(base.Port())
+}
+
+// checkPort refuses what is no port of TCP.
+func checkPort(port string) error {
+	if number, err := strconv.ParseUint(port, 10, 16); err != nil || number == 0 {
+		return fmt.Errorf("the port %s must be from 1 to 65535", port)
+	}
+	return nil
 }

@@ -87,6 +87,11 @@ func checkSSH(spec *ssh.Spec) error {
 			return fmt.Errorf("the %s %q has characters that no %s has", part.name, part.text, part.name)
 		}
 	}
+	if spec.Port != "" {
+		if err := checkPort(spec.Port); err != nil {
+			return err
+		}
+	}
 	if strings.ContainsFunc(spec.Path, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return fmt.Errorf("the path %q has control characters", spec.Path)
 	}
