@@ -65,6 +65,8 @@ type serveRun struct {
 }
 
 func (r *serveRun) serve(ctx context.Context) error {
+	ctx, stop := r.UntilSignal(ctx) // before others can see this process, and stop it
+	defer stop()
 	if err := r.instance.MakeDirs(); err != nil {
 		return err
 	}
@@ -94,8 +96,6 @@ func (r *serveRun) serve(ctx context.Context) error {
 	if r.background {
 		notifySocket = "" // it is that of whoever started the starting process
 	}
-	ctx, stop := r.UntilSignal(ctx)
-	defer stop()
 	return daemon.Run(ctx, daemon.Config{
 		Instance:     r.instance,
 		Controllers:  controllers,

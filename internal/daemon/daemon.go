@@ -86,6 +86,12 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err := cfg.Instance.Announce(d.announce); err != nil {
 		return fmt.Errorf("announce the daemon: %w", err)
 	}
+	defer func() {
+		if ctx.Err() != nil {
+			err = nil // whatever failed, failed for that
+			d.logEnd()
+		}
+	}()
 	if err := d.open(ctx); err != nil {
 		return err
 	}
@@ -118,6 +124,16 @@ func (d *daemon) announceEnd() {
 	d.announce.Stopping = true
 	if err := d.Instance.Announce(d.announce); err != nil {
 		d.Log.Warn("announcing the end failed", "error", err)
+	}
+}
+
+// logEnd says of a daemon which was told to end that it was not ready, for those who
+// wait for that and did not see the end announced.
+func (d *daemon) logEnd() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.announce.Ready {
+		d.Log.Warn(instance.StoppedEarly)
 	}
 }
 
@@ -219,9 +235,6 @@ func (d *daemon) serve(ctx context.Context) error {
 	}
 	d.announceEnd()
 	d.control.Drain()
-	if ctx.Err() != nil {
-		return nil // whatever failed, failed for that
-	}
 	return err
 }
 

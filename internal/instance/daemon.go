@@ -30,6 +30,10 @@ const (
 // ErrRunning says that another daemon of the instance lives.
 var ErrRunning = errors.New("the daemon is running already")
 
+// StoppedEarly is in the last line of the log of a daemon that was told to end before
+// it was ready.
+const StoppedEarly = "stopped before it was ready"
+
 // Daemon describes a living daemon, in its own words.
 type Daemon struct {
 	PID int `json:"pid"`

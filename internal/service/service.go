@@ -206,6 +206,14 @@ func (s *Service) failedStart() error {
 		fmt.Errorf("%s (log: %s)", reason, s.Instance.StderrLog()))
 }
 
+// wasStopped reports whether a daemon that has ended did so because it was told to.
+// One that was seen stopping has no reason of its own: its last words may be of a
+// part that was cut short.
+func (s *Service) wasStopped(seen bool) bool {
+	last := s.Instance.LastLogLine()
+	return seen && !strings.HasPrefix(last, fault.Prefix) || strings.Contains(last, instance.StoppedEarly)
+}
+
 // WaitReady waits until the daemon is ready, and returns its description. One
 // that ends meanwhile is an error with its last words.
 func (s *Service) WaitReady(ctx context.Context) (*instance.Daemon, error) {
@@ -217,10 +225,9 @@ func (s *Service) WaitReady(ctx context.Context) (*instance.Daemon, error) {
 		switch {
 		case err != nil:
 			return nil, err
-		case daemon == nil && stopping && !strings.HasPrefix(s.Instance.LastLogLine(), fault.Prefix):
-			// It has no reason of its own, and its last words are of a part that was cut short.
+		case daemon == nil && s.wasStopped(stopping):
 			return nil, fault.New(fault.Failed, "start the daemon of instance", s.Instance.Name(),
-				errors.New("it was stopped before it was ready"))
+				errors.New("it was "+instance.StoppedEarly))
 		case daemon == nil:
 			return nil, s.failedStart()
 		case daemon.Version != "" && daemon.Version != version.RDD():

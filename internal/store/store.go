@@ -73,7 +73,6 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	life, cancel := context.WithCancel(context.Background())
 	s := &Store{file: cfg.File, cancel: cancel, checkpoints: make(chan struct{}, 1)}
 	stopOnTimeout := context.AfterFunc(ctx, cancel)
-	defer stopOnTimeout()
 
 	interval := compactInterval
 	if cfg.uncompacted {
@@ -91,6 +90,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 			PollBatchSize:    pollBatch,
 		}))
 		err = s.backend.Start(life)
+	}
+	if !stopOnTimeout() && err == nil {
+		err = ctx.Err() // it was opened, and then closed
 	}
 	if err == nil && fresh {
 		err = writeRecord(cfg.File, cfg.Version)

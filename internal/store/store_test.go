@@ -3,8 +3,10 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -336,6 +338,35 @@ func TestInterruptedBeginning(t *testing.T) {
 		t.Fatal(err)
 	}
 	open(t, file).Close()
+}
+
+// TestOpeningIsCutShort: an open store is open, whenever the opening was given up.
+func TestOpeningIsCutShort(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "store.db")
+	began := time.Now()
+	open(t, file).Close()
+	took := time.Since(began)
+	opened, cut := 0, 0
+	for range 200 {
+		ctx, cancel := context.WithCancel(t.Context())
+		timer := time.AfterFunc(rand.N(2*took), cancel)
+		s, err := Open(ctx, Config{File: file, Version: "test"})
+		timer.Stop()
+		if err == nil {
+			opened++
+			time.Sleep(time.Millisecond) // what would close it is on its way
+			if err := s.Ping(t.Context()); err != nil {
+				t.Errorf("the open store is closed: %v", err)
+			}
+			s.Close()
+		} else {
+			cut++
+		}
+		cancel()
+	}
+	if opened == 0 || cut == 0 {
+		t.Errorf("%d times opened and %d times not", opened, cut)
+	}
 }
 
 func TestDamageInUseIsNoticed(t *testing.T) {
