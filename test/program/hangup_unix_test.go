@@ -7,6 +7,7 @@ package program_test
 import (
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -26,6 +27,12 @@ func (h *home) serving(program string, args ...string) *exec.Cmd {
 // TestHangup: a daemon in the foreground ends well when its terminal is closed, and
 // lives on where it was started to (nohup).
 func TestHangup(t *testing.T) {
+	// What the tests were started with (nohup) is no matter: a program that another
+	// starts ignores what that one does, and has the default of what that one handles.
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(hangup) })
+
 	h := newHome(t)
 	rdd := filepath.Join(programs, "rdd")
 	cmd := h.serving(rdd, "service", "serve")
