@@ -186,7 +186,7 @@ func (s *scope) ensureNamespace(ctx context.Context) error {
 // App go.
 func (s *scope) delete(ctx context.Context) error {
 	contextGone := s.docker.gone()
-	s.app.Status.DockerContext = s.docker.name()
+	s.reportContext(s.docker.state())
 	if err := s.readEngines(ctx); err != nil {
 		return err
 	}

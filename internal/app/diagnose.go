@@ -42,7 +42,8 @@ func setupDiagnostics(host manager.Host) error {
 		client:   host.GetClient(),
 		registry: diagnostics.Known(),
 		reporter: diagnostics.NewReporter(host.GetEventRecorderFor("app"), //nolint:staticcheck // RDD serves core Events only
-			diagnostics.LimactlMissing, diagnostics.NoKVM, diagnostics.EngineShared, diagnostics.EngineConflict, diagnostics.ContextTakenOver),
+			diagnostics.LimactlMissing, diagnostics.NoKVM, diagnostics.EngineShared, diagnostics.EngineConflict,
+			diagnostics.ContextFailed, diagnostics.ContextTakenOver),
 	}
 	all := handler.EnqueueRequestsFromMapFunc(theApp)
 	b := ctrl.NewControllerManagedBy(host).

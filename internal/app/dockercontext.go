@@ -13,7 +13,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/metadata"
-	"k8s.io/client-go/tools/record"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -26,20 +25,15 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 )
 
-// eventContextFailed is the reason of the Event that tells why there is no
-// context, or why it can't be taken back.
-const eventContextFailed = "DockerContextFailed"
-
 // dockerContext keeps the Docker context of the App's engine, where the App is
 // that of an instance. Else there is none, and nothing is done.
 type dockerContext struct {
 	keeper *dockercontext.Keeper // nil for an App of another cluster
 	secret *secretWatch          // nil where keeper is
 	reader client.Reader         // not from a cache
-	events record.EventRecorder
-	// For the one reconcile at a time:
-	told string // the failure that was told last
-	host string // the endpoint that a context is wanted for; empty for none, and before one was
+	// host is the endpoint that a context is wanted for; empty for none, and before
+	// one was. It is for the one reconcile at a time.
+	host string
 
 	mu    sync.Mutex
 	queue workqueue.TypedRateLimitingInterface[reconcile.Request] // guarded by mu; nil before the reconciler runs
@@ -47,10 +41,7 @@ type dockerContext struct {
 
 // newDockerContext adds the keeper of the context to the controller's host.
 func newDockerContext(host manager.Host) (*dockerContext, error) {
-	d := &dockerContext{
-		reader: host.GetAPIReader(),
-		events: host.GetEventRecorderFor("app"), //nolint:staticcheck // RDD serves core Events only
-	}
+	d := &dockerContext{reader: host.GetAPIReader()}
 	if host.Instance == nil {
 		return d, nil
 	}
@@ -109,9 +100,6 @@ func (d *dockerContext) state() dockercontext.State {
 	return d.keeper.State()
 }
 
-// name returns the name of the context, empty where there is none.
-func (d *dockerContext) name() string { return d.state().Name }
-
 // gone takes the context away, and reports whether that was tried: what can't be
 // written is tried again, and blocks nobody. The end of the try wakes the
 // reconciler.
@@ -169,8 +157,7 @@ func (s *scope) keepContext(ctx context.Context, settled metav1.Condition) metav
 		s.docker.unwanted()
 	}
 	state := s.docker.state()
-	s.app.Status.DockerContext = state.Name
-	s.tellContextFailure(state.Err)
+	s.reportContext(state)
 	switch {
 	case settled.Status != metav1.ConditionTrue:
 	case state.Busy:
@@ -210,16 +197,12 @@ func (s *scope) contextWish() wish {
 	return contextUnwanted
 }
 
-// tellContextFailure tells once of each failure, in an Event.
-func (s *scope) tellContextFailure(err error) {
-	text := ""
-	if err != nil {
-		text = err.Error()
+// reportContext says in the status how far the keeper is.
+func (s *scope) reportContext(state dockercontext.State) {
+	s.app.Status.DockerContext, s.app.Status.DockerContextError = state.Name, ""
+	if state.Err != nil {
+		s.app.Status.DockerContextError = state.Err.Error()
 	}
-	if text != "" && text != s.docker.told {
-		s.docker.events.Event(s.app, corev1.EventTypeWarning, eventContextFailed, text)
-	}
-	s.docker.told = text
 }
 
 // secret reads a Secret when it is asked for, so that no key is kept.

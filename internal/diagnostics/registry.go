@@ -18,6 +18,7 @@ const (
 	AppNotSettled      Code = "app-not-settled"
 	DiskNearlyFull     Code = "disk-nearly-full"
 	StoreLarge         Code = "store-large"
+	ContextFailed      Code = "context-failed"
 	ContextTakenOver   Code = "context-taken-over"
 	EngineShared       Code = "engine-shared"
 )
@@ -111,8 +112,13 @@ func ofApp() []Definition {
 		Remedy:    "see `{rdd} service log`, and what was asked for: `{rdd} ctl get app/app -o yaml`",
 		DependsOn: []Code{EngineNotAnswering, EngineChanged, EngineConflict, EngineUnsupported, LimactlMissing, NoKVM, VMFailed},
 	}, {
+		Code: ContextFailed, Severity: Warning, Title: "The Docker context can't be kept",
+		Text:      "{error}",
+		Remedy:    "mend what it names: it is tried again by itself, within a minute. Meanwhile `docker -H {socket} ps` speaks to the engine",
+		Otherwise: "mend what it names: it is tried again by itself, within a minute",
+	}, {
 		Code: ContextTakenOver, Severity: Warning, Title: "The Docker context was taken over",
-		Text: "{what}", Remedy: "{how}", DependsOn: []Code{EngineNotAnswering},
+		Text: "{what}", Remedy: "{how}", DependsOn: []Code{EngineNotAnswering, ContextFailed},
 	}}
 }
 
@@ -123,7 +129,7 @@ func ofMachine() []Definition {
 		Remedy: "make room: `docker system df` shows what images and containers take, `docker system prune` removes what is not used",
 	}, {
 		Code: StoreLarge, Severity: Warning, Title: "The store is large",
-		Text: "{path} has {size}, with its log: what is deleted makes room in the file for what comes, but the file never shrinks",
+		Text: "{path} has {size}, with its log: old versions of objects go every five minutes, and what they took is given back to the disk in steps",
 		Remedy: "`{rdd} service stop` and `{rdd} service start` empty the log; `{rdd} service reset` begins an empty store with the same settings: containers, images and volumes are in the engine and " +
 			"come back, the App's settings and objects of your own are lost",
 	}}

@@ -34,6 +34,7 @@ func (r Registry) Diagnose(o Observed) []Finding {
 	d.virtualMachine()
 	d.machineFails()
 	d.settled()
+	d.contextFails()
 	d.contexts()
 	d.disk()
 	d.store()
@@ -257,6 +258,18 @@ func (d *diagnosis) settled() {
 		return
 	}
 	d.add(AppNotSettled, theApp(), settled.Reason+settled.Message, "reason", settled.Reason, "error", settled.Message).standing = true
+}
+
+// contextFails says why the context for the App's engine is not as it should be.
+func (d *diagnosis) contextFails() {
+	if d.App == nil || d.App.Status.DockerContextError == "" {
+		return
+	}
+	failure, socket := d.App.Status.DockerContextError, d.App.Status.DockerSocket
+	if _, local := socketPath(socket); !local {
+		socket = "" // it may want certificates
+	}
+	d.add(ContextFailed, theApp(), failure, "error", failure, "socket", socket)
 }
 
 // contexts compares the context for the App's engine with what RDD made it. While

@@ -214,12 +214,13 @@ func TestDockerContextCantBeWritten(t *testing.T) {
 		}
 		told := 0
 		for _, event := range list.Items {
-			if event.Reason == "DockerContextFailed" && event.InvolvedObject.Kind == "App" && strings.Contains(event.Message, "read-only") {
+			if event.Reason == "ContextFailed" && event.InvolvedObject.Kind == "App" && strings.Contains(event.Message, "read-only") {
 				told += int(max(1, event.Count))
 			}
 		}
 		return told == 1, fmt.Sprintf("told %d times in %d Events", told, len(list.Items))
 	})
+	contains(t, h.ok("status"), "context-failed", h.dockerConfig(), "docker -H "+engine.Endpoint())
 	h.fails(0, []string{"Settled: stopped"}, "stop")
 	h.contextIs(false)
 	if got := h.readDockerConfig(); got != before {

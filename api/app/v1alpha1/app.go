@@ -199,6 +199,11 @@ type AppStatus struct {
 	// +optional
 	DockerContext string `json:"dockerContext,omitempty"`
 
+	// DockerContextError is why the Docker context could not be made, or taken
+	// back, when that was tried last. It is tried again.
+	// +optional
+	DockerContextError string `json:"dockerContextError,omitempty"`
+
 	// Conditions are Created, Running, ContainerEngineReady and Settled.
 	// +listType=map
 	// +listMapKey=type
@@ -211,7 +216,7 @@ type AppStatus struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,categories=rdd
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=3"
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=4"
 // +kubebuilder:validation:XValidation:rule="self.metadata.name == 'app'",message="there is one App, and its name is app",messageExpression="'\"' + self.metadata.name + '\": there is one App, and its name is app'",fieldPath=".metadata"
 // +kubebuilder:printcolumn:name="Wanted",type=boolean,JSONPath=`.spec.running`
 // +kubebuilder:printcolumn:name="Engine",type=string,JSONPath=`.spec.containerEngine.name`
