@@ -36,6 +36,10 @@ daemon goes on. A --dry-run leaves no daemon behind that did not run.`,
   # Only check whether it would be accepted
   rdd set --dry-run virtualMachine.memory=6Gi`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			// The rest is the API server's to say.
+			if err := properties.CheckForm(args); err != nil {
+				return err
+			}
 			session := e.withApp
 			if dryRun {
 				session = e.withAppAsFound

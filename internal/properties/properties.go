@@ -152,17 +152,27 @@ func (s *Set) Names() []string {
 	return names
 }
 
+// CheckForm refuses what is no assignment, whatever properties there are.
+func CheckForm(assignments []string) error {
+	for _, assignment := range assignments {
+		if !strings.Contains(assignment, "=") {
+			return fmt.Errorf("%q: expected PROPERTY=VALUE", assignment)
+		}
+	}
+	return nil
+}
+
 // Parse turns assignments (NAME=VALUE) into the spec that they make, in which nil
 // stands for a value that is taken back. The first that is wrong is the error,
 // which says what is allowed.
 func (s *Set) Parse(assignments []string) (map[string]any, error) {
+	if err := CheckForm(assignments); err != nil {
+		return nil, err
+	}
 	spec := map[string]any{}
 	seen := map[string]string{}
 	for _, assignment := range assignments {
-		name, text, ok := strings.Cut(assignment, "=")
-		if !ok {
-			return nil, fmt.Errorf("%q: expected PROPERTY=VALUE", assignment)
-		}
+		name, text, _ := strings.Cut(assignment, "=")
 		property, err := s.find(name)
 		if err != nil {
 			return nil, err

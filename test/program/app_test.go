@@ -23,8 +23,9 @@ import (
 func TestSetErrors(t *testing.T) {
 	h := newHome(t)
 	h.fails(0, []string{"There is no App"}, "stop")
+	h.fails(1, []string{"expected PROPERTY=VALUE"}, "set", "running")
 	if files := h.files(); len(files) != 0 {
-		t.Errorf("a stop of nothing made files: %v", files)
+		t.Errorf("a stop of nothing, and a set of nothing, made files: %v", files)
 	}
 	for _, test := range []struct {
 		code  int
@@ -32,7 +33,6 @@ func TestSetErrors(t *testing.T) {
 		args  []string
 	}{
 		{1, []string{"unknown property", "running", "virtualMachine.cpus"}, []string{"runing=true"}},
-		{1, []string{"expected PROPERTY=VALUE"}, []string{"running"}},
 		{1, []string{"is an object", "containerEngine.endpoint"}, []string{"containerEngine=moby"}},
 		{1, []string{"expected boolean"}, []string{"running=on"}},
 		{1, []string{"expected boolean"}, []string{"running="}},
