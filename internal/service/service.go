@@ -10,19 +10,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"os/exec"
 	"strings"
 	"time"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/datastore"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/dockercontext"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/process"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/store"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/version"
 )
 
@@ -184,7 +180,7 @@ func (s *Service) launch(ctx context.Context, overrides Overrides) error {
 		}
 		select {
 		case <-ended:
-			return s.failedStart()
+			return s.failedStart(false)
 		case <-ctx.Done():
 			return fault.New(fault.Deadline, "start the daemon of instance", s.Instance.Name(),
 				fmt.Errorf("still waiting for the process to begin: %w", ctx.Err()))
@@ -193,25 +189,22 @@ func (s *Service) launch(ctx context.Context, overrides Overrides) error {
 	}
 }
 
-// failedStart returns what the daemon said before it ended.
-func (s *Service) failedStart() error {
-	if exists, err := s.Instance.Exists(); err == nil && !exists {
-		return fault.New(fault.Failed, "start the daemon of instance", s.Instance.Name(), errors.New("somebody deleted the instance meanwhile"))
+// failedStart returns why a daemon ended before it was ready, in its own words where
+// it was not told to. One that announced its end (stopping) has no reason of its own:
+// its last words may be of a part that was cut short.
+func (s *Service) failedStart(stopping bool) error {
+	failed := func(reason error) error {
+		return fault.New(fault.Failed, "start the daemon of instance", s.Instance.Name(), reason)
 	}
-	reason := strings.TrimPrefix(s.Instance.LastLogLine(), fault.Prefix)
-	if reason == "" {
-		reason = "it ended without a word"
-	}
-	return fault.New(fault.Failed, "start the daemon of instance", s.Instance.Name(),
-		fmt.Errorf("%s (log: %s)", reason, s.Instance.StderrLog()))
-}
-
-// wasStopped reports whether a daemon that has ended did so because it was told to.
-// One that was seen stopping has no reason of its own: its last words may be of a
-// part that was cut short.
-func (s *Service) wasStopped(seen bool) bool {
 	last := s.Instance.LastLogLine()
-	return seen && !strings.HasPrefix(last, fault.Prefix) || strings.Contains(last, instance.StoppedEarly)
+	reason, own := strings.CutPrefix(last, fault.Prefix)
+	if stopping && !own || strings.Contains(last, instance.StoppedEarly) {
+		return failed(errors.New("it was " + instance.StoppedEarly))
+	}
+	if exists, err := s.Instance.Exists(); err == nil && !exists {
+		return failed(errors.New("somebody deleted the instance meanwhile"))
+	}
+	return failed(fmt.Errorf("%s (log: %s)", cmp.Or(reason, "it ended without a word"), s.Instance.StderrLog()))
 }
 
 // WaitReady waits until the daemon is ready, and returns its description. One
@@ -225,11 +218,8 @@ func (s *Service) WaitReady(ctx context.Context) (*instance.Daemon, error) {
 		switch {
 		case err != nil:
 			return nil, err
-		case daemon == nil && s.wasStopped(stopping):
-			return nil, fault.New(fault.Failed, "start the daemon of instance", s.Instance.Name(),
-				errors.New("it was "+instance.StoppedEarly))
 		case daemon == nil:
-			return nil, s.failedStart()
+			return nil, s.failedStart(stopping)
 		case daemon.Version != "" && daemon.Version != version.RDD():
 			return nil, s.versionError(daemon)
 		case daemon.Ready:
@@ -327,101 +317,4 @@ func (s *Service) kill(cause error) error {
 	}
 	return fault.New(fault.Deadline, "stop the daemon of instance", s.Instance.Name(),
 		fmt.Errorf("it did not end in time and was killed: %w", cause))
-}
-
-// Delete stops the daemon and the instance's virtual machines, and removes it
-// all. It reports whether there was one. Where something does not end in time the
-// instance stays.
-func (s *Service) Delete(ctx context.Context, keepLogs bool) (deleted bool, err error) {
-	exists, err := s.Instance.Exists()
-	if err != nil || !exists {
-		return false, err
-	}
-	if _, err := s.Stop(ctx, true); err != nil {
-		return false, err
-	}
-	lock, err := s.Instance.LockStart(ctx)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil // somebody else was faster
-	}
-	if err != nil {
-		return false, err
-	}
-	defer lock.Unlock()
-	return true, s.removeLocked(ctx, keepLogs)
-}
-
-// removeLocked removes the instance, with all that is to be taken back of it. The
-// caller holds the start lock, and has stopped the daemon.
-func (s *Service) removeLocked(ctx context.Context, keepLogs bool) error {
-	// Nobody starts a daemon while the start lock is held; but one may have
-	// been started since the one before was stopped.
-	guard, err := s.Instance.LockDaemon(ctx)
-	if errors.Is(err, instance.ErrRunning) {
-		return fault.New(fault.Failed, "delete instance", s.Instance.Name(), errors.New("somebody started it meanwhile"))
-	}
-	if err != nil {
-		return err
-	}
-	defer guard.Unlock()
-	// Without the instance nobody remembers what there is to take back.
-	if err := dockercontext.Forget(ctx, s.Instance.ContextMemory()); err != nil {
-		return fault.New(fault.Failed, "take back the Docker context of instance", s.Instance.Name(),
-			fmt.Errorf("%w (to leave it as it is, remove %s)", err, s.Instance.ContextMemory()))
-	}
-	if err := lima.DeleteAll(ctx, lima.Defaults(s.Instance), s.Progress); err != nil {
-		return fault.New(fault.Failed, "delete instance", s.Instance.Name(), err)
-	}
-	// Settings that can't be read keep nobody from the removal of what they are of.
-	if place, err := s.place(); err == nil {
-		if err := place.Erase(ctx); err != nil {
-			return fault.New(fault.Failed, "delete instance", s.Instance.Name(),
-				fmt.Errorf("%w (to leave the datastore as it is, remove %s)", err, s.Instance.Dir()))
-		}
-	}
-	return s.Instance.Remove(keepLogs)
-}
-
-// Reset replaces the store by an empty one, with the daemon stopped. It reports
-// whether the daemon ran.
-func (s *Service) Reset(ctx context.Context) (wasRunning bool, err error) {
-	exists, err := s.Instance.Exists()
-	if err != nil {
-		return false, err
-	}
-	if !exists {
-		return false, fault.New(fault.Failed, "reset instance", s.Instance.Name(), errors.New("there is no such instance"))
-	}
-	if wasRunning, err = s.Stop(ctx, true); err != nil {
-		return wasRunning, err
-	}
-	lock, err := s.lock(ctx)
-	if err != nil {
-		return wasRunning, err
-	}
-	defer lock.Unlock()
-	guard, err := s.Instance.LockDaemon(ctx)
-	if err != nil {
-		return wasRunning, err
-	}
-	defer guard.Unlock()
-	place, err := s.place()
-	if err != nil {
-		return wasRunning, err
-	}
-	return wasRunning, place.Erase(ctx)
-}
-
-// place returns where the objects are.
-func (s *Service) place() (store.Place, error) {
-	settings, err := s.Instance.LoadSettings()
-	if err != nil {
-		return store.Place{}, err
-	}
-	place := store.Place{
-		Instance: s.Instance,
-		Endpoint: datastore.InForce(settings.Datastore),
-		Log:      slog.New(slog.DiscardHandler), // what fails is told by its error
-	}
-	return place, place.Endpoint.Check()
 }

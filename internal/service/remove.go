@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/datastore"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/dockercontext"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/store"
+)
+
+// Delete stops the daemon and the instance's virtual machines, and removes it
+// all. It reports whether there was one. Where something does not end in time the
+// instance stays.
+func (s *Service) Delete(ctx context.Context, keepLogs bool) (deleted bool, err error) {
+	exists, err := s.Instance.Exists()
+	if err != nil || !exists {
+		return false, err
+	}
+	if _, err := s.Stop(ctx, true); err != nil {
+		return false, err
+	}
+	lock, err := s.Instance.LockStart(ctx)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil // somebody else was faster
+	}
+	if err != nil {
+		return false, err
+	}
+	defer lock.Unlock()
+	return true, s.removeLocked(ctx, keepLogs)
+}
+
+// removeLocked removes the instance, with all that is to be taken back of it. The
+// caller holds the start lock, and has stopped the daemon.
+func (s *Service) removeLocked(ctx context.Context, keepLogs bool) error {
+	// Nobody starts a daemon while the start lock is held; but one may have
+	// been started since the one before was stopped.
+	guard, err := s.Instance.LockDaemon(ctx)
+	if errors.Is(err, instance.ErrRunning) {
+		return fault.New(fault.Failed, "delete instance", s.Instance.Name(), errors.New("somebody started it meanwhile"))
+	}
+	if err != nil {
+		return err
+	}
+	defer guard.Unlock()
+	// Without the instance nobody remembers what there is to take back.
+	if err := dockercontext.Forget(ctx, s.Instance.ContextMemory()); err != nil {
+		return fault.New(fault.Failed, "take back the Docker context of instance", s.Instance.Name(),
+			fmt.Errorf("%w (to leave it as it is, remove %s)", err, s.Instance.ContextMemory()))
+	}
+	if err := lima.DeleteAll(ctx, lima.Defaults(s.Instance), s.Progress); err != nil {
+		return fault.New(fault.Failed, "delete instance", s.Instance.Name(), err)
+	}
+	// Settings that can't be read keep nobody from the removal of what they are of.
+	if place, err := s.place(); err == nil {
+		if err := place.Erase(ctx); err != nil {
+			return fault.New(fault.Failed, "delete instance", s.Instance.Name(),
+				fmt.Errorf("%w (to leave the datastore as it is, remove %s)", err, s.Instance.Dir()))
+		}
+	}
+	return s.Instance.Remove(keepLogs)
+}
+
+// Reset replaces the store by an empty one, with the daemon stopped. It reports
+// whether the daemon ran.
+func (s *Service) Reset(ctx context.Context) (wasRunning bool, err error) {
+	exists, err := s.Instance.Exists()
+	if err != nil {
+		return false, err
+	}
+	if !exists {
+		return false, fault.New(fault.Failed, "reset instance", s.Instance.Name(), errors.New("there is no such instance"))
+	}
+	if wasRunning, err = s.Stop(ctx, true); err != nil {
+		return wasRunning, err
+	}
+	lock, err := s.lock(ctx)
+	if err != nil {
+		return wasRunning, err
+	}
+	defer lock.Unlock()
+	guard, err := s.Instance.LockDaemon(ctx)
+	if err != nil {
+		return wasRunning, err
+	}
+	defer guard.Unlock()
+	place, err := s.place()
+	if err != nil {
+		return wasRunning, err
+	}
+	return wasRunning, place.Erase(ctx)
+}
+
+// place returns where the objects are.
+func (s *Service) place() (store.Place, error) {
+	settings, err := s.Instance.LoadSettings()
+	if err != nil {
+		return store.Place{}, err
+	}
+	place := store.Place{
+		Instance: s.Instance,
+		Endpoint: datastore.InForce(settings.Datastore),
+		Log:      slog.New(slog.DiscardHandler), // what fails is told by its error
+	}
+	return place, place.Endpoint.Check()
+}
