@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"os"
 	"time"
 
@@ -78,6 +77,24 @@ func (r *serveRun) serve(ctx context.Context) error {
 		return err
 	}
 	defer lock.Unlock()
+	closeLog, err := r.openLog()
+	if err != nil {
+		return err
+	}
+	defer closeLog()
+	if err := r.run(ctx); err != nil {
+		// Said under the lock: whoever finds that free looks for the reason in the log.
+		return &command.ExitError{Code: r.Exit(err)}
+	}
+	return nil
+}
+
+// run is the daemon. The caller holds its lock.
+func (r *serveRun) run(ctx context.Context) error {
+	log, err := r.Logger(r.Stderr)
+	if err != nil {
+		return err
+	}
 	settings, err := r.settings()
 	if err != nil {
 		return err
@@ -86,12 +103,6 @@ func (r *serveRun) serve(ctx context.Context) error {
 	if err != nil {
 		return fault.New(fault.Failed, "select the controllers", settings.Controllers, err)
 	}
-	log, closeLog, err := r.openLog()
-	if err != nil {
-		return err
-	}
-	defer closeLog()
-
 	notifySocket := daemon.TakeNotifySocket()
 	if r.background {
 		notifySocket = "" // it is that of whoever started the starting process
@@ -129,20 +140,19 @@ func (r *serveRun) settings() (instance.Settings, error) {
 	return settings, nil
 }
 
-// openLog makes the daemon's logger.
-func (r *serveRun) openLog() (*slog.Logger, func(), error) {
-	out, closeLog := r.Stderr, func() {}
-	if !r.background {
-		stdout, stderr, err := r.instance.OpenLogs()
-		if err != nil {
-			return nil, nil, err
-		}
-		out = io.MultiWriter(r.Stderr, stderr)
-		closeLog = func() { _, _ = stdout.Close(), stderr.Close() }
+// openLog leads what is said on standard error into the daemon's log as well.
+func (r *serveRun) openLog() (closeLog func(), err error) {
+	if r.background {
+		return func() {}, nil
 	}
-	log, err := r.Logger(out)
+	stdout, stderr, err := r.instance.OpenLogs()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return log, closeLog, nil
+	terminal := r.Stderr
+	r.Stderr = io.MultiWriter(terminal, stderr)
+	return func() {
+		r.Stderr = terminal
+		_, _ = stdout.Close(), stderr.Close()
+	}, nil
 }
