@@ -90,7 +90,7 @@ version, and 130 when it was interrupted.`,
 		SilenceUsage:  true,
 		Args:          command.NoArgs,
 		PersistentPreRunE: func(*cobra.Command, []string) error {
-			_, err := e.Logger(e.Stderr)
+			_, err := e.Logger()
 			return err
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },

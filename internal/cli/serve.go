@@ -29,6 +29,8 @@ func (e *env) serveCommand() *cobra.Command {
 would. Its log goes to standard error and to the instance's log directory.`,
 		Example: `  rdd service serve`,
 		Args:    command.NoArgs,
+		// Its logger is made when the log is open.
+		PersistentPreRunE: func(*cobra.Command, []string) error { return e.CheckLogging() },
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := e.check(&f); err != nil {
 				return err
@@ -91,7 +93,7 @@ func (r *serveRun) serve(ctx context.Context) error {
 
 // run is the daemon. The caller holds its lock.
 func (r *serveRun) run(ctx context.Context) error {
-	log, err := r.Logger(r.Stderr)
+	log, err := r.Logger()
 	if err != nil {
 		return err
 	}

@@ -72,14 +72,24 @@ func (b *Base) Say(format string, args ...any) {
 	_, _ = fmt.Fprintf(b.Stderr, format+"\n", args...)
 }
 
-// Logger makes the program's logger, and leads the libraries' into it.
-func (b *Base) Logger(w io.Writer) (*slog.Logger, error) {
-	log, err := logging.New(w, b.Logging)
+// CheckLogging refuses flags of which no logger can be made.
+func (b *Base) CheckLogging() error {
+	if _, err := logging.New(io.Discard, b.Logging); err != nil {
+		return Usage("%w", err)
+	}
+	return nil
+}
+
+// Logger makes the program's logger, which writes to standard error, and leads the
+// libraries' into it. It is made once: some libraries never take another one.
+func (b *Base) Logger() (*slog.Logger, error) {
+	log, err := logging.New(b.Stderr, b.Logging)
 	if err != nil {
 		return nil, Usage("%w", err)
 	}
-	logging.Capture(log, func(reason string) {
-		if b.Ending != nil && b.Ending() != nil {
+	ending := func() bool { return b.Ending != nil && b.Ending() != nil }
+	logging.Capture(log, ending, func(reason string) {
+		if ending() {
 			runtime.Goexit() // what it waited for won't come any more, and that is all
 		}
 		log.Error("a library ended the program", "reason", reason)

@@ -133,8 +133,26 @@ func (c *chain) makeClients(cfg Config) (err error) {
 	if c.informers, err = newInformerSet(c.client); err != nil {
 		return err
 	}
-	c.mapper = restmapper.NewDeferredDiscoveryRESTMapper(cacheddiscovery.NewMemCacheClient(c.client.Discovery()))
+	discovered := restmapper.NewDeferredDiscoveryRESTMapper(cacheddiscovery.NewMemCacheClient(c.client.Discovery()))
+	c.mapper = meta.FirstHitRESTMapper{MultiRESTMapper: meta.MultiRESTMapper{mapperOf(cfg.Definitions), discovered}}
 	return nil
+}
+
+// mapperOf knows the kinds of definitions before discovery does: a policy whose
+// parameter's kind is not known is wrong for a second.
+func mapperOf(definitions []*apiextensionsv1.CustomResourceDefinition) meta.RESTMapper {
+	mapper := meta.NewDefaultRESTMapper(nil)
+	for _, definition := range definitions {
+		names, scope := definition.Spec.Names, meta.RESTScopeRoot
+		if definition.Spec.Scope == apiextensionsv1.NamespaceScoped {
+			scope = meta.RESTScopeNamespace
+		}
+		for _, version := range servedVersions(definition) {
+			served := schema.GroupVersion{Group: definition.Spec.Group, Version: version}
+			mapper.AddSpecific(served.WithKind(names.Kind), served.WithResource(names.Plural), served.WithResource(names.Singular), scope)
+		}
+	}
+	return mapper
 }
 
 func dropManagedFields(obj any) (any, error) {

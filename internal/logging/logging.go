@@ -64,9 +64,14 @@ func parseLevel(name string) (slog.Level, error) {
 }
 
 // Capture leads the logs of the libraries to log. A library that would end the
-// process calls die instead, with its reason, and must not return from it.
-func Capture(log *slog.Logger, die func(reason string)) {
-	handler := libraryHandler{log.Handler()}
+// process calls die instead, with its reason, and must not return from it. Once
+// ending is true, errors of libraries are details: they are of what was cut short. It
+// may be nil.
+func Capture(log *slog.Logger, ending func() bool, die func(reason string)) {
+	if ending == nil {
+		ending = func() bool { return false }
+	}
+	handler := libraryHandler{log.Handler(), ending}
 	klog.SetLogger(logr.FromSlogHandler(handler))
 	klog.OsExit = func(code int) { die(fmt.Sprintf("a Kubernetes library gave up (%d), see above", code)) }
 	ctrllog.SetLogger(logr.FromSlogHandler(handler))
@@ -76,34 +81,40 @@ func Capture(log *slog.Logger, die func(reason string)) {
 	logrus.AddHook(logrusHook{slog.New(handler), die})
 }
 
-// libraryHandler demotes what libraries call information: it is detail to the
-// user of the daemon.
-type libraryHandler struct{ slog.Handler }
+// libraryHandler demotes what libraries call information, and at the end of the
+// program what they call errors: it is detail to the user of the daemon.
+type libraryHandler struct {
+	slog.Handler
+	ending func() bool
+}
 
 // Enabled implements [slog.Handler].
 func (h libraryHandler) Enabled(ctx context.Context, level slog.Level) bool {
-	return h.Handler.Enabled(ctx, demote(level))
+	return h.Handler.Enabled(ctx, h.demote(level))
 }
 
-// Handle implements [slog.Handler].
+// Handle implements [slog.Handler]. Not every caller asks Enabled before.
 func (h libraryHandler) Handle(ctx context.Context, record slog.Record) error {
-	record.Level = demote(record.Level)
+	record.Level = h.demote(record.Level)
+	if !h.Handler.Enabled(ctx, record.Level) {
+		return nil
+	}
 	return h.Handler.Handle(ctx, record)
 }
 
 // WithAttrs implements [slog.Handler].
 func (h libraryHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return libraryHandler{h.Handler.WithAttrs(attrs)}
+	return libraryHandler{h.Handler.WithAttrs(attrs), h.ending}
 }
 
 // WithGroup implements [slog.Handler].
 func (h libraryHandler) WithGroup(name string) slog.Handler {
-	return libraryHandler{h.Handler.WithGroup(name)}
+	return libraryHandler{h.Handler.WithGroup(name), h.ending}
 }
 
-func demote(level slog.Level) slog.Level {
-	if level == slog.LevelInfo {
-		return slog.LevelDebug
+func (h libraryHandler) demote(level slog.Level) slog.Level {
+	if level == slog.LevelInfo || h.ending() {
+		return min(level, slog.LevelDebug)
 	}
 	return level
 }

@@ -27,7 +27,7 @@ import (
 var update = flag.Bool("update", false, "write down the manifests' revisions")
 
 func TestMain(m *testing.M) {
-	logging.Capture(slog.New(slog.DiscardHandler), func(reason string) { panic(reason) })
+	logging.Capture(slog.New(slog.DiscardHandler), nil, func(reason string) { panic(reason) })
 	os.Exit(m.Run())
 }
 

@@ -55,7 +55,7 @@ of these is said with: rdd service start --controllers '*,-%s'`, name, group, na
 		SilenceUsage:  true,
 		Args:          command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			if run.Log, err = base.Logger(base.Stderr); err != nil {
+			if run.Log, err = base.Logger(); err != nil {
 				return err
 			}
 			if err := errors.Join(command.CheckPort("port", run.Port), command.CheckPort("health-port", run.HealthPort)); err != nil {

@@ -62,7 +62,7 @@ func main() {
 	plot := flag.String("plot", "", "measure nothing, and plot the figures of this file, which -json wrote")
 	plots := flag.String("plots", filepath.Join("docs", "design", "plots"), "with -plot: the directory for the plots")
 	flag.Parse()
-	logging.Capture(slog.New(slog.DiscardHandler), func(reason string) { panic(reason) })
+	logging.Capture(slog.New(slog.DiscardHandler), nil, func(reason string) { panic(reason) })
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var err error

@@ -37,7 +37,7 @@ const (
 var programs string
 
 func TestMain(m *testing.M) {
-	logging.Capture(slog.New(slog.DiscardHandler), func(reason string) { panic(reason) })
+	logging.Capture(slog.New(slog.DiscardHandler), nil, func(reason string) { panic(reason) })
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "rdd-test-")
 		if err != nil {

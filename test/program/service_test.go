@@ -416,8 +416,7 @@ func TestStopAtOnce(t *testing.T) {
 		h.ok("service", "start")
 		h.ok("service", "stop")
 		if _, err := os.Stat(filepath.Join(h.path("dir"), "store.db-wal")); !os.IsNotExist(err) {
-			log, _ := os.ReadFile(filepath.Join(h.path("log_dir"), "rdd.stderr.log"))
-			t.Fatalf("the store was not closed: %v\n%s", err, log)
+			t.Fatalf("the store was not closed: %v\n%s", err, h.log())
 		}
 	}
 }

@@ -29,7 +29,7 @@ const readyTimeout = time.Minute
 // quiet keeps the logs of the libraries out of the tests' output. It is done
 // once, as they are global.
 var quiet = sync.OnceFunc(func() {
-	logging.Capture(slog.New(slog.DiscardHandler), func(reason string) { panic(reason) })
+	logging.Capture(slog.New(slog.DiscardHandler), nil, func(reason string) { panic(reason) })
 })
 
 // Quiet keeps the logs of the libraries out of a test's output, as [Start] does.

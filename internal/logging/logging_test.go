@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package logging_test
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/sirupsen/logrus"
+	"k8s.io/klog/v2"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/logging"
+)
+
+// What is captured is captured once in a process.
+var (
+	out    bytes.Buffer
+	level  slog.LevelVar
+	ending bool
+	log    = slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: &level}))
+)
+
+func TestMain(m *testing.M) {
+	logging.Capture(log, func() bool { return ending }, func(reason string) { panic(reason) })
+	os.Exit(m.Run())
+}
+
+// TestLibraries: what libraries call information is detail, and at the end of the
+// program what they call errors; the program's own errors stay what they are.
+func TestLibraries(t *testing.T) {
+	failure := errors.New("context canceled")
+	for _, test := range []struct {
+		name   string
+		level  slog.Level
+		ending bool
+		want   string
+	}{
+		{"running", slog.LevelWarn, false, "ERROR klog, ERROR controller, ERROR kine, WARN warning, ERROR own"},
+		{"running in detail", slog.LevelDebug, false, "DEBUG information, ERROR klog, ERROR controller, ERROR kine, WARN warning, ERROR own"},
+		{"ending", slog.LevelWarn, true, "ERROR own"},
+		{"ending in detail", slog.LevelDebug, true, "DEBUG information, DEBUG klog, DEBUG controller, DEBUG kine, DEBUG warning, ERROR own"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			out.Reset()
+			level.Set(test.level)
+			ending = test.ending
+			klog.InfoS("information")
+			klog.ErrorS(failure, "klog")
+			ctrllog.Log.WithName("app").Error(failure, "controller")
+			logrus.Error("kine")
+			logrus.Warn("warning")
+			log.Error("own")
+
+			var got []string
+			for _, found := range line.FindAllStringSubmatch(out.String(), -1) {
+				got = append(got, found[1]+" "+found[2])
+			}
+			if got := strings.Join(got, ", "); got != test.want {
+				t.Errorf("logged %s; want %s", got, test.want)
+			}
+		})
+	}
+}
+
+var line = regexp.MustCompile(`level=(\w+) msg=(\w+)`)
