@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -85,10 +86,17 @@ func (r *serveRun) serve(ctx context.Context) error {
 	}
 	defer closeLog()
 	if err := r.run(ctx); err != nil {
-		// Said under the lock: whoever finds that free looks for the reason in the log.
-		return &command.ExitError{Code: r.Exit(err)}
+		stop() // what a library says from now on is a detail
+		return &command.ExitError{Code: r.lastWord(err)}
 	}
 	return nil
+}
+
+// lastWord says why the daemon ended, in the log's last line, and returns the exit code.
+// It is said under the lock: whoever finds that free looks there for it.
+func (r *serveRun) lastWord(err error) int {
+	line := strings.ReplaceAll(err.Error(), "\n", "; ")
+	return r.Exit(fault.New(fault.KindOf(err), "", "", errors.New(line)))
 }
 
 // run is the daemon. The caller holds its lock.

@@ -43,9 +43,13 @@ func storeCheck(s Store) healthz.HealthChecker {
 const informersHook = "generic-apiserver-start-informers"
 
 // addInformersHook starts the informers when all is there that admission is to
-// know from its first moment: new policies would be heeded a second later.
+// know from its first moment: new policies would be heeded a second later. What a
+// policy has for a parameter is of a custom kind: it is looked for as soon as the policy
+// is found, and must be served by then.
 func (c *chain) addInformersHook(cfg Config) error {
+	definitions := c.custom.Informers.Apiextensions().V1().CustomResourceDefinitions().Informer()
 	return c.front.AddPostStartHook("rdd-informers", func(hook genericapiserver.PostStartHookContext) error {
+		cache.WaitFor(hook, "", definitions.HasSyncedChecker())
 		if cfg.Prepare != nil {
 			if err := cfg.Prepare(hook, c.client); err != nil {
 				return err

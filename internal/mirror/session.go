@@ -44,7 +44,7 @@ const (
 )
 
 // reconnect is the back-off between attempts to connect.
-var reconnect = wait.Backoff{Duration: 100 * time.Millisecond, Factor: 2, Jitter: 0.1, Steps: 100, Cap: 10 * time.Second}
+var reconnect = wait.Backoff{Duration: 100 * time.Millisecond, Factor: 2, Jitter: 0.1, Steps: 100, Cap: 9 * time.Second} // ten at the most, with the jitter
 
 // State is how far a session is.
 type State struct {
