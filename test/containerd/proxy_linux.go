@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -39,6 +40,7 @@ type Proxy struct {
 	mu     sync.Mutex
 	target *grpc.ClientConn           // guarded by mu
 	fails  map[string]int             // guarded by mu; how often a method is to fail yet
+	delays map[string]time.Duration   // guarded by mu; how long a method waits before it is called
 	deaf   bool                       // guarded by mu; events are lost
 	cuts   map[int]context.CancelFunc // guarded by mu; of the calls under way
 	count  int                        // guarded by mu; of calls so far
@@ -52,7 +54,7 @@ func StartProxy(tb TB, target *Engine) *Proxy {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	p := &Proxy{tb: tb, socket: filepath.Join(dir, "p.sock"), fails: map[string]int{}, calls: map[string]int{}, cuts: map[int]context.CancelFunc{}}
+	p := &Proxy{tb: tb, socket: filepath.Join(dir, "p.sock"), fails: map[string]int{}, delays: map[string]time.Duration{}, calls: map[string]int{}, cuts: map[int]context.CancelFunc{}}
 	p.SetTarget(target)
 	listener, err := (&net.ListenConfig{}).Listen(tb.Context(), "unix", p.socket)
 	if err != nil {
@@ -100,6 +102,13 @@ func (p *Proxy) Fail(method string, times int) {
 	p.fails[method] = times
 }
 
+// Delay has the calls of a method reach the containerd so much later.
+func (p *Proxy) Delay(method string, delay time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.delays[method] = delay
+}
+
 // Left returns how many of the failures are still to come.
 func (p *Proxy) Left(method string) int {
 	p.mu.Lock()
@@ -133,9 +142,13 @@ func (p *Proxy) Cut() {
 // enter notes a call, and returns whom to ask, and a context that ends when the
 // call is cut.
 func (p *Proxy) enter(ctx context.Context, method string) (_ context.Context, _ *grpc.ClientConn, leave func(), err error) {
+	name := strings.TrimPrefix(method, "/containerd.services.")
+	p.mu.Lock()
+	delay := p.delays[name]
+	p.mu.Unlock()
+	time.Sleep(delay)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	name := strings.TrimPrefix(method, "/containerd.services.")
 	p.calls[name]++
 	if p.fails[name] > 0 {
 		p.fails[name]--

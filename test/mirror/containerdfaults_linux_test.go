@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +50,7 @@ func TestContainerdFaults(t *testing.T) {
 		{"ThousandEvents", (*containerdFaults).thousandEvents},
 		{"TwoContainerEngines", (*containerdFaults).two},
 		{"CallsOfOneLife", (*containerdFaults).calls},
+		{"LeftByRunc", (*containerdFaults).leftByRunc},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			proxy := containerd.StartProxy(t, program)
@@ -342,4 +345,18 @@ func TestContainerdAway(t *testing.T) {
 	program.Start()
 	e.waitReason(ce, containersv1alpha1.ReasonConnected)
 	e.equal("moby")
+}
+
+// leftByRunc: what runc keeps of a task that was being made when its client was killed
+// is in the way of the next one, until containerd has failed over it once.
+func (f *containerdFaults) leftByRunc(*containersv1alpha1.ContainerEngine) {
+	ctx, name := f.t.Context(), "left"
+	id, err := f.hands.Create(ctx, name, container.Config{Image: busyboxImage, Cmd: []string{"sleep", "10000"}}, container.HostConfig{})
+	f.must(err)
+	left := filepath.Join("/run/containerd/runc", containerd.Namespace, f.hands.(*containerdHands).id(id))
+	f.must(os.MkdirAll(left, 0o700))
+	f.t.Cleanup(func() { _ = os.Remove(left) })
+	f.equal("moby")
+	f.askAction(id, containersv1alpha1.ActionStart)
+	f.becomes(id, containersv1alpha1.PhaseRunning)
 }

@@ -5,6 +5,7 @@ package mirror_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/moby/moby/api/types/container"
 
@@ -20,7 +21,10 @@ func TestRestartMonitor(t *testing.T) {
 	program := containerd.StartWith(t, containerd.Debian, containerd.Config{Restarts: true})
 	hands := &containerdHands{Hands: program.Hands(), client: program.Client, engineName: "moby", ids: map[string]string{}}
 	s := subject{realContainerd{program}, hands, nil, containersv1alpha1.EngineContainerd, containerd.Namespace, ""}
-	e := newEnv(t, nil, s.Endpoint())
+	proxy := containerd.StartProxy(t, program)
+	// The monitor looks at all of them between the steps of a stop, and of a start.
+	proxy.Delay("containers.v1.Containers/Update", 500*time.Millisecond)
+	e := newEnv(t, nil, proxy.Endpoint())
 	e.hands, e.engineType, e.inEngine = s.hands, s.engineType, s.inEngine
 	e.connect("moby")
 	d := &driver{env: e, engine: s}

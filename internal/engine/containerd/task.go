@@ -54,15 +54,16 @@ func (e *Engine) start(ctx context.Context, key engine.Key, c *containersapi.Con
 			return err
 		}
 	}
-	if process.GetStatus() != task.Status_CREATED {
-		if err := e.createTask(ctx, key, c, process); err != nil {
-			return err
+	// The restart monitor looks after it before it runs: one that is found to run is
+	// started, and not looked at again.
+	err := e.unwatched(ctx, key, c, map[string]string{restartStoppedLabel: "false", restartStatusLabel: "running"}, func() error {
+		if process.GetStatus() == task.Status_CREATED {
+			return nil
 		}
-	}
-	if c.GetLabels()[restartStatusLabel] != "" {
-		if err := e.label(ctx, key, map[string]string{restartStoppedLabel: "false", restartStatusLabel: "running"}); err != nil {
-			return err
-		}
+		return e.createTask(ctx, key, c, process)
+	})
+	if err != nil {
+		return err
 	}
 	if _, err := e.tasks.Start(in(ctx, key.Namespace), &tasksapi.StartRequest{ContainerID: key.ID}); err != nil {
 		if now, failure := e.task(ctx, key); failure == nil && now.GetStatus() == task.Status_RUNNING {
@@ -73,6 +74,28 @@ func (e *Engine) start(ctx context.Context, key engine.Key, c *containersapi.Con
 		return e.refusal(err)
 	}
 	return nil
+}
+
+// unwatched does something with a container that the restart monitor may look after,
+// which then goes by the labels in after. The monitor deletes the task, and with it the
+// exit code, of one that is to run and does not, and of one that runs and is not to:
+// meanwhile it is to be neither.
+func (e *Engine) unwatched(ctx context.Context, key engine.Key, c *containersapi.Container, after map[string]string, do func() error) error {
+	noted := c.GetLabels()
+	if noted[restartStatusLabel] == "" {
+		return do()
+	}
+	if err := e.label(ctx, key, map[string]string{restartStatusLabel: "unknown"}); err != nil {
+		return err
+	}
+	err := do()
+	if errors.Is(err, engine.ErrRefused) { // it is as it was, and looked after as before
+		_ = e.label(ctx, key, map[string]string{restartStatusLabel: noted[restartStatusLabel]})
+	}
+	if err != nil {
+		return err
+	}
+	return e.label(ctx, key, after)
 }
 
 // createTask makes a task, after that of the run before is deleted.
@@ -124,9 +147,13 @@ func (e *Engine) createTask(ctx context.Context, key engine.Key, c *containersap
 }
 
 // inTheWay reports whether a task could not be made as there is one, or its
-// directory, for which version 1.6 has no kind of error.
+// directory, for which version 1.6 has no kind of error, or what runc keeps of it,
+// for which no version has.
 func inTheWay(err error) bool {
-	return errors.Is(err, errdefs.ErrAlreadyExists) || err != nil && strings.Contains(err.Error(), "file exists")
+	if err == nil {
+		return false
+	}
+	return errors.Is(err, errdefs.ErrAlreadyExists) || strings.Contains(err.Error(), "file exists") || strings.Contains(err.Error(), "already exists")
 }
 
 // clearTask removes what is left of a task that can't be seen, if anything is.
@@ -152,18 +179,9 @@ func output(c *containersapi.Container, before *task.Process) string {
 // stop ends a container's task as the image asks for, and kills it where it does
 // not end. The task stays, as it has the exit code.
 func (e *Engine) stop(ctx context.Context, key engine.Key, c *containersapi.Container, process *task.Process) error {
-	monitored := c.GetLabels()[restartStatusLabel] != ""
-	if monitored { // the restart monitor would start it again, of policy unless-stopped
-		if err := e.label(ctx, key, map[string]string{restartStoppedLabel: "true"}); err != nil {
-			return err
-		}
-	}
-	if err := e.stopTask(ctx, key, c, process); err != nil || !monitored {
-		return err
-	}
-	// And of the other policies. Before its end this would have the monitor kill it,
-	// and take the exit code away.
-	return e.label(ctx, key, map[string]string{restartStatusLabel: "stopped"})
+	// Policies go by the one or the other.
+	stopped := map[string]string{restartStoppedLabel: "true", restartStatusLabel: "stopped"}
+	return e.unwatched(ctx, key, c, stopped, func() error { return e.stopTask(ctx, key, c, process) })
 }
 
 func (e *Engine) stopTask(ctx context.Context, key engine.Key, c *containersapi.Container, process *task.Process) error {
