@@ -74,18 +74,24 @@ func (b *Base) Say(format string, args ...any) {
 
 // CheckLogging refuses flags of which no logger can be made.
 func (b *Base) CheckLogging() error {
-	if _, err := logging.New(io.Discard, b.Logging); err != nil {
-		return Usage("%w", err)
+	_, err := b.newLogger(io.Discard)
+	return err
+}
+
+func (b *Base) newLogger(w io.Writer) (*slog.Logger, error) {
+	log, err := logging.New(w, b.Logging)
+	if err != nil {
+		return nil, Usage("%w", err)
 	}
-	return nil
+	return log, nil
 }
 
 // Logger makes the program's logger, which writes to standard error, and leads the
 // libraries' into it. It is made once: some libraries never take another one.
 func (b *Base) Logger() (*slog.Logger, error) {
-	log, err := logging.New(b.Stderr, b.Logging)
+	log, err := b.newLogger(b.Stderr)
 	if err != nil {
-		return nil, Usage("%w", err)
+		return nil, err
 	}
 	ending := func() bool { return b.Ending != nil && b.Ending() != nil }
 	logging.Capture(log, ending, func(reason string) {
