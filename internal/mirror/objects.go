@@ -208,13 +208,15 @@ func engineObject(key engine.Key, mirrors []client.Object) engine.Object {
 
 // withStatus returns have with the status of want, or nil where that changes
 // nothing. What only the mirror knows is kept: what was done through it, and
-// since when its conditions are as they are.
+// since when its conditions are as they are. It shares nothing with either: a
+// client decodes the answer to a write into the arrays and maps of what it wrote,
+// while others may read the same answer of the engine.
 func withStatus(have, want client.Object, now time.Time) client.Object {
 	updated := have.DeepCopyObject().(client.Object)
 	switch u := updated.(type) {
 	case *containersv1alpha1.Container:
 		old := u.Status
-		u.Status = want.(*containersv1alpha1.Container).Status
+		u.Status = *want.(*containersv1alpha1.Container).Status.DeepCopy()
 		u.Status.LastAction = old.LastAction
 		u.Status.ObservedGeneration = old.ObservedGeneration
 		u.Status.Conditions = mergeConditions(old.Conditions, u.Status.Conditions, now)
@@ -223,21 +225,21 @@ func withStatus(have, want client.Object, now time.Time) client.Object {
 		}
 	case *containersv1alpha1.Image:
 		old := u.Status
-		u.Status = want.(*containersv1alpha1.Image).Status
+		u.Status = *want.(*containersv1alpha1.Image).Status.DeepCopy()
 		u.Status.Conditions = old.Conditions
 		if apiequality.Semantic.DeepEqual(old, u.Status) {
 			return nil
 		}
 	case *containersv1alpha1.Volume:
 		old := u.Status
-		u.Status = want.(*containersv1alpha1.Volume).Status
+		u.Status = *want.(*containersv1alpha1.Volume).Status.DeepCopy()
 		u.Status.Conditions = old.Conditions
 		if apiequality.Semantic.DeepEqual(old, u.Status) {
 			return nil
 		}
 	case *containersv1alpha1.ContainerNamespace:
 		old := u.Status
-		u.Status = want.(*containersv1alpha1.ContainerNamespace).Status
+		u.Status = *want.(*containersv1alpha1.ContainerNamespace).Status.DeepCopy()
 		u.Status.Conditions = old.Conditions
 		if apiequality.Semantic.DeepEqual(old, u.Status) {
 			return nil

@@ -3,13 +3,18 @@
 package mirror
 
 import (
+	"bytes"
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
@@ -110,5 +115,40 @@ func TestWithStatus(t *testing.T) {
 	}
 	if len(first.Status.Conditions) != 2 || first.Status.Conditions[0].Status != metav1.ConditionTrue {
 		t.Error("the known object was changed")
+	}
+}
+
+// TestWithStatusSharesNothing: a client decodes the API server's answer into the
+// object that it was given, over the arrays and maps that this has, while an engine
+// may answer others with the same ones.
+func TestWithStatusSharesNothing(t *testing.T) {
+	labels := func() map[string]string { return map[string]string{"a": "before"} }
+	for name, test := range map[string]struct{ have, want client.Object }{
+		"container": {&containersv1alpha1.Container{}, &containersv1alpha1.Container{Status: containersv1alpha1.ContainerStatus{
+			Labels: labels(), Args: []string{"before"}, CreatedAt: &metav1.Time{Time: time.Unix(1000, 0)},
+			Mounts: []containersv1alpha1.Mount{{Source: "before"}},
+		}}},
+		"image": {&containersv1alpha1.Image{}, &containersv1alpha1.Image{Status: containersv1alpha1.ImageStatus{
+			Labels: labels(), RepoDigests: []string{"before"},
+		}}},
+		"volume":    {&containersv1alpha1.Volume{}, &containersv1alpha1.Volume{Status: containersv1alpha1.VolumeStatus{Labels: labels()}}},
+		"namespace": {&containersv1alpha1.ContainerNamespace{}, &containersv1alpha1.ContainerNamespace{Status: containersv1alpha1.ContainerNamespaceStatus{Labels: labels()}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := test.want.DeepCopyObject()
+			written := withStatus(test.have, test.want, time.Now())
+			answer, err := json.Marshal(written)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer = bytes.ReplaceAll(answer, []byte("before"), []byte("after"))
+			answer = bytes.ReplaceAll(answer, []byte("1970"), []byte("1980"))
+			if err := json.Unmarshal(answer, written); err != nil {
+				t.Fatal(err)
+			}
+			if !apiequality.Semantic.DeepEqual(test.want, before) {
+				t.Errorf("an answer that was decoded changed what the engine said:\n%s", cmp.Diff(before, test.want))
+			}
+		})
 	}
 }
