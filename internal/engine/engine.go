@@ -143,7 +143,8 @@ type Engine interface {
 	// List returns all objects of a kind, or an error and nothing.
 	List(ctx context.Context, kind Kind) ([]Item, error)
 
-	// Inspect returns the state of an object.
+	// Inspect returns the state of an object, which others may have been given
+	// too: it is not to be changed.
 	Inspect(ctx context.Context, key Key) (Object, error)
 
 	// Remove removes a container (a running one too) or a volume. Of an image

@@ -29,9 +29,10 @@ const (
 	maxMessage = 64 << 20
 	// idleTimeout ends the library's own attempts to connect, when nothing is
 	// asked: whoever uses the engine tries again by itself. The event stream keeps
-	// a connection.
+	// a connection. Until then it tries again after each redialPause, which is as
+	// late as a containerd that is there again is seen.
 	idleTimeout = 2 * time.Second
-	redialPause = time.Second
+	redialPause = 50 * time.Millisecond
 	dialTimeout = 10 * time.Second
 )
 

@@ -4,8 +4,10 @@ package containerd
 
 import (
 	"context"
+	"net"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -51,4 +53,45 @@ func TestExplain(t *testing.T) {
 	if _, err := New(Config{Endpoint: "tcp://127.0.0.1:1"}); err == nil || !strings.Contains(err.Error(), "unix:// only") {
 		t.Errorf("%v", err)
 	}
+}
+
+// TestConnectionsThatBreak: many ask at once who is there, while each connection
+// breaks as soon as it stands. The race detector looks on: the library's
+// connections come and go meanwhile.
+func TestConnectionsThatBreak(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "c.sock")
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer func() { _ = listener.Close() }()
+	running.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Write([]byte("\x00\x00\x00\x04\x00\x00\x00\x00\x00")) // HTTP/2's first frame: it is ready
+			time.AfterFunc(time.Millisecond, func() { _ = conn.Close() })
+		}
+	})
+	e, err := New(Config{Endpoint: "unix://" + path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = e.Close() }()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	for range 4 {
+		running.Go(func() {
+			for ctx.Err() == nil {
+				if info, err := e.Info(ctx); err == nil {
+					t.Errorf("%+v of nobody", info)
+				}
+			}
+		})
+	}
+	<-ctx.Done()
 }
