@@ -61,8 +61,14 @@ type env struct {
 	machines *manager.Controller
 	instance *instance.Instance
 
-	stopManager func()
-	manager     *manager.Manager // the one that runs, or ran last
+	// ran is the manager that runs, or ran last: one for a test and its subtests.
+	ran *managerRun
+}
+
+// managerRun is one run of a manager, which stop ends, with its error.
+type managerRun struct {
+	manager *manager.Manager
+	stop    func() error
 }
 
 func (e *env) controllers() []manager.Controller {
@@ -90,7 +96,7 @@ func newEnvWith(t *testing.T, docker *client.Client, endpoint string, adjust fun
 func prepareEnv(t *testing.T, docker *client.Client, endpoint string, adjust func(*rest.Config)) *env {
 	t.Helper()
 	return &env{t: t, control: controlplanetest.Start(t), hands: dockerHands{docker}, docker: docker,
-		engineType: containersv1alpha1.EngineMoby, inEngine: "moby", endpoint: endpoint, adjust: adjust}
+		engineType: containersv1alpha1.EngineMoby, inEngine: "moby", endpoint: endpoint, adjust: adjust, ran: &managerRun{}}
 }
 
 // begin installs the controllers' definitions, and starts the controllers.
@@ -105,7 +111,7 @@ func (e *env) begin() *env {
 	e.kube, err = ctrlclient.NewWithWatch(e.control.Server.ClientConfig(), ctrlclient.Options{Scheme: scheme})
 	e.must(err)
 	e.startManager()
-	e.t.Cleanup(func() { e.stopManager() })
+	e.t.Cleanup(e.stopManager)
 	return e
 }
 
@@ -123,18 +129,28 @@ func (e *env) startManager() {
 	m, err := manager.New(manager.Config{Controllers: e.controllers(), Instance: e.instance, REST: config, Holder: manager.Embedded(), Log: slog.New(slog.DiscardHandler)})
 	e.must(err)
 	e.must(m.Setup(context.Background()))
-	e.manager = m
 	ctx, cancel := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	running.Go(func() {
-		if err := m.Run(ctx); err != nil {
-			e.t.Errorf("the manager ended: %v", err)
-		}
-	})
-	e.stopManager = sync.OnceFunc(func() {
+	ended := make(chan error, 1)
+	go func() { ended <- m.Run(ctx) }()
+	*e.ran = managerRun{manager: m, stop: sync.OnceValue(func() error {
 		cancel()
-		running.Wait()
-	})
+		return <-ended
+	})}
+}
+
+// stopManager ends the manager that runs, whoever started it.
+func (e *env) stopManager() {
+	e.t.Helper()
+	if err := e.ran.stop(); err != nil {
+		e.t.Errorf("the manager ended: %v", err)
+	}
+}
+
+// restartManager ends the manager and starts another one.
+func (e *env) restartManager() {
+	e.t.Helper()
+	e.stopManager()
+	e.startManager()
 }
 
 // connect makes a ContainerEngine and waits until it is connected.

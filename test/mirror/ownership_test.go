@@ -189,8 +189,7 @@ func (f *foreigners) throughAll(engine fakeEngine, ce *containersv1alpha1.Contai
 	})
 	f.check("after a change of the endpoint")
 
-	e.stopManager()
-	e.startManager()
+	e.restartManager()
 	e.waitReason(ce, containersv1alpha1.ReasonConnected)
 	f.check("after a restart of the controllers")
 }

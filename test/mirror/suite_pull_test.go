@@ -153,10 +153,3 @@ func suitePulls(d *driver) {
 	}
 	d.equal("moby")
 }
-
-// restartManager ends the manager and starts another one.
-func (e *env) restartManager() {
-	e.t.Helper()
-	e.stopManager()
-	e.startManager()
-}

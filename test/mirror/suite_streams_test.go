@@ -31,7 +31,7 @@ func (e *env) endpoints() *httptest.Server {
 	e.t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		controller, endpoint, _ := passthrough.Split(request.URL.Path)
-		e.manager.Endpoints()[controller][endpoint].ServeHTTP(w, request)
+		e.ran.manager.Endpoints()[controller][endpoint].ServeHTTP(w, request)
 	}))
 	e.t.Cleanup(server.Close)
 	return server
