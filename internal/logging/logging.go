@@ -7,14 +7,17 @@ package logging
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"strings"
 
 	"github.com/go-logr/logr"
 	"github.com/sirupsen/logrus"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/klog/v2"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 )
@@ -75,6 +78,7 @@ func Capture(log *slog.Logger, ending func() bool, die func(reason string)) {
 	klog.SetLogger(logr.FromSlogHandler(handler))
 	klog.OsExit = func(code int) { die(fmt.Sprintf("a Kubernetes library gave up (%d), see above", code)) }
 	ctrllog.SetLogger(logr.FromSlogHandler(handler))
+	utilruntime.ErrorHandlers[0] = unhandled(slog.New(handler)) // in the place of its own log
 	logrus.SetOutput(io.Discard)
 	logrus.SetLevel(logrusLevel(log))
 	logrus.StandardLogger().ReplaceHooks(logrus.LevelHooks{})
@@ -117,6 +121,27 @@ func (h libraryHandler) demote(level slog.Level) slog.Level {
 		return min(level, slog.LevelDebug)
 	}
 	return level
+}
+
+// unhandled logs what the API server has nobody to give to. It is detail where a
+// client gave up its request, of which the API server tells as of errors: that the
+// request has been canceled, or that there is nobody any more to write to. One that
+// took too long is an error, and its context says so.
+func unhandled(log *slog.Logger) utilruntime.ErrorHandler {
+	return func(ctx context.Context, err error, msg string, keysAndValues ...any) {
+		level := slog.LevelError
+		switch {
+		case errors.Is(ctx.Err(), context.Canceled):
+			level = slog.LevelDebug
+		case err != nil:
+			text := err.Error() // not all is wrapped
+			if strings.HasSuffix(text, context.Canceled.Error()) || strings.HasSuffix(text, http.ErrHandlerTimeout.Error()) {
+				level = slog.LevelDebug
+			}
+			keysAndValues = append([]any{"error", err}, keysAndValues...)
+		}
+		log.Log(ctx, level, msg, keysAndValues...)
+	}
 }
 
 func logrusLevel(log *slog.Logger) logrus.Level {

@@ -4,14 +4,18 @@ package logging_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/sirupsen/logrus"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/klog/v2"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -32,19 +36,30 @@ func TestMain(m *testing.M) {
 }
 
 // TestLibraries: what libraries call information is detail, and at the end of the
-// program what they call errors; the program's own errors stay what they are.
+// program what they call errors, or where a client has gone away; the program's own
+// errors stay what they are.
 func TestLibraries(t *testing.T) {
 	failure := errors.New("context canceled")
+	abandoned, giveUp := context.WithCancel(t.Context())
+	giveUp()
+	late, cancel := context.WithTimeout(t.Context(), 0)
+	defer cancel()
 	for _, test := range []struct {
 		name   string
 		level  slog.Level
 		ending bool
 		want   string
 	}{
-		{"running", slog.LevelWarn, false, "ERROR klog, ERROR controller, ERROR kine, WARN warning, ERROR own"},
-		{"running in detail", slog.LevelDebug, false, "DEBUG information, ERROR klog, ERROR controller, ERROR kine, WARN warning, ERROR own"},
+		{"running", slog.LevelWarn, false, "ERROR klog, ERROR controller, ERROR kine, WARN warning, ERROR late, ERROR own"},
+		{
+			"running in detail", slog.LevelDebug, false,
+			"DEBUG information, ERROR klog, ERROR controller, ERROR kine, WARN warning, DEBUG abandoned, DEBUG unwritten, ERROR late, ERROR own",
+		},
 		{"ending", slog.LevelWarn, true, "ERROR own"},
-		{"ending in detail", slog.LevelDebug, true, "DEBUG information, DEBUG klog, DEBUG controller, DEBUG kine, DEBUG warning, ERROR own"},
+		{
+			"ending in detail", slog.LevelDebug, true,
+			"DEBUG information, DEBUG klog, DEBUG controller, DEBUG kine, DEBUG warning, DEBUG abandoned, DEBUG unwritten, DEBUG late, ERROR own",
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			out.Reset()
@@ -55,6 +70,9 @@ func TestLibraries(t *testing.T) {
 			ctrllog.Log.WithName("app").Error(failure, "controller")
 			logrus.Error("kine")
 			logrus.Warn("warning")
+			utilruntime.HandleErrorWithContext(abandoned, nil, "abandoned")
+			utilruntime.HandleErrorWithContext(t.Context(), fmt.Errorf("write: %v", http.ErrHandlerTimeout), "unwritten") //nolint:errorlint // as the API server does
+			utilruntime.HandleErrorWithContext(late, nil, "late")
 			log.Error("own")
 
 			var got []string

@@ -3,10 +3,16 @@
 package program_test
 
 import (
+	"context"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"k8s.io/client-go/rest"
 )
 
 // log returns what the daemon has logged.
@@ -30,6 +36,44 @@ func TestQuietLog(t *testing.T) {
 		if log := h.log(); strings.Contains(log, "level=ERROR") {
 			t.Errorf("the log of a daemon that nothing ailed:\n%s", log)
 		}
+	}
+}
+
+// TestClientsThatGoAway: who gives up a request, at whichever moment, is no error of
+// the daemon's.
+func TestClientsThatGoAway(t *testing.T) {
+	h := newHome(t)
+	h.ok("service", "start")
+	config := h.config()
+	config.QPS = -1
+	client, err := rest.HTTPClientFor(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gaveUp := 0
+	for i := range 600 {
+		path := []string{"/api/v1/namespaces", "/openapi/v3", "/apis/lima.rancherdesktop.io/v1alpha1/namespaces/default/limavms"}[i%3]
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*10*time.Microsecond)
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, config.Host+path, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := client.Do(request)
+		if err == nil {
+			_, err = io.Copy(io.Discard, response.Body)
+			_ = response.Body.Close()
+		}
+		if err != nil {
+			gaveUp++
+		}
+		cancel()
+	}
+	if gaveUp < 50 {
+		t.Fatalf("only %d requests of 600 were given up", gaveUp)
+	}
+	h.ok("service", "status") // the daemon has got to the end of the others
+	if log := h.log(); strings.Contains(log, "level=ERROR") {
+		t.Errorf("%d requests were given up, and the log says:\n%s", gaveUp, log)
 	}
 }
 
