@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -75,6 +76,7 @@ var engineChanged = predicate.Funcs{
 		after, ok2 := e.ObjectNew.(*containersv1alpha1.ContainerEngine)
 		return !ok || !ok2 || before.Generation != after.Generation ||
 			!apiequality.Semantic.DeepEqual(before.OwnerReferences, after.OwnerReferences) ||
+			!slices.Equal(before.Finalizers, after.Finalizers) ||
 			before.Status.ObservedGeneration != after.Status.ObservedGeneration ||
 			!apiequality.Semantic.DeepEqual(before.Status.Conditions, after.Status.Conditions)
 	},
@@ -88,7 +90,8 @@ var machineChanged = predicate.Funcs{
 	UpdateFunc: func(e event.UpdateEvent) bool {
 		before, ok := e.ObjectOld.(*limav1alpha1.LimaVM)
 		after, ok2 := e.ObjectNew.(*limav1alpha1.LimaVM)
-		if !ok || !ok2 || before.Generation != after.Generation || !maps.Equal(before.Annotations, after.Annotations) {
+		if !ok || !ok2 || before.Generation != after.Generation || !maps.Equal(before.Annotations, after.Annotations) ||
+			!slices.Equal(before.Finalizers, after.Finalizers) {
 			return true
 		}
 		was, is := before.Status, after.Status

@@ -184,10 +184,11 @@ func (s *scope) updateEngine(ctx context.Context) error {
 	return nil
 }
 
-// deleteEngine deletes an engine, or holds one no longer that is being deleted.
+// deleteEngine deletes an engine, or holds one no longer that is being deleted and
+// has no mirrors any more.
 func (s *scope) deleteEngine(ctx context.Context, e *containersv1alpha1.ContainerEngine) error {
 	if e.DeletionTimestamp == nil {
 		return client.IgnoreNotFound(s.client.Delete(ctx, e))
 	}
-	return finalizer.Release(ctx, s.client, e, held)
+	return finalizer.ReleaseLast(ctx, s.client, e, held)
 }

@@ -71,7 +71,7 @@ func (s *scope) ensureMachine(ctx context.Context) error {
 	case s.vm == nil:
 		return s.createMachine(ctx)
 	case s.vm.DeletionTimestamp != nil: // its namespace goes
-		return finalizer.Release(ctx, s.client, s.vm, held)
+		return finalizer.ReleaseLast(ctx, s.client, s.vm, held)
 	}
 	return s.updateMachine(ctx)
 }
@@ -244,5 +244,5 @@ func (s *scope) deleteMachine(ctx context.Context) (gone bool, err error) {
 	case s.vm.DeletionTimestamp == nil:
 		return false, client.IgnoreNotFound(s.client.Delete(ctx, s.vm))
 	}
-	return false, finalizer.Release(ctx, s.client, s.vm, held)
+	return false, finalizer.ReleaseLast(ctx, s.client, s.vm, held)
 }

@@ -41,3 +41,13 @@ func Release(ctx context.Context, c client.Client, object client.Object, name st
 	copied := object.DeepCopyObject().(client.Object)
 	return client.IgnoreNotFound(c.Patch(ctx, copied, client.RawPatch(types.JSONPatchType, []byte(patch))))
 }
+
+// ReleaseLast is Release once no other finalizer is left: whoever owns an object
+// knows it until all others have cleaned up after it, even where somebody took away
+// the reference to its owner.
+func ReleaseLast(ctx context.Context, c client.Client, object client.Object, name string) error {
+	if slices.ContainsFunc(object.GetFinalizers(), func(other string) bool { return other != name }) {
+		return nil
+	}
+	return Release(ctx, c, object, name)
+}

@@ -188,7 +188,16 @@ func TestOwnedIsHeld(t *testing.T) {
 	h.ok("ctl", "create", "namespace", "other")
 	h.ok("ctl", "delete", "namespace", "other")
 
-	h.ok("ctl", "delete", "app", "app", "--cascade=orphan")
+	// Orphaned or not, it goes before the App does.
+	h.ok("ctl", "patch", "containerengine", "moby", "--type=json", "-p", `[{"op":"add","path":"/metadata/finalizers/-","value":"example.com/waits"}]`)
+	h.ok("ctl", "delete", "app", "app", "--cascade=orphan", "--wait=false")
+	h.eventually("the engine waits for one finalizer, and for the App's", func() (bool, string) {
+		shown := h.run("ctl", "get", "containerengine", "moby", "-o", "jsonpath={.metadata.ownerReferences}{.metadata.finalizers}").stdout
+		return shown == `["rdd.rancherdesktop.io/owned-by-App","example.com/waits"]`, shown
+	})
+	h.ok("ctl", "get", "app", "app")
+	h.ok("ctl", "patch", "containerengine", "moby", "--type=merge", "-p", `{"metadata":{"finalizers":["rdd.rancherdesktop.io/owned-by-App"]}}`)
+	h.ok("ctl", "wait", "--for=delete", "app/app", "--timeout=30s")
 	if left := h.ok("ctl", "get", "containerengines,containers", "-o", "name"); left != "" {
 		t.Errorf("the App left behind: %s", left)
 	}
