@@ -198,6 +198,10 @@ func (w *conditionWait) met(object *unstructured.Unstructured, since time.Time) 
 		state := fmt.Sprintf("it is %v (%v: %v) since %s", condition["status"], condition["reason"], condition["message"], at)
 		changed, err := time.Parse(time.RFC3339, at)
 		recent := since.IsZero() || (err == nil && !changed.Before(since))
+		// As in `kubectl wait`, what is said of an older generation is not meant.
+		if observed, ok, _ := unstructured.NestedInt64(condition, "observedGeneration"); ok && observed < object.GetGeneration() {
+			return false, state + ", for an older generation"
+		}
 		return condition["status"] == w.status && (w.reason == "" || condition["reason"] == w.reason) && recent, state
 	}
 	return false, "it has no such condition"

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"time"
 
@@ -135,7 +136,8 @@ func (r *Reader) ask(ctx context.Context, daemon *service.Status, observed *diag
 	if err := r.connect(daemon); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, r.Limit, fmt.Errorf("no answer within %s", r.Limit))
+	late := fmt.Errorf("no answer within %s", r.Limit)
+	ctx, cancel := context.WithTimeoutCause(ctx, r.Limit, late)
 	defer cancel()
 	app, engines := &appv1alpha1.App{}, &containersv1alpha1.ContainerEngineList{}
 	// Which controllers run, and so which kinds there are, is the user's choice.
@@ -156,6 +158,9 @@ func (r *Reader) ask(ctx context.Context, daemon *service.Status, observed *diag
 	}
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() {
+		return late // the connection's own limit is as long, and may be over first
 	}
 	if status := apierrors.APIStatus(nil); errors.As(err, &status) {
 		return fmt.Errorf("%s", status.Status().Message)

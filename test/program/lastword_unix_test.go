@@ -41,7 +41,8 @@ func TestLastWord(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	cmd := h.command(t.Context(), filepath.Join(programs, "rdd"), "service", "serve", "--background")
+	// It has but one word to say: not of a port that is taken, say.
+	cmd := h.command(t.Context(), filepath.Join(programs, "rdd"), "service", "serve", "--background", "--log-level", "error")
 	cmd.Stderr = logEnd
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
