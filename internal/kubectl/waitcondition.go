@@ -58,8 +58,9 @@ func newWaitCondition(flags *genericclioptions.ConfigFlags, streams genericioopt
 		Use:   "wait-condition TYPE[.GROUP]/NAME CONDITION[=STATUS]",
 		Short: "Wait for a condition of an object that may not exist yet",
 		Long: `Wait until a condition of an object has a status (True, where none is given), and,
-where asked for, a reason and a transition since a certain time. The object need
-not exist yet. The exit code is 4 when the time is over.`,
+where asked for, a reason and a transition since a certain time. What it says of an
+older generation of the object does not count. The object need not exist yet. The
+exit code is 4 when the time is over.`,
 		Example: `  # Wait until the App is settled
   rdd ctl wait-condition app/app Settled
 

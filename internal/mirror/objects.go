@@ -216,7 +216,7 @@ func withStatus(have, want client.Object, now time.Time) client.Object {
 	switch u := updated.(type) {
 	case *containersv1alpha1.Container:
 		old := u.Status
-		u.Status = *want.(*containersv1alpha1.Container).Status.DeepCopy()
+		u.Status = want.(*containersv1alpha1.Container).Status
 		u.Status.LastAction = old.LastAction
 		u.Status.ObservedGeneration = old.ObservedGeneration
 		u.Status.Conditions = mergeConditions(old.Conditions, u.Status.Conditions, now)
@@ -225,27 +225,27 @@ func withStatus(have, want client.Object, now time.Time) client.Object {
 		}
 	case *containersv1alpha1.Image:
 		old := u.Status
-		u.Status = *want.(*containersv1alpha1.Image).Status.DeepCopy()
+		u.Status = want.(*containersv1alpha1.Image).Status
 		u.Status.Conditions = old.Conditions
 		if apiequality.Semantic.DeepEqual(old, u.Status) {
 			return nil
 		}
 	case *containersv1alpha1.Volume:
 		old := u.Status
-		u.Status = *want.(*containersv1alpha1.Volume).Status.DeepCopy()
+		u.Status = want.(*containersv1alpha1.Volume).Status
 		u.Status.Conditions = old.Conditions
 		if apiequality.Semantic.DeepEqual(old, u.Status) {
 			return nil
 		}
 	case *containersv1alpha1.ContainerNamespace:
 		old := u.Status
-		u.Status = *want.(*containersv1alpha1.ContainerNamespace).Status.DeepCopy()
+		u.Status = want.(*containersv1alpha1.ContainerNamespace).Status
 		u.Status.Conditions = old.Conditions
 		if apiequality.Semantic.DeepEqual(old, u.Status) {
 			return nil
 		}
 	}
-	return updated
+	return updated.DeepCopyObject().(client.Object)
 }
 
 // mergeConditions gives the engine's conditions their transition times, and

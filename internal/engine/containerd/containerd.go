@@ -153,8 +153,8 @@ func (e *Engine) Info(ctx context.Context) (engine.Info, error) {
 	if err := e.dialer.probe(ctx); err != nil {
 		return engine.Info{}, err
 	}
-	// The library may not have seen yet that it is there again. Its way to be told
-	// (ResetConnectBackoff) reads without a lock what a new connection writes.
+	// The library sees within redialPause that it is there again. It could be told
+	// (ResetConnectBackoff), but then reads without a lock what a new connection writes.
 	version, err := e.version.Version(ctx, &emptypb.Empty{}, grpc.WaitForReady(true))
 	if err != nil {
 		return engine.Info{}, e.translate(err)
