@@ -57,6 +57,19 @@ const (
 // or agrees and goes on to show the object (reason Contradicted).
 const ConditionDeleting = "Deleting"
 
+// Types of conditions that any mirror may have. Each is absent when all is well.
+const (
+	// ConditionSynced is False while the mirror is not, or may not be, what the
+	// engine has. Its reasons are those of a ContainerEngine's Complete.
+	ConditionSynced = "Synced"
+	// ConditionTruncated is True while the status leaves out part of what the
+	// engine says, as that is too large. Its message names the fields.
+	ConditionTruncated = "Truncated"
+	// ConditionDeletionRefused is True on a mirror that replaces a deleted one
+	// whose removal the engine refused. Its message has the engine's words.
+	ConditionDeletionRefused = "DeletionRefused"
+)
+
 // ContainerSpec is what is wanted of a container.
 type ContainerSpec struct {
 	// State is what the container is to be driven to, once for each time that
@@ -302,7 +315,7 @@ type ContainerStatus struct {
 	LastAction *LastAction `json:"lastAction,omitempty"`
 
 	// Conditions are Running, Paused, Restarting, OOMKilled and Dead, and
-	// Deleting where the engine refuses a deletion.
+	// Synced, Truncated and Deleting, each only if it applies.
 	// +listType=map
 	// +listMapKey=type
 	// +optional
@@ -315,7 +328,7 @@ type ContainerStatus struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:categories=rdd
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=4"
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=5"
 // +kubebuilder:selectablefield:JSONPath=`.status.name`
 // +kubebuilder:selectablefield:JSONPath=`.status.namespace`
 // +kubebuilder:selectablefield:JSONPath=`.status.status`

@@ -27,9 +27,12 @@ const (
 // DefaultResyncPeriod is the time between two comparisons where none is given.
 const DefaultResyncPeriod = time.Minute
 
-// ConditionReady is the type of a ContainerEngine's one condition: that the
-// engine answers and its mirrors are complete.
-const ConditionReady = "Ready"
+// Types of a ContainerEngine's conditions. [ConditionComplete] is the second.
+const (
+	// ConditionReady is True while the engine answers, and every kind of object is
+	// listed or named in [ConditionComplete].
+	ConditionReady = "Ready"
+)
 
 // Reasons of [ConditionReady]. Only [ReasonConnected] comes with True.
 const (
@@ -42,6 +45,30 @@ const (
 	ReasonConflict      = "Conflict"
 	ReasonUnsupported   = "Unsupported"
 )
+
+// Reasons for which something is not mirrored, or not done. They are those of
+// [ConditionSynced] on a mirror, and of [ConditionComplete] on its
+// ContainerEngine, which has the worst of them.
+const (
+	// ReasonListFailed: a kind of object could not be listed.
+	ReasonListFailed = "ListFailed"
+	// ReasonListSlow: the list of a kind takes longer than five seconds.
+	ReasonListSlow = "ListSlow"
+	// ReasonInspectFailed: an object could not be read, or not within five seconds.
+	ReasonInspectFailed = "InspectFailed"
+	// ReasonWriteRefused: the API server, a policy or a webhook refuses the mirror.
+	ReasonWriteRefused = "WriteRefused"
+	// ReasonActFailed: an action on a container failed, and is tried again.
+	ReasonActFailed = "ActFailed"
+	// ReasonDeletionFailed: the engine failed to remove an object.
+	ReasonDeletionFailed = "DeletionFailed"
+	// ReasonComplete: all that the engine has is mirrored. It comes with True.
+	ReasonComplete = "Complete"
+)
+
+// ReasonControllerGone is the reason of a condition that is Unknown because no
+// running controller writes it.
+const ReasonControllerGone = "ControllerGone"
 
 // ContainerEngineSpec says which engine to connect to.
 //
@@ -116,6 +143,15 @@ type ContainerEngineStatus struct {
 	// +optional
 	EngineID string `json:"engineID,omitempty"`
 
+	// HostName is what the engine calls its machine.
+	// +optional
+	HostName string `json:"hostName,omitempty"`
+
+	// RootDir is the directory that the engine keeps its objects in. The same
+	// EngineID with another directory is another engine.
+	// +optional
+	RootDir string `json:"rootDir,omitempty"`
+
 	// Endpoint is where EngineID answered.
 	// +optional
 	Endpoint string `json:"endpoint,omitempty"`
@@ -159,11 +195,17 @@ type ContainerEngineStatus struct {
 	// +optional
 	Volumes int32 `json:"volumes"`
 
+	// Failed is the number of objects of the engine that are not mirrored as they
+	// are, or to which something could not be done, and of kinds that could not be
+	// listed. Complete has the worst of them.
+	// +optional
+	Failed int32 `json:"failed,omitempty"`
+
 	// LastSync is when all mirrors were last compared with the engine.
 	// +optional
 	LastSync *metav1.Time `json:"lastSync,omitempty"`
 
-	// Conditions has one condition, Ready.
+	// Conditions are Ready and Complete.
 	// +listType=map
 	// +listMapKey=type
 	// +optional
@@ -176,7 +218,7 @@ type ContainerEngineStatus struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=ce,categories=rdd
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=4"
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=5"
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="the name must have at most 63 characters: it is a label of every mirror",fieldPath=".metadata"
 // +kubebuilder:printcolumn:name="Type",type=string,JSONPath=`.spec.type`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`

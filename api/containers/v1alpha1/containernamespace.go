@@ -14,7 +14,8 @@ type ContainerNamespaceStatus struct {
 	// +optional
 	Labels map[string]string `json:"labels,omitempty"`
 
-	// Conditions has Deleting where the engine refuses a deletion.
+	// Conditions has Synced, Truncated, Deleting and DeletionRefused, each only if
+	// it applies.
 	// +listType=map
 	// +listMapKey=type
 	// +optional
@@ -28,7 +29,7 @@ type ContainerNamespaceStatus struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:categories=rdd
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=1"
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=2"
 // +kubebuilder:printcolumn:name="Engine",type=string,JSONPath=`.metadata.labels.containers\.rancherdesktop\.io/engine`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type ContainerNamespace struct {

@@ -25,6 +25,10 @@ const (
 	// ActionAnnotation on a Container asks for one act, an [Action].
 	ActionAnnotation = "containers.rancherdesktop.io/action"
 
+	// ForceAnnotation on a mirror that is then deleted, with the value "true", asks
+	// the engine for its forced remove.
+	ForceAnnotation = "containers.rancherdesktop.io/force"
+
 	// IDAnnotation holds the engine's own name for what a mirror stands for: the
 	// ID of an image or a container, the name of a volume or a namespace.
 	IDAnnotation = "containers.rancherdesktop.io/id"

@@ -44,7 +44,8 @@ type ImageStatus struct {
 	// +optional
 	Labels map[string]string `json:"labels,omitempty"`
 
-	// Conditions has Deleting where the engine refuses a deletion.
+	// Conditions has Synced, Truncated, Deleting and DeletionRefused, each only if
+	// it applies.
 	// +listType=map
 	// +listMapKey=type
 	// +optional
@@ -57,7 +58,7 @@ type ImageStatus struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:categories=rdd
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=1"
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=2"
 // +kubebuilder:selectablefield:JSONPath=`.status.id`
 // +kubebuilder:selectablefield:JSONPath=`.status.repoTag`
 // +kubebuilder:selectablefield:JSONPath=`.status.namespace`

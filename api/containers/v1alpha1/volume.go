@@ -38,7 +38,8 @@ type VolumeStatus struct {
 	// +optional
 	CreatedAt *metav1.Time `json:"createdAt,omitempty"`
 
-	// Conditions has Deleting where the engine refuses a deletion.
+	// Conditions has Synced, Truncated, Deleting and DeletionRefused, each only if
+	// it applies.
 	// +listType=map
 	// +listMapKey=type
 	// +optional
@@ -50,7 +51,7 @@ type VolumeStatus struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:categories=rdd
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=1"
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=2"
 // +kubebuilder:selectablefield:JSONPath=`.status.name`
 // +kubebuilder:selectablefield:JSONPath=`.status.namespace`
 // +kubebuilder:printcolumn:name="Volume",type=string,JSONPath=`.status.name`
