@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -58,12 +59,13 @@ func (s *Session) enqueueDifferent(kind engine.Kind, items []engine.Item, b *bat
 	for _, item := range items {
 		listed[item.Key] = true
 		mirrors := s.table.of(item.Key)
-		if len(mirrors) > 0 && !slices.ContainsFunc(mirrors, wants) && item.Current(engineObject(item.Key, mirrors), now) {
+		if len(mirrors) > 0 && !slices.ContainsFunc(mirrors, wants) && s.matches(item, engineObject(item.Key, mirrors), now) {
 			same = append(same, item.Key)
 		} else {
 			different = append(different, item.Key)
 		}
 	}
+	s.inspected.keep(kind, listed)
 	for _, key := range s.table.keys(kind) {
 		if !listed[key] {
 			different = append(different, key)
@@ -76,6 +78,11 @@ func (s *Session) enqueueDifferent(kind engine.Kind, items []engine.Item, b *bat
 	b.add(different)
 	priority := resyncPriority
 	s.queue.AddWithOpts(priorityqueue.AddOpts{Priority: &priority}, different...)
+}
+
+// matches reports whether an item needs no inspection.
+func (s *Session) matches(item engine.Item, known engine.Object, now time.Time) bool {
+	return item.Current(known, now) || s.inspected.match(item, s.table.versionOf(item.Key), known, now)
 }
 
 // wants reports whether a mirror asks for something to be done, if only by what it

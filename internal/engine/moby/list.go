@@ -73,8 +73,9 @@ func list[T any](
 		if json.Unmarshal(broken, &object) == nil {
 			if text, ok := object[id].(string); ok {
 				items = append(items, engine.Item{
-					Key:     engine.Key{Kind: kind, ID: text},
-					Current: func(engine.Object, time.Time) bool { return false },
+					Key:         engine.Key{Kind: kind, ID: text},
+					Current:     func(engine.Object, time.Time) bool { return false },
+					Fingerprint: func() uint64 { return engine.FingerprintOf(steady(object)) },
 				})
 			}
 		}
@@ -93,6 +94,10 @@ func containerItem(summary *container.Summary) engine.Item {
 		Key: engine.Key{Kind: engine.KindContainer, ID: summary.ID},
 		Current: func(known engine.Object, now time.Time) bool {
 			return known.Container != nil && containerCurrent(summary, known.Container, now)
+		},
+		Fingerprint: func() uint64 { return engine.FingerprintOf(shownOf(summary)) },
+		Fits: func(known engine.Object, now time.Time) bool {
+			return known.Container != nil && statusTimeFits(summary.Status, known.Container, now)
 		},
 	}
 }
@@ -160,12 +165,29 @@ var (
 // known state.
 func statusTextFits(text string, known *containersv1alpha1.ContainerStatus, now time.Time) bool {
 	if match := exitedRE.FindStringSubmatch(text); match != nil {
-		return match[1] == strconv.Itoa(int(known.ExitCode)) && durationFits(match[2], known.FinishedAt, now)
+		return exitCodeFits(match[1], known.ExitCode) && durationFits(match[2], known.FinishedAt, now)
 	}
 	if match := upRE.FindStringSubmatch(text); match != nil {
 		return healthFits(match[2], known.Health) && durationFits(match[1], known.StartedAt, now)
 	}
 	return true
+}
+
+// statusTimeFits is statusTextFits of the times only. A time that is not known fits.
+func statusTimeFits(text string, known *containersv1alpha1.ContainerStatus, now time.Time) bool {
+	if match := exitedRE.FindStringSubmatch(text); match != nil {
+		return known.FinishedAt == nil || durationFits(match[2], known.FinishedAt, now)
+	}
+	if match := upRE.FindStringSubmatch(text); match != nil {
+		return known.StartedAt == nil || durationFits(match[1], known.StartedAt, now)
+	}
+	return true
+}
+
+// exitCodeFits compares an exit code as it is listed with one that a status has.
+func exitCodeFits(text string, known int32) bool {
+	code, err := strconv.ParseInt(text, 10, 64)
+	return err == nil && engine.Clamp32(code) == known
 }
 
 func healthFits(text, known string) bool {
@@ -214,6 +236,9 @@ func imageItem(summary *image.Summary) engine.Item {
 			slices.Sort(knownTags)
 			return len(known.Images) == max(1, len(tags)) && slices.Equal(knownTags, tags)
 		},
+		Fingerprint: func() uint64 {
+			return engine.FingerprintOf([]any{tags, references(summary.RepoDigests, noDigest), summary.Size})
+		},
 	}
 }
 
@@ -247,6 +272,7 @@ func volumeItem(v *volume.Volume) engine.Item {
 		Current: func(known engine.Object, _ time.Time) bool {
 			return known.Volume != nil && equalVolume(listed, known.Volume)
 		},
+		Fingerprint: func() uint64 { return engine.FingerprintOf(listed) },
 	}
 }
 

@@ -134,7 +134,7 @@ func (l *layers) progress() containersv1alpha1.PullProgress {
 		all += weight
 	}
 	// New layers must not take it back, and the end is told by the pull's end.
-	l.percent = max(l.percent, min(99, int32(100*done/all)))
+	l.percent = max(l.percent, int32(max(0, min(99, 100*done/all))))
 	p.Percent = l.percent
 	return p
 }
