@@ -63,6 +63,7 @@ func (h *home) waitVM(c ctrlclient.Client, vm *limav1alpha1.LimaVM, reason strin
 // TestVMOutlivesTheDaemon: neither a stop of the daemon nor its sudden end ends a
 // virtual machine, or its boot; the next daemon goes on with it as it is.
 func TestVMOutlivesTheDaemon(t *testing.T) {
+	t.Parallel()
 	h, limaHome, _ := newLimaHome(t)
 	h.ok("service", "start", "--controllers", "lima")
 	stage.Set(t, limaHome, stage.Faults{BootMS: 3000})
@@ -112,6 +113,7 @@ func TestVMOutlivesTheDaemon(t *testing.T) {
 
 // TestDeleteEndsVMs: what runs does not outlive its disk.
 func TestDeleteEndsVMs(t *testing.T) {
+	t.Parallel()
 	h, limaHome, _ := newLimaHome(t)
 	h.ok("service", "start", "--controllers", "lima")
 	c := h.client()
@@ -139,8 +141,10 @@ func TestDeleteEndsVMs(t *testing.T) {
 // field and the reason, and a dry run leaves nothing behind. So in the daemon, and
 // by a program of its own.
 func TestLimaVMAdmission(t *testing.T) {
+	t.Parallel()
 	for _, external := range []bool{false, true} {
 		t.Run(fmt.Sprint("external ", external), func(t *testing.T) {
+			t.Parallel()
 			h, limaHome, temporary := newLimaHome(t)
 			selection := "lima"
 			if external {

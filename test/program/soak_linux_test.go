@@ -52,6 +52,7 @@ type soaked struct {
 // Then it is quiet, and the mirrors are equal to each engine, and stay as they
 // are.
 func TestSoak(t *testing.T) {
+	t.Parallel()
 	soakThrough(t, soakDockerd(t), soakFake(t, "one"), soakFake(t, "two"))
 }
 

@@ -48,6 +48,7 @@ const (
 // TestWaitOnATerminal: a wait is one line that changes, with the time that has
 // passed, and Ctrl-C ends it.
 func TestWaitOnATerminal(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	h.ok("service", "start")
 	set, keys := h.onTerminal("set", "running=true", "containerEngine.endpoint=unix:///nowhere/at/all/on/this/machine")
@@ -80,6 +81,7 @@ func TestWaitOnATerminal(t *testing.T) {
 // TestStatusOnATerminal: `rdd status --watch` shows each status on the same lines,
 // with nothing left of the one before.
 func TestStatusOnATerminal(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	engine, _ := startEngine(t, 12)
 	h.ok("set", "running=true", "containerEngine.endpoint="+engine.Endpoint())
@@ -110,6 +112,7 @@ func TestStatusOnATerminal(t *testing.T) {
 
 // TestRunOnATerminal: Ctrl-C reaches the command, once, and rdd is not in between.
 func TestRunOnATerminal(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	engine, _ := startEngine(t, 1)
 	h.ok("set", "running=true", "containerEngine.endpoint="+engine.Endpoint())
