@@ -94,6 +94,7 @@ func Start(tb TB, program Program) *Engine {
 // StartWith is Start of a containerd that has more.
 func StartWith(tb TB, program Program, config Config) *Engine {
 	tb.Helper()
+	realengine.NotShort(tb)
 	if os.Geteuid() != 0 {
 		tb.Fatal("a real containerd is needed, which only root can start: run the tests as root")
 	}

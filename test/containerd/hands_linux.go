@@ -20,6 +20,9 @@ import (
 // logLabel is where a container's maker notes where it writes to.
 const logLabel = "containerd.io/restart.loguri"
 
+// runcRoot is runc's directory, in the engine's.
+const runcRoot = "runc"
+
 // Hands do what people do to containers and images in [Namespace], through
 // containerd's own client.
 type Hands struct {
@@ -51,9 +54,15 @@ func (h *Hands) Create(ctx context.Context, id, image string, cmd []string, labe
 	options = append([]oci.SpecOpts{oci.WithImageConfigArgs(from, cmd), oci.WithCgroup("/" + h.engine.controlGroup(id))}, options...)
 	_, err = h.client.NewContainer(ctx, id, client.WithImage(from), client.WithNewSnapshot(id, from), client.WithContainerLabels(all),
 		client.WithNewSpec(options...),
-		client.WithRuntime(runtimeName, &runc.Options{Root: h.engine.path("runc")}),
+		client.WithRuntime(runtimeName, &runc.Options{Root: h.engine.path(runcRoot)}),
 		client.WithAdditionalContainerLabels(map[string]string{"io.containerd.image.config.stop-signal": "SIGKILL"}))
 	return err
+}
+
+// KnownToRunc returns the directory in which runc keeps what it knows of a
+// container that [Hands] have made.
+func (e *Engine) KnownToRunc(id string) string {
+	return filepath.Join(e.path(runcRoot), Namespace, id)
 }
 
 // Load returns a container and its task, nil for none.

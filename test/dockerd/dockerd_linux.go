@@ -61,6 +61,7 @@ type Engine struct {
 // no right to run it, the test fails: it has nothing to test.
 func Start(tb testing.TB, cfg Config) *Engine {
 	tb.Helper()
+	realengine.NotShort(tb)
 	if os.Geteuid() != 0 {
 		tb.Fatal("a real Docker engine is needed, which only root can start: run the tests as root")
 	}

@@ -55,7 +55,7 @@ func TestSetErrors(t *testing.T) {
 		t.Errorf("a dry run, or a refusal, made the App: %v", err)
 	}
 	h.fails(1, []string{"CreateFailed", "no limactl", "install Lima"}, "set", "running=true")
-	h.fails(4, []string{"ConnectFailed", "/nowhere"}, "set", "containerEngine.endpoint=unix:///nowhere", "--timeout", "2s")
+	h.fails(4, []string{"ConnectFailed", "/nowhere"}, "set", "containerEngine.endpoint=unix:///nowhere", "--timeout", "10s")
 	listing := h.ok("set")
 	for _, word := range []string{"running (boolean", "containerEngine.name ([moby containerd], default moby)", "virtualMachine.disk (quantity, default 100Gi)"} {
 		if !strings.Contains(listing, word) {

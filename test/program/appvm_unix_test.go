@@ -257,9 +257,20 @@ func TestVirtualMachineBootFails(t *testing.T) {
 	v.faults(stage.Faults{Boot: stage.BootFails})
 	v.fails(1, []string{"CrashLoop", "Could not set up the machine", "log: "}, "start")
 	contains(t, v.ok("status"), "vm-failed", "CrashLoop: ", "rdd limavm log rd")
-	// The next start would be in 16 s.
+	failures := func() (n int, message string) {
+		message = apimeta.FindStatusCondition(v.vm().Status.Conditions, limav1alpha1.ConditionRunning).Message
+		if _, err := fmt.Sscanf(message, "failed %d times; last", &n); err != nil {
+			return 0, message // it is starting again
+		}
+		return n, message
+	}
+	v.eventually("it has failed six times", func() (bool, string) {
+		n, message := failures()
+		return n >= 6, message
+	})
+	// The next start would be in 32 s.
 	v.faults(stage.Faults{})
-	v.ok("start", "--timeout", "10s")
+	v.ok("start", "--timeout", "25s")
 	if status := v.ok("status"); strings.Contains(status, "vm-failed") {
 		t.Error(status)
 	}

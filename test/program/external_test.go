@@ -179,7 +179,7 @@ func TestStandaloneFailsClosed(t *testing.T) {
 	})
 	t.Run("not there", func(t *testing.T) {
 		h := h.in(t)
-		r := h.runProgram(program, "--kubeconfig", h.kubeconfig("none", "https://127.0.0.1:1"), "--timeout", "1s")
+		r := h.runProgram(program, "--kubeconfig", h.kubeconfig("none", "https://127.0.0.1:1"), "--timeout", "5s")
 		if r.code != 4 || !strings.Contains(r.stderr, "127.0.0.1:1") {
 			t.Errorf("exit code %d: %s", r.code, r.stderr)
 		}
@@ -188,7 +188,7 @@ func TestStandaloneFailsClosed(t *testing.T) {
 		h := h.in(t)
 		patch := `{"data":{"embedded":"not JSON"}}`
 		h.ok("ctl", "-n", manager.SystemNamespace, "patch", "configmap", manager.DiscoveryName, "--type=merge", "-p", patch)
-		r := h.runProgram(program, "--timeout", "1s")
+		r := h.runProgram(program, "--timeout", "5s")
 		if r.code != 4 || !strings.Contains(r.stderr, `the entry "embedded"`) {
 			t.Errorf("exit code %d: %s", r.code, r.stderr)
 		}

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -40,6 +41,11 @@ var programs string
 
 func TestMain(m *testing.M) {
 	logging.Capture(slog.New(slog.DiscardHandler), nil, func(reason string) { panic(reason) })
+	// In the background of a script an interrupt is ignored, and so it would be by
+	// the programs that are interrupted here.
+	if signal.Ignored(os.Interrupt) {
+		signal.Notify(make(chan os.Signal, 1), os.Interrupt)
+	}
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "rdd-test-")
 		if err != nil {

@@ -164,7 +164,7 @@ func TestVMMistakes(t *testing.T) {
 	h.fails(1, []string{`no virtual machine "../web"`}, "limavm", "shell", "../web")
 	h.fails(1, []string{`no log of a virtual machine "../web"`}, "limavm", "log", "../web")
 	stage.Set(t, limaHome, stage.Faults{Boot: stage.BootHangs})
-	h.fails(4, []string{"web: not done in time: Booting: "}, "limavm", "restart", "web", "--timeout", "3s")
+	h.fails(4, []string{"web: not done in time: Booting: "}, "limavm", "restart", "web", "--timeout", "10s")
 	h.fails(1, []string{"still booting", "rdd limavm log web --serial"}, "limavm", "shell", "web")
 	start := h.spawn("rdd", "limavm", "start", "web")
 	start.says("web: Booting: ")

@@ -197,7 +197,7 @@ func TestDeleteThatTakesLong(t *testing.T) {
 	h := newHome(t)
 	h.ok("set", "running=false")
 	h.ok("ctl", "patch", "app", "app", "--type=merge", "-p", `{"metadata":{"finalizers":["example.com/held"]}}`)
-	h.fails(4, []string{"not gone in time", "the App", "log: "}, "delete", "--timeout", "2s")
+	h.fails(4, []string{"not gone in time", "the App", "log: "}, "delete", "--timeout", "10s")
 	waiting := h.spawn("rdd", "delete")
 	waiting.says("waiting for the App to go")
 	if code := waiting.interrupt(); code != 130 {
