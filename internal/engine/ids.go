@@ -18,6 +18,9 @@ const (
 	// maxName is for volumes and for references of images: a path that is a
 	// volume's name, or a registry's host, path and digest.
 	maxName = 4096
+	// maxIdentity is for what an engine says of itself. It is in the status of its
+	// ContainerEngine, and is compared with that.
+	maxIdentity = 1024
 )
 
 // CheckKey returns why an object can't have the key: what an engine sends need
@@ -45,6 +48,22 @@ func CheckKey(key Key) error {
 
 // CheckTag returns why an image can't have the tag.
 func CheckTag(tag string) error { return checkText(tag, maxName) }
+
+// Check returns why an engine can't be who it says. Its machine's name and its
+// directory are empty where they can't be true.
+func (i *Info) Check() error {
+	if i.ID != "" {
+		if err := checkText(i.ID, maxIdentity); err != nil {
+			return fmt.Errorf("the engine's ID %w", err)
+		}
+	}
+	for _, text := range []*string{&i.HostName, &i.RootDir} {
+		if checkText(*text, maxIdentity) != nil {
+			*text = ""
+		}
+	}
+	return nil
+}
 
 func idWord(kind Kind) string {
 	if kind == KindVolume || kind == KindNamespace {

@@ -208,19 +208,22 @@ func TestManyContainersFit(t *testing.T) {
 func TestInvalidLists(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]http.HandlerFunc{
-		"empty":              body(""),
-		"null":               body("null"),
-		"a string":           body(`"none"`),
-		"another object":     body(`{"message":"hello"}`),
-		"half":               body(`[{"Id":"` + someID + `"},`),
-		"half of it":         body(`{"Volumes":[`),
-		"text after it":      body("[]]"),
-		"two":                body("[][]"),
-		"a web page":         typed("text/html", 200, "[]"),
-		"of no type":         typed("application/octet-stream", 200, "[]"),
-		"no content":         typed("", 204, ""),
-		"created":            typed("application/json", 201, "[]"),
-		"moved":              func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Location", "/elsewhere"); typed("application/json", 301, "[]")(w, r) },
+		"empty":          body(""),
+		"null":           body("null"),
+		"a string":       body(`"none"`),
+		"another object": body(`{"message":"hello"}`),
+		"half":           body(`[{"Id":"` + someID + `"},`),
+		"half of it":     body(`{"Volumes":[`),
+		"text after it":  body("[]]"),
+		"two":            body("[][]"),
+		"a web page":     typed("text/html", 200, "[]"),
+		"of no type":     typed("application/octet-stream", 200, "[]"),
+		"no content":     typed("", 204, ""),
+		"created":        typed("application/json", 201, "[]"),
+		"moved": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Location", "/elsewhere")
+			typed("application/json", 301, "[]")(w, r)
+		},
 		"unchanged":          typed("application/json", 304, ""),
 		"hangs up":           func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 		"the list is a text": body(`{"Volumes":"none"}`),
@@ -334,7 +337,9 @@ func TestOddIDs(t *testing.T) {
 // spoils no other.
 func TestOddEvents(t *testing.T) {
 	t.Parallel()
-	event := func(id string) string { return `{"Type":"container","Action":"start","Actor":{"ID":` + id + `}}` + "\n" }
+	event := func(id string) string {
+		return `{"Type":"container","Action":"start","Actor":{"ID":` + id + `}}` + "\n"
+	}
 	text := event(`""`) + event(`"`+strings.Repeat("x", 5000)+`"`) + event(`"a\u0007"`) +
 		`{"Type":"volume","Action":"prune","Actor":{"ID":""}}` + "\n" + "\x1e\n\n" +
 		`{"Type":"container","Action":7}` + "\n" + event(`"`+someID+`"`)

@@ -126,7 +126,7 @@ func (e *Engine) info(ctx context.Context) (engine.Info, error) {
 	if err != nil {
 		clock = time.Now() // as good as any other
 	}
-	return engine.Info{
+	result := engine.Info{
 		ID:           info.identity(),
 		HostName:     info.Name,
 		RootDir:      info.DockerRootDir,
@@ -137,7 +137,8 @@ func (e *Engine) info(ctx context.Context) (engine.Info, error) {
 		CPUs:         int32(info.NCPU),
 		Memory:       info.MemTotal,
 		Clock:        clock,
-	}, nil
+	}
+	return result, result.Check()
 }
 
 // goarch turns uname's word for an architecture into Go's.
