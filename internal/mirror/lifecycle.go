@@ -148,7 +148,7 @@ func (r *reconciler) begin(e *containersv1alpha1.ContainerEngine) *running {
 		owner:   newOwner(e),
 		engine:  connection,
 		secret:  secret,
-		knownID: e.Status.EngineID,
+		known:   identity{id: e.Status.EngineID, rootDir: e.Status.RootDir, hostName: e.Status.HostName},
 		resync:  run.resync,
 		client:  r.client,
 		reader:  r.reader,
