@@ -60,6 +60,8 @@ type env struct {
 	// nil where there are none.
 	machines *manager.Controller
 	instance *instance.Instance
+	// open opens engines; nil for open.Engine.
+	open mirror.Open
 
 	// ran is the manager that runs, or ran last: one for a test and its subtests.
 	ran *managerRun
@@ -72,7 +74,11 @@ type managerRun struct {
 }
 
 func (e *env) controllers() []manager.Controller {
-	all := append(mirror.Controllers(open.Engine), app.Controllers()...)
+	opens := e.open
+	if opens == nil {
+		opens = open.Engine
+	}
+	all := append(mirror.Controllers(opens), app.Controllers()...)
 	if e.machines != nil {
 		all = append(all, *e.machines)
 	}
