@@ -165,7 +165,7 @@ func (l *layers) progress() containersv1alpha1.PullProgress {
 	}
 	if p.TotalBytes > 0 {
 		// New layers must not take it back, and the end is told by the pull's end.
-		l.percent = max(l.percent, min(99, int32(100*p.CurrentBytes/p.TotalBytes)))
+		l.percent = max(l.percent, int32(max(0, min(99, 100*float64(p.CurrentBytes)/float64(p.TotalBytes)))))
 	}
 	p.Percent = l.percent
 	return p
