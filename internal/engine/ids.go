@@ -124,19 +124,20 @@ func NewUsable(kind Kind) *Usable { return &Usable{kind: kind} }
 // Add takes an item, unless its key or one of its tags can't be one.
 func (u *Usable) Add(item Item) {
 	if err := CheckKey(item.Key); err != nil {
-		u.drop(err)
+		u.Drop(err)
 		return
 	}
 	for _, tag := range item.Tags {
 		if err := CheckTag(tag); err != nil {
-			u.drop(fmt.Errorf("a tag of it %w", err))
+			u.Drop(fmt.Errorf("a tag of it %w", err))
 			return
 		}
 	}
 	u.items = append(u.items, item)
 }
 
-func (u *Usable) drop(why error) {
+// Drop counts an entry that has no item.
+func (u *Usable) Drop(why error) {
 	if u.problem == nil {
 		u.problem = &PartialError{Kind: u.kind, First: why}
 	}
