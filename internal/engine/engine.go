@@ -118,6 +118,13 @@ type Item struct {
 	// in doubt it is false. now is the time on the engine's clock at which the
 	// list was made.
 	Current func(known Object, now time.Time) bool
+	// Fingerprint stands for all that the list shows of the object but what changes
+	// by itself: two items of one object with the same fingerprint are the same.
+	// Nil, or 0, if there is none.
+	Fingerprint func() uint64
+	// Fits reports whether what changes by itself, such as for how long a container
+	// has run, can be that of an object whose status is known. Nil if nothing does.
+	Fits func(known Object, now time.Time) bool
 }
 
 // Secret is the Kubernetes Secret that a ContainerEngine names.

@@ -37,11 +37,23 @@ func CheckKey(key Key) error {
 	if err := checkText(key.ID, limit); err != nil {
 		return fmt.Errorf("its %s %w", idWord(key.Kind), err)
 	}
-	if key.Namespace == "" {
+	if key.Kind == KindNamespace {
+		return checkNamespace(key.ID)
+	}
+	return checkNamespace(key.Namespace)
+}
+
+// checkNamespace takes what fits into a header, where containerd has it. Empty is
+// for engines with but one.
+func checkNamespace(name string) error {
+	if name == "" {
 		return nil
 	}
-	if err := checkText(key.Namespace, maxID); err != nil {
+	if err := checkText(name, maxID); err != nil {
 		return fmt.Errorf("its namespace %w", err)
+	}
+	if strings.ContainsFunc(name, func(r rune) bool { return r > unicode.MaxASCII }) {
+		return errors.New("its namespace is not ASCII")
 	}
 	return nil
 }

@@ -99,7 +99,7 @@ func (l *Layers) count(i, sign int) {
 // Downloaded returns how much of the layers is downloaded, in percent.
 func (l *Layers) Downloaded() int32 {
 	if l.total.bytes > 0 {
-		l.percent = max(l.percent, min(99, int32(100*(float64(l.total.current)/float64(l.total.bytes)))))
+		l.percent = max(l.percent, int32(max(0, min(99, 100*(float64(l.total.current)/float64(l.total.bytes))))))
 	}
 	return l.percent
 }
@@ -120,7 +120,7 @@ func (l *Layers) Done() int32 {
 	done := (float64(s.current)+s.unpackedBytes)/2 + average*s.unpacked
 	all := float64(s.bytes) + average*float64(s.count-s.known)
 	// New layers must not take it back, and the end is reported by the pull's end.
-	l.percent = max(l.percent, min(99, int32(100*done/all+rounding)))
+	l.percent = max(l.percent, int32(max(0, min(99, 100*done/all+rounding))))
 	return l.percent
 }
 

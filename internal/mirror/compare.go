@@ -7,6 +7,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -68,12 +69,13 @@ func (s *Session) enqueueDifferent(kind engine.Kind, items []engine.Item, comple
 	for _, item := range items {
 		listed[item.Key] = true
 		mirrors := s.table.of(item.Key)
-		if len(mirrors) > 0 && !slices.ContainsFunc(mirrors, wants) && item.Current(engineObject(item.Key, mirrors), now) {
+		if len(mirrors) > 0 && !slices.ContainsFunc(mirrors, wants) && s.matches(item, engineObject(item.Key, mirrors), now) {
 			same = append(same, item.Key)
 		} else {
 			different = append(different, item.Key)
 		}
 	}
+	s.inspected.keep(kind, listed)
 	for _, key := range s.table.keys(kind) {
 		if complete && !listed[key] {
 			different = append(different, key)
@@ -86,6 +88,11 @@ func (s *Session) enqueueDifferent(kind engine.Kind, items []engine.Item, comple
 	b.add(different)
 	priority := resyncPriority
 	s.queue.AddWithOpts(priorityqueue.AddOpts{Priority: &priority}, different...)
+}
+
+// matches reports whether an item needs no inspection.
+func (s *Session) matches(item engine.Item, known engine.Object, now time.Time) bool {
+	return item.Current(known, now) || s.inspected.match(item, s.table.versionOf(item.Key), known, now)
 }
 
 // wants reports whether a mirror asks for something to be done, if only by what it

@@ -92,6 +92,7 @@ type Session struct {
 	acts       acts
 	removals   removals
 	deletions  *deletions
+	inspected  *inspectedItems
 	namespaces namespaces
 
 	alive  context.Context // ends with the session
@@ -120,6 +121,7 @@ func startSession(cfg sessionConfig) *Session {
 		}),
 		pacer:     newPacer(cfg.clock),
 		deletions: newDeletions(),
+		inspected: newInspectedItems(),
 		alive:     ctx,
 		cancel:    cancel,
 		done:      make(chan struct{}),

@@ -43,11 +43,13 @@ func (s *Session) work(ctx context.Context) {
 			return
 		}
 		run, known := s.begin(key), s.table.newest(key)
+		item := s.inspected.begin(key)
 		err := s.sync(ctx, key)
 		s.finish(key, run, err != nil)
 		switch {
 		case err == nil:
 			s.queue.Forget(key)
+			s.inspected.finish(key, item, s.table.versionOf(key))
 			s.requeueForeign(key, known)
 		case ctx.Err() != nil:
 		default:

@@ -33,6 +33,7 @@ type faulty struct {
 
 // TestDockerdFaults is what must survive, with a real engine.
 func TestDockerdFaults(t *testing.T) {
+	t.Parallel()
 	engine := dockerd.Start(t, dockerd.Config{})
 	for _, test := range []struct {
 		name string
@@ -138,7 +139,7 @@ func (e *env) deletions() func() []string {
 func faultEventsLost(f *faulty, ce *containersv1alpha1.ContainerEngine) {
 	f.proxy.DropEvents(true)
 	id := f.some("lost")
-	time.Sleep(500 * time.Millisecond) // in which an event that came would be mirrored
+	f.eventually("the event is lost", func() (bool, string) { return f.proxy.Dropped(id), "" })
 	if _, ok := f.mirrorSide("moby")["container "+id]; ok {
 		f.t.Fatal("the events were not lost: nothing is tested")
 	}

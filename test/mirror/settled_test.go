@@ -43,6 +43,7 @@ const (
 // that moment: what the App's controller writes is compared with the engines
 // before it learns that it is written, and so before it goes on.
 func TestSettledUnderAttack(t *testing.T) {
+	t.Parallel()
 	newAttack(t, nil).run(t, points, stride, []scenario{
 		{"stopped while it starts", []wish{{running: false}, {running: true}, {running: false}}},
 		{"started while it stops", []wish{{running: true}, {running: false}, {running: true}}},

@@ -77,8 +77,8 @@ func containerStatus(namespace string, c record, process *task.Process, image st
 		status.Ports = kept.ports()
 	}
 	status.PortSummary = engine.PortSummary(status.Ports)
-	if count, err := strconv.ParseInt(cmp.Or(l[restartCountLabel], kept.Config.Annotations[criRestartsAnnotation]), 10, 32); err == nil {
-		status.RestartCount = int32(count)
+	if count, err := strconv.ParseInt(cmp.Or(l[restartCountLabel], kept.Config.Annotations[criRestartsAnnotation]), 10, 64); err == nil {
+		status.RestartCount = engine.Clamp32(count)
 	}
 	if args := c.spec.Process.Args; len(args) > 0 {
 		status.Path = args[0]
@@ -101,7 +101,7 @@ func setState(status *containersv1alpha1.ContainerStatus, process *task.Process)
 	case containersv1alpha1.PhaseRunning, containersv1alpha1.PhasePaused:
 		status.PID = int64(process.GetPid())
 	case containersv1alpha1.PhaseExited:
-		status.ExitCode = int32(process.GetExitStatus())
+		status.ExitCode = engine.Clamp32(int64(process.GetExitStatus()))
 		status.FinishedAt = timeOf(process.GetExitedAt())
 	}
 }

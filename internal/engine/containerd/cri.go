@@ -126,7 +126,7 @@ func parseFate(answer []byte) criFate {
 			case 6:
 				fate.finishedAt = int64(varint)
 			case 7:
-				fate.exitCode = int32(varint)
+				fate.exitCode = engine.Clamp32(int64(varint))
 			}
 		})
 	})

@@ -76,6 +76,7 @@ func namespaceItem(namespace *namespacesapi.Namespace) engine.Item {
 		Current: func(known engine.Object, _ time.Time) bool {
 			return known.Namespace != nil && maps.Equal(namespace.GetLabels(), known.Namespace.Labels)
 		},
+		Fingerprint: func() uint64 { return engine.FingerprintOf(namespace.GetLabels()) },
 	}
 }
 
@@ -169,6 +170,7 @@ func containerItem(namespace string, status *containersv1alpha1.ContainerStatus,
 		Current: func(known engine.Object, _ time.Time) bool {
 			return known.Container != nil && sameContainer(status, known.Container)
 		},
+		Fingerprint: func() uint64 { return engine.FingerprintOf(status) },
 	}
 }
 
@@ -236,6 +238,7 @@ func (e *Engine) imageItems(ctx context.Context, namespace string, items *engine
 			Current: func(known engine.Object, _ time.Time) bool {
 				return named.fit(known.Images)
 			},
+			Fingerprint: func() uint64 { return engine.FingerprintOf(slices.Sorted(slices.Values(byDigest[id]))) },
 		})
 	}
 	return nil

@@ -98,12 +98,7 @@ func list[T any](
 			var h head
 			// What it fails at is left out of h, and only the ID must be there.
 			_ = limits.Unmarshal(text, &h)
-			item := begin(&h)
-			item.Current = func(known engine.Object, now time.Time) bool {
-				var decoded T
-				return limits.Unmarshal(text, &decoded) == nil && convert(&decoded).Current(known, now)
-			}
-			items.Add(item)
+			items.Add(deferred(begin(&h), text, convert))
 			return nil
 		})
 	}})
@@ -113,11 +108,45 @@ func list[T any](
 	return items.List()
 }
 
+// deferred returns the item with functions that decode its text each time.
+func deferred[T any](item engine.Item, text json.RawMessage, convert func(*T) engine.Item) engine.Item {
+	decode := func() (engine.Item, bool) {
+		var decoded T
+		if limits.Unmarshal(text, &decoded) != nil {
+			return engine.Item{}, false
+		}
+		return convert(&decoded), true
+	}
+	item.Current = func(known engine.Object, now time.Time) bool {
+		whole, ok := decode()
+		return ok && whole.Current(known, now)
+	}
+	item.Fits = func(known engine.Object, now time.Time) bool {
+		whole, ok := decode()
+		return !ok || whole.Fits == nil || whole.Fits(known, now)
+	}
+	item.Fingerprint = func() uint64 {
+		if whole, ok := decode(); ok {
+			return whole.Fingerprint()
+		}
+		var object map[string]any
+		if limits.Unmarshal(text, &object) != nil {
+			return 0
+		}
+		return engine.FingerprintOf(steady(object))
+	}
+	return item
+}
+
 func containerItem(summary *container.Summary) engine.Item {
 	return engine.Item{
 		Key: engine.Key{Kind: engine.KindContainer, ID: summary.ID},
 		Current: func(known engine.Object, now time.Time) bool {
 			return known.Container != nil && containerCurrent(summary, known.Container, now)
+		},
+		Fingerprint: func() uint64 { return engine.FingerprintOf(shownOf(summary)) },
+		Fits: func(known engine.Object, now time.Time) bool {
+			return known.Container != nil && statusTimeFits(summary.Status, known.Container, now)
 		},
 	}
 }
@@ -185,12 +214,29 @@ var (
 // known state.
 func statusTextFits(text string, known *containersv1alpha1.ContainerStatus, now time.Time) bool {
 	if match := exitedRE.FindStringSubmatch(text); match != nil {
-		return match[1] == strconv.Itoa(int(known.ExitCode)) && durationFits(match[2], known.FinishedAt, now)
+		return exitCodeFits(match[1], known.ExitCode) && durationFits(match[2], known.FinishedAt, now)
 	}
 	if match := upRE.FindStringSubmatch(text); match != nil {
 		return healthFits(match[2], known.Health) && durationFits(match[1], known.StartedAt, now)
 	}
 	return true
+}
+
+// statusTimeFits is statusTextFits of the times only. A time that is not known fits.
+func statusTimeFits(text string, known *containersv1alpha1.ContainerStatus, now time.Time) bool {
+	if match := exitedRE.FindStringSubmatch(text); match != nil {
+		return known.FinishedAt == nil || durationFits(match[2], known.FinishedAt, now)
+	}
+	if match := upRE.FindStringSubmatch(text); match != nil {
+		return known.StartedAt == nil || durationFits(match[1], known.StartedAt, now)
+	}
+	return true
+}
+
+// exitCodeFits compares an exit code as it is listed with one that a status has.
+func exitCodeFits(text string, known int32) bool {
+	code, err := strconv.ParseInt(text, 10, 64)
+	return err == nil && engine.Clamp32(code) == known
 }
 
 func healthFits(text, known string) bool {
@@ -239,6 +285,9 @@ func imageItem(summary *image.Summary) engine.Item {
 			slices.Sort(knownTags)
 			return len(known.Images) == max(1, len(tags)) && slices.Equal(knownTags, tags)
 		},
+		Fingerprint: func() uint64 {
+			return engine.FingerprintOf([]any{tags, references(summary.RepoDigests, noDigest), summary.Size})
+		},
 	}
 }
 
@@ -272,6 +321,7 @@ func volumeItem(v *volume.Volume) engine.Item {
 		Current: func(known engine.Object, _ time.Time) bool {
 			return known.Volume != nil && equalVolume(listed, known.Volume)
 		},
+		Fingerprint: func() uint64 { return engine.FingerprintOf(listed) },
 	}
 }
 

@@ -134,7 +134,7 @@ func (e *Engine) info(ctx context.Context) (engine.Info, error) {
 		APIVersion:   version,
 		OS:           info.OSType,
 		Architecture: goarch(info.Architecture),
-		CPUs:         int32(info.NCPU),
+		CPUs:         engine.Clamp32(int64(info.NCPU)),
 		Memory:       info.MemTotal,
 		Clock:        clock,
 	}
