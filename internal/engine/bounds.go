@@ -12,13 +12,16 @@ import (
 )
 
 // maxInfo is how many bytes each word may have that an engine says of itself.
-const maxInfo = 256
+const maxInfo = 1 << 10
 
-// Bounded returns the description with words that are safe to show. An ID that is not becomes its hash: it has to stay another one than any other.
+// Bounded returns the description with words that are safe to show. One that tells engines apart and is not becomes its hash: it has to stay another one
+// than any other.
 func (i Info) Bounded() Info {
-	if printable.Text(i.ID, maxInfo) != i.ID {
-		sum := sha256.Sum256([]byte(i.ID))
-		i.ID = "sha256:" + hex.EncodeToString(sum[:])
+	for _, name := range []*string{&i.ID, &i.HostName, &i.RootDir} {
+		if printable.Text(*name, maxInfo) != *name {
+			sum := sha256.Sum256([]byte(*name))
+			*name = "sha256:" + hex.EncodeToString(sum[:])
+		}
 	}
 	for _, word := range []*string{&i.Version, &i.APIVersion, &i.OS, &i.Architecture} {
 		*word = printable.Text(*word, maxInfo)

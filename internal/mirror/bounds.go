@@ -26,8 +26,8 @@ const (
 
 	// longestValue and shortestValue are where values are cut: at the first of longestValue, half of it and so on at which the status fits.
 	longestValue, shortestValue = 64 << 10, 1 << 10
-	// identity is where values are cut at the least by which programs find an object. No engine's names are legal beyond it.
-	identity = 4 << 10
+	// nameLimit is where values are cut at the least by which programs find an object. No engine's names are legal beyond it.
+	nameLimit = 4 << 10
 
 	// maxID is the longest of an engine's IDs, namespaces and names that can stand for an object: annotations have room for 256 KiB.
 	maxID = 4 << 10
@@ -100,36 +100,36 @@ func foldStatusPorts(status *containersv1alpha1.ContainerStatus) {
 
 func containerParts(s *containersv1alpha1.ContainerStatus) []part {
 	parts := []part{
-		&text{"name", &s.Name, identity, false},
-		&text{"namespace", &s.Namespace, identity, false},
-		&text{"image", &s.Image, identity, false},
-		&text{"imageName", &s.ImageName, identity, false},
+		&text{"name", &s.Name, nameLimit, false},
+		&text{"namespace", &s.Namespace, nameLimit, false},
+		&text{"image", &s.Image, nameLimit, false},
+		&text{"imageName", &s.ImageName, nameLimit, false},
 		&text{"path", &s.Path, 0, false},
 		&list[string]{field: "args", items: &s.Args, overhead: 3, values: itself},
 		&dict{field: "labels", entries: &s.Labels},
 		&text{"error", &s.Error, 0, false},
 		&text{"health", &s.Health, 0, false},
 		&list[containersv1alpha1.Port]{field: "ports", items: &s.Ports, overhead: 32, key: portKey, values: portValues, clone: clonePort},
-		&text{"portSummary", &s.PortSummary, identity, false},
+		&text{"portSummary", &s.PortSummary, nameLimit, false},
 		&list[containersv1alpha1.Mount]{field: "mounts", items: &s.Mounts, overhead: 34, key: mountKey, values: mountValues},
 		&list[containersv1alpha1.NetworkAttachment]{field: "networks", items: &s.Networks, overhead: 32, key: networkKey, values: networkValues},
-		&text{"composeProject", &s.ComposeProject, identity, false},
+		&text{"composeProject", &s.ComposeProject, nameLimit, false},
 		&text{"restartPolicy", &s.RestartPolicy, 0, false},
 	}
 	if s.Pod != nil {
 		pod := *s.Pod
 		s.Pod = &pod
-		parts = append(parts, &text{"pod.name", &pod.Name, identity, false}, &text{"pod.namespace", &pod.Namespace, identity, false}, &text{"pod.uid", &pod.UID, 0, false})
+		parts = append(parts, &text{"pod.name", &pod.Name, nameLimit, false}, &text{"pod.namespace", &pod.Namespace, nameLimit, false}, &text{"pod.uid", &pod.UID, 0, false})
 	}
 	return parts
 }
 
 func imageParts(s *containersv1alpha1.ImageStatus) []part {
 	return []part{
-		&text{"id", &s.ID, identity, false},
-		&text{"repoTag", &s.RepoTag, identity, false},
+		&text{"id", &s.ID, nameLimit, false},
+		&text{"repoTag", &s.RepoTag, nameLimit, false},
 		&list[string]{field: "repoDigests", items: &s.RepoDigests, overhead: 3, values: itself},
-		&text{"namespace", &s.Namespace, identity, false},
+		&text{"namespace", &s.Namespace, nameLimit, false},
 		&text{"architecture", &s.Architecture, 0, false},
 		&text{"os", &s.OS, 0, false},
 		&dict{field: "labels", entries: &s.Labels},
@@ -138,8 +138,8 @@ func imageParts(s *containersv1alpha1.ImageStatus) []part {
 
 func volumeParts(s *containersv1alpha1.VolumeStatus) []part {
 	return []part{
-		&text{"name", &s.Name, identity, false},
-		&text{"namespace", &s.Namespace, identity, false},
+		&text{"name", &s.Name, nameLimit, false},
+		&text{"namespace", &s.Namespace, nameLimit, false},
 		&text{"driver", &s.Driver, 0, false},
 		&text{"mountpoint", &s.Mountpoint, 0, false},
 		&text{"scope", &s.Scope, 0, false},
@@ -149,7 +149,7 @@ func volumeParts(s *containersv1alpha1.VolumeStatus) []part {
 }
 
 func namespaceParts(s *containersv1alpha1.ContainerNamespaceStatus) []part {
-	return []part{&text{"name", &s.Name, identity, false}, &dict{field: "labels", entries: &s.Labels}}
+	return []part{&text{"name", &s.Name, nameLimit, false}, &dict{field: "labels", entries: &s.Labels}}
 }
 
 func itself(s *string) []*string { return []*string{s} }

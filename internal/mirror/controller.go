@@ -75,7 +75,7 @@ func Setup(host manager.Host, open Open) error {
 	host.Serve("exec", streams.Exec(r.container))
 	return ctrl.NewControllerManagedBy(host).
 		Named("engine").
-		WithOptions(controller.Options{NewQueue: manager.NewQueue}).
+		WithOptions(controller.Options{NewQueue: manager.NewQueue, MaxConcurrentReconciles: reconcilers}).
 		// All of a namespace, as one that goes may be what another one waits for.
 		Watches(&containersv1alpha1.ContainerEngine{}, handler.EnqueueRequestsFromMapFunc(r.neighbours),
 			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
@@ -125,16 +125,7 @@ func (r *reconciler) wake(request reconcile.Request) func() {
 // then ends all sessions. The mirrors stay.
 func (r *reconciler) Start(ctx context.Context) error {
 	<-ctx.Done()
-	r.mu.Lock()
-	r.stopped = true
-	sessions := r.sessions
-	r.sessions = map[types.UID]*running{}
-	r.mu.Unlock()
-	var wg sync.WaitGroup
-	for _, run := range sessions {
-		wg.Go(run.stop)
-	}
-	wg.Wait()
+	r.endAll()
 	return nil
 }
 
@@ -229,6 +220,8 @@ func report(e *containersv1alpha1.ContainerEngine, acted int64, state State) {
 
 func setInfo(status *containersv1alpha1.ContainerEngineStatus, info *engine.Info) {
 	status.EngineID = info.ID
+	status.HostName = info.HostName
+	status.RootDir = info.RootDir
 	status.Version = info.Version
 	status.APIVersion = info.APIVersion
 	status.OS = info.OS

@@ -11,6 +11,7 @@ import (
 
 // event takes an event of the stream: it names an object, and that is queued.
 func (s *Session) event(e engine.Event) {
+	s.noteEvent(e)
 	s.mu.Lock()
 	s.lastEvent = e.At
 	if _, waiting := s.arrived[e.Key]; !waiting {

@@ -23,7 +23,7 @@ func TestEngineWithALongVersion(t *testing.T) {
 	engine, docker := newFake(t, fakedocker.Config{Version: "\x1b[31m" + strings.Repeat("9", 3<<20)})
 	e := newEnv(t, docker, engine.Endpoint())
 	ce := e.connect("moby")
-	if version := ce.Status.Version; len(version) > 256 || !strings.HasPrefix(version, `\x1b[31m999`) || !strings.HasSuffix(version, "bytes)") {
+	if version := ce.Status.Version; len(version) > 1024 || !strings.HasPrefix(version, `\x1b[31m999`) || !strings.HasSuffix(version, "bytes)") {
 		t.Errorf("a version of %d bytes: %.40q", len(version), version)
 	}
 	e.equal("moby")
