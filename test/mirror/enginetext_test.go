@@ -3,6 +3,7 @@
 package mirror_test
 
 import (
+	"encoding/json"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -29,10 +30,10 @@ func TestEngineWithALongVersion(t *testing.T) {
 	e.equal("moby")
 }
 
-// TestEngineWithALongError: of an error of 100 kB the condition has the beginning, and what the controller adds to it.
+// TestEngineWithALongError: of an error of 40 kB the condition has the beginning, and what the controller adds to it.
 func TestEngineWithALongError(t *testing.T) {
 	t.Parallel()
-	words := "\x1b]0;title\a no" + strings.Repeat("!", 100_000)
+	words := "\x1b]0;title\a no" + strings.Repeat("!", 40_000)
 	dir, err := os.MkdirTemp("", "rdd-t-") // short, for a socket
 	if err != nil {
 		t.Fatal(err)
@@ -44,9 +45,9 @@ func TestEngineWithALongError(t *testing.T) {
 		t.Fatal(err)
 	}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/plain")
+		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusInternalServerError)
-		_, _ = w.Write([]byte(words))
+		_ = json.NewEncoder(w).Encode(map[string]string{"message": words})
 	}))
 	server.Listener = listener
 	server.Start()
