@@ -36,8 +36,6 @@ type containerdFaults struct {
 // containerd.
 func TestContainerdFaults(t *testing.T) {
 	t.Parallel()
-	s := startContainerd(containerd.Debian)(t)
-	program := s.engineUnderTest.(realContainerd).Engine
 	for _, test := range []struct {
 		name string
 		run  func(*containerdFaults, *containersv1alpha1.ContainerEngine)
@@ -53,6 +51,9 @@ func TestContainerdFaults(t *testing.T) {
 		{"LeftByRunc", (*containerdFaults).leftByRunc},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := startContainerd(containerd.Debian)(t)
+			program := s.engineUnderTest.(realContainerd).Engine
 			proxy := containerd.StartProxy(t, program)
 			e := newEnv(t, nil, proxy.Endpoint())
 			e.hands, e.engineType, e.inEngine = s.hands, s.engineType, s.inEngine

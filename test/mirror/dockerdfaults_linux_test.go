@@ -34,7 +34,6 @@ type faulty struct {
 // TestDockerdFaults is what must survive, with a real engine.
 func TestDockerdFaults(t *testing.T) {
 	t.Parallel()
-	engine := dockerd.Start(t, dockerd.Config{})
 	for _, test := range []struct {
 		name string
 		run  func(*faulty, *containersv1alpha1.ContainerEngine)
@@ -49,6 +48,8 @@ func TestDockerdFaults(t *testing.T) {
 		{"TwoContainerEngines", faultTwo},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			engine := dockerd.Start(t, dockerd.Config{})
 			proxy := faultproxy.Start(t, engine.Endpoint())
 			e := newEnv(t, engine.Client, proxy.Endpoint())
 			f := &faulty{driver: driver{env: e, engine: dockerSubject(realEngine{engine, t}, engine.Client), has: features{api: true}}, proxy: proxy, deleted: e.deletions()}

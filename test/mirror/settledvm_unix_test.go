@@ -34,7 +34,8 @@ const (
 // virtual machine, whose settings change too.
 func TestSettledUnderAttackWithAMachine(t *testing.T) {
 	t.Parallel()
-	newAttack(t, newMachine(t)).run(t, vmPoints, vmStride, []scenario{
+	newMachine := func(t *testing.T) machine { return newMachine(t) }
+	runScenarios(t, newMachine, vmPoints, vmStride, []scenario{
 		{"stopped while it starts", []wish{{engine: 1}, {running: true, engine: 1}, {engine: 1}}},
 		{"started while it stops", []wish{{running: true, engine: 1}, {engine: 1}, {running: true, engine: 1}}},
 		{"another size while it gets one", []wish{{running: true, engine: 1}, {running: true, engine: 1, cpus: 2}, {running: true, engine: 1, cpus: 3}}},
