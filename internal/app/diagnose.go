@@ -67,7 +67,8 @@ var engineKnown = predicate.Funcs{
 	UpdateFunc: func(e event.UpdateEvent) bool {
 		before, ok := e.ObjectOld.(*containersv1alpha1.ContainerEngine)
 		after, ok2 := e.ObjectNew.(*containersv1alpha1.ContainerEngine)
-		return ok && ok2 && before.Status.EngineID != after.Status.EngineID
+		return ok && ok2 && (before.Status.EngineID != after.Status.EngineID ||
+			before.Status.HostName != after.Status.HostName || before.Status.RootDir != after.Status.RootDir)
 	},
 }
 

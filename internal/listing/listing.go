@@ -194,5 +194,5 @@ func (c cells) age(at *metav1.Time) string {
 	if at == nil {
 		return none
 	}
-	return duration.HumanDuration(c.now.Sub(at.Time))
+	return duration.HumanDuration(max(0, c.now.Sub(at.Time))) // the clock may have been ahead
 }

@@ -228,6 +228,8 @@ func report(e *containersv1alpha1.ContainerEngine, acted int64, state State) {
 
 func setInfo(status *containersv1alpha1.ContainerEngineStatus, info *engine.Info) {
 	status.EngineID = info.ID
+	status.HostName = info.HostName
+	status.RootDir = info.RootDir
 	status.Version = info.Version
 	status.APIVersion = info.APIVersion
 	status.OS = info.OS

@@ -234,7 +234,7 @@ func (r *reconciler) begin(e *containersv1alpha1.ContainerEngine) *running {
 	cfg := sessionConfig{
 		owner:   newOwner(e),
 		secret:  r.secretOf(e),
-		knownID: e.Status.EngineID,
+		known:   identity{id: e.Status.EngineID, rootDir: e.Status.RootDir, hostName: e.Status.HostName},
 		resync:  run.resync,
 		client:  r.client,
 		reader:  r.reader,

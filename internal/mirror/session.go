@@ -63,9 +63,10 @@ type sessionConfig struct {
 	engine engine.Engine
 	// secret is what the engine's connections are made with; nil for none.
 	secret *secret
-	// knownID is the engine that the existing mirrors are of; empty for none.
-	knownID string
-	resync  time.Duration
+	// known is the engine that the existing mirrors are of; guarded by the
+	// session's mu once that runs.
+	known  identity
+	resync time.Duration
 
 	client  client.Client
 	reader  client.Reader // not from a cache
@@ -91,6 +92,7 @@ type Session struct {
 	acts       acts
 	removals   removals
 	deletions  *deletions
+	inspected  *inspectedItems
 	namespaces namespaces
 
 	alive  context.Context // ends with the session
@@ -119,6 +121,7 @@ func startSession(cfg sessionConfig) *Session {
 		}),
 		pacer:     newPacer(cfg.clock),
 		deletions: newDeletions(),
+		inspected: newInspectedItems(),
 		alive:     ctx,
 		cancel:    cancel,
 		done:      make(chan struct{}),
@@ -209,9 +212,8 @@ func (s *Session) keepConnected(ctx context.Context) {
 // failure returns the reason for a connection that ended with err. A session
 // that had a stream is Disconnected until it has one again.
 func (s *Session) failure(err error, was string) string {
-	var changed *changedError
 	switch {
-	case errors.As(err, &changed):
+	case anotherEngine(err):
 		return containersv1alpha1.ReasonEngineChanged
 	case s.link.number() > 0 && was != containersv1alpha1.ReasonEngineChanged:
 		return containersv1alpha1.ReasonDisconnected
@@ -225,6 +227,12 @@ type changedError struct{ had, has string }
 func (e *changedError) Error() string {
 	return fmt.Sprintf("the endpoint answers as engine %q, and the mirrors are of %q: nothing is changed on its word; "+
 		"stop and start the ContainerEngine (spec.running) to mirror the other engine instead", e.has, e.had)
+}
+
+// anotherEngine reports whether err says that another engine answers.
+func anotherEngine(err error) bool {
+	var changed *changedError
+	return errors.As(err, &changed)
 }
 
 // connected holds one connection, from its first question to its end, which is
@@ -264,10 +272,14 @@ func (s *Session) serve(ctx context.Context, broken <-chan error) error {
 	first := newBatch()
 	first.first = true
 	backoff := reconnect
+	var err error
 	for {
-		err := s.compare(ctx, first)
-		if err == nil {
+		var failed *listError
+		if err = s.compare(ctx, first); !errors.As(err, &failed) {
 			break
+		}
+		if anotherEngine(err) {
+			return err
 		}
 		// What could be listed is on its way, and what happens is mirrored; but
 		// the engine's mirrors are not complete before every list was.
@@ -288,7 +300,7 @@ func (s *Session) serve(ctx context.Context, broken <-chan error) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	s.compared(nil)
+	s.compared(err)
 	return s.keepComparing(ctx, broken)
 }
 
@@ -309,7 +321,11 @@ func (s *Session) keepComparing(ctx context.Context, broken <-chan error) error 
 			if err := s.identify(ctx); err != nil {
 				return err
 			}
-			s.compared(s.compare(ctx, newBatch()))
+			err := s.compare(ctx, newBatch())
+			if anotherEngine(err) {
+				return err
+			}
+			s.compared(err)
 		}
 	}
 }
@@ -356,14 +372,11 @@ func (s *Session) identify(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.recognize(ctx, &info); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.knownID != "" && info.ID != "" && info.ID != s.knownID {
-		return &changedError{had: s.knownID, has: info.ID}
-	}
-	if s.knownID == "" {
-		s.knownID = info.ID
-	}
 	s.state.Info = &info
 	s.identified = s.clock.Now()
 	s.clockAhead = info.Clock.Sub(asked)

@@ -11,6 +11,7 @@ import (
 
 // event takes an event of the stream: it names an object, and that is queued.
 func (s *Session) event(e engine.Event) {
+	s.noteEvent(e)
 	s.mu.Lock()
 	s.lastEvent = e.At
 	if _, waiting := s.arrived[e.Key]; !waiting {
@@ -42,11 +43,13 @@ func (s *Session) work(ctx context.Context) {
 			return
 		}
 		run, known := s.begin(key), s.table.newest(key)
+		item := s.inspected.begin(key)
 		err := s.sync(ctx, key)
 		s.finish(key, run, err != nil)
 		switch {
 		case err == nil:
 			s.queue.Forget(key)
+			s.inspected.finish(key, item, s.table.versionOf(key))
 			s.requeueForeign(key, known)
 		case ctx.Err() != nil:
 		default:

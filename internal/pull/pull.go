@@ -145,6 +145,12 @@ func ended(pull *containersv1alpha1.ImagePullRequest) bool {
 // expire removes a request that ended long enough ago.
 func (r *reconciler) expire(ctx context.Context, pull *containersv1alpha1.ImagePullRequest) (reconcile.Result, error) {
 	if at := pull.Status.CompletedAt; at != nil {
+		if at.After(r.operations.clock.Now()) { // the clock was ahead
+			before := pull.DeepCopy()
+			pull.Status.CompletedAt = r.now()
+			err := r.client.Status().Patch(ctx, pull, client.MergeFrom(before))
+			return reconcile.Result{RequeueAfter: retention}, client.IgnoreNotFound(err)
+		}
 		if left := at.Add(retention).Sub(r.operations.clock.Now()); left > 0 {
 			return reconcile.Result{RequeueAfter: left}, nil
 		}

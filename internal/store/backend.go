@@ -32,7 +32,7 @@ func newBackend(log logstructured.Log) *backend {
 	return &backend{Backend: logstructured.New(&mendedLog{Log: log}), damaged: make(chan struct{})}
 }
 
-// mendedLog is kine's log without two of its faults.
+// mendedLog is kine's log without three of its faults, see also [watches].
 //
 // kine takes a write that failed for a revision that somebody else wrote: a
 // create on a full disk would succeed, and an update would be a conflict, tried

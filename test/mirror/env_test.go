@@ -37,7 +37,7 @@ const (
 
 	// patience is how long anything may take that must come true: long, as a
 	// busy machine is no failure.
-	patience = time.Minute
+	patience = 2 * time.Minute
 )
 
 // env is a control plane with the controllers running, and an engine's client.
