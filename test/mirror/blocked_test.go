@@ -113,6 +113,7 @@ func within(t *testing.T, limit time.Duration, what string, do func()) {
 // no other one, can be deleted, and keeps the manager from ending for a few
 // seconds only.
 func TestBlockedEngine(t *testing.T) {
+	t.Parallel()
 	for name, inOpen := range map[string]bool{"open": true, "call": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
