@@ -6,9 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
 
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -16,6 +14,7 @@ import (
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/liveness"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/printable"
 )
 
 const (
@@ -23,7 +22,7 @@ const (
 
 	// worthInterval is how often the worth of a table that is watched is looked at.
 	worthInterval = 3 * time.Second
-	// longestReason is how much of a condition's message a line has, in runes.
+	// longestReason is how much of a condition's message a line has, in bytes.
 	longestReason = 200
 )
 
@@ -37,7 +36,7 @@ func (l *Lister) Worth(ctx context.Context) ([]string, error) {
 			return nil, fmt.Errorf("read the daemon's health: %w", err)
 		}
 		if why != "" {
-			lines = append(lines, fmt.Sprintf("the daemon can't write its store (%s): the objects may be older than what the engines have", readable(why)))
+			lines = append(lines, fmt.Sprintf("the daemon can't write its store (%s): the objects may be older than what the engines have", printable.Text(why, longestReason)))
 		}
 	}
 	engines, err := l.engines(ctx)
@@ -96,30 +95,16 @@ func engineWorth(e *containersv1alpha1.ContainerEngine) []string {
 	case ready == nil:
 		return []string{fmt.Sprintf("engine %s: not connected yet", name)}
 	case ready.Status != metav1.ConditionTrue && e.Status.LastSync == nil:
-		return []string{fmt.Sprintf("engine %s: %s (%s): what it has is not listed yet", name, ready.Reason, readable(ready.Message))}
+		return []string{fmt.Sprintf("engine %s: %s (%s): what it has is not listed yet", name, ready.Reason, printable.Text(ready.Message, longestReason))}
 	case ready.Status != metav1.ConditionTrue:
 		return []string{fmt.Sprintf("engine %s: %s since %s (%s): what is listed of it is from then",
-			name, ready.Reason, ready.LastTransitionTime.Local().Format(time.DateTime), readable(ready.Message))}
+			name, ready.Reason, ready.LastTransitionTime.Local().Format(time.DateTime), printable.Text(ready.Message, longestReason))}
 	}
 	complete := apimeta.FindStatusCondition(e.Status.Conditions, containersv1alpha1.ConditionComplete)
 	if complete != nil && complete.Status != metav1.ConditionTrue {
-		return []string{fmt.Sprintf("engine %s: not all of it is listed: %s (%s)", name, complete.Reason, readable(complete.Message))}
+		return []string{fmt.Sprintf("engine %s: not all of it is listed: %s (%s)", name, complete.Reason, printable.Text(complete.Message, longestReason))}
 	}
 	return nil
-}
-
-// readable returns text without what a terminal would obey, and not too much of it.
-func readable(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, text)
-	if runes := []rune(text); len(runes) > longestReason {
-		return string(runes[:longestReason]) + "…"
-	}
-	return text
 }
 
 // WatchWorth calls say with the worth of the mirrors, and again when it has

@@ -19,6 +19,7 @@ import (
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/printable"
 )
 
 // grace is how much longer than its Lease a controller is taken for alive: a
@@ -92,8 +93,11 @@ func (a Absence) Message() string {
 		return fmt.Sprintf("no process runs the controller %s, and this may have changed since it did", a.Controller)
 	}
 	return fmt.Sprintf("no process runs the controller %s, and this may have changed since %s did, which no longer renews its lease",
-		a.Controller, a.Holder)
+		a.Controller, printable.Text(a.Holder, longestHolder))
 }
+
+// longestHolder bounds what a message quotes of a Lease, in bytes.
+const longestHolder = 128
 
 // Mark sets the conditions of the types Unknown, if they are there, and reports
 // whether that changed any.
