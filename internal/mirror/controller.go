@@ -13,7 +13,6 @@ import (
 	"time"
 
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
-	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -31,8 +30,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/bounded"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/finalizer"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/liveness"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/pull"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/streams"
@@ -48,7 +49,7 @@ func Setup(host manager.Host, open Open) error {
 	r := &reconciler{
 		client:   host.GetClient(),
 		reader:   host.GetAPIReader(),
-		events:   host.GetEventRecorderFor("engine"), //nolint:staticcheck // RDD serves core Events only
+		events:   bounded.Events(host.GetEventRecorderFor("engine")), //nolint:staticcheck // RDD serves core Events only
 		watch:    mirrorWatch{host.GetCache()},
 		open:     open,
 		clock:    clock.RealClock{},
@@ -78,9 +79,16 @@ func Setup(host manager.Host, open Open) error {
 		WithOptions(controller.Options{NewQueue: manager.NewQueue, MaxConcurrentReconciles: reconcilers}).
 		// All of a namespace, as one that goes may be what another one waits for.
 		Watches(&containersv1alpha1.ContainerEngine{}, handler.EnqueueRequestsFromMapFunc(r.neighbours),
-			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
+			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, liveness.WhenMarked(engineConditions)))).
 		WatchesRawSource(source.Func(r.takeQueue)).
 		Complete(manager.Patient(r))
+}
+
+func engineConditions(obj client.Object) []metav1.Condition {
+	if object, ok := obj.(*containersv1alpha1.ContainerEngine); ok {
+		return object.Status.Conditions
+	}
+	return nil
 }
 
 // reconciler starts and stops sessions as ContainerEngines say, and writes what
@@ -209,7 +217,7 @@ func report(e *containersv1alpha1.ContainerEngine, acted int64, state State) {
 	if state.Reason == containersv1alpha1.ReasonConnected {
 		ready = metav1.ConditionTrue
 	}
-	apimeta.SetStatusCondition(&status.Conditions, metav1.Condition{
+	bounded.Set(&status.Conditions, metav1.Condition{
 		Type:               containersv1alpha1.ConditionReady,
 		Status:             ready,
 		ObservedGeneration: acted,
