@@ -113,6 +113,7 @@ func within(t *testing.T, limit time.Duration, what string, do func()) {
 // no other one, can be deleted, and keeps the manager from ending for a few
 // seconds only.
 func TestBlockedEngine(t *testing.T) {
+	t.Parallel()
 	for name, inOpen := range map[string]bool{"open": true, "call": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -157,7 +158,7 @@ func TestSilentEngineStops(t *testing.T) {
 	engine.AddContainers(3, fakedocker.ContainerOptions{Image: busyboxImage, Running: true})
 	time.Sleep(200 * time.Millisecond) // for both to ask the engine
 
-	within(t, 3*time.Second, "the stop", func() {
+	within(t, 15*time.Second, "the stop", func() {
 		e.setRunning(ce, false)
 		e.waitReason(ce, containersv1alpha1.ReasonStopped)
 	})
@@ -166,5 +167,5 @@ func TestSilentEngineStops(t *testing.T) {
 	}
 	e.setRunning(ce, true)
 	e.waitReason(ce, containersv1alpha1.ReasonConnecting)
-	within(t, 5*time.Second, "ending the manager", e.stopManager)
+	within(t, 15*time.Second, "ending the manager", e.stopManager)
 }
