@@ -4,7 +4,6 @@ package daemon
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/http"
 
@@ -27,10 +26,6 @@ const controllersMetrics = "/metrics/controllers"
 
 // compose puts the control plane and its manager together. Nothing runs yet.
 func (d *daemon) compose() error {
-	cert, key, err := d.identity.ServingCert(d.started)
-	if err != nil {
-		return fmt.Errorf("make the serving certificate: %w", err)
-	}
 	definitions, err := manifest.ParseEstablished(manager.Definitions(d.Controllers))
 	if err != nil {
 		return err
@@ -41,8 +36,6 @@ func (d *daemon) compose() error {
 	}
 	d.control, err = controlplane.New(controlplane.Config{
 		Listener:    d.listener,
-		ServingCert: cert,
-		ServingKey:  key,
 		Identity:    d.identity,
 		Store:       d.store,
 		Version:     version.Full(),

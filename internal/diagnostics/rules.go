@@ -3,6 +3,8 @@
 package diagnostics
 
 import (
+	"crypto/x509"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -62,7 +64,13 @@ func (d *diagnosis) daemon() {
 	}
 	subject := Subject{Kind: kindService, Name: p.Instance}
 	if p.Failure != nil {
-		d.add(DaemonNotAnswering, subject, "", "pid", strconv.Itoa(p.PID), "error", p.Failure.Error())
+		f := d.add(DaemonNotAnswering, subject, "", "pid", strconv.Itoa(p.PID), "error", p.Failure.Error())
+		var invalid x509.CertificateInvalidError
+		if errors.As(p.Failure, &invalid) && invalid.Reason == x509.Expired {
+			f.Remedy = "its certificate is not valid at the time that this machine's clock shows: see whether that is right (`date`); if it is, " +
+				"the clock was set after the daemon had started, and `" + d.Command + " service stop` and `" + d.Command +
+				" service start` make new certificates: containers go on, and no data is lost"
+		}
 	}
 	if p.Version != "" && p.Version != p.Program {
 		d.add(DaemonOtherVersion, subject, p.Version, "daemon", p.Version, "program", p.Program)

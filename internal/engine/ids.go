@@ -37,11 +37,23 @@ func CheckKey(key Key) error {
 	if err := checkText(key.ID, limit); err != nil {
 		return fmt.Errorf("its %s %w", idWord(key.Kind), err)
 	}
-	if key.Namespace == "" {
+	if key.Kind == KindNamespace {
+		return checkNamespace(key.ID)
+	}
+	return checkNamespace(key.Namespace)
+}
+
+// checkNamespace takes what fits into a header, where containerd has it. Empty is
+// for engines with but one.
+func checkNamespace(name string) error {
+	if name == "" {
 		return nil
 	}
-	if err := checkText(key.Namespace, maxID); err != nil {
+	if err := checkText(name, maxID); err != nil {
 		return fmt.Errorf("its namespace %w", err)
+	}
+	if strings.ContainsFunc(name, func(r rune) bool { return r > unicode.MaxASCII }) {
+		return errors.New("its namespace is not ASCII")
 	}
 	return nil
 }
@@ -124,19 +136,20 @@ func NewUsable(kind Kind) *Usable { return &Usable{kind: kind} }
 // Add takes an item, unless its key or one of its tags can't be one.
 func (u *Usable) Add(item Item) {
 	if err := CheckKey(item.Key); err != nil {
-		u.drop(err)
+		u.Drop(err)
 		return
 	}
 	for _, tag := range item.Tags {
 		if err := CheckTag(tag); err != nil {
-			u.drop(fmt.Errorf("a tag of it %w", err))
+			u.Drop(fmt.Errorf("a tag of it %w", err))
 			return
 		}
 	}
 	u.items = append(u.items, item)
 }
 
-func (u *Usable) drop(why error) {
+// Drop counts an entry that has no item.
+func (u *Usable) Drop(why error) {
 	if u.problem == nil {
 		u.problem = &PartialError{Kind: u.kind, First: why}
 	}

@@ -290,3 +290,32 @@ func eventually(t *testing.T, within time.Duration, what string, is func() bool)
 		}
 	}
 }
+
+// TestStop: when the daemon stops a client is told so, and a slow one still gets what
+// the process wrote.
+func TestStop(t *testing.T) {
+	t.Parallel()
+	of := scripted{run: func(ctx context.Context, _ io.Reader, stdout, _ io.Writer) (int, error) {
+		_, _ = stdout.Write(make([]byte, little))
+		<-ctx.Done()
+		return 0, ctx.Err()
+	}}
+	stopping, stop := context.WithCancel(t.Context())
+	find := func(context.Context, string) (engine.Engine, engine.Key, error) { return of, engine.Key{}, nil }
+	handled := make(chan struct{})
+	server := startTLS(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(handled)
+		Exec(find).ServeHTTP(w, r.WithContext(stopping))
+	}), false)
+	client := &Client{&rest.Config{Host: server.URL, TLSClientConfig: rest.TLSClientConfig{CAData: authority(server)}}}
+	stdout := &slowly{size: little}
+	time.AfterFunc(time.Second, stop)
+	err := client.exec(t.Context(), "c", ExecOptions{Command: []string{"x"}, Stdout: stdout, Stdin: io.LimitReader(zeros{}, 1<<20)}, nil)
+	if err == nil || !strings.Contains(err.Error(), "rdd is stopping") {
+		t.Errorf("it ended with %v", err)
+	}
+	if stdout.n != little {
+		t.Errorf("%d bytes arrived of %d", stdout.n, little)
+	}
+	<-handled
+}

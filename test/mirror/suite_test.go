@@ -157,6 +157,7 @@ func runSuite(t *testing.T, engine subject, has features) {
 		{"Actions", false, suiteActions},
 		{"Logs", !has.processes, suiteLogs},
 		{"Exec", !has.processes, suiteExec},
+		{"SlowReader", !has.processes, suiteSlowReader},
 		{"StreamsWithoutEngine", false, suiteStreamsWithoutEngine},
 		{"Pulls", !has.pulls, suitePulls},
 		{"Digests", !has.pulls, suiteDigests},

@@ -4,7 +4,6 @@ package containerd
 
 import (
 	"cmp"
-	"encoding/json"
 	"slices"
 	"strconv"
 	"time"
@@ -16,6 +15,7 @@ import (
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/limits"
 )
 
 // spec is what is read of a container's specification
@@ -25,20 +25,27 @@ type spec struct {
 		Args     []string `json:"args"`
 		Terminal bool     `json:"terminal"`
 	} `json:"process"`
-	Mounts []struct {
-		Type        string   `json:"type"`
-		Source      string   `json:"source"`
-		Destination string   `json:"destination"`
-		Options     []string `json:"options"`
-	} `json:"mounts"`
+	Mounts      []specMount       `json:"mounts"`
 	Annotations map[string]string `json:"annotations"`
+}
+
+type specMount struct {
+	Type        string   `json:"type"`
+	Source      string   `json:"source"`
+	Destination string   `json:"destination"`
+	Options     []string `json:"options"`
+}
+
+// bind reports whether something from outside is mounted.
+func (m specMount) bind() bool {
+	return m.Type == "bind" || slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind")
 }
 
 // specOf returns a container's specification, an empty one where it can't be
 // read.
 func specOf(c *containersapi.Container) spec {
 	var s spec
-	_ = json.Unmarshal(c.GetSpec().GetValue(), &s)
+	_ = limits.Unmarshal(c.GetSpec().GetValue(), &s)
 	return s
 }
 
@@ -134,8 +141,7 @@ func mounts(s spec, l labels) []containersv1alpha1.Mount {
 	converted := l.mounts()
 	if len(converted) == 0 {
 		for _, m := range s.Mounts {
-			bind := m.Type == "bind" || slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind")
-			if bind && m.Destination != "" {
+			if m.bind() && m.Destination != "" {
 				converted = append(converted, containersv1alpha1.Mount{
 					Type: "bind", Source: m.Source, Destination: m.Destination, ReadOnly: slices.Contains(m.Options, "ro"),
 				})

@@ -106,3 +106,27 @@ func (r *Reader) Read(p []byte) (int, error) {
 
 // Renew allows the whole size again.
 func (r *Reader) Renew() { r.left = r.size }
+
+// Budget is how many entries, and bytes of them, a list may keep.
+type Budget struct {
+	what    string
+	size    int64
+	left    int64
+	entries int
+}
+
+// NewBudget returns a Budget of [Entries] and a size; what names the list in errors.
+func NewBudget(what string, size int64) *Budget {
+	return &Budget{what: what, size: size, left: size, entries: Entries}
+}
+
+// Take takes one entry of a size, or fails where there is no room for it.
+func (b *Budget) Take(size int64) error {
+	if b.entries--; b.entries < 0 {
+		return fmt.Errorf("%s has more than %d entries: %w", b.what, Entries, ErrTooLarge)
+	}
+	if b.left -= size; b.left < 0 {
+		return TooLarge(b.what, b.size)
+	}
+	return nil
+}

@@ -139,10 +139,11 @@ func (p *process) Run(ctx context.Context, stdin io.Reader, stdout, stderr io.Wr
 			_ = attached.CloseWrite()
 		}()
 	}
+	output := &outputReader{Reader: attached.Reader}
 	if p.tty {
-		_, err = io.Copy(stdout, attached.Reader)
+		_, err = io.Copy(stdout, output)
 	} else {
-		err = demultiplex(stdout, stderr, attached.Reader)
+		err = demultiplex(stdout, stderr, output)
 	}
 	if ctx.Err() != nil {
 		return 0, ctx.Err()
@@ -150,13 +151,7 @@ func (p *process) Run(ctx context.Context, stdin io.Reader, stdout, stderr io.Wr
 	if err != nil {
 		return 0, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	result, err := p.client.ExecInspect(ctx, p.id, client.ExecInspectOptions{})
-	if err != nil {
-		return 0, translate(err)
-	}
-	return result.ExitCode, nil
+	return p.exitCode(ctx, output.reset)
 }
 
 // attach starts the process. The engine has a while to answer; its streams then
