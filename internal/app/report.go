@@ -12,6 +12,7 @@ import (
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/bounded"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/liveness"
 )
 
 // report writes what is known into the status; failure is why not all that the
@@ -69,6 +70,9 @@ func (s *scope) ready() (state metav1.Condition, acted bool) {
 	}
 	status := &s.engine.Status
 	ready := apimeta.FindStatusCondition(status.Conditions, containersv1alpha1.ConditionReady)
+	if liveness.IsMarked(ready) {
+		return *ready, true // whichever generation it was of: no controller acts on another one
+	}
 	if ready == nil || status.ObservedGeneration != s.engine.Generation || ready.ObservedGeneration != s.engine.Generation ||
 		status.ObservedReconnectRequest != s.engine.Annotations[containersv1alpha1.ReconnectAnnotation] {
 		return state, false

@@ -123,6 +123,7 @@ func (r *serveRun) run(ctx context.Context) error {
 		Instance:     r.instance,
 		Controllers:  controllers,
 		Selection:    settings.Controllers,
+		All:          r.registry,
 		SecurePort:   settings.SecurePort,
 		Datastore:    settings.Datastore,
 		NotifySocket: notifySocket,

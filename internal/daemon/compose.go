@@ -14,6 +14,7 @@ import (
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/admission"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/health"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manifest"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/passthrough"
@@ -72,6 +73,7 @@ func (d *daemon) handlers() map[string]http.Handler {
 			Remote: func(ctx context.Context) ([]passthrough.Remote, error) { return d.discovery().Remotes(ctx) },
 			Log:    d.Log,
 		},
+		health.Path: health.Handler(func(ctx context.Context) error { return d.store.Writable(ctx) }),
 		controllersMetrics: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			promhttp.HandlerFor(d.manager.Metrics(), promhttp.HandlerOpts{}).ServeHTTP(w, r)
 		}),

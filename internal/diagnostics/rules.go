@@ -29,6 +29,7 @@ func (r Registry) Diagnose(o Observed) []Finding {
 	}
 	d := &diagnosis{Observed: o, registry: r}
 	d.daemon()
+	d.absent()
 	for i := range o.Engines {
 		d.engine(&o.Engines[i])
 	}
@@ -76,6 +77,34 @@ func (d *diagnosis) daemon() {
 		d.add(DaemonOtherVersion, subject, p.Version, "daemon", p.Version, "program", p.Program)
 	}
 }
+
+// absent says which controllers no process runs. What their objects say follows
+// from that.
+func (d *diagnosis) absent() {
+	service := Subject{Kind: kindService}
+	if d.Daemon != nil {
+		service.Name = d.Daemon.Instance
+	}
+	if d.Unwritable != "" {
+		path := "the datastore"
+		if d.Disk != nil {
+			path = d.Disk.Path
+		}
+		d.add(StoreNotWritable, service, d.Unwritable, "error", d.Unwritable, "path", path)
+	}
+	for _, absence := range d.Absent {
+		f := d.add(ControllerGone, Subject{Kind: kindController, Name: absence.Controller}, absence.Holder,
+			"error", absence.Message(), "group", controllerGroups[absence.Controller])
+		f.standing = true
+		f.reaches = []Subject{theApp()}
+		for i := range d.Engines {
+			f.reaches = append(f.reaches, subjectOf(&d.Engines[i]))
+		}
+	}
+}
+
+// controllerGroups are the groups of the controllers that are looked for.
+var controllerGroups = map[string]string{"app": "app", "engine": "containers", "limavm": "lima"}
 
 func subjectOf(e *containersv1alpha1.ContainerEngine) Subject {
 	return Subject{Kind: kindEngine, Namespace: e.Namespace, Name: e.Name}

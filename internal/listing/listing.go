@@ -54,7 +54,10 @@ func (s Scope) options() []client.ListOption {
 type Lister struct {
 	Client client.WithWatch
 	Scope  Scope
-	Clock  clock.PassiveClock
+	Clock  clock.Clock
+	// Unwritable returns why the daemon can't write its store, empty if it can; nil
+	// if that is not known.
+	Unwritable func(context.Context) (string, error)
 	// Full shows IDs as long as they are.
 	Full bool
 }

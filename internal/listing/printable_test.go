@@ -33,7 +33,7 @@ func TestTablesAreSafeToShow(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := Lister{Clock: clocktesting.NewFakePassiveClock(now)}
+			l := Lister{Clock: clocktesting.NewFakeClock(now)}
 			var out strings.Builder
 			if err := l.write(&out, test.table, test.list); err != nil {
 				t.Fatal(err)

@@ -33,6 +33,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/bounded"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/finalizer"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/liveness"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/pull"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/streams"
@@ -78,9 +79,16 @@ func Setup(host manager.Host, open Open) error {
 		WithOptions(controller.Options{NewQueue: manager.NewQueue, MaxConcurrentReconciles: reconcilers}).
 		// All of a namespace, as one that goes may be what another one waits for.
 		Watches(&containersv1alpha1.ContainerEngine{}, handler.EnqueueRequestsFromMapFunc(r.neighbours),
-			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
+			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, liveness.WhenMarked(engineConditions)))).
 		WatchesRawSource(source.Func(r.takeQueue)).
 		Complete(manager.Patient(r))
+}
+
+func engineConditions(obj client.Object) []metav1.Condition {
+	if object, ok := obj.(*containersv1alpha1.ContainerEngine); ok {
+		return object.Status.Conditions
+	}
+	return nil
 }
 
 // reconciler starts and stops sessions as ContainerEngines say, and writes what

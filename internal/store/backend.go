@@ -24,6 +24,8 @@ type backend struct {
 
 	mu  sync.Mutex
 	err error // guarded by mu; why damaged is closed
+	// unwritten is why the last write failed, if the store could not write at all.
+	unwritten error // guarded by mu
 }
 
 func newBackend(log logstructured.Log) *backend {
@@ -102,6 +104,7 @@ func (b *backend) outcome(w *write, err error) error {
 		err = w.err
 	}
 	b.see(err)
+	b.noteWrite(w, err)
 	return err
 }
 

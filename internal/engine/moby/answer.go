@@ -11,6 +11,8 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/limits"
@@ -157,13 +159,43 @@ func failure(response *http.Response) *http.Response {
 	var words struct {
 		Message string `json:"message"`
 	}
-	if !isJSON(mediaType(response)) || json.Unmarshal(body, &words) != nil || words.Message == "" {
+	switch {
+	case !isJSON(mediaType(response)):
+	case len(body) == limits.Failure:
+		words.Message = beginning(body)
+	default:
+		_ = json.Unmarshal(body, &words) // what is no such object has no message
+	}
+	if words.Message == "" {
 		words.Message = statusOf(response) + " with no message that can be read: is it a Docker engine?"
 	}
 	text, _ := json.Marshal(words) // a string always can be
 	response.Body, response.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
 	response.Header.Set("Content-Type", "application/json")
 	return response
+}
+
+// messageStart is how an answer with an error begins
+// (https://docs.docker.com/reference/api/engine/, "Errors").
+var messageStart = regexp.MustCompile(`^\s*\{\s*"message"\s*:\s*"`)
+
+// beginning returns the beginning of the message in an error whose end was not
+// read; empty if there is no message at its start.
+func beginning(body []byte) string {
+	start := messageStart.FindIndex(body)
+	if start == nil {
+		return ""
+	}
+	quoted := slices.Concat([]byte{'"'}, body[start[1]:])
+	// The cut may be within a character or an escape, of which a surrogate pair is
+	// the longest: 12 bytes.
+	for cut := 0; cut < 12 && cut < len(quoted); cut++ {
+		var message string
+		if json.Unmarshal(slices.Concat(quoted[:len(quoted)-cut], []byte{'"'}), &message) == nil {
+			return message + "…"
+		}
+	}
+	return ""
 }
 
 // bounded bounds the body of an answer.
