@@ -15,6 +15,7 @@ import (
 // TestListsOnAFullDisk: while the store can't be written the lists say on standard
 // error that they may be old, and `rdd status` has it; both until there is room.
 func TestListsOnAFullDisk(t *testing.T) {
+	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")
 	mount(t, data, 0, "size=24m")
 	h := newHome(t, "XDG_DATA_HOME="+data)

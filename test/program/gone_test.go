@@ -72,6 +72,7 @@ func (h *home) saysOnStderr(words []string, args ...string) result {
 // TestControllerKilled: the only process that runs the engine's controller is
 // killed. The API, `rdd status` and the lists say so, and that it is over.
 func TestControllerKilled(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	engine, _ := startEngine(t, 2)
 	h.ok("service", "start", "--controllers", "*,-engine")
@@ -115,6 +116,7 @@ func TestControllerKilled(t *testing.T) {
 // TestControllerLeftOut: the daemon is started again without the engine's
 // controller: what it said in the run before is not true any more.
 func TestControllerLeftOut(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	engine, _ := startEngine(t, 1)
 	h.ok("set", "running=true", "containerEngine.endpoint="+engine.Endpoint())
@@ -133,6 +135,7 @@ func TestControllerLeftOut(t *testing.T) {
 
 // TestListsSayWhatTheyAreWorth: with the engine gone, and with the App stopped.
 func TestListsSayWhatTheyAreWorth(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	engine, _ := startEngine(t, 1)
 	h.ok("set", "running=true", "containerEngine.endpoint="+engine.Endpoint())
