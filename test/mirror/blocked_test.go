@@ -158,7 +158,7 @@ func TestSilentEngineStops(t *testing.T) {
 	engine.AddContainers(3, fakedocker.ContainerOptions{Image: busyboxImage, Running: true})
 	time.Sleep(200 * time.Millisecond) // for both to ask the engine
 
-	within(t, 3*time.Second, "the stop", func() {
+	within(t, 15*time.Second, "the stop", func() {
 		e.setRunning(ce, false)
 		e.waitReason(ce, containersv1alpha1.ReasonStopped)
 	})
@@ -167,5 +167,5 @@ func TestSilentEngineStops(t *testing.T) {
 	}
 	e.setRunning(ce, true)
 	e.waitReason(ce, containersv1alpha1.ReasonConnecting)
-	within(t, 5*time.Second, "ending the manager", e.stopManager)
+	within(t, 15*time.Second, "ending the manager", e.stopManager)
 }

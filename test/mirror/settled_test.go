@@ -64,6 +64,9 @@ type scenario struct {
 func runScenarios(t *testing.T, newMachine func(*testing.T) machine, points, stride int, scenarios []scenario) {
 	t.Helper()
 	step := stride
+	if testing.Short() {
+		step *= 4
+	}
 	if os.Getenv("RDD_TEST_ROUNDS") == "all" {
 		step = 1
 	}
