@@ -26,7 +26,7 @@ func TestEngineWorth(t *testing.T) {
 		"connected":    {[]metav1.Condition{connected}, true, nil},
 		"never synced": {[]metav1.Condition{ready(metav1.ConditionFalse, "ConnectFailed", "refused")}, false, []string{"ConnectFailed (refused)", "not listed yet"}},
 		"disconnected": {[]metav1.Condition{ready(metav1.ConditionFalse, "Disconnected", "EOF\x1b[2J")}, true,
-			[]string{"ns/moby: Disconnected since", "(EOF [2J)", "from then"}},
+			[]string{"ns/moby: Disconnected since", `(EOF\x1b[2J)`, "from then"}},
 		"incomplete": {[]metav1.Condition{connected, {Type: containersv1alpha1.ConditionComplete, Status: metav1.ConditionFalse,
 			Reason: "ListFailed", Message: "volumes: 500"}}, true, []string{"not all of it", "ListFailed (volumes: 500)"}},
 	} {
