@@ -11,6 +11,7 @@ import (
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/bounded"
 )
 
 // report writes what is known into the status; failure is why not all that the
@@ -103,7 +104,7 @@ func (s *scope) settled() metav1.Condition {
 
 // set writes a condition, which speaks of the generation that was read.
 func (s *scope) set(kind string, state metav1.Condition) {
-	apimeta.SetStatusCondition(&s.app.Status.Conditions, metav1.Condition{
+	bounded.Set(&s.app.Status.Conditions, metav1.Condition{
 		Type:               kind,
 		Status:             state.Status,
 		ObservedGeneration: s.app.Generation,

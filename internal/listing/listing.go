@@ -26,6 +26,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/printable"
 )
 
 // Scope says which mirrors.
@@ -164,7 +165,11 @@ func printRow(w io.Writer, row []string, widths []int, peers [][]string) error {
 }
 
 func (l *Lister) row(table Table, obj client.Object) []string {
-	return table.row(obj, cells{now: l.Clock.Now(), full: l.Full})
+	row := table.row(obj, cells{now: l.Clock.Now(), full: l.Full})
+	for i, cell := range row {
+		row[i] = printable.Text(cell, 0) // it has an engine's words
+	}
+	return row
 }
 
 // cells writes values as tables show them.

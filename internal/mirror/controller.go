@@ -13,7 +13,6 @@ import (
 	"time"
 
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
-	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -31,6 +30,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/bounded"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/finalizer"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
@@ -48,7 +48,7 @@ func Setup(host manager.Host, open Open) error {
 	r := &reconciler{
 		client:   host.GetClient(),
 		reader:   host.GetAPIReader(),
-		events:   host.GetEventRecorderFor("engine"), //nolint:staticcheck // RDD serves core Events only
+		events:   bounded.Events(host.GetEventRecorderFor("engine")), //nolint:staticcheck // RDD serves core Events only
 		watch:    mirrorWatch{host.GetCache()},
 		open:     open,
 		clock:    clock.RealClock{},
@@ -209,7 +209,7 @@ func report(e *containersv1alpha1.ContainerEngine, acted int64, state State) {
 	if state.Reason == containersv1alpha1.ReasonConnected {
 		ready = metav1.ConditionTrue
 	}
-	apimeta.SetStatusCondition(&status.Conditions, metav1.Condition{
+	bounded.Set(&status.Conditions, metav1.Condition{
 		Type:               containersv1alpha1.ConditionReady,
 		Status:             ready,
 		ObservedGeneration: acted,

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/bounded"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
@@ -199,7 +200,7 @@ func (s *Session) keepConnected(ctx context.Context) {
 		}
 		pause := backoff.Step()
 		s.log.Info("no connection to the engine", "error", err, "retryIn", pause)
-		s.setState(s.failure(err, was), fmt.Sprintf("%v; next try in %s", err, pause.Round(100*time.Millisecond)))
+		s.setState(s.failure(err, was), fmt.Sprintf("%s; next try in %s", bounded.Error(err), pause.Round(100*time.Millisecond)))
 		select {
 		case <-ctx.Done():
 		case <-s.secret.changed():
@@ -284,7 +285,7 @@ func (s *Session) serve(ctx context.Context, broken <-chan error) error {
 		// What could be listed is on its way, and what happens is mirrored; but
 		// the engine's mirrors are not complete before every list was.
 		pause := backoff.Step()
-		s.setState(s.State().Reason, fmt.Sprintf("%v; next try in %s", err, pause.Round(100*time.Millisecond)))
+		s.setState(s.State().Reason, fmt.Sprintf("%s; next try in %s", bounded.Error(err), pause.Round(100*time.Millisecond)))
 		select {
 		case <-s.clock.After(pause):
 		case err := <-broken:
@@ -348,7 +349,7 @@ func (s *Session) reproved(ctx context.Context) error {
 func (s *Session) compared(err error) {
 	if err != nil {
 		s.log.Warn("comparing the mirrors with the engine failed", "error", err)
-		s.setState(containersv1alpha1.ReasonConnected, "connected; the last comparison failed: "+err.Error())
+		s.setState(containersv1alpha1.ReasonConnected, "connected; the last comparison failed: "+bounded.Error(err))
 		return
 	}
 	s.mu.Lock()
@@ -372,6 +373,7 @@ func (s *Session) identify(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	info = info.Bounded()
 	if err := s.recognize(ctx, &info); err != nil {
 		return err
 	}

@@ -27,6 +27,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/bounded"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 )
@@ -233,7 +234,7 @@ func setConditions(pull *containersv1alpha1.ImagePullRequest, complete, failed m
 		containersv1alpha1.ConditionComplete: complete,
 		containersv1alpha1.ConditionFailed:   failed,
 	} {
-		apimeta.SetStatusCondition(&pull.Status.Conditions, metav1.Condition{
+		bounded.Set(&pull.Status.Conditions, metav1.Condition{
 			Type:               kind,
 			Status:             status,
 			ObservedGeneration: pull.Generation,
