@@ -55,6 +55,8 @@ type State struct {
 	// Synced is when all mirrors were last compared with the engine.
 	Synced time.Time
 	Counts map[engine.Kind]int
+	// Problems is what could not be done.
+	Problems problemSummary
 }
 
 // sessionConfig is what a session needs. All fields but secret must be set.
@@ -92,6 +94,8 @@ type Session struct {
 	removals   removals
 	deletions  *deletions
 	namespaces namespaces
+	problems   *problems
+	notices    *notices
 
 	alive  context.Context // ends with the session
 	cancel context.CancelFunc
@@ -128,6 +132,9 @@ func startSession(cfg sessionConfig) *Session {
 		deepAfter: map[engine.Kind]string{},
 	}
 	s.namespaces.session = s
+	s.problems = newProblems(cfg.clock, s.subject)
+	s.notices = &notices{problems: s.problems, table: s.table, owner: cfg.owner, client: cfg.client, events: cfg.events, clock: cfg.clock,
+		wrote: func(obj client.Object) { s.counted("update", obj) }}
 	go s.run(ctx)
 	return s
 }
@@ -148,6 +155,7 @@ func (s *Session) State() State {
 	for kind := range kinds {
 		state.Counts[kind] = s.table.count(kind)
 	}
+	state.Problems = s.problems.summary()
 	return state
 }
 
@@ -180,7 +188,7 @@ func (s *Session) run(ctx context.Context) {
 	for range workers {
 		wg.Go(func() { s.work(ctx) })
 	}
-	wg.Go(func() { s.tellCounts(ctx) })
+	wg.Go(func() { s.tell(ctx) })
 	wg.Go(func() { s.secret.follow(ctx) })
 	s.keepConnected(ctx)
 }

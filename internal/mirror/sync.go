@@ -180,7 +180,7 @@ func (s *Session) update(ctx context.Context, have, want client.Object) error {
 	if err != nil {
 		return err
 	}
-	updated := withStatus(have, want, s.clock.Now())
+	updated := s.notices.inWrite(keyOf(have), have, withStatus(have, want, s.clock.Now()))
 	if updated == nil {
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"maps"
 
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
@@ -84,10 +85,10 @@ func (s *Session) isBusy(key engine.Key) bool {
 	return s.busy[key] != nil
 }
 
-// tellCounts tells of changed numbers of mirrors, a while after they changed:
-// it must cost nothing for each single one.
-func (s *Session) tellCounts(ctx context.Context) {
-	told := s.State().Counts
+// tell tells of changed numbers of mirrors and of problems, a while after they
+// changed: it must cost nothing for each single one.
+func (s *Session) tell(ctx context.Context) {
+	told := s.State()
 	ticker := s.clock.NewTicker(countDelay)
 	defer ticker.Stop()
 	for {
@@ -95,10 +96,27 @@ func (s *Session) tellCounts(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C():
-			if counts := s.State().Counts; !maps.Equal(counts, told) {
-				told = counts
+			s.notices.tell(ctx)
+			if now := s.State(); now.Problems != told.Problems || !maps.Equal(now.Counts, told.Counts) {
+				told = now
 				s.changed()
 			}
 		}
 	}
+}
+
+// subject says what an object is called by people: by its name where it has one.
+func (s *Session) subject(key engine.Key) string {
+	if key.ID == "" {
+		return "the list of " + string(key.Kind) + "s"
+	}
+	for _, m := range s.table.of(key) {
+		if c, ok := m.(*containersv1alpha1.Container); ok && c.Status.Name != "" {
+			return "container " + printable(c.Status.Name, maxName)
+		}
+		if tag := tagOf(m); tag != "" {
+			return "image " + printable(tag, maxName)
+		}
+	}
+	return string(key.Kind) + " " + printable(key.ID, maxName)
 }
