@@ -53,7 +53,7 @@ lint cross: export GOGC = 400
 # The image that a virtual machine is tested with; docs/vm.md says more.
 VM_IMAGE   ?= $(CURDIR)/bin/vm/debian.qcow2
 
-.PHONY: help build run test test-vm engines check lint generate check-generated bench man cross clean
+.PHONY: help build run test test-quick test-vm engines check lint generate check-generated bench man cross clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,8 +64,17 @@ build: ## Build the programs into bin/
 run: build ## Start an instance and show a container appear as an object
 	go run ./hack/run
 
+# How much is done at a time, for two cores: packages, and tests in each of them,
+# which wait for most of their time. The packages that take longest come first.
+# What vet says is for make lint, which is told it sooner.
+BESIDE     ?= -p 2 -parallel 4
+LONGEST     = ./test/program ./test/mirror
+
 test: engines ## Run every test, with the race detector
-	$(GOTESTSUM) --format testname --format-hide-empty-pkg -- -race -timeout 65m ./...
+	$(GOTESTSUM) --format testname --format-hide-empty-pkg -- -race -vet=off -timeout 45m $(BESIDE) $(LONGEST) ./...
+
+test-quick: ## Run the tests that need neither root nor an engine, in less than three minutes
+	go test -short -vet=off $(BESIDE) $$(go list ./... | grep -vE '/test/(program|lima|dist|vm)$$')
 
 examples: ## Run the examples of clients against instances of their own
 	go test -count=1 -run TestExamples ./test/program

@@ -32,6 +32,11 @@ func Controllers() []manager.Controller {
 			{Files: containersv1alpha1.Files, Path: "policies/owned-engines.yaml"},
 			{Files: appv1alpha1.Files, Path: "policies/namespace.yaml"},
 		},
+		Claims: []manager.Claim{{
+			Resource: appv1alpha1.GroupVersion.WithResource("apps"),
+			Conditions: []string{appv1alpha1.ConditionCreated, appv1alpha1.ConditionRunning,
+				appv1alpha1.ConditionContainerEngineReady, appv1alpha1.ConditionSettled},
+		}},
 		AddToScheme: func(scheme *runtime.Scheme) error {
 			return errors.Join(appv1alpha1.AddToScheme(scheme), containersv1alpha1.AddToScheme(scheme),
 				limav1alpha1.AddToScheme(scheme), rddv1alpha1.AddToScheme(scheme))

@@ -19,6 +19,7 @@ import (
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/bounded"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/diagnostics"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 )
@@ -41,7 +42,7 @@ func setupDiagnostics(host manager.Host) error {
 		contexts: contexts,
 		client:   host.GetClient(),
 		registry: diagnostics.Known(),
-		reporter: diagnostics.NewReporter(host.GetEventRecorderFor("app"), //nolint:staticcheck // RDD serves core Events only
+		reporter: diagnostics.NewReporter(bounded.Events(host.GetEventRecorderFor("app")), //nolint:staticcheck // RDD serves core Events only
 			diagnostics.LimactlMissing, diagnostics.NoKVM, diagnostics.EngineShared, diagnostics.EngineConflict,
 			diagnostics.ContextFailed, diagnostics.ContextTakenOver),
 	}
@@ -67,7 +68,8 @@ var engineKnown = predicate.Funcs{
 	UpdateFunc: func(e event.UpdateEvent) bool {
 		before, ok := e.ObjectOld.(*containersv1alpha1.ContainerEngine)
 		after, ok2 := e.ObjectNew.(*containersv1alpha1.ContainerEngine)
-		return ok && ok2 && before.Status.EngineID != after.Status.EngineID
+		return ok && ok2 && (before.Status.EngineID != after.Status.EngineID ||
+			before.Status.HostName != after.Status.HostName || before.Status.RootDir != after.Status.RootDir)
 	},
 }
 

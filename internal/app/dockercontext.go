@@ -20,6 +20,7 @@ import (
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/bounded"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/dockercontext"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
@@ -201,7 +202,7 @@ func (s *scope) contextWish() wish {
 func (s *scope) reportContext(state dockercontext.State) {
 	s.app.Status.DockerContext, s.app.Status.DockerContextError = state.Name, ""
 	if state.Err != nil {
-		s.app.Status.DockerContextError = state.Err.Error()
+		s.app.Status.DockerContextError = bounded.Text(state.Err.Error())
 	}
 }
 

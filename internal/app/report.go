@@ -11,6 +11,8 @@ import (
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/bounded"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/liveness"
 )
 
 // report writes what is known into the status; failure is why not all that the
@@ -68,6 +70,9 @@ func (s *scope) ready() (state metav1.Condition, acted bool) {
 	}
 	status := &s.engine.Status
 	ready := apimeta.FindStatusCondition(status.Conditions, containersv1alpha1.ConditionReady)
+	if liveness.IsMarked(ready) {
+		return *ready, true // whichever generation it was of: no controller acts on another one
+	}
 	if ready == nil || status.ObservedGeneration != s.engine.Generation || ready.ObservedGeneration != s.engine.Generation ||
 		status.ObservedReconnectRequest != s.engine.Annotations[containersv1alpha1.ReconnectAnnotation] {
 		return state, false
@@ -103,7 +108,7 @@ func (s *scope) settled() metav1.Condition {
 
 // set writes a condition, which speaks of the generation that was read.
 func (s *scope) set(kind string, state metav1.Condition) {
-	apimeta.SetStatusCondition(&s.app.Status.Conditions, metav1.Condition{
+	bounded.Set(&s.app.Status.Conditions, metav1.Condition{
 		Type:               kind,
 		Status:             state.Status,
 		ObservedGeneration: s.app.Generation,

@@ -17,6 +17,7 @@ import (
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/follow"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/liveness"
 )
 
 // What the reasons of Settled=False mean for those who wait.
@@ -32,7 +33,7 @@ var (
 	// again, though it goes on trying.
 	failed = []string{limav1alpha1.ReasonCreateFailed, limav1alpha1.ReasonCrashLoop}
 	// failing are those after which it tries again, and may have better luck.
-	failing = []string{limav1alpha1.ReasonStartFailed, limav1alpha1.ReasonStopFailed}
+	failing = []string{limav1alpha1.ReasonStartFailed, limav1alpha1.ReasonStopFailed, containersv1alpha1.ReasonControllerGone}
 )
 
 // failurePatience is how long a failure must stand that may be over: the daemon
@@ -99,7 +100,8 @@ func (w *settling) look(object client.Object) (done bool, err error) {
 		return false, errors.New("the App was deleted meanwhile")
 	}
 	settled := apimeta.FindStatusCondition(app.Status.Conditions, appv1alpha1.ConditionSettled)
-	if settled == nil || settled.ObservedGeneration < w.wish.Generation {
+	// Of a controller that is gone no newer generation is to be expected.
+	if settled == nil || settled.ObservedGeneration < w.wish.Generation && !liveness.IsMarked(settled) {
 		return false, nil
 	}
 	w.stands()

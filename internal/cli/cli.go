@@ -58,6 +58,7 @@ func Main(ctx context.Context, cfg Config, args []string) int {
 	if len(args) > 1 && args[1] == cobra.ShellCompRequestCmd {
 		unmark(root)
 	}
+	completePrintable(root)
 	root.SetArgs(args[1:])
 	return e.Exit(root.ExecuteContext(ctx))
 }

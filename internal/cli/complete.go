@@ -54,7 +54,7 @@ func unmark(cmd *cobra.Command) {
 const noFiles = cobra.ShellCompDirectiveNoFileComp
 
 func completeFlag(cmd *cobra.Command, flag string, complete cobra.CompletionFunc) {
-	_ = cmd.RegisterFlagCompletionFunc(flag, complete) // it fails for flags that there are not
+	_ = cmd.RegisterFlagCompletionFunc(flag, printableOnly(complete)) // it fails for flags that there are not
 }
 
 func fixed(values ...cobra.Completion) cobra.CompletionFunc {

@@ -4,9 +4,13 @@ package cli
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"k8s.io/client-go/util/exec"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/listing"
@@ -67,6 +71,18 @@ func (e *env) withContainer(ctx context.Context, l *listing.Lister, name string,
 			return err
 		}
 		session.progress.done()
-		return do(c, container.GetName())
+		return e.withWorth(ctx, l, do(c, container.GetName()))
 	})
+}
+
+// withWorth adds to an error that the engine may not be connected.
+func (e *env) withWorth(ctx context.Context, l *listing.Lister, err error) error {
+	if err == nil || ctx.Err() != nil || errors.As(err, new(exec.CodeExitError)) {
+		return err
+	}
+	lines, unknown := l.Worth(ctx)
+	if unknown != nil || len(lines) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w (%s)", err, strings.Join(lines, "; "))
 }

@@ -13,6 +13,8 @@ import (
 	"golang.org/x/term"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/printable"
 )
 
 const (
@@ -65,7 +67,7 @@ func newProgress(w io.Writer) *progress {
 func (p *progress) update(message string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	message = strings.Join(strings.Fields(message), " ") // one line
+	message = printable.Text(strings.Join(strings.Fields(message), " "), 0) // one line
 	if message == p.last {
 		return
 	}

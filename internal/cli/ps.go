@@ -6,12 +6,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"k8s.io/utils/clock"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/health"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/listing"
 )
 
@@ -69,6 +71,11 @@ func (e *env) list(ctx context.Context, l *listing.Lister, table listing.Table, 
 	defer stop()
 	return e.withLister(ctx, l, func(*appSession) error {
 		if watch {
+			watching, end := context.WithCancel(ctx)
+			var worth sync.WaitGroup
+			defer worth.Wait()
+			defer end()
+			worth.Go(func() { l.WatchWorth(watching, e.sayWorthAgain()) })
 			err := l.Watch(ctx, e.Stdout, table)
 			if errors.Is(err, context.Canceled) {
 				return nil // as it was asked to
@@ -76,14 +83,36 @@ func (e *env) list(ctx context.Context, l *listing.Lister, table listing.Table, 
 			return err
 		}
 		if output == "" {
-			return l.Print(ctx, e.Stdout, table)
+			return errors.Join(l.Print(ctx, e.Stdout, table), e.sayWorth(ctx, l))
 		}
 		list, err := l.List(ctx, table)
 		if err != nil {
 			return err
 		}
-		return printAs(e.Stdout, output, list)
+		return errors.Join(printAs(e.Stdout, output, list), e.sayWorth(ctx, l))
 	})
+}
+
+// sayWorth says on standard error what a table is worth, if it is not what the
+// engines have now.
+func (e *env) sayWorth(ctx context.Context, l *listing.Lister) error {
+	lines, err := l.Worth(ctx)
+	for _, line := range lines {
+		e.Say("rdd: %s", line)
+	}
+	return err
+}
+
+// sayWorthAgain returns what says it when it has changed.
+func (e *env) sayWorthAgain() func(lines []string) {
+	return func(lines []string) {
+		for _, line := range lines {
+			e.Say("rdd: %s", line)
+		}
+		if len(lines) == 0 {
+			e.Say("rdd: what is listed is current again")
+		}
+	}
 }
 
 // withLister makes sure that the daemon is ready, and calls do with a lister of
@@ -91,6 +120,10 @@ func (e *env) list(ctx context.Context, l *listing.Lister, table listing.Table, 
 func (e *env) withLister(ctx context.Context, l *listing.Lister, do func(*appSession) error) error {
 	return e.withClient(ctx, func(session *appSession) error {
 		l.Client, l.Clock = session.client, clock.RealClock{}
+		l.Unwritable = func(ctx context.Context) (string, error) {
+			report, err := health.Read(ctx, session.service.Instance.ConfigFile())
+			return report.Unwritable, err
+		}
 		return do(session)
 	})
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/datastore"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/process"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service"
 )
 
@@ -69,6 +70,7 @@ type serveRun struct {
 func (r *serveRun) serve(ctx context.Context) error {
 	ctx, stop := r.UntilSignal(ctx) // before others can see this process, and stop it
 	defer stop()
+	process.KeepFiles() // virtual machines outlive it, and what ssh keeps for later
 	if err := r.instance.MakeDirs(); err != nil {
 		return err
 	}
@@ -121,6 +123,7 @@ func (r *serveRun) run(ctx context.Context) error {
 		Instance:     r.instance,
 		Controllers:  controllers,
 		Selection:    settings.Controllers,
+		All:          r.registry,
 		SecurePort:   settings.SecurePort,
 		Datastore:    settings.Datastore,
 		NotifySocket: notifySocket,

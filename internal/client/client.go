@@ -7,6 +7,7 @@ package client
 import (
 	"fmt"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -30,7 +31,7 @@ func New(kubeconfig string) (client.WithWatch, error) {
 	config.QPS = -1
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
-		corev1.AddToScheme, apiextensionsv1.AddToScheme,
+		corev1.AddToScheme, coordinationv1.AddToScheme, apiextensionsv1.AddToScheme,
 		appv1alpha1.AddToScheme, containersv1alpha1.AddToScheme, limav1alpha1.AddToScheme, rddv1alpha1.AddToScheme,
 	} {
 		if err := add(scheme); err != nil {
@@ -51,6 +52,7 @@ func newMapper() meta.RESTMapper {
 	mapper.Add(limav1alpha1.GroupVersion.WithKind("LimaVM"), meta.RESTScopeNamespace)
 	mapper.Add(rddv1alpha1.GroupVersion.WithKind("HostInfo"), meta.RESTScopeRoot)
 	mapper.Add(apiextensionsv1.SchemeGroupVersion.WithKind("CustomResourceDefinition"), meta.RESTScopeRoot)
+	mapper.Add(coordinationv1.SchemeGroupVersion.WithKind("Lease"), meta.RESTScopeNamespace)
 	mapper.Add(corev1.SchemeGroupVersion.WithKind("ConfigMap"), meta.RESTScopeNamespace)
 	mapper.Add(corev1.SchemeGroupVersion.WithKind("Namespace"), meta.RESTScopeRoot)
 	return mapper

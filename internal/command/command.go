@@ -22,6 +22,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/logging"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/printable"
 )
 
 // Base is what all commands of a program share.
@@ -69,7 +70,7 @@ func (b *Base) Instance() (*instance.Instance, error) { return instance.New(b.In
 
 // Say prints what a command did.
 func (b *Base) Say(format string, args ...any) {
-	_, _ = fmt.Fprintf(b.Stderr, format+"\n", args...)
+	_, _ = fmt.Fprintln(b.Stderr, printable.Lines(fmt.Sprintf(format, args...), 0))
 }
 
 // CheckLogging refuses flags of which no logger can be made.
@@ -113,7 +114,7 @@ func (b *Base) Exit(err error) int {
 	case errors.As(err, &exit):
 		return exit.Code
 	}
-	_, _ = fmt.Fprintf(b.Stderr, "%s%v\n", fault.Prefix, err)
+	_, _ = fmt.Fprintf(b.Stderr, "%s%s\n", fault.Prefix, printable.Lines(err.Error(), 0))
 	return fault.ExitCode(err)
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"time"
 
+	"gopkg.in/go-jose/go-jose.v2/jwt"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -87,10 +88,11 @@ func newAuth(id *pki.Identity, client kubernetes.Interface, informers informers.
 		group.NewAuthenticatedGroupAdder(union.New(bearertoken.New(tokens), websocket.NewProtocolAuthenticator(tokens))),
 		anonymous.NewAuthenticator(anonymousPaths()),
 	)
-	generator, err := serviceaccount.JWTTokenGenerator(issuer, id.ServiceAccountKey)
+	signing, err := serviceaccount.JWTTokenGenerator(issuer, id.ServiceAccountKey)
 	if err != nil {
 		return nil, err
 	}
+	generator := backdating{signing}
 	a.serviceAccounts = func(options generic.RESTOptionsGetter, secrets *genericregistry.Store) (*serviceaccountstorage.REST, error) {
 		return serviceaccountstorage.NewREST(options, generator, a.audiences, authorizerfactory.NewAlwaysDenyAuthorizer(),
 			maxTokenLifetime, absent{"pods"}, secrets, absent{"nodes"},
@@ -99,6 +101,21 @@ func newAuth(id *pki.Identity, client kubernetes.Interface, informers informers.
 			false, maxTokenLifetime)
 	}
 	return a, a.setAuthorizer(informers)
+}
+
+// backdating signs tokens that are valid from [pki.ClockSkew] ago, as the clock may be
+// ahead now. They end when they were asked to.
+type backdating struct{ serviceaccount.TokenGenerator }
+
+// GenerateToken implements [serviceaccount.TokenGenerator].
+func (b backdating) GenerateToken(ctx context.Context, claims *jwt.Claims, private any) (string, error) {
+	dated := *claims
+	for _, at := range []**jwt.NumericDate{&dated.IssuedAt, &dated.NotBefore} {
+		if *at != nil {
+			*at = jwt.NewNumericDate((*at).Time().Add(-pki.ClockSkew))
+		}
+	}
+	return b.TokenGenerator.GenerateToken(ctx, &dated, private)
 }
 
 func (a *auth) setAuthorizer(informers informers.SharedInformerFactory) error {

@@ -27,7 +27,6 @@ import (
 	"k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/apiserver/pkg/features"
 	genericapiserver "k8s.io/apiserver/pkg/server"
-	"k8s.io/apiserver/pkg/server/dynamiccertificates"
 	"k8s.io/apiserver/pkg/server/filters"
 	serverstorage "k8s.io/apiserver/pkg/server/storage"
 	etcdfeature "k8s.io/apiserver/pkg/storage/feature"
@@ -164,11 +163,10 @@ func dropManagedFields(obj any) (any, error) {
 
 func (c *chain) makeGeneric(cfg Config) error {
 	g := genericapiserver.NewConfig(legacyscheme.Codecs)
-	cert, err := dynamiccertificates.NewStaticCertKeyContent("serving", cfg.ServingCert, cfg.ServingKey)
-	if err != nil {
+	if _, _, _, err := cfg.serving.certificates.Current(); err != nil {
 		return err
 	}
-	g.SecureServing = &genericapiserver.SecureServingInfo{Listener: cfg.Listener, Cert: cert}
+	g.SecureServing = &genericapiserver.SecureServingInfo{Listener: cfg.Listener, Cert: cfg.serving}
 	address := cfg.Listener.Addr().(*net.TCPAddr)
 	g.PublicAddress, g.ExternalAddress = address.IP, address.String()
 	g.LoopbackClientConfig = c.clientConfig

@@ -41,10 +41,11 @@ type Config struct {
 	// Listener is where clients outside the process come in. The control plane
 	// closes it.
 	Listener net.Listener
-	// ServingCert and ServingKey are for the listener, in PEM.
-	ServingCert, ServingKey []byte
-	Identity                *pki.Identity
-	Store                   Store
+	// Identity has the authority of the listener's certificates.
+	Identity *pki.Identity
+	Store    Store
+	// Now is the clock of the certificates; nil for the system's.
+	Now func() time.Time
 	// Version is what GET /version answers.
 	Version string
 
@@ -69,6 +70,7 @@ type Config struct {
 
 	loopbackToken string
 	drain         *drain
+	serving       *serving
 }
 
 // Server is a control plane.
@@ -85,6 +87,12 @@ type Server struct {
 // New composes a control plane. It does not serve before [Server.Run].
 func New(cfg Config) (*Server, error) {
 	s := &Server{listener: newTrackingListener(cfg.Listener), drain: &drain{}, token: pki.NewToken()}
+	now := cfg.Now
+	if now == nil {
+		now = time.Now
+	}
+	cfg.serving = &serving{certificates: cfg.Identity.Serving(now)}
+	s.listener.before = cfg.serving.refresh
 	cfg.Listener, cfg.drain, cfg.loopbackToken = s.listener, s.drain, s.token
 	for _, check := range cfg.ReadyChecks {
 		s.ownChecks = append(s.ownChecks, check.Name())
@@ -179,6 +187,7 @@ func byPriority(versions []string) []string {
 // trackingListener knows its connections.
 type trackingListener struct {
 	net.Listener
+	before func() // called before a connection is served; set at the start
 
 	mu    sync.Mutex
 	conns map[net.Conn]struct{} // guarded by mu
@@ -194,6 +203,7 @@ func (l *trackingListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.before()
 	tracked := &trackedConn{Conn: conn, listener: l}
 	l.mu.Lock()
 	defer l.mu.Unlock()

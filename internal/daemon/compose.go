@@ -4,7 +4,6 @@ package daemon
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/http"
 
@@ -15,6 +14,7 @@ import (
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/admission"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/health"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manifest"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/passthrough"
@@ -27,10 +27,6 @@ const controllersMetrics = "/metrics/controllers"
 
 // compose puts the control plane and its manager together. Nothing runs yet.
 func (d *daemon) compose() error {
-	cert, key, err := d.identity.ServingCert(d.started)
-	if err != nil {
-		return fmt.Errorf("make the serving certificate: %w", err)
-	}
 	definitions, err := manifest.ParseEstablished(manager.Definitions(d.Controllers))
 	if err != nil {
 		return err
@@ -41,8 +37,6 @@ func (d *daemon) compose() error {
 	}
 	d.control, err = controlplane.New(controlplane.Config{
 		Listener:    d.listener,
-		ServingCert: cert,
-		ServingKey:  key,
 		Identity:    d.identity,
 		Store:       d.store,
 		Version:     version.Full(),
@@ -79,6 +73,7 @@ func (d *daemon) handlers() map[string]http.Handler {
 			Remote: func(ctx context.Context) ([]passthrough.Remote, error) { return d.discovery().Remotes(ctx) },
 			Log:    d.Log,
 		},
+		health.Path: health.Handler(func(ctx context.Context) error { return d.store.Writable(ctx) }),
 		controllersMetrics: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			promhttp.HandlerFor(d.manager.Metrics(), promhttp.HandlerOpts{}).ServeHTTP(w, r)
 		}),

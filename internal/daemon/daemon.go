@@ -17,12 +17,14 @@ import (
 	"time"
 
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/utils/clock"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/datastore"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/housekeeping"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/liveness"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/pki"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/readiness"
@@ -40,6 +42,8 @@ type Config struct {
 	// Controllers are those that run, and Selection is how they were chosen.
 	Controllers []manager.Controller
 	Selection   string
+	// All are the controllers that there are, whether they run here or not.
+	All []manager.Controller
 	// SecurePort is the wanted port of the API server; 0 for the instance's own.
 	SecurePort int
 	// Datastore is where the objects are.
@@ -273,6 +277,9 @@ func (d *daemon) start(ctx context.Context, stages *stages) error {
 	}
 	d.gates.Pass(readiness.Discovery)
 	stages.start("discovery", d.publish)
+	stages.start("liveness", func(ctx context.Context) error {
+		return liveness.Run(ctx, liveness.Config{REST: d.control.ClientConfig(), Controllers: d.All, Clock: clock.RealClock{}, Log: d.Log})
+	})
 	if err := discovery.SetReady(ctx); err != nil {
 		return err
 	}

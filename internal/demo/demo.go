@@ -10,7 +10,6 @@ import (
 	"fmt"
 
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
-	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -21,6 +20,8 @@ import (
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/admission"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/bounded"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/liveness"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manifest"
 )
@@ -31,6 +32,10 @@ func Controllers() []manager.Controller {
 		Name:        "demo",
 		Group:       "app",
 		Definitions: []manifest.Source{{Files: appv1alpha1.Files, Path: "crds/app.rancherdesktop.io_demos.yaml"}},
+		Claims: []manager.Claim{{
+			Resource:   appv1alpha1.GroupVersion.WithResource("demos"),
+			Conditions: []string{appv1alpha1.ConditionReady},
+		}},
 		Hooks:       []admission.Hook{hook()},
 		AddToScheme: appv1alpha1.AddToScheme,
 		Setup:       setup,
@@ -43,8 +48,15 @@ func setup(host manager.Host) error {
 	return ctrl.NewControllerManagedBy(host).
 		Named("demo").
 		WithOptions(controller.Options{NewQueue: manager.NewQueue}).
-		For(&appv1alpha1.Demo{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		For(&appv1alpha1.Demo{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, liveness.WhenMarked(conditionsOf)))).
 		Complete(manager.Patient(&reconciler{client: host.GetClient()}))
+}
+
+func conditionsOf(obj client.Object) []metav1.Condition {
+	if demo, ok := obj.(*appv1alpha1.Demo); ok {
+		return demo.Status.Conditions
+	}
+	return nil
 }
 
 type reconciler struct{ client client.Client }
@@ -63,7 +75,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	demo.Status.Message = message
 	demo.Status.ObservedGeneration = demo.Generation
-	apimeta.SetStatusCondition(&demo.Status.Conditions, metav1.Condition{
+	bounded.Set(&demo.Status.Conditions, metav1.Condition{
 		Type:               appv1alpha1.ConditionReady,
 		Status:             metav1.ConditionTrue,
 		ObservedGeneration: demo.Generation,

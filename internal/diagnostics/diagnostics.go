@@ -107,6 +107,8 @@ const (
 	kindEngine  = "ContainerEngine"
 	kindHost    = "HostInfo"
 	kindService = "Service"
+	// A controller is no object.
+	kindController = "Controller"
 )
 
 // Finding is one thing that is wrong.

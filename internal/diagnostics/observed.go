@@ -8,6 +8,7 @@ import (
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/liveness"
 )
 
 const (
@@ -46,6 +47,11 @@ type Observed struct {
 	Disk     *Disk
 	Store    *Store
 	Daemon   *Daemon
+	// Absent are the controllers that no process runs, though there are objects
+	// that they keep.
+	Absent []liveness.Absence
+	// Unwritable is why nothing can be written to the store; empty if something can.
+	Unwritable string
 }
 
 // Contexts are the contexts of Docker's client.

@@ -21,6 +21,8 @@ const (
 	ContextFailed      Code = "context-failed"
 	ContextTakenOver   Code = "context-taken-over"
 	EngineShared       Code = "engine-shared"
+	ControllerGone     Code = "controller-gone"
+	StoreNotWritable   Code = "store-not-writable"
 )
 
 // Known returns everything that can be wrong. Of findings that are equally bad
@@ -43,6 +45,17 @@ func ofDaemon() []Definition {
 		Code: DaemonOtherVersion, Severity: Warning, Title: "The daemon is another version",
 		Text:   "the daemon that runs is rdd {daemon}, and this is rdd {program}",
 		Remedy: "`{rdd} service stop`, then `{rdd} service start`: containers go on meanwhile",
+	}, {
+		Code: StoreNotWritable, Severity: Error, Title: "The store can't be written",
+		Text: "no object can be changed, and what is shown of containers, images and volumes may be out of date: {error}",
+		Remedy: "make room on the file system of {path}, or see why it can't be written: containers go on, and the objects follow " +
+			"by themselves once the store can be written again",
+	}, {
+		Code: ControllerGone, Severity: Error, Title: "No process runs a controller",
+		Text: "{error}",
+		Remedy: "start the process that ran it again (`{group}-controller`), or have the daemon run it: `{rdd} service stop`, " +
+			"then `{rdd} service start --controllers '*'`",
+		DependsOn: []Code{StoreNotWritable},
 	}}
 }
 
@@ -108,9 +121,10 @@ func ofApp() []Definition {
 		Remedy: "`{rdd} limavm log {vm} --agent` has more; `{rdd} limavm restart {vm}` tries it again",
 	}, {
 		Code: AppNotSettled, Severity: Warning, Title: "What was asked for has not come true",
-		Text:      "{reason}: {error}",
-		Remedy:    "see `{rdd} service log`, and what was asked for: `{rdd} ctl get app/app -o yaml`",
-		DependsOn: []Code{EngineNotAnswering, EngineChanged, EngineConflict, EngineUnsupported, LimactlMissing, NoKVM, VMFailed},
+		Text:   "{reason}: {error}",
+		Remedy: "see `{rdd} service log`, and what was asked for: `{rdd} ctl get app/app -o yaml`",
+		DependsOn: []Code{EngineNotAnswering, EngineChanged, EngineConflict, EngineUnsupported, LimactlMissing, NoKVM, VMFailed,
+			ControllerGone, StoreNotWritable},
 	}, {
 		Code: ContextFailed, Severity: Warning, Title: "The Docker context can't be kept",
 		Text:      "{error}",

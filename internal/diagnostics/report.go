@@ -12,6 +12,7 @@ import (
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/printable"
 )
 
 // over is the end of the reason of an Event that says that a finding is one no
@@ -33,6 +34,9 @@ type place struct {
 	code    Code
 	subject Subject
 }
+
+// maxQuoted is how much of a message an Event has, so that there is room for the remedy.
+const maxQuoted = 512
 
 // NewReporter returns a reporter of the codes that has told nothing yet.
 func NewReporter(events record.EventRecorder, codes ...Code) *Reporter {
@@ -62,7 +66,7 @@ func (r *Reporter) Report(findings []Finding, concerned ...client.Object) {
 		if f.Severity == Info {
 			kind = corev1.EventTypeNormal
 		}
-		r.events.Event(object, kind, f.Code.Event(), f.Title+": "+f.Message+". What to do: "+f.Remedy)
+		r.events.Event(object, kind, f.Code.Event(), f.Title+": "+printable.Text(f.Message, maxQuoted)+". What to do: "+f.Remedy)
 		r.told[at] = f
 	}
 	for at, f := range r.told {

@@ -3,6 +3,8 @@
 package diagnostics
 
 import (
+	"crypto/x509"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -27,6 +29,7 @@ func (r Registry) Diagnose(o Observed) []Finding {
 	}
 	d := &diagnosis{Observed: o, registry: r}
 	d.daemon()
+	d.absent()
 	for i := range o.Engines {
 		d.engine(&o.Engines[i])
 	}
@@ -62,12 +65,46 @@ func (d *diagnosis) daemon() {
 	}
 	subject := Subject{Kind: kindService, Name: p.Instance}
 	if p.Failure != nil {
-		d.add(DaemonNotAnswering, subject, "", "pid", strconv.Itoa(p.PID), "error", p.Failure.Error())
+		f := d.add(DaemonNotAnswering, subject, "", "pid", strconv.Itoa(p.PID), "error", p.Failure.Error())
+		var invalid x509.CertificateInvalidError
+		if errors.As(p.Failure, &invalid) && invalid.Reason == x509.Expired {
+			f.Remedy = "its certificate is not valid at the time that this machine's clock shows: see whether that is right (`date`); if it is, " +
+				"the clock was set after the daemon had started, and `" + d.Command + " service stop` and `" + d.Command +
+				" service start` make new certificates: containers go on, and no data is lost"
+		}
 	}
 	if p.Version != "" && p.Version != p.Program {
 		d.add(DaemonOtherVersion, subject, p.Version, "daemon", p.Version, "program", p.Program)
 	}
 }
+
+// absent says which controllers no process runs. What their objects say follows
+// from that.
+func (d *diagnosis) absent() {
+	service := Subject{Kind: kindService}
+	if d.Daemon != nil {
+		service.Name = d.Daemon.Instance
+	}
+	if d.Unwritable != "" {
+		path := "the datastore"
+		if d.Disk != nil {
+			path = d.Disk.Path
+		}
+		d.add(StoreNotWritable, service, d.Unwritable, "error", d.Unwritable, "path", path)
+	}
+	for _, absence := range d.Absent {
+		f := d.add(ControllerGone, Subject{Kind: kindController, Name: absence.Controller}, absence.Holder,
+			"error", absence.Message(), "group", controllerGroups[absence.Controller])
+		f.standing = true
+		f.reaches = []Subject{theApp()}
+		for i := range d.Engines {
+			f.reaches = append(f.reaches, subjectOf(&d.Engines[i]))
+		}
+	}
+}
+
+// controllerGroups are the groups of the controllers that are looked for.
+var controllerGroups = map[string]string{"app": "app", "engine": "containers", "limavm": "lima"}
 
 func subjectOf(e *containersv1alpha1.ContainerEngine) Subject {
 	return Subject{Kind: kindEngine, Namespace: e.Namespace, Name: e.Name}
@@ -141,17 +178,18 @@ func socketPath(endpoint string) (string, bool) {
 // shared looks for engines that several ContainerEngines are connected to. It is
 // said of each but the oldest. In one namespace their mirrors have the same names.
 func (d *diagnosis) shared() {
-	first := map[string]*containersv1alpha1.ContainerEngine{}
+	first := map[string][]*containersv1alpha1.ContainerEngine{} // by ID, which several engines may have
 	for _, e := range byAge(d.Engines) {
 		if !mirrors(e) {
 			continue
 		}
 		id := e.Status.EngineID
-		other := first[id]
-		if other == nil {
-			first[id] = e
+		i := slices.IndexFunc(first[id], func(other *containersv1alpha1.ContainerEngine) bool { return sameEngine(other, e) })
+		if i < 0 {
+			first[id] = append(first[id], e)
 			continue
 		}
+		other := first[id][i]
 		args := []string{"other", subjectOf(other).String(), "id", id, "namespace", e.Namespace, "name", e.Name}
 		if e.Namespace != other.Namespace {
 			d.add(EngineShared, subjectOf(e), other.Namespace+"/"+other.Name, args...)
@@ -161,6 +199,14 @@ func (d *diagnosis) shared() {
 			subjectOf(other), id, other.Spec.Endpoint, e.Spec.Endpoint)
 		d.add(EngineConflict, subjectOf(e), other.Name, append(args, "error", words)...)
 	}
+}
+
+// sameEngine reports whether two ContainerEngines with one engine ID are connected
+// to one engine. The ID is in a file, which a copy of a disk has too; then the host
+// name or the directory differs. What is not known does not.
+func sameEngine(a, b *containersv1alpha1.ContainerEngine) bool {
+	same := func(x, y string) bool { return x == "" || y == "" || x == y }
+	return same(a.Status.HostName, b.Status.HostName) && same(a.Status.RootDir, b.Status.RootDir)
 }
 
 // mirrors reports whether there are mirrors of the engine that is in the status.

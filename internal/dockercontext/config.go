@@ -9,11 +9,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/regular"
 )
 
 const (
@@ -42,6 +42,10 @@ type config struct {
 	looked, ready func()
 }
 
+// maxFile is the largest of Docker's files that is read, in bytes: more is no
+// configuration that a person has.
+const maxFile = 4 << 20
+
 // current returns the name of the current context as it is written, empty where
 // none is.
 func (c config) current() (string, error) {
@@ -52,7 +56,7 @@ func (c config) current() (string, error) {
 // read returns the file, nil where there is none, and what it says.
 func (c config) read() (data []byte, value currentValue, err error) {
 	for range looks {
-		data, err = os.ReadFile(c.path)
+		data, err = regular.Read(c.path, maxFile)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, currentValue{}, nil
 		}

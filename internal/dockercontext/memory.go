@@ -11,6 +11,7 @@ import (
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/atomicfile"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/regular"
 )
 
 const memoryMode = 0o600
@@ -34,7 +35,7 @@ type before struct {
 
 // recall reads what there is to take back; nil for nothing.
 func recall(file string) (*memory, error) {
-	data, err := os.ReadFile(file)
+	data, err := regular.Read(file, maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/regular"
 )
 
 const (
@@ -132,7 +134,7 @@ func writeBeside(path string, data []byte, mode fs.FileMode) (_ string, err erro
 
 // readFile returns nil for a file that is not there.
 func readFile(path string) ([]byte, error) {
-	data, err := os.ReadFile(path)
+	data, err := regular.Read(path, maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -57,7 +57,12 @@ const Denied = "permission denied"
 type Info struct {
 	// ID is the engine's name for itself, the same over restarts; empty where
 	// the engine has none.
-	ID           string
+	ID string
+	// HostName is what the engine calls its machine, and RootDir the directory
+	// that it keeps its objects in; empty where it does not say. An ID alone may be
+	// copied with the file that it is kept in.
+	HostName     string
+	RootDir      string
 	Version      string
 	APIVersion   string
 	OS           string
@@ -80,6 +85,9 @@ type Event struct {
 	// Passing says that most often another event follows in a moment: how the
 	// object is between the two is not worth a look.
 	Passing bool
+	// Lost is why an event could not be read, of which only the kind is known;
+	// the key has no ID then.
+	Lost error
 }
 
 // Object is the state of an object: the field of its kind is set. Its status
@@ -110,6 +118,13 @@ type Item struct {
 	// in doubt it is false. now is the time on the engine's clock at which the
 	// list was made.
 	Current func(known Object, now time.Time) bool
+	// Fingerprint stands for all that the list shows of the object but what changes
+	// by itself: two items of one object with the same fingerprint are the same.
+	// Nil, or 0, if there is none.
+	Fingerprint func() uint64
+	// Fits reports whether what changes by itself, such as for how long a container
+	// has run, can be that of an object whose status is known. Nil if nothing does.
+	Fits func(known Object, now time.Time) bool
 }
 
 // Secret is the Kubernetes Secret that a ContainerEngine names.
@@ -140,7 +155,8 @@ type Engine interface {
 	// any more, and returns when the stream breaks, always with an error.
 	Watch(ctx context.Context, since time.Time, ready func(), sink func(Event)) error
 
-	// List returns all objects of a kind, or an error and nothing.
+	// List returns all objects of a kind, or an error and nothing. With a
+	// [PartialError] it returns those that can be used.
 	List(ctx context.Context, kind Kind) ([]Item, error)
 
 	// Inspect returns the state of an object, which others may have been given

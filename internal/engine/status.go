@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"fmt"
 	"net"
 	"strings"
 
@@ -28,16 +29,34 @@ func Condition(kind string, value bool, phase containersv1alpha1.Phase) metav1.C
 	return c
 }
 
-// PortSummary writes ports as `docker ps` does.
+// maxPortSummary is how many bytes a summary of ports may have: it is a cell of a table.
+const maxPortSummary = 1 << 10
+
+// PortSummary writes ports as `docker ps` does. What does not fit is counted.
 func PortSummary(ports []containersv1alpha1.Port) string {
-	var parts []string
+	const more = ", … (%d more)"
+	var summary strings.Builder
+	left := 0
+	add := func(part string) {
+		if left > 0 || summary.Len()+len(", ")+len(part) > maxPortSummary-len(more)-len("65535") {
+			left++
+			return
+		}
+		if summary.Len() > 0 {
+			summary.WriteString(", ")
+		}
+		summary.WriteString(part)
+	}
 	for _, port := range ports {
 		if len(port.Bindings) == 0 {
-			parts = append(parts, port.Name)
+			add(port.Name)
 		}
 		for _, binding := range port.Bindings {
-			parts = append(parts, net.JoinHostPort(binding.HostIP, binding.HostPort)+"->"+port.Name)
+			add(net.JoinHostPort(binding.HostIP, binding.HostPort) + "->" + port.Name)
 		}
 	}
-	return strings.Join(parts, ", ")
+	if left > 0 {
+		return strings.TrimPrefix(summary.String()+fmt.Sprintf(more, left), ", ")
+	}
+	return summary.String()
 }

@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/bounded"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/diagnostics"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 )
@@ -46,7 +47,7 @@ func setup(host manager.Host, look func(context.Context) rddv1alpha1.HostInfoSta
 		client:   host.GetClient(),
 		seen:     w.seen,
 		registry: diagnostics.Known(),
-		reporter: diagnostics.NewReporter(host.GetEventRecorderFor("hostinfo"), //nolint:staticcheck // RDD serves core Events only
+		reporter: diagnostics.NewReporter(bounded.Events(host.GetEventRecorderFor("hostinfo")), //nolint:staticcheck // RDD serves core Events only
 			diagnostics.DiskNearlyFull, diagnostics.StoreLarge),
 	}
 	if host.Instance != nil {

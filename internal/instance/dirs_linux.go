@@ -2,20 +2,17 @@
 
 package instance
 
-import (
-	"os"
-	"path/filepath"
-)
+import "path/filepath"
 
 // platformDirs follows the XDG Base Directory Specification: a relative path
 // in its variables is to be ignored.
-func platformDirs(home, base string) (dir, logDir string) {
-	return filepath.Join(xdg("XDG_DATA_HOME", home, ".local/share"), base),
-		filepath.Join(xdg("XDG_STATE_HOME", home, ".local/state"), base)
+func platformDirs(home, base string, getenv func(string) string) (dir, logDir string) {
+	return filepath.Join(xdg(getenv("XDG_DATA_HOME"), home, ".local/share"), base),
+		filepath.Join(xdg(getenv("XDG_STATE_HOME"), home, ".local/state"), base)
 }
 
-func xdg(variable, home, fallback string) string {
-	if dir := os.Getenv(variable); filepath.IsAbs(dir) {
+func xdg(dir, home, fallback string) string {
+	if filepath.IsAbs(dir) {
 		return dir
 	}
 	return filepath.Join(home, fallback)

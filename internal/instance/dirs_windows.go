@@ -2,13 +2,10 @@
 
 package instance
 
-import (
-	"os"
-	"path/filepath"
-)
+import "path/filepath"
 
-func platformDirs(home, base string) (dir, logDir string) {
-	local := os.Getenv("LOCALAPPDATA")
+func platformDirs(home, base string, getenv func(string) string) (dir, logDir string) {
+	local := getenv("LOCALAPPDATA")
 	if local == "" {
 		local = filepath.Join(home, "AppData", "Local")
 	}

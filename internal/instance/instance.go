@@ -57,8 +57,20 @@ type Instance struct {
 // the environment names, or the default. It touches no file. An unusable name
 // is a [fault.Usage].
 func New(name string) (*Instance, error) {
+	home, homeErr := os.UserHomeDir()
+	return newIn(name, home, homeErr, os.Getenv)
+}
+
+// In is [New] for a process with another home directory and environment than
+// this one's, as a test starts them.
+func In(name, home string, getenv func(string) string) (*Instance, error) {
+	return newIn(name, home, nil, getenv)
+}
+
+// newIn is both; homeErr is why home is not known.
+func newIn(name, home string, homeErr error, getenv func(string) string) (*Instance, error) {
 	if name == "" {
-		name = os.Getenv(NameEnv)
+		name = getenv(NameEnv)
 	}
 	if name == "" {
 		name = DefaultName
@@ -66,17 +78,17 @@ func New(name string) (*Instance, error) {
 	if err := CheckName(name); err != nil {
 		return nil, err
 	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return nil, fault.New(fault.Failed, "find the home directory", "", err)
+	if homeErr != nil {
+		return nil, fault.New(fault.Failed, "find the home directory", "", homeErr)
 	}
 	if !filepath.IsAbs(home) {
 		// Each working directory would have an instance of its own.
 		return nil, fault.New(fault.Failed, "find the home directory", "", fmt.Errorf("%q is not an absolute path", home))
 	}
 	inst := &Instance{name: name, shortDir: filepath.Join(home, ".rd"+name)}
-	inst.dir, inst.logDir = platformDirs(home, inst.ContextName())
-	if dir := os.Getenv(LogDirEnv); dir != "" {
+	inst.dir, inst.logDir = platformDirs(home, inst.ContextName(), getenv)
+	if dir := getenv(LogDirEnv); dir != "" {
+		var err error
 		if inst.logDir, err = filepath.Abs(dir); err != nil {
 			return nil, fault.New(fault.Usage, "resolve "+LogDirEnv, dir, err)
 		}

@@ -430,3 +430,27 @@ func TestLogRotation(t *testing.T) {
 		t.Errorf("with %s the oldest log has %q", KeepLogsEnv, got)
 	}
 }
+
+// TestIn: an instance of another process is the one that it finds itself.
+func TestIn(t *testing.T) {
+	own := newTest(t, "")
+	home, err := os.UserHomeDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	environment := map[string]string{NameEnv: "other", LogDirEnv: filepath.Join(home, "logs"),
+		"XDG_DATA_HOME": filepath.Join(home, "data"), "LOCALAPPDATA": filepath.Join(home, "local")}
+	other, err := In("", home, func(variable string) string { return environment[variable] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for variable, value := range environment {
+		t.Setenv(variable, value)
+	}
+	if found, err := New(""); err != nil || *found != *other || *found == *own {
+		t.Errorf("the process finds %+v, %v, and others find %+v", found, err, other)
+	}
+	if _, err := In("x", "relative", os.Getenv); err == nil {
+		t.Error("a home directory may be relative")
+	}
+}

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -22,6 +23,7 @@ import (
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/finalizer"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/limactl"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/liveness"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 )
 
@@ -42,10 +44,17 @@ func setup(host manager.Host, cfg Config, probe *limactl.Probe) error {
 		Named("limavm").
 		WithOptions(controller.Options{MaxConcurrentReconciles: machinesAtOnce, NewQueue: manager.NewQueue}).
 		For(&limav1alpha1.LimaVM{}, builder.WithPredicates(
-			predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
+			predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, liveness.WhenMarked(conditionsOf)))).
 		Owns(&corev1.ConfigMap{}, builder.OnlyMetadata).
 		WatchesRawSource(source.Func(r.machines.takeQueue)).
 		Complete(manager.Patient(r))
+}
+
+func conditionsOf(obj client.Object) []metav1.Condition {
+	if object, ok := obj.(*limav1alpha1.LimaVM); ok {
+		return object.Status.Conditions
+	}
+	return nil
 }
 
 // reconciler reads the API server itself: by what a cache still shows it could

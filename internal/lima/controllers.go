@@ -75,6 +75,10 @@ func describe() manager.Controller {
 		Name:        "limavm",
 		Group:       "lima",
 		Definitions: []manifest.Source{{Files: limav1alpha1.Files, Path: "crds/lima.rancherdesktop.io_limavms.yaml"}},
+		Claims: []manager.Claim{{
+			Resource:   limav1alpha1.GroupVersion.WithResource("limavms"),
+			Conditions: []string{limav1alpha1.ConditionCreated, limav1alpha1.ConditionRunning},
+		}},
 		AddToScheme: limav1alpha1.AddToScheme,
 	}
 }

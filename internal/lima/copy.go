@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/bounded"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/limactl"
 )
 
@@ -31,7 +32,7 @@ func (s *scope) readTemplate(ctx context.Context) error {
 		err = s.check(ctx, text, applied, exists)
 	}
 	if err != nil && exists {
-		s.vm.Status.TemplateError = err.Error()
+		s.vm.Status.TemplateError = bounded.Text(err.Error())
 		s.desired = applied
 		return nil
 	}

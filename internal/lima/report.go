@@ -14,12 +14,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/bounded"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/limactl"
 )
 
 // set writes a condition, which speaks of the generation that was read.
 func (s *scope) set(kind string, status metav1.ConditionStatus, reason, message string) {
-	apimeta.SetStatusCondition(&s.vm.Status.Conditions, metav1.Condition{
+	bounded.Set(&s.vm.Status.Conditions, metav1.Condition{
 		Type: kind, Status: status, ObservedGeneration: s.vm.Generation, Reason: reason, Message: message,
 	})
 }

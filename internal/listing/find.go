@@ -31,7 +31,21 @@ func (l *Lister) Container(ctx context.Context, name string) (*containersv1alpha
 			return name == "" || !strings.HasPrefix(ID(&c), name) && c.Name != name
 		})
 	}
+	if len(found) == 0 {
+		return nil, l.missing(ctx, name)
+	}
 	return one(name, found)
+}
+
+// missing says why there is no container of a name: as none has it, or as the
+// engines are not connected.
+func (l *Lister) missing(ctx context.Context, name string) error {
+	_, err := one(name, nil)
+	lines, unknown := l.Worth(ctx)
+	if unknown != nil || len(lines) == 0 {
+		return err
+	}
+	return fmt.Errorf("container %q is not listed: %s", name, strings.Join(lines, "; "))
 }
 
 // Complete returns what of [Lister.Container]'s names begins with a prefix: names

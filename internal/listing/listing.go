@@ -26,6 +26,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/printable"
 )
 
 // Scope says which mirrors.
@@ -53,7 +54,10 @@ func (s Scope) options() []client.ListOption {
 type Lister struct {
 	Client client.WithWatch
 	Scope  Scope
-	Clock  clock.PassiveClock
+	Clock  clock.Clock
+	// Unwritable returns why the daemon can't write its store, empty if it can; nil
+	// if that is not known.
+	Unwritable func(context.Context) (string, error)
 	// Full shows IDs as long as they are.
 	Full bool
 }
@@ -164,7 +168,11 @@ func printRow(w io.Writer, row []string, widths []int, peers [][]string) error {
 }
 
 func (l *Lister) row(table Table, obj client.Object) []string {
-	return table.row(obj, cells{now: l.Clock.Now(), full: l.Full})
+	row := table.row(obj, cells{now: l.Clock.Now(), full: l.Full})
+	for i, cell := range row {
+		row[i] = printable.Text(cell, 0) // it has an engine's words
+	}
+	return row
 }
 
 // cells writes values as tables show them.
@@ -191,5 +199,5 @@ func (c cells) age(at *metav1.Time) string {
 	if at == nil {
 		return none
 	}
-	return duration.HumanDuration(c.now.Sub(at.Time))
+	return duration.HumanDuration(max(0, c.now.Sub(at.Time))) // the clock may have been ahead
 }

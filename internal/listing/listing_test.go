@@ -68,7 +68,7 @@ NAME   DRIVER   MOUNTPOINT   ENGINE   AGE
 			if err := test.table.sort(test.list); err != nil {
 				t.Fatal(err)
 			}
-			l := Lister{Clock: clocktesting.NewFakePassiveClock(now)}
+			l := Lister{Clock: clocktesting.NewFakeClock(now)}
 			var out strings.Builder
 			if err := l.write(&out, test.table, test.list); err != nil {
 				t.Fatal(err)

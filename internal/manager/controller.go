@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -40,6 +41,8 @@ type Controller struct {
 	Policies []manifest.Source
 	// Hooks are what code decides about writes of its kinds.
 	Hooks []admission.Hook
+	// Claims are the conditions that it alone keeps true.
+	Claims []Claim
 	// AddToScheme registers the types that it works with.
 	AddToScheme func(*runtime.Scheme) error
 
@@ -49,6 +52,13 @@ type Controller struct {
 	// Bind returns the controller as it is in an instance, with Hooks and Setup,
 	// where these depend on that; else it is nil.
 	Bind func(*instance.Instance) Controller
+}
+
+// Claim names the conditions of a kind that say how something is now. Once no
+// process runs their controller they may be untrue.
+type Claim struct {
+	Resource   schema.GroupVersionResource
+	Conditions []string
 }
 
 // Bind returns the controllers as they are in an instance.

@@ -34,6 +34,9 @@ const (
 	embeddedLease = time.Hour
 )
 
+// LeaseName returns the name of the Lease of a controller, in [SystemNamespace].
+func LeaseName(controller string) string { return leasePrefix + controller }
+
 // Holder is who holds leases.
 type Holder struct {
 	// Identity is unique among those that run at the same time. What was held

@@ -46,7 +46,7 @@ type servers struct {
 
 func (s *standalone) listen(ctx context.Context) (_ *servers, err error) {
 	v := &servers{token: pki.NewToken(), advertise: s.Advertise}
-	if v.authority, err = pki.NewAuthority(time.Now()); err != nil {
+	if v.authority, err = pki.NewAuthority(); err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()
@@ -64,7 +64,7 @@ func (s *standalone) listen(ctx context.Context) (_ *servers, err error) {
 	}
 	mux.Handle("/metrics", metrics)
 	v.secure = &http.Server{Handler: mux, ReadHeaderTimeout: headerTimeout, TLSConfig: &tls.Config{
-		GetCertificate: v.authority.Renewing(time.Now, s.Advertise),
+		GetCertificate: v.authority.Serving(time.Now, s.Advertise).GetCertificate,
 		MinVersion:     tls.VersionTLS12,
 	}}
 

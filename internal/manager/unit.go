@@ -29,6 +29,9 @@ type unit struct {
 	decided func()
 	settled chan struct{}
 
+	// visitors are the requests at the endpoints.
+	visitors *visitors
+
 	mu      sync.Mutex
 	running bool // guarded by mu
 }
@@ -40,6 +43,7 @@ func newUnit(m *Manager, controller Controller) *unit {
 		endpoints:  map[string]http.Handler{},
 		done:       make(chan struct{}),
 		settled:    make(chan struct{}),
+		visitors:   newVisitors(),
 	}
 	u.decided = sync.OnceFunc(func() { close(u.settled) })
 	return u
@@ -92,6 +96,9 @@ func (u *unit) run(ctx context.Context) (err error) {
 		if err := u.Setup(host); err != nil {
 			return fmt.Errorf("set it up: %w", err)
 		}
+		for name, handler := range u.endpoints {
+			u.endpoints[name] = u.visitors.attend(handler)
+		}
 	}
 	return u.hold(ctx, scope)
 }
@@ -112,6 +119,7 @@ func (u *unit) hold(ctx context.Context, scope *scope) error {
 	u.decided()
 	u.manager.tellChanged()
 	defer u.manager.tellChanged()
+	defer u.visitors.end(visitorsGrace)
 	defer u.setRunning(false)
 	select {
 	case <-ctx.Done():

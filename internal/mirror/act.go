@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/bounded"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
@@ -239,9 +240,9 @@ func (s *Session) record(ctx context.Context, key engine.Key, m *containersv1alp
 	}
 	switch {
 	case errors.Is(done.err, engine.ErrRefused):
-		result.State, result.Error = containersv1alpha1.ActionFailed, done.err.Error()
+		result.State, result.Error = containersv1alpha1.ActionFailed, bounded.Text(done.err.Error())
 	case done.err != nil:
-		result.State, result.Error = containersv1alpha1.ActionFailed, fmt.Sprintf("the engine says %q, and shows it nevertheless", done.err)
+		result.State, result.Error = containersv1alpha1.ActionFailed, bounded.Text(fmt.Sprintf("the engine says %q, and shows it nevertheless", bounded.Error(done.err)))
 	}
 	updated := m.DeepCopy()
 	updated.Status.LastAction = result

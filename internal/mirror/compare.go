@@ -5,9 +5,9 @@ package mirror
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -25,31 +25,42 @@ func (s *Session) compare(ctx context.Context, b *batch) error {
 	s.current = b
 	s.mu.Unlock()
 	var failures []error
+	failed := false
 	for _, kind := range engine.Kinds {
-		items, err := s.engine.List(ctx, kind)
+		items, complete, err := s.list(ctx, kind)
 		if err != nil {
-			failures = append(failures, fmt.Errorf("list the %ss: %w", kind, err))
-			continue
+			failures = append(failures, err)
 		}
-		s.enqueueDifferent(kind, items, b)
+		if failed = failed || (err != nil && !unusable(err)); err == nil || unusable(err) {
+			s.enqueueDifferent(kind, items, complete, b)
+		}
 	}
-	if len(failures) == 0 {
+	if !failed {
 		b.seal()
+		return errors.Join(failures...)
 	}
-	return errors.Join(failures...)
+	return &listError{errors.Join(failures...)}
 }
+
+// listError says that a kind could not be listed.
+type listError struct{ error }
+
+// Unwrap returns why.
+func (e *listError) Unwrap() error { return e.error }
 
 // compareKind queues what differs of one kind.
 func (s *Session) compareKind(ctx context.Context, kind engine.Kind) error {
-	items, err := s.engine.List(ctx, kind)
-	if err != nil {
-		return fmt.Errorf("list the %ss: %w", kind, err)
+	items, complete, err := s.list(ctx, kind)
+	if err != nil && !unusable(err) {
+		return err
 	}
-	s.enqueueDifferent(kind, items, newBatch())
-	return nil
+	s.enqueueDifferent(kind, items, complete, newBatch())
+	return nil // what can't be used is reported by the next comparison
 }
 
-func (s *Session) enqueueDifferent(kind engine.Kind, items []engine.Item, b *batch) {
+// enqueueDifferent queues what differs. Where the list is not complete, what is
+// not in it may exist nevertheless.
+func (s *Session) enqueueDifferent(kind engine.Kind, items []engine.Item, complete bool, b *batch) {
 	s.mu.Lock()
 	now := s.clock.Now().Add(s.clockAhead)
 	s.mu.Unlock()
@@ -58,14 +69,15 @@ func (s *Session) enqueueDifferent(kind engine.Kind, items []engine.Item, b *bat
 	for _, item := range items {
 		listed[item.Key] = true
 		mirrors := s.table.of(item.Key)
-		if len(mirrors) > 0 && !slices.ContainsFunc(mirrors, wants) && item.Current(engineObject(item.Key, mirrors), now) {
+		if len(mirrors) > 0 && !slices.ContainsFunc(mirrors, wants) && s.matches(item, engineObject(item.Key, mirrors), now) {
 			same = append(same, item.Key)
 		} else {
 			different = append(different, item.Key)
 		}
 	}
+	s.inspected.keep(kind, listed)
 	for _, key := range s.table.keys(kind) {
-		if !listed[key] {
+		if complete && !listed[key] {
 			different = append(different, key)
 		}
 	}
@@ -76,6 +88,11 @@ func (s *Session) enqueueDifferent(kind engine.Kind, items []engine.Item, b *bat
 	b.add(different)
 	priority := resyncPriority
 	s.queue.AddWithOpts(priorityqueue.AddOpts{Priority: &priority}, different...)
+}
+
+// matches reports whether an item needs no inspection.
+func (s *Session) matches(item engine.Item, known engine.Object, now time.Time) bool {
+	return item.Current(known, now) || s.inspected.match(item, s.table.versionOf(item.Key), known, now)
 }
 
 // wants reports whether a mirror asks for something to be done, if only by what it

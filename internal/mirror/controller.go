@@ -14,7 +14,6 @@ import (
 	"time"
 
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
-	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -32,8 +31,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/bounded"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/finalizer"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/liveness"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/pull"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/streams"
@@ -49,7 +50,7 @@ func Setup(host manager.Host, open Open) error {
 	r := &reconciler{
 		client:   host.GetClient(),
 		reader:   host.GetAPIReader(),
-		events:   host.GetEventRecorderFor("engine"), //nolint:staticcheck // RDD serves core Events only
+		events:   bounded.Events(host.GetEventRecorderFor("engine")), //nolint:staticcheck // RDD serves core Events only
 		watch:    mirrorWatch{host.GetCache()},
 		open:     open,
 		clock:    clock.RealClock{},
@@ -76,12 +77,19 @@ func Setup(host manager.Host, open Open) error {
 	host.Serve("exec", streams.Exec(r.container))
 	return ctrl.NewControllerManagedBy(host).
 		Named("engine").
-		WithOptions(controller.Options{NewQueue: manager.NewQueue}).
+		WithOptions(controller.Options{NewQueue: manager.NewQueue, MaxConcurrentReconciles: reconcilers}).
 		// All of a namespace, as one that goes may be what another one waits for.
 		Watches(&containersv1alpha1.ContainerEngine{}, handler.EnqueueRequestsFromMapFunc(r.neighbours),
-			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
+			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, liveness.WhenMarked(engineConditions)))).
 		WatchesRawSource(source.Func(r.takeQueue)).
 		Complete(manager.Patient(r))
+}
+
+func engineConditions(obj client.Object) []metav1.Condition {
+	if object, ok := obj.(*containersv1alpha1.ContainerEngine); ok {
+		return object.Status.Conditions
+	}
+	return nil
 }
 
 // reconciler starts and stops sessions as ContainerEngines say, and writes what
@@ -126,16 +134,7 @@ func (r *reconciler) wake(request reconcile.Request) func() {
 // then ends all sessions. The mirrors stay.
 func (r *reconciler) Start(ctx context.Context) error {
 	<-ctx.Done()
-	r.mu.Lock()
-	r.stopped = true
-	sessions := r.sessions
-	r.sessions = map[types.UID]*running{}
-	r.mu.Unlock()
-	var wg sync.WaitGroup
-	for _, run := range sessions {
-		wg.Go(run.stop)
-	}
-	wg.Wait()
+	r.endAll()
 	return nil
 }
 
@@ -219,7 +218,7 @@ func report(e *containersv1alpha1.ContainerEngine, acted int64, state State) {
 	if state.Reason == containersv1alpha1.ReasonConnected {
 		ready = metav1.ConditionTrue
 	}
-	apimeta.SetStatusCondition(&status.Conditions, metav1.Condition{
+	bounded.Set(&status.Conditions, metav1.Condition{
 		Type:               containersv1alpha1.ConditionReady,
 		Status:             ready,
 		ObservedGeneration: acted,
@@ -227,7 +226,7 @@ func report(e *containersv1alpha1.ContainerEngine, acted int64, state State) {
 		Message:            state.Message + state.Problems.suffix(),
 	})
 	status.Failed = int32(min(state.Problems.Count, math.MaxInt32))
-	apimeta.SetStatusCondition(&status.Conditions, completeness(acted, state))
+	bounded.Set(&status.Conditions, completeness(acted, state))
 }
 
 // completeness says whether all that the engine has is mirrored. Nothing is known
@@ -251,6 +250,8 @@ func completeness(acted int64, state State) metav1.Condition {
 
 func setInfo(status *containersv1alpha1.ContainerEngineStatus, info *engine.Info) {
 	status.EngineID = info.ID
+	status.HostName = info.HostName
+	status.RootDir = info.RootDir
 	status.Version = info.Version
 	status.APIVersion = info.APIVersion
 	status.OS = info.OS

@@ -11,13 +11,13 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/bounded"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
@@ -148,7 +148,7 @@ func (s *Session) showUndeleted(ctx context.Context, have, want client.Object, r
 	if same {
 		updated = have.DeepCopyObject().(client.Object)
 	}
-	news := apimeta.SetStatusCondition(conditionsOf(updated), metav1.Condition{
+	news := bounded.Set(conditionsOf(updated), metav1.Condition{
 		Type:               containersv1alpha1.ConditionDeleting,
 		Status:             metav1.ConditionFalse,
 		Reason:             reason,

@@ -5,6 +5,7 @@ package mirror
 import (
 	"cmp"
 	"context"
+	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,12 +14,21 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/finalizer"
 )
 
+const (
+	// reconcilers is how many ContainerEngines are reconciled at a time.
+	reconcilers = 4
+
+	// stopPatience is how long the end of a session may take. A call to an engine
+	// that its context does not end, such as an open(2) that blocks, is left behind.
+	stopPatience = 5 * time.Second
+)
+
 // running is what is under way for one ContainerEngine: a session, or the
-// removal of the mirrors.
+// removal of the mirrors. Nothing of it is waited for in Reconcile: what ends in
+// the background wakes the reconciler.
 type running struct {
 	owner    owner
 	endpoint string
@@ -27,9 +37,12 @@ type running struct {
 	// reconnect is the request for a new connection that it is the answer to.
 	reconnect string
 
-	session *Session      // nil while mirrors are removed
-	failure error         // why there is no session
-	purge   *purgeProcess // nil while there is a session
+	purge *purgeProcess // nil while there is a session
+
+	opened  chan struct{} // closed when the engine is open, or never can be; nil with a purge
+	session *Session      // guarded by reconciler.mu; nil until the engine is open, and while mirrors are removed
+	failure error         // guarded by reconciler.mu; why there is no session
+	ended   chan struct{} // guarded by reconciler.mu; nil until it is to end, closed when it has
 }
 
 // purgeProcess is the removal of all mirrors of an owner, in the background.
@@ -39,12 +52,18 @@ type purgeProcess struct {
 	err    error // valid when done is closed
 }
 
-// state returns what is to be said of the engine. There must be no purge.
-func (run *running) state() State {
-	if run.failure != nil {
-		return State{Reason: containersv1alpha1.ReasonUnsupported, Message: run.failure.Error()}
+// stateOf returns the state of the engine. There must be no purge.
+func (r *reconciler) stateOf(run *running) State {
+	r.mu.Lock()
+	session, failure := run.session, run.failure
+	r.mu.Unlock()
+	switch {
+	case failure != nil:
+		return State{Reason: containersv1alpha1.ReasonUnsupported, Message: failure.Error()}
+	case session == nil:
+		return State{Reason: containersv1alpha1.ReasonConnecting, Message: "connecting"}
 	}
-	return run.session.State()
+	return session.State()
 }
 
 func (p *purgeProcess) finished() bool {
@@ -56,31 +75,93 @@ func (p *purgeProcess) finished() bool {
 	}
 }
 
-func (run *running) stop() {
-	if run.session != nil {
-		run.session.Stop()
-	}
-	if run.purge != nil {
-		run.purge.cancel()
-		<-run.purge.done
-	}
-}
-
 // suits reports whether a session is what the spec asks for.
 func (run *running) suits(e *containersv1alpha1.ContainerEngine) bool {
 	return run.endpoint == e.Spec.Endpoint && run.secret == e.SecretName() && run.resync == e.Resync() &&
 		run.reconnect == e.Annotations[containersv1alpha1.ReconnectAnnotation]
 }
 
-// end stops what is under way for a ContainerEngine.
-func (r *reconciler) end(e *containersv1alpha1.ContainerEngine) {
+// end ends what is under way for a ContainerEngine, and reports whether nothing
+// of it is left. If not, its end wakes the reconciler.
+func (r *reconciler) end(e *containersv1alpha1.ContainerEngine) bool {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	run := r.sessions[e.UID]
-	delete(r.sessions, e.UID)
-	r.mu.Unlock()
-	if run != nil {
-		run.stop()
+	if run == nil {
+		return true
 	}
+	select {
+	case <-r.endLocked(run):
+		delete(r.sessions, e.UID)
+		return true
+	default:
+		return false
+	}
+}
+
+// endLocked begins the end of what is under way, unless it has begun, and returns
+// a channel that is closed when it has ended, or [stopPatience] later. An engine
+// that is not open yet does nothing, and is closed once it is.
+func (r *reconciler) endLocked(run *running) <-chan struct{} {
+	if run.ended != nil {
+		return run.ended
+	}
+	run.ended = make(chan struct{})
+	session := run.session
+	run.session = nil
+	if session == nil && (run.purge == nil || run.purge.finished()) {
+		close(run.ended)
+		return run.ended
+	}
+	wake := r.wake(reconcile.Request{NamespacedName: types.NamespacedName{Namespace: run.owner.namespace, Name: run.owner.name}})
+	stopped := make(chan struct{})
+	go func() {
+		defer wake() // also if it was left behind: what it wrote last is removed
+		defer close(stopped)
+		if session != nil {
+			session.Stop()
+		}
+		if run.purge != nil {
+			run.purge.cancel()
+			<-run.purge.done
+		}
+	}()
+	go func() {
+		defer wake()
+		defer close(run.ended)
+		r.awaitOrAbandon(stopped, run.owner)
+	}()
+	return run.ended
+}
+
+// awaitOrAbandon waits for the end of what runs for an engine, or until that has
+// taken too long.
+func (r *reconciler) awaitOrAbandon(stopped <-chan struct{}, o owner) {
+	select {
+	case <-stopped:
+	case <-r.clock.After(stopPatience):
+		r.log.Error("a call to the engine does not return and is left behind", "engine", o.String(), "after", stopPatience)
+	}
+}
+
+// endAll ends everything, all at once, and waits for that. No session starts any
+// more.
+func (r *reconciler) endAll() {
+	r.mu.Lock()
+	r.stopped = true
+	var wg sync.WaitGroup
+	for _, run := range r.sessions {
+		ended := r.endLocked(run)
+		wg.Go(func() {
+			<-ended
+			if run.opened != nil {
+				r.awaitOrAbandon(run.opened, run.owner)
+			}
+		})
+	}
+	r.sessions = map[types.UID]*running{}
+	r.mu.Unlock()
+	wg.Wait()
 }
 
 // run makes sure that a session runs as the spec says, and reports its state.
@@ -92,15 +173,17 @@ func (r *reconciler) run(ctx context.Context, e *containersv1alpha1.ContainerEng
 		}
 	}
 	run := r.current(e)
-	if run != nil && !run.suits(e) {
-		r.end(e)
+	if run != nil && (r.isEnding(run) || !run.suits(e)) {
+		if !r.end(e) {
+			return nil
+		}
 		run = nil
 	}
 	if run == nil {
 		run = r.begin(e)
 	}
 	if run != nil { // else the manager ends
-		report(e, e.Generation, run.state())
+		report(e, e.Generation, r.stateOf(run))
 	}
 	return nil
 }
@@ -127,6 +210,14 @@ func (r *reconciler) current(e *containersv1alpha1.ContainerEngine) *running {
 	return r.sessions[e.UID]
 }
 
+func (r *reconciler) isEnding(run *running) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return run.ended != nil
+}
+
+// begin opens the engine in the background, and starts a session with it. It
+// returns nil if the manager ends.
 func (r *reconciler) begin(e *containersv1alpha1.ContainerEngine) *running {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -136,19 +227,14 @@ func (r *reconciler) begin(e *containersv1alpha1.ContainerEngine) *running {
 	run := &running{
 		owner: newOwner(e), endpoint: e.Spec.Endpoint, secret: e.SecretName(), resync: e.Resync(),
 		reconnect: e.Annotations[containersv1alpha1.ReconnectAnnotation],
+		opened:    make(chan struct{}),
 	}
 	r.sessions[e.UID] = run
-	secret := r.secretOf(e)
-	var connection engine.Engine
-	if connection, run.failure = r.open(e.Spec, secret.material()); run.failure != nil {
-		return run
-	}
 	request := reconcile.Request{NamespacedName: client.ObjectKeyFromObject(e)}
-	run.session = startSession(sessionConfig{
+	cfg := sessionConfig{
 		owner:   newOwner(e),
-		engine:  connection,
-		secret:  secret,
-		knownID: e.Status.EngineID,
+		secret:  r.secretOf(e),
+		known:   identity{id: e.Status.EngineID, rootDir: e.Status.RootDir, hostName: e.Status.HostName},
 		resync:  run.resync,
 		client:  r.client,
 		reader:  r.reader,
@@ -158,8 +244,30 @@ func (r *reconciler) begin(e *containersv1alpha1.ContainerEngine) *running {
 		log:     r.log.With("engine", request.String()),
 		metrics: r.metrics,
 		changed: r.wake(request),
-	})
+	}
+	go r.openSession(run, *e.Spec.DeepCopy(), cfg)
 	return run
+}
+
+// openSession opens an engine and starts the session, unless that is to end by
+// then. Opening may block whatever else happens, as of a FIFO that has no writer.
+func (r *reconciler) openSession(run *running, spec containersv1alpha1.ContainerEngineSpec, cfg sessionConfig) {
+	defer cfg.changed()
+	defer close(run.opened)
+	connection, err := r.open(spec, cfg.secret.material())
+	r.mu.Lock()
+	ending := run.ended != nil
+	switch {
+	case err != nil:
+		run.failure = err
+	case !ending:
+		cfg.engine = connection
+		run.session = startSession(cfg)
+	}
+	r.mu.Unlock()
+	if ending && err == nil {
+		_ = connection.Close()
+	}
 }
 
 // forgetMoved removes the mirrors of the engine before, and then its ID. It reports whether that is done.
@@ -203,8 +311,10 @@ func (r *reconciler) stop(ctx context.Context, e *containersv1alpha1.ContainerEn
 // reports whether it is complete.
 func (r *reconciler) purged(ctx context.Context, e *containersv1alpha1.ContainerEngine) (bool, error) {
 	run := r.current(e)
-	if run != nil && run.purge == nil {
-		r.end(e)
+	if run != nil && (run.purge == nil || r.isEnding(run)) {
+		if !r.end(e) {
+			return false, nil
+		}
 		run = nil
 	}
 	if run == nil {

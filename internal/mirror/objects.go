@@ -137,9 +137,9 @@ func namespaceOf(object engine.Object) string {
 	return ""
 }
 
-// mirrors returns the mirrors that an engine object should have. namespace is
-// the name of the ContainerNamespace of its namespace.
-func (o owner) mirrors(object engine.Object, namespace string) []client.Object {
+// unbounded returns the mirrors that an engine object should have, however large.
+// namespace is the name of the ContainerNamespace of its namespace.
+func (o owner) unbounded(object engine.Object, namespace string) []client.Object {
 	key := object.Key
 	switch {
 	case object.Container != nil:
@@ -226,21 +226,21 @@ func withStatus(have, want client.Object, now time.Time) client.Object {
 	case *containersv1alpha1.Image:
 		old := u.Status
 		u.Status = want.(*containersv1alpha1.Image).Status
-		u.Status.Conditions = old.Conditions
+		u.Status.Conditions = mergeConditions(old.Conditions, u.Status.Conditions, now)
 		if apiequality.Semantic.DeepEqual(old, u.Status) {
 			return nil
 		}
 	case *containersv1alpha1.Volume:
 		old := u.Status
 		u.Status = want.(*containersv1alpha1.Volume).Status
-		u.Status.Conditions = old.Conditions
+		u.Status.Conditions = mergeConditions(old.Conditions, u.Status.Conditions, now)
 		if apiequality.Semantic.DeepEqual(old, u.Status) {
 			return nil
 		}
 	case *containersv1alpha1.ContainerNamespace:
 		old := u.Status
 		u.Status = want.(*containersv1alpha1.ContainerNamespace).Status
-		u.Status.Conditions = old.Conditions
+		u.Status.Conditions = mergeConditions(old.Conditions, u.Status.Conditions, now)
 		if apiequality.Semantic.DeepEqual(old, u.Status) {
 			return nil
 		}
@@ -248,10 +248,19 @@ func withStatus(have, want client.Object, now time.Time) client.Object {
 	return updated.DeepCopyObject().(client.Object)
 }
 
+// ownConditions are those that say what the engine has. Each other one of a mirror
+// is written by who knows of it.
+func ownConditions() []string {
+	return []string{
+		containersv1alpha1.ConditionRunning, containersv1alpha1.ConditionPaused, containersv1alpha1.ConditionRestarting,
+		containersv1alpha1.ConditionOOMKilled, containersv1alpha1.ConditionDead, containersv1alpha1.ConditionTruncated,
+	}
+}
+
 // mergeConditions gives the engine's conditions their transition times, and
 // keeps those that are not the engine's.
 func mergeConditions(old, want []metav1.Condition, now time.Time) []metav1.Condition {
-	merged := make([]metav1.Condition, 0, len(want))
+	var merged []metav1.Condition
 	for _, condition := range want {
 		condition.LastTransitionTime = metav1.NewTime(now.Truncate(time.Second))
 		if known := apimeta.FindStatusCondition(old, condition.Type); known != nil && known.Status == condition.Status {
@@ -259,8 +268,10 @@ func mergeConditions(old, want []metav1.Condition, now time.Time) []metav1.Condi
 		}
 		merged = append(merged, condition)
 	}
-	if deleting := apimeta.FindStatusCondition(old, containersv1alpha1.ConditionDeleting); deleting != nil {
-		merged = append(merged, *deleting)
+	for _, condition := range old {
+		if !slices.Contains(ownConditions(), condition.Type) {
+			merged = append(merged, condition)
+		}
 	}
 	return merged
 }

@@ -7,17 +7,15 @@ import (
 	"fmt"
 	"hash/maphash"
 	"slices"
-	"strings"
 	"sync"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/printable"
 )
 
 const (
@@ -33,8 +31,9 @@ const (
 	maxProblems        = 2048
 	maxCountedProblems = 1 << 16
 
-	// maxMessage bounds text that comes from an engine or the API server, in bytes.
-	maxMessage = 1024
+	// maxMessage bounds text that comes from an engine or the API server, in bytes:
+	// a condition has room for it, the name of the object, and how many more.
+	maxMessage = 768
 
 	// maxName bounds the name of an object in a message, in bytes.
 	maxName = 128
@@ -128,7 +127,7 @@ func (p *problems) suspect(key engine.Key, reason string, err error) {
 
 // note is add or suspect for some of the mirrors of an object; nil for all.
 func (p *problems) note(key engine.Key, mirrors []string, reason string, err error, grace time.Duration) {
-	message := p.subject(key) + ": " + printable(err.Error(), maxMessage)
+	message := p.subject(key) + ": " + printable.Text(err.Error(), maxMessage)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now, id := p.clock.Now(), problemID{key, reason}
@@ -370,24 +369,4 @@ func (s problemSummary) suffix() string {
 		return "; 1 problem"
 	}
 	return fmt.Sprintf("; %d problems", s.Count)
-}
-
-// printable returns text of at most limit bytes that is fit for a terminal.
-// (It is to become the function of the package printable.)
-func printable(text string, limit int) string {
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == utf8.RuneError {
-			return ' '
-		}
-		return r
-	}, text[:min(len(text), 4*limit)])
-	if len(text) <= limit {
-		return text
-	}
-	const mark = "…"
-	end := limit - len(mark)
-	for end > 0 && !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return text[:end] + mark
 }

@@ -5,10 +5,8 @@ package mirror
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	clocktesting "k8s.io/utils/clock/testing"
 
@@ -21,11 +19,11 @@ func newTestProblems() (*problems, *clocktesting.FakePassiveClock) {
 	return newProblems(clock, func(key engine.Key) string { return string(key.Kind) + " " + key.ID }), clock
 }
 
-func container(id string) engine.Key { return engine.Key{Kind: engine.KindContainer, ID: id} }
+func containerKey(id string) engine.Key { return engine.Key{Kind: engine.KindContainer, ID: id} }
 
 func TestProblemsAreSaidAfterAWhile(t *testing.T) {
 	p, clock := newTestProblems()
-	key := container("web")
+	key := containerKey("web")
 	p.suspect(key, containersv1alpha1.ReasonInspectFailed, errors.New("first"))
 	clock.SetTime(clock.Now().Add(problemGrace - time.Second))
 	p.suspect(key, containersv1alpha1.ReasonInspectFailed, errors.New("second"))
@@ -56,7 +54,7 @@ func TestProblemsAreSaidAfterAWhile(t *testing.T) {
 // with one Event and few changes of its message.
 func TestProblemIsToldOnce(t *testing.T) {
 	p, clock := newTestProblems()
-	key := container("web")
+	key := containerKey("web")
 	told, messages := 0, map[string]bool{}
 	for i := range 120 { // two minutes
 		p.add(key, containersv1alpha1.ReasonWriteRefused, fmt.Errorf("request %d denied", i))
@@ -76,18 +74,18 @@ func TestProblemIsToldOnce(t *testing.T) {
 
 func TestWorstProblem(t *testing.T) {
 	p, clock := newTestProblems()
-	p.add(container("a"), containersv1alpha1.ReasonActFailed, errors.New("x"))
-	p.add(container("a"), containersv1alpha1.ReasonInspectFailed, errors.New("y"))
+	p.add(containerKey("a"), containersv1alpha1.ReasonActFailed, errors.New("x"))
+	p.add(containerKey("a"), containersv1alpha1.ReasonInspectFailed, errors.New("y"))
 	clock.SetTime(clock.Now().Add(time.Second))
 	p.add(engine.Key{Kind: engine.KindVolume}, containersv1alpha1.ReasonListFailed, errors.New("z"))
 	s := p.summary()
 	if s.Count != 3 || s.Reason != containersv1alpha1.ReasonListFailed || s.message() != "volume : z; and 2 more" || s.suffix() != "; 3 problems" {
 		t.Errorf("%+v: %s", s, s.message())
 	}
-	if worst := p.of(container("a"), "m"); worst.reason != containersv1alpha1.ReasonInspectFailed {
+	if worst := p.of(containerKey("a"), "m"); worst.reason != containersv1alpha1.ReasonInspectFailed {
 		t.Errorf("the worst of a is %s", worst.reason)
 	}
-	if rest := p.of(container("a"), "m", containersv1alpha1.ReasonInspectFailed); rest.reason != containersv1alpha1.ReasonActFailed {
+	if rest := p.of(containerKey("a"), "m", containersv1alpha1.ReasonInspectFailed); rest.reason != containersv1alpha1.ReasonActFailed {
 		t.Errorf("without the worst of a: %s", rest.reason)
 	}
 	p.clearAll(containersv1alpha1.ReasonListFailed, containersv1alpha1.ReasonInspectFailed)
@@ -111,32 +109,22 @@ func TestProblemsAreBounded(t *testing.T) {
 	const more = 500
 	for range 2 {
 		for i := range maxProblems + more {
-			p.add(container(fmt.Sprint(i)), containersv1alpha1.ReasonInspectFailed, errors.New("x"))
+			p.add(containerKey(fmt.Sprint(i)), containersv1alpha1.ReasonInspectFailed, errors.New("x"))
 		}
 	}
 	if s := p.summary(); s.Count != maxProblems+more || len(p.known) != maxProblems {
 		t.Errorf("%d problems are said, %d are kept", s.Count, len(p.known))
 	}
 	for i := range maxProblems + more {
-		p.clear(container(fmt.Sprint(i)))
+		p.clear(containerKey(fmt.Sprint(i)))
 	}
 	if s := p.summary(); s.Count != 0 {
 		t.Errorf("%d problems are left", s.Count)
 	}
 	for i := range maxCountedProblems + maxProblems + 10 {
-		p.add(container(fmt.Sprint(i)), containersv1alpha1.ReasonInspectFailed, errors.New("x"))
+		p.add(containerKey(fmt.Sprint(i)), containersv1alpha1.ReasonInspectFailed, errors.New("x"))
 	}
 	if len(p.known)+len(p.counted) > maxProblems+maxCountedProblems {
 		t.Errorf("%d and %d problems are kept", len(p.known), len(p.counted))
-	}
-}
-
-func TestPrintable(t *testing.T) {
-	got := printable("a\x1b[31m\n\x00b\xff"+strings.Repeat("ü", 4000), 100)
-	if len(got) > 100 || !utf8.ValidString(got) || strings.ContainsAny(got, "\x1b\n\x00") || !strings.HasPrefix(got, "a [31m  b") {
-		t.Errorf("%q", got)
-	}
-	if got := printable("as it is", 100); got != "as it is" {
-		t.Errorf("%q", got)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/bounded"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
@@ -65,9 +66,10 @@ type sessionConfig struct {
 	engine engine.Engine
 	// secret is what the engine's connections are made with; nil for none.
 	secret *secret
-	// knownID is the engine that the existing mirrors are of; empty for none.
-	knownID string
-	resync  time.Duration
+	// known is the engine that the existing mirrors are of; guarded by the
+	// session's mu once that runs.
+	known  identity
+	resync time.Duration
 
 	client  client.Client
 	reader  client.Reader // not from a cache
@@ -93,6 +95,7 @@ type Session struct {
 	acts       acts
 	removals   removals
 	deletions  *deletions
+	inspected  *inspectedItems
 	namespaces namespaces
 	problems   *problems
 	notices    *notices
@@ -123,6 +126,7 @@ func startSession(cfg sessionConfig) *Session {
 		}),
 		pacer:     newPacer(cfg.clock),
 		deletions: newDeletions(),
+		inspected: newInspectedItems(),
 		alive:     ctx,
 		cancel:    cancel,
 		done:      make(chan struct{}),
@@ -204,7 +208,7 @@ func (s *Session) keepConnected(ctx context.Context) {
 		}
 		pause := backoff.Step()
 		s.log.Info("no connection to the engine", "error", err, "retryIn", pause)
-		s.setState(s.failure(err, was), fmt.Sprintf("%v; next try in %s", err, pause.Round(100*time.Millisecond)))
+		s.setState(s.failure(err, was), fmt.Sprintf("%s; next try in %s", bounded.Error(err), pause.Round(100*time.Millisecond)))
 		select {
 		case <-ctx.Done():
 		case <-s.secret.changed():
@@ -217,9 +221,8 @@ func (s *Session) keepConnected(ctx context.Context) {
 // failure returns the reason for a connection that ended with err. A session
 // that had a stream is Disconnected until it has one again.
 func (s *Session) failure(err error, was string) string {
-	var changed *changedError
 	switch {
-	case errors.As(err, &changed):
+	case anotherEngine(err):
 		return containersv1alpha1.ReasonEngineChanged
 	case s.link.number() > 0 && was != containersv1alpha1.ReasonEngineChanged:
 		return containersv1alpha1.ReasonDisconnected
@@ -233,6 +236,12 @@ type changedError struct{ had, has string }
 func (e *changedError) Error() string {
 	return fmt.Sprintf("the endpoint answers as engine %q, and the mirrors are of %q: nothing is changed on its word; "+
 		"stop and start the ContainerEngine (spec.running) to mirror the other engine instead", e.has, e.had)
+}
+
+// anotherEngine reports whether err says that another engine answers.
+func anotherEngine(err error) bool {
+	var changed *changedError
+	return errors.As(err, &changed)
 }
 
 // connected holds one connection, from its first question to its end, which is
@@ -272,15 +281,19 @@ func (s *Session) serve(ctx context.Context, broken <-chan error) error {
 	first := newBatch()
 	first.first = true
 	backoff := reconnect
+	var err error
 	for {
-		err := s.compare(ctx, first)
-		if err == nil {
+		var failed *listError
+		if err = s.compare(ctx, first); !errors.As(err, &failed) {
 			break
+		}
+		if anotherEngine(err) {
+			return err
 		}
 		// What could be listed is on its way, and what happens is mirrored; but
 		// the engine's mirrors are not complete before every list was.
 		pause := backoff.Step()
-		s.setState(s.State().Reason, fmt.Sprintf("%v; next try in %s", err, pause.Round(100*time.Millisecond)))
+		s.setState(s.State().Reason, fmt.Sprintf("%s; next try in %s", bounded.Error(err), pause.Round(100*time.Millisecond)))
 		select {
 		case <-s.clock.After(pause):
 		case err := <-broken:
@@ -296,7 +309,7 @@ func (s *Session) serve(ctx context.Context, broken <-chan error) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	s.compared(nil)
+	s.compared(err)
 	return s.keepComparing(ctx, broken)
 }
 
@@ -317,7 +330,11 @@ func (s *Session) keepComparing(ctx context.Context, broken <-chan error) error 
 			if err := s.identify(ctx); err != nil {
 				return err
 			}
-			s.compared(s.compare(ctx, newBatch()))
+			err := s.compare(ctx, newBatch())
+			if anotherEngine(err) {
+				return err
+			}
+			s.compared(err)
 		}
 	}
 }
@@ -340,7 +357,7 @@ func (s *Session) reproved(ctx context.Context) error {
 func (s *Session) compared(err error) {
 	if err != nil {
 		s.log.Warn("comparing the mirrors with the engine failed", "error", err)
-		s.setState(containersv1alpha1.ReasonConnected, "connected; the last comparison failed: "+err.Error())
+		s.setState(containersv1alpha1.ReasonConnected, "connected; the last comparison failed: "+bounded.Error(err))
 		return
 	}
 	s.mu.Lock()
@@ -364,14 +381,12 @@ func (s *Session) identify(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	info = info.Bounded()
+	if err := s.recognize(ctx, &info); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.knownID != "" && info.ID != "" && info.ID != s.knownID {
-		return &changedError{had: s.knownID, has: info.ID}
-	}
-	if s.knownID == "" {
-		s.knownID = info.ID
-	}
 	s.state.Info = &info
 	s.identified = s.clock.Now()
 	s.clockAhead = info.Clock.Sub(asked)

@@ -35,6 +35,9 @@ func (s *Session) sync(ctx context.Context, key engine.Key) error {
 	if key.ID == "" {
 		return s.compareKind(ctx, key.Kind)
 	}
+	if err := checkKey(key); err != nil {
+		return err
+	}
 	seen, asked, told := s.link.number(), s.table.of(key), s.removals.has(key)
 	object, err := s.engine.Inspect(ctx, key)
 	if object.Affects != (engine.Key{}) {

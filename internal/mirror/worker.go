@@ -8,10 +8,12 @@ import (
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/printable"
 )
 
 // event takes an event of the stream: it names an object, and that is queued.
 func (s *Session) event(e engine.Event) {
+	s.noteEvent(e)
 	s.mu.Lock()
 	s.lastEvent = e.At
 	if _, waiting := s.arrived[e.Key]; !waiting {
@@ -43,11 +45,13 @@ func (s *Session) work(ctx context.Context) {
 			return
 		}
 		run, known := s.begin(key), s.table.newest(key)
+		item := s.inspected.begin(key)
 		err := s.sync(ctx, key)
 		s.finish(key, run, err != nil)
 		switch {
 		case err == nil:
 			s.queue.Forget(key)
+			s.inspected.finish(key, item, s.table.versionOf(key))
 			s.requeueForeign(key, known)
 		case ctx.Err() != nil:
 		default:
@@ -112,11 +116,11 @@ func (s *Session) subject(key engine.Key) string {
 	}
 	for _, m := range s.table.of(key) {
 		if c, ok := m.(*containersv1alpha1.Container); ok && c.Status.Name != "" {
-			return "container " + printable(c.Status.Name, maxName)
+			return "container " + printable.Text(c.Status.Name, maxName)
 		}
 		if tag := tagOf(m); tag != "" {
-			return "image " + printable(tag, maxName)
+			return "image " + printable.Text(tag, maxName)
 		}
 	}
-	return string(key.Kind) + " " + printable(key.ID, maxName)
+	return string(key.Kind) + " " + printable.Text(key.ID, maxName)
 }

@@ -30,14 +30,24 @@ import (
 )
 
 const (
-	caLifetime      = 10 * 365 * 24 * time.Hour
-	caRenewBefore   = 365 * 24 * time.Hour
+	caRenewBefore   = 10 * 365 * 24 * time.Hour
 	servingLifetime = 365 * 24 * time.Hour
-	clockSkew       = time.Hour // certificates are valid from that long ago
+
+	// ClockSkew is how far back in time what is signed now is valid: the clock may be
+	// ahead now, and set right later. With their lifetime certificates of servers stay
+	// below 398 days, above which some clients refuse them.
+	ClockSkew = 30 * 24 * time.Hour
 
 	secretMode = 0o600
 	tokenBytes = 32
 )
+
+// validity is when an authority's certificate is valid: at any time that a clock may
+// show by mistake, as it is kept in the configuration of clients. It is as good as
+// its key, which is this machine's.
+func validity() (from, to time.Time) {
+	return time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
+}
 
 // Authority is a certificate authority.
 type Authority struct {
@@ -49,19 +59,20 @@ type Authority struct {
 }
 
 // NewAuthority makes an authority that is kept nowhere.
-func NewAuthority(now time.Time) (*Authority, error) {
+func NewAuthority() (*Authority, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
-	return makeAuthority(key, now)
+	return makeAuthority(key)
 }
 
-func makeAuthority(key *ecdsa.PrivateKey, now time.Time) (*Authority, error) {
+func makeAuthority(key *ecdsa.PrivateKey) (*Authority, error) {
+	from, to := validity()
 	template := &x509.Certificate{
 		Subject:               pkix.Name{CommonName: "Rancher Desktop daemon"},
-		NotBefore:             now.Add(-clockSkew),
-		NotAfter:              now.Add(caLifetime),
+		NotBefore:             from,
+		NotAfter:              to,
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
 		BasicConstraintsValid: true,
 		IsCA:                  true,
@@ -87,7 +98,9 @@ type Identity struct {
 }
 
 // Load returns the identity kept in dir, which must exist. What is missing is
-// made; an authority that is about to expire is made anew.
+// made; an authority that is not valid at all times, as those of earlier versions, is
+// made anew with the key and the name that it had: what clients have of it stays
+// true.
 func Load(dir string, now time.Time) (*Identity, error) {
 	var id Identity
 	if err := id.loadCA(filepath.Join(dir, "ca.crt"), filepath.Join(dir, "ca.key"), now); err != nil {
@@ -112,11 +125,13 @@ func (id *Identity) loadCA(certFile, keyFile string, now time.Time) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if cert := parseCert(data); cert != nil && now.Add(caRenewBefore).Before(cert.NotAfter) && key.PublicKey.Equal(cert.PublicKey) {
+	from, _ := validity()
+	if cert := parseCert(data); cert != nil && !cert.NotBefore.After(from) && now.Add(caRenewBefore).Before(cert.NotAfter) &&
+		key.PublicKey.Equal(cert.PublicKey) {
 		id.Authority = Authority{CACert: data, ca: cert, caKey: key}
 		return nil
 	}
-	authority, err := makeAuthority(key, now)
+	authority, err := makeAuthority(key)
 	if err != nil {
 		return err
 	}
@@ -124,28 +139,59 @@ func (id *Identity) loadCA(certFile, keyFile string, now time.Time) error {
 	return atomicfile.Write(certFile, id.CACert, secretMode)
 }
 
-// Renewing returns certificates for a server, for [tls.Config.GetCertificate]:
-// one that has passed two thirds of its life is replaced.
-func (a *Authority) Renewing(now func() time.Time, names ...string) func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	var mu sync.Mutex
-	var current *tls.Certificate // guarded by mu
-	return func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		if current != nil && now().Before(current.Leaf.NotBefore.Add(servingLifetime*2/3)) {
-			return current, nil
+// Serving makes the certificates of one server, so that there is always one that is
+// valid, whatever happens to the clock.
+type Serving struct {
+	authority *Authority
+	now       func() time.Time
+	names     []string
+
+	mu        sync.Mutex
+	cert, key []byte           // guarded by mu
+	pair      *tls.Certificate // guarded by mu; nil before the first
+}
+
+// Serving returns the certificates of a server with the names, by the clock now.
+func (a *Authority) Serving(now func() time.Time, names ...string) *Serving {
+	return &Serving{authority: a, now: now, names: names}
+}
+
+// Current returns the certificate and its key in PEM, and reports whether they were
+// made by this call: one that has passed two thirds of its life is replaced, and one
+// for a later time than now.
+func (s *Serving) Current() (cert, key []byte, made bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	made, err = s.renewLocked()
+	return s.cert, s.key, made, err
+}
+
+// GetCertificate is for [tls.Config].
+func (s *Serving) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, err := s.renewLocked()
+	return s.pair, err
+}
+
+func (s *Serving) renewLocked() (made bool, err error) {
+	now := s.now()
+	if s.pair != nil {
+		begin := s.pair.Leaf.NotBefore
+		if now.After(begin.Add(ClockSkew/2)) && now.Before(begin.Add(ClockSkew+servingLifetime*2/3)) {
+			return false, nil
 		}
-		cert, key, err := a.ServingCert(now(), names...)
-		if err != nil {
-			return nil, err
-		}
-		pair, err := tls.X509KeyPair(cert, key)
-		if err != nil {
-			return nil, err
-		}
-		current = &pair
-		return current, nil
 	}
+	cert, key, err := s.authority.ServingCert(now, s.names...)
+	if err != nil {
+		return false, fmt.Errorf("make a serving certificate: %w", err)
+	}
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return false, fmt.Errorf("make a serving certificate: %w", err)
+	}
+	s.cert, s.key, s.pair = cert, key, &pair
+	return true, nil
 }
 
 // ServingCert returns a certificate for a server on the loopback interface, with
@@ -158,7 +204,7 @@ func (a *Authority) ServingCert(now time.Time, names ...string) (cert, key []byt
 	}
 	template := &x509.Certificate{
 		Subject:     pkix.Name{CommonName: "localhost"},
-		NotBefore:   now.Add(-clockSkew),
+		NotBefore:   now.Add(-ClockSkew),
 		NotAfter:    now.Add(servingLifetime),
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},

@@ -66,3 +66,9 @@ func Began(pid int) (time.Time, error) {
 	}
 	return time.Time{}, errors.New("/proc/stat has no btime")
 }
+
+// Mentions reports whether the text is in the arguments that a process was started with.
+func Mentions(pid int, text string) bool {
+	arguments, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	return err == nil && bytes.Contains(arguments, []byte(text))
+}

@@ -27,6 +27,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/bounded"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 )
@@ -145,6 +146,12 @@ func ended(pull *containersv1alpha1.ImagePullRequest) bool {
 // expire removes a request that ended long enough ago.
 func (r *reconciler) expire(ctx context.Context, pull *containersv1alpha1.ImagePullRequest) (reconcile.Result, error) {
 	if at := pull.Status.CompletedAt; at != nil {
+		if at.After(r.operations.clock.Now()) { // the clock was ahead
+			before := pull.DeepCopy()
+			pull.Status.CompletedAt = r.now()
+			err := r.client.Status().Patch(ctx, pull, client.MergeFrom(before))
+			return reconcile.Result{RequeueAfter: retention}, client.IgnoreNotFound(err)
+		}
 		if left := at.Add(retention).Sub(r.operations.clock.Now()); left > 0 {
 			return reconcile.Result{RequeueAfter: left}, nil
 		}
@@ -227,7 +234,7 @@ func setConditions(pull *containersv1alpha1.ImagePullRequest, complete, failed m
 		containersv1alpha1.ConditionComplete: complete,
 		containersv1alpha1.ConditionFailed:   failed,
 	} {
-		apimeta.SetStatusCondition(&pull.Status.Conditions, metav1.Condition{
+		bounded.Set(&pull.Status.Conditions, metav1.Condition{
 			Type:               kind,
 			Status:             status,
 			ObservedGeneration: pull.Generation,

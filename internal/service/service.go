@@ -165,7 +165,7 @@ func (s *Service) launch(ctx context.Context, overrides Overrides) error {
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	cmd.Dir = string(os.PathSeparator)
 	process.Detach(cmd)
-	if err := cmd.Start(); err != nil {
+	if err := process.Start(cmd); err != nil {
 		return fault.New(fault.Failed, "start the daemon", s.Executable, err)
 	}
 	ended := make(chan struct{})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/process"
 )
 
 // Status is how the daemon of an instance is, as can be told from outside.
@@ -50,8 +51,22 @@ func ReadStatus(inst *instance.Instance) (*Status, error) {
 	status.Stopping = daemon.Stopping
 	if daemon.PID != 0 {
 		status.Version, status.Address, status.Controllers = daemon.Version, daemon.Address, daemon.Controllers
-		status.StartedAt, status.Uptime = &daemon.Started, time.Since(daemon.Started).Seconds()
+		status.StartedAt, status.Uptime = &daemon.Started, uptime(daemon, time.Now()).Seconds()
 		status.Memory = Memory(daemon.PID)
 	}
 	return status, nil
+}
+
+// clockStep is a difference between the start of the process and the daemon's word for
+// it that is the clock's, and not the time between the two.
+const clockStep = time.Minute
+
+// uptime is how long the daemon has run. Its own word for its start is of no use where
+// the clock was set since then; some systems know better.
+func uptime(daemon *instance.Daemon, now time.Time) time.Duration {
+	started := daemon.Started
+	if began, err := process.Began(daemon.PID); err == nil && started.Sub(began).Abs() > clockStep {
+		started = began
+	}
+	return max(0, now.Sub(started))
 }

@@ -14,6 +14,7 @@ import (
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/diagnostics"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/printable"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service"
 )
 
@@ -21,7 +22,7 @@ import (
 func (s *Status) Print(w io.Writer) error {
 	var text strings.Builder
 	row := func(name, format string, args ...any) {
-		fmt.Fprintf(&text, "%-10s %s\n", name, fmt.Sprintf(format, args...))
+		fmt.Fprintf(&text, "%-10s %s\n", name, printable.Text(fmt.Sprintf(format, args...), 0))
 	}
 	row("Instance", "%s", s.Service.Instance)
 	row("Service", "%s", serviceLine(s.Service))
@@ -50,7 +51,7 @@ func (s *Status) Print(w io.Writer) error {
 	for _, f := range s.Diagnostics {
 		fmt.Fprintf(&text, "\n%s: %s (%s, %s)\n  %s\n  What to do: %s\n", f.Severity, f.Title, f.Code, f.Subject, f.Message, f.Remedy)
 	}
-	_, err := io.WriteString(w, text.String())
+	_, err := io.WriteString(w, printable.Lines(text.String(), 0))
 	return err
 }
 

@@ -149,6 +149,9 @@ func (r *Reader) ask(ctx context.Context, daemon *service.Status, observed *diag
 		err = ctrlclient.IgnoreNotFound(r.client.List(ctx, engines))
 		observed.Engines = engines.Items
 	}
+	if err == nil {
+		err = r.observeDaemon(ctx, observed)
+	}
 	if err == nil && diagnostics.WantsVM(observed.App) {
 		host := &rddv1alpha1.HostInfo{}
 		if err = r.client.Get(ctx, ctrlclient.ObjectKey{Name: rddv1alpha1.HostInfoName}, host); err == nil {

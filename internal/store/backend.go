@@ -24,13 +24,15 @@ type backend struct {
 
 	mu  sync.Mutex
 	err error // guarded by mu; why damaged is closed
+	// unwritten is why the last write failed, if the store could not write at all.
+	unwritten error // guarded by mu
 }
 
 func newBackend(log logstructured.Log) *backend {
 	return &backend{Backend: logstructured.New(&mendedLog{Log: log}), damaged: make(chan struct{})}
 }
 
-// mendedLog is kine's log without two of its faults.
+// mendedLog is kine's log without three of its faults, see also [watches].
 //
 // kine takes a write that failed for a revision that somebody else wrote: a
 // create on a full disk would succeed, and an update would be a conflict, tried
@@ -102,6 +104,7 @@ func (b *backend) outcome(w *write, err error) error {
 		err = w.err
 	}
 	b.see(err)
+	b.noteWrite(w, err)
 	return err
 }
 

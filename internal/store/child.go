@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/datastore"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/process"
 )
 
 // childGrace is how long the process in between may take to end once it is told.
@@ -55,7 +56,7 @@ func startChild(endpoint datastore.Endpoint, socket string, log *slog.Logger) (*
 	if err != nil {
 		return nil, err
 	}
-	if err := cmd.Start(); err != nil {
+	if err := process.Start(cmd); err != nil {
 		return nil, fmt.Errorf("start %s: %w", program, err)
 	}
 	go func() {

@@ -28,6 +28,9 @@ type Objects interface {
 	Prefix() string
 	// WatchProgress reports whether watchers can rely on what is said of their progress.
 	WatchProgress() bool
+	// Writable returns why nothing can be written, as for want of room; nil if
+	// something can.
+	Writable(ctx context.Context) error
 	// Failed is closed when the store can't be used any more, and Err says why.
 	Failed() <-chan struct{}
 	Err() error

@@ -160,7 +160,7 @@ func (s *Store) Client() *kubernetes.Client {
 	c := clientv3.NewCtxClient(context.Background())
 	c.KV = clientv3.NewKVFromKVClient(adapter.KvServerToKvClient(s.bridge), c)
 	c.Lease = clientv3.NewLeaseFromLeaseClient(adapter.LeaseServerToLeaseClient(s.bridge), c, time.Second)
-	c.Watcher = clientv3.NewWatchFromWatchClient(adapter.WatchServerToWatchClient(s.bridge), c)
+	c.Watcher = clientv3.NewWatchFromWatchClient(adapter.WatchServerToWatchClient(watches{s.bridge}), c)
 	client := &kubernetes.Client{Client: c}
 	client.Kubernetes = client
 	return client

@@ -14,7 +14,6 @@ import (
 	gorilla "github.com/gorilla/websocket"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
-	"k8s.io/client-go/tools/remotecommand"
 	"k8s.io/client-go/transport/websocket"
 	"k8s.io/kubectl/pkg/util/term"
 	"k8s.io/streaming/pkg/httpstream"
@@ -52,20 +51,26 @@ func (c *Client) url(endpoint, id string, query url.Values) string {
 	return c.config.Host + passthrough.Prefix + "engine/" + endpoint + "/" + url.PathEscape(id) + "?" + query.Encode()
 }
 
+// dial opens a WebSocket.
+func (c *Client) dial(ctx context.Context, address, protocol string) (*gorilla.Conn, error) {
+	transport, holder, err := websocket.RoundTripperFor(c.config)
+	if err != nil {
+		return nil, err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := websocket.Negotiate(transport, holder, request, protocol)
+	return conn, cause(err)
+}
+
 // Logs writes a container's log to w.
 func (c *Client) Logs(ctx context.Context, id string, options LogOptions, w io.Writer) error {
 	query := url.Values{"tail": {tailParameter(options.Tail)}, "follow": {strconv.FormatBool(options.Follow)}}
-	transport, holder, err := websocket.RoundTripperFor(c.config)
+	conn, err := c.dial(ctx, c.url("logs", id, query), binaryProtocol)
 	if err != nil {
 		return err
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url("logs", id, query), nil)
-	if err != nil {
-		return err
-	}
-	conn, err := websocket.Negotiate(transport, holder, request, binaryProtocol)
-	if err != nil {
-		return cause(err)
 	}
 	defer func() { _ = conn.Close() }()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
@@ -93,39 +98,17 @@ func tailParameter(lines int) string {
 // Exec runs a command in a container. An exit code other than 0 is an error: a
 // [k8s.io/client-go/util/exec.CodeExitError].
 func (c *Client) Exec(ctx context.Context, id string, options ExecOptions) error {
-	query := url.Values{
-		"command": options.Command,
-		"tty":     {strconv.FormatBool(options.TTY)},
-		"stdin":   {strconv.FormatBool(options.Stdin != nil)},
-	}
-	executor, err := remotecommand.NewWebSocketExecutor(c.config, http.MethodGet, c.url("exec", id, query))
-	if err != nil {
-		return err
-	}
-	streams := remotecommand.StreamOptions{Stdin: options.Stdin, Stdout: options.Stdout, Stderr: options.Stderr, Tty: options.TTY}
 	if !options.TTY {
-		return cause(executor.StreamWithContext(ctx, streams))
+		return c.exec(ctx, id, options, nil)
 	}
-	streams.Stderr = nil
 	terminal := term.TTY{In: options.Stdin, Out: options.Stdout, Raw: options.Stdin != nil}
 	return terminal.Safe(func() error {
+		var sizes term.TerminalSizeQueue
 		if size := terminal.GetSize(); size != nil {
-			streams.TerminalSizeQueue = sizeQueue{terminal.MonitorSize(size)}
+			sizes = terminal.MonitorSize(size)
 		}
-		return cause(executor.StreamWithContext(ctx, streams))
+		return c.exec(ctx, id, options, sizes)
 	})
-}
-
-// sizeQueue leads the sizes of a terminal from one library to the other.
-type sizeQueue struct{ term.TerminalSizeQueue }
-
-// Next implements [remotecommand.TerminalSizeQueue].
-func (q sizeQueue) Next() *remotecommand.TerminalSize {
-	size := q.TerminalSizeQueue.Next()
-	if size == nil {
-		return nil
-	}
-	return &remotecommand.TerminalSize{Width: size.Width, Height: size.Height}
 }
 
 // cause returns what the API server said in place of a stream.

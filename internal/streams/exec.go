@@ -10,12 +10,12 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
-	"github.com/go-logr/logr"
+	"github.com/gorilla/websocket"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/remotecommand"
-	"k8s.io/klog/v2"
 	"k8s.io/streaming/pkg/httpstream/wsstream"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
@@ -26,6 +26,8 @@ const (
 	// for.
 	resizePause   = 20 * time.Millisecond
 	resizeRetries = 250
+	// maxSize is what a message with the size of a terminal may have, in bytes.
+	maxSize = 1 << 10
 )
 
 // Exec serves a further process in the container whose ID ends the path, in
@@ -38,23 +40,11 @@ func Exec(containers Find) http.Handler {
 			refuse(w, err)
 			return
 		}
-		// What the library logs are clients that went away.
-		request = request.WithContext(klog.NewContext(request.Context(), logr.Discard()))
-		conn := wsstream.NewConn(map[string]wsstream.ChannelProtocolConfig{
-			remotecommand.StreamProtocolV5Name: {Binary: true, Channels: []wsstream.ChannelType{
-				remotecommand.StreamStdIn:  wsstream.ReadChannel,
-				remotecommand.StreamStdOut: wsstream.WriteChannel,
-				remotecommand.StreamStdErr: wsstream.WriteChannel,
-				remotecommand.StreamErr:    wsstream.ReadWriteChannel, // read to see the client go
-				remotecommand.StreamResize: wsstream.ReadChannel,
-			}},
-		})
-		_, channels, err := conn.Open(w, request)
+		conn, err := accept(w, request, remotecommand.StreamProtocolV5Name)
 		if err != nil {
-			return // the connection has answered
+			return // the upgrader has answered
 		}
-		defer func() { _ = conn.Close() }()
-		s := session{process: process, options: options, channels: channels}
+		s := session{process: process, options: options, conn: conn, sizes: make(chan engine.TerminalSize, 1), read: make(chan struct{})}
 		s.run(request.Context())
 	})
 }
@@ -91,63 +81,136 @@ func prepare(request *http.Request, containers Find) (engine.ExecOptions, engine
 
 // session is a process and its client.
 type session struct {
-	process  engine.Process
-	options  engine.ExecOptions
-	channels []io.ReadWriteCloser // by their numbers in the protocol
+	process engine.Process
+	options engine.ExecOptions
+	conn    *connection
+	// sizes has the last size of the client's terminal.
+	sizes chan engine.TerminalSize
+	// read is closed when nothing can be read from the client any more.
+	read chan struct{}
 }
 
-// run runs the process, and tells how it ended.
-func (s *session) run(ctx context.Context) {
-	ctx, cancel := context.WithCancel(ctx)
+// run runs the process, tells how it ended, and returns when the client has all of
+// it.
+func (s *session) run(stopping context.Context) {
+	ctx, cancel := context.WithCancel(stopping)
+	input, write := io.Pipe()
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	defer s.conn.close()
 	defer cancel()
-	go func() { // ends with the connection
-		_, _ = io.Copy(io.Discard, s.channels[remotecommand.StreamErr])
+	parts.Go(func() {
+		s.conn.sendPongs()
 		cancel()
-	}()
+		_ = input.Close() // where it is full, receive waits for this
+	})
+	parts.Go(func() {
+		s.receive(write)
+		close(s.read)
+		cancel()
+		_ = write.Close()
+		s.conn.close() // a write to a client that is gone has no other end
+	})
 	if s.options.TTY {
-		go s.resize(ctx)
+		parts.Go(func() { s.resize(ctx) })
 	}
 	var stdin io.Reader
 	if s.options.Stdin {
-		stdin = s.channels[remotecommand.StreamStdIn]
+		stdin = input
 	} else {
-		go func() { _, _ = io.Copy(io.Discard, s.channels[remotecommand.StreamStdIn]) }()
+		_ = input.Close()
 	}
-	code, err := s.process.Run(ctx, stdin, s.channels[remotecommand.StreamStdOut], s.channels[remotecommand.StreamStdErr])
-	status, err := json.Marshal(ending(code, err))
-	if err == nil {
-		_, _ = s.channels[remotecommand.StreamErr].Write(status)
+	code, err := s.process.Run(ctx, stdin, s.channel(remotecommand.StreamStdOut), s.channel(remotecommand.StreamStdErr))
+	_ = input.Close() // what else comes is thrown away
+	if stopping.Err() != nil {
+		err = errStopping
 	}
+	if status, failure := json.Marshal(ending(code, err)); failure == nil {
+		_, _ = s.channel(remotecommand.StreamErr).Write(status)
+	}
+	s.conn.finish(stopping, websocket.CloseNormalClosure, "", s.read)
+}
+
+// errStopping says that it was not the process that ended.
+var errStopping = errors.New("the connection to the process ended as rdd is stopping; the process may run on")
+
+func (s *session) channel(number byte) channel { return channel{s.conn, number} }
+
+// receive takes what the client sends, until it closes the connection. Of a message
+// no more is read than the process takes.
+func (s *session) receive(stdin *io.PipeWriter) {
+	buffer := make([]byte, frameSize)
+	for {
+		_, message, err := s.conn.ws.NextReader()
+		if err != nil {
+			return
+		}
+		var number [1]byte
+		if _, err := io.ReadFull(message, number[:]); err != nil {
+			continue // an empty message; where the connection broke the next read says so
+		}
+		switch number[0] {
+		case remotecommand.StreamStdIn:
+			s.pass(stdin, message, buffer)
+		case remotecommand.StreamResize:
+			s.takeSize(message)
+		case remotecommand.StreamClose:
+			if _, err := io.ReadFull(message, number[:]); err == nil && number[0] == remotecommand.StreamStdIn {
+				_ = stdin.Close()
+			}
+		}
+	}
+}
+
+// pass leads the rest of a message to the process. As long as the process does not
+// take it nothing else is read, which would say that the client is gone.
+func (s *session) pass(stdin io.Writer, message io.Reader, buffer []byte) {
+	var mu sync.Mutex
+	over := false // guarded by mu
+	mu.Lock()
+	var probe *time.Timer
+	probe = time.AfterFunc(probePeriod, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if !over {
+			s.conn.pong("")
+			probe.Reset(probePeriod)
+		}
+	})
+	mu.Unlock()
+	defer func() {
+		mu.Lock()
+		defer mu.Unlock()
+		over = true
+		probe.Stop()
+	}()
+	_, _ = io.CopyBuffer(struct{ io.Writer }{stdin}, message, buffer)
+}
+
+// takeSize notes the size of the client's terminal.
+func (s *session) takeSize(message io.Reader) {
+	var size engine.TerminalSize
+	if err := json.NewDecoder(io.LimitReader(message, maxSize)).Decode(&size); err != nil {
+		return
+	}
+	select {
+	case <-s.sizes: // an older one
+	default:
+	}
+	s.sizes <- size
 }
 
 // resize follows the size of the client's terminal.
 func (s *session) resize(ctx context.Context) {
-	decoder := json.NewDecoder(s.channels[remotecommand.StreamResize])
-	sizes := make(chan engine.TerminalSize)
-	go func() { // ends with the connection
-		defer close(sizes)
-		for {
-			var size engine.TerminalSize
-			if err := decoder.Decode(&size); err != nil {
-				return
-			}
-			select {
-			case sizes <- size:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
 	var wanted engine.TerminalSize
 	var again <-chan time.Time
 	retries := 0
 	for {
 		select {
-		case size, ok := <-sizes:
-			if !ok {
-				return
-			}
-			wanted, retries = size, 0
+		case <-ctx.Done():
+			return
+		case wanted = <-s.sizes:
+			retries = 0
 		case <-again:
 		}
 		again = nil
@@ -161,7 +224,7 @@ func (s *session) resize(ctx context.Context) {
 // ending is how the protocol tells of a process's end.
 func ending(code int, err error) metav1.Status {
 	switch {
-	case err != nil && !errors.Is(err, context.Canceled):
+	case err != nil:
 		return metav1.Status{Status: metav1.StatusFailure, Reason: metav1.StatusReasonInternalError, Code: http.StatusInternalServerError, Message: err.Error()}
 	case code == 0:
 		return metav1.Status{Status: metav1.StatusSuccess}

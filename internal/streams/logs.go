@@ -10,35 +10,20 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"time"
+	"sync"
 
 	"github.com/gorilla/websocket"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
-const (
-	// logBuffer is the most that one message of a log has, in bytes.
-	logBuffer = 32 << 10
-	// binaryProtocol is Kubernetes' name for a stream of bytes. Browsers name a
-	// subprotocol where they send a token in another one.
-	binaryProtocol = "binary.k8s.io"
-	// closeWait bounds the farewell.
-	closeWait = time.Second
-	// maxReason is what a close message may have, in bytes (RFC 6455, 5.5).
-	maxReason = 123
-)
+// binaryProtocol is Kubernetes' name for a stream of bytes.
+const binaryProtocol = "binary.k8s.io"
 
 // Logs serves the log of the container whose ID ends the path: binary messages
 // of what it wrote, and a close message when there is no more. The query takes
 // tail=N, the number of the last lines to begin with, and follow=true.
 func Logs(containers Find) http.Handler {
-	upgrader := websocket.Upgrader{
-		Subprotocols: []string{binaryProtocol},
-		// The API server knows the client by a token, which no other site's page
-		// has.
-		CheckOrigin: func(*http.Request) bool { return true },
-	}
 	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		ctx, cancel := context.WithCancel(request.Context())
 		defer cancel()
@@ -48,19 +33,36 @@ func Logs(containers Find) http.Handler {
 			return
 		}
 		defer func() { _ = logs.Close() }()
-		conn, err := upgrader.Upgrade(w, request, nil)
+		defer context.AfterFunc(ctx, func() { _ = logs.Close() })()
+		conn, err := accept(w, request, binaryProtocol)
 		if err != nil {
 			return // the upgrader has answered
 		}
-		defer func() { _ = conn.Close() }()
-		go func() { // ends with the connection
+		var parts sync.WaitGroup
+		defer parts.Wait()
+		defer conn.close()
+		read := make(chan struct{})
+		parts.Go(conn.sendPongs)
+		parts.Go(func() {
 			// A client has nothing to say but that it goes.
-			_, _, _ = conn.NextReader()
+			for {
+				if _, _, err := conn.ws.NextReader(); err != nil {
+					break
+				}
+			}
+			close(read)
 			cancel()
-			_ = logs.Close()
-			_ = conn.Close()
-		}()
-		sayGoodbye(conn, send(conn, logs))
+			conn.close() // a write to a client that is gone has no other end
+		})
+		err = send(conn, logs)
+		code, reason := websocket.CloseNormalClosure, ""
+		switch {
+		case request.Context().Err() != nil:
+			code, reason = websocket.CloseGoingAway, "rdd is stopping"
+		case err != nil:
+			code, reason = websocket.CloseInternalServerErr, err.Error()
+		}
+		conn.finish(request.Context(), code, reason, read)
 	})
 }
 
@@ -111,28 +113,21 @@ func flag(query url.Values, name string, otherwise bool) (bool, error) {
 	return value, nil
 }
 
-// send sends each piece of a log as it comes.
-func send(conn *websocket.Conn, logs io.Reader) error {
-	buffer := make([]byte, logBuffer)
+// send sends each piece of a log as it comes. The end of the log is no error.
+func send(conn *connection, logs io.Reader) error {
+	buffer := make([]byte, frameSize)
 	for {
 		n, err := logs.Read(buffer)
 		if n > 0 {
-			if err := conn.WriteMessage(websocket.BinaryMessage, buffer[:n]); err != nil {
+			if err := conn.write(nil, buffer[:n]); err != nil {
 				return err
 			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
 		}
 		if err != nil {
 			return err
 		}
 	}
-}
-
-// sayGoodbye tells the client why there is no more.
-func sayGoodbye(conn *websocket.Conn, err error) {
-	message := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
-	if err != nil && !errors.Is(err, io.EOF) {
-		reason := err.Error()
-		message = websocket.FormatCloseMessage(websocket.CloseInternalServerErr, reason[:min(len(reason), maxReason)])
-	}
-	_ = conn.WriteControl(websocket.CloseMessage, message, time.Now().Add(closeWait))
 }

@@ -27,6 +27,8 @@ const (
 	// Namespace is where the image is, and what the tests do.
 	Namespace = "default"
 
+	runtimeName = "io.containerd.runc.v2"
+
 	poll = 20 * time.Millisecond
 )
 
@@ -92,6 +94,7 @@ func Start(tb TB, program Program) *Engine {
 // StartWith is Start of a containerd that has more.
 func StartWith(tb TB, program Program, config Config) *Engine {
 	tb.Helper()
+	realengine.NotShort(tb)
 	if os.Geteuid() != 0 {
 		tb.Fatal("a real containerd is needed, which only root can start: run the tests as root")
 	}
@@ -113,7 +116,7 @@ func StartWith(tb TB, program Program, config Config) *Engine {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if e.Client, err = client.NewWithConn(conn, client.WithDefaultRuntime("io.containerd.runc.v2")); err != nil {
+	if e.Client, err = client.NewWithConn(conn, client.WithDefaultRuntime(runtimeName)); err != nil {
 		tb.Fatal(err)
 	}
 	e.Start()
@@ -140,6 +143,9 @@ func (e *Engine) Listen() net.Listener {
 
 // Dir is a directory that goes with the engine.
 func (e *Engine) Dir() string { return e.dir }
+
+// controlGroup returns the control group of a container that [Hands] make.
+func (e *Engine) controlGroup(id string) string { return filepath.Base(e.dir) + "-" + id }
 
 func (e *Engine) path(name string) string { return filepath.Join(e.dir, name) }
 
@@ -182,6 +188,7 @@ func (e *Engine) cleanup() {
 		e.process.Stop()
 	}
 	realengine.KillLeftovers(e.dir) // the shims
+	realengine.RemoveControlGroups(e.controlGroup("*"))
 	realengine.UnmountAll(e.dir)
 	if err := os.RemoveAll(e.dir); err != nil {
 		e.tb.Errorf("containerd's directory is left behind: %v", err)

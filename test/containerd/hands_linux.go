@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 
+	runc "github.com/containerd/containerd/api/types/runc/options"
 	"github.com/containerd/containerd/v2/client"
 	"github.com/containerd/containerd/v2/core/images"
 	"github.com/containerd/containerd/v2/pkg/cio"
@@ -19,35 +20,49 @@ import (
 // logLabel is where a container's maker notes where it writes to.
 const logLabel = "containerd.io/restart.loguri"
 
+// runcRoot is runc's directory, in the engine's.
+const runcRoot = "runc"
+
 // Hands do what people do to containers and images in [Namespace], through
 // containerd's own client.
 type Hands struct {
 	client *client.Client
-	logs   string // the directory that containers write to
+	engine *Engine
 }
 
 // Hands returns some for this engine.
 func (e *Engine) Hands() *Hands {
-	return &Hands{client: e.Client, logs: filepath.Join(e.dir, "logs")}
+	return &Hands{client: e.Client, engine: e}
 }
 
 // Create makes a container of an image, with a command. Its labels have, as with
 // nerdctl, where its output goes. It ends when it is told to: the first process
 // of a container takes other signals than SIGKILL only with a handler for them.
+//
+// What runc knows of it and its control group are the engine's own: else those of
+// the same name in two containerds that run at the same time would be one.
 func (h *Hands) Create(ctx context.Context, id, image string, cmd []string, labels map[string]string, options ...oci.SpecOpts) error {
 	ctx = In(ctx, Namespace)
 	from, err := h.client.GetImage(ctx, image)
 	if err != nil {
 		return err
 	}
-	all := map[string]string{logLabel: "file://" + filepath.Join(h.logs, id)}
+	all := map[string]string{logLabel: "file://" + filepath.Join(h.engine.path("logs"), id)}
 	for key, value := range labels {
 		all[key] = value
 	}
+	options = append([]oci.SpecOpts{oci.WithImageConfigArgs(from, cmd), oci.WithCgroup("/" + h.engine.controlGroup(id))}, options...)
 	_, err = h.client.NewContainer(ctx, id, client.WithImage(from), client.WithNewSnapshot(id, from), client.WithContainerLabels(all),
-		client.WithNewSpec(append([]oci.SpecOpts{oci.WithImageConfigArgs(from, cmd)}, options...)...),
+		client.WithNewSpec(options...),
+		client.WithRuntime(runtimeName, &runc.Options{Root: h.engine.path(runcRoot)}),
 		client.WithAdditionalContainerLabels(map[string]string{"io.containerd.image.config.stop-signal": "SIGKILL"}))
 	return err
+}
+
+// KnownToRunc returns the directory in which runc keeps what it knows of a
+// container that [Hands] have made.
+func (e *Engine) KnownToRunc(id string) string {
+	return filepath.Join(e.path(runcRoot), Namespace, id)
 }
 
 // Load returns a container and its task, nil for none.

@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -42,6 +43,7 @@ type Proxy struct {
 	fails  map[string]int             // guarded by mu; how often a method is to fail yet
 	delays map[string]time.Duration   // guarded by mu; how long a method waits before it is called
 	deaf   bool                       // guarded by mu; events are lost
+	lost   [][]byte                   // guarded by mu; those that were
 	cuts   map[int]context.CancelFunc // guarded by mu; of the calls under way
 	count  int                        // guarded by mu; of calls so far
 	calls  map[string]int             // guarded by mu; so far, of each method
@@ -130,6 +132,13 @@ func (p *Proxy) LoseEvents(lose bool) {
 	p.deaf = lose
 }
 
+// Lost reports whether an event with a text got lost.
+func (p *Proxy) Lost(text string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.ContainsFunc(p.lost, func(event []byte) bool { return bytes.Contains(event, []byte(text)) })
+}
+
 // Cut ends all calls that are under way.
 func (p *Proxy) Cut() {
 	p.mu.Lock()
@@ -206,6 +215,9 @@ func (p *Proxy) pass(_ any, client grpc.ServerStream) error {
 		}
 		p.mu.Lock()
 		lost := p.deaf && method == subscribe && !bytes.Contains(message, []byte(knock))
+		if lost {
+			p.lost = append(p.lost, message)
+		}
 		p.mu.Unlock()
 		if lost {
 			continue

@@ -9,9 +9,11 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/moby/moby/client"
@@ -59,6 +61,7 @@ type Engine struct {
 // no right to run it, the test fails: it has nothing to test.
 func Start(tb testing.TB, cfg Config) *Engine {
 	tb.Helper()
+	realengine.NotShort(tb)
 	if os.Geteuid() != 0 {
 		tb.Fatal("a real Docker engine is needed, which only root can start: run the tests as root")
 	}
@@ -98,15 +101,21 @@ func (e *Engine) TLSEndpoint() string { return "tcp://127.0.0.1:" + e.port }
 // SetTLS changes what the engine proves itself with, from its next Start on.
 func (e *Engine) SetTLS(tls TLS) { e.cfg.TLS = &tls }
 
+// freePort returns a port that is free, of those that the kernel gives to no
+// connection: the engine takes it later, and once more after each end.
 func (e *Engine) freePort() string {
 	e.tb.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(e.tb.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		e.tb.Fatal(err)
+	var err error
+	for range 100 {
+		port := strconv.Itoa(10000 + rand.IntN(10000))
+		var listener net.Listener
+		if listener, err = (&net.ListenConfig{}).Listen(e.tb.Context(), "tcp", net.JoinHostPort("127.0.0.1", port)); err == nil {
+			_ = listener.Close()
+			return port
+		}
 	}
-	defer func() { _ = listener.Close() }()
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	return port
+	e.tb.Fatal(err)
+	return ""
 }
 
 // tlsArgs writes the files for TLS, and returns the arguments for it.

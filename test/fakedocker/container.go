@@ -71,6 +71,7 @@ type ctr struct {
 	networks     map[string]*network.EndpointSettings
 	ports        []port // while it runs
 	malformed    bool
+	noAddresses  bool          // in lists
 	ended        chan struct{} // closed when the process ends; then it is another
 	gone         chan struct{} // closed when the container is removed
 }

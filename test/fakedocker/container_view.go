@@ -134,7 +134,7 @@ func (s *Server) listContainers(w http.ResponseWriter, r *http.Request, _ string
 }
 
 func (s *Server) summaryLocked(c *ctr, now time.Time) summary {
-	ports := portsOf(c)
+	ports := listedPorts(c)
 	if ports == nil {
 		ports = []port{}
 	}

@@ -23,6 +23,7 @@ type faults struct {
 	failInspect map[string]int
 	truncate    map[List]int
 	failPull    int
+	answers     map[string]http.HandlerFunc
 }
 
 type failure struct{ status, times int }

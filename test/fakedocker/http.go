@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/printable"
 )
 
 const (
@@ -125,7 +127,7 @@ func (s *Server) serve(run *engineRun, w http.ResponseWriter, r *http.Request) {
 	header.Set("Api-Version", s.apiVersion)
 	header.Set("Docker-Experimental", "false")
 	header.Set("Ostype", "linux")
-	header.Set("Server", "Docker/"+s.version+" (linux)")
+	header.Set("Server", "Docker/"+printable.Text(s.version, 64)+" (linux)")
 	err := s.dispatch(w, r)
 	if errors.Is(err, errCut) {
 		panic(http.ErrAbortHandler) // net/http's way to break a connection
@@ -147,6 +149,10 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err := s.gate(r.Context(), found.name); err != nil {
 		return err
+	}
+	if answer := s.answer(found.name); answer != nil {
+		answer(w, r)
+		return nil
 	}
 	return found.handle(s, w, r, arg)
 }

@@ -62,6 +62,7 @@ type Server struct {
 
 	mu     sync.Mutex // guards what follows; never held while waiting
 	id     string
+	place  place
 	ctrs   containers
 	imgs   images
 	vols   volumes

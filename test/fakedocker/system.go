@@ -3,6 +3,7 @@
 package fakedocker
 
 import (
+	"cmp"
 	"io"
 	"net/http"
 	"strconv"
@@ -58,6 +59,7 @@ func (s *Server) getVersion(w http.ResponseWriter, _ *http.Request, _ string) er
 func (s *Server) getInfo(w http.ResponseWriter, _ *http.Request, _ string) error {
 	s.mu.Lock()
 	counts, id, listeners := s.countsLocked(), s.id, len(s.bus.subscribers)
+	place := s.place
 	s.mu.Unlock()
 	return writeJSON(w, http.StatusOK, system.Info{
 		ID:                 id,
@@ -88,8 +90,8 @@ func (s *Server) getInfo(w http.ResponseWriter, _ *http.Request, _ string) error
 		IndexServerAddress: "https://index.docker.io/v1/",
 		NCPU:               cpus,
 		MemTotal:           memory,
-		DockerRootDir:      "/var/lib/docker",
-		Name:               "fakedocker",
+		DockerRootDir:      cmp.Or(place.rootDir, "/var/lib/docker"),
+		Name:               cmp.Or(place.hostName, "fakedocker"),
 		ServerVersion:      s.version,
 		Runtimes:           map[string]system.RuntimeWithStatus{"runc": {Runtime: system.Runtime{Path: "runc"}}},
 		DefaultRuntime:     "runc",

@@ -5,6 +5,7 @@
 package faultproxy
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"log"
@@ -25,6 +26,7 @@ type Proxy struct {
 	mu       sync.Mutex
 	target   string                   // guarded by mu; the engine's socket
 	dropping bool                     // guarded by mu
+	dropped  []byte                   // guarded by mu; what vanished so far
 	streams  map[io.Closer]struct{}   // guarded by mu; open event streams
 	faults   map[string]map[fault]int // guarded by mu; by the end of a path, how often
 }
@@ -93,6 +95,13 @@ func (p *Proxy) DropEvents(on bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.dropping = on
+}
+
+// Dropped reports whether an event with a text has vanished.
+func (p *Proxy) Dropped(text string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return bytes.Contains(p.dropped, []byte(text))
 }
 
 // CutEvents breaks the event streams that are open.
@@ -180,6 +189,9 @@ func (e *events) Read(b []byte) (int, error) {
 		n, err := e.ReadCloser.Read(b)
 		e.proxy.mu.Lock()
 		dropping := e.proxy.dropping
+		if dropping {
+			e.proxy.dropped = append(e.proxy.dropped, b[:n]...)
+		}
 		e.proxy.mu.Unlock()
 		if err != nil || !dropping {
 			return n, err

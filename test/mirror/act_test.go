@@ -112,6 +112,7 @@ func suiteActions(d *driver) {
 
 // TestActions: each action is done once, told of, and its annotation taken away.
 func TestActions(t *testing.T) {
+	t.Parallel()
 	engine, docker := newFake(t, fakedocker.Config{})
 	e := newEnv(t, docker, engine.Endpoint())
 	id := engine.AddContainers(1, fakedocker.ContainerOptions{Image: busyboxImage, Running: true})[0]
@@ -126,6 +127,7 @@ func TestActions(t *testing.T) {
 // TestWantedState: a wanted state is brought about once for each time that it is
 // asked for, and then left to others.
 func TestWantedState(t *testing.T) {
+	t.Parallel()
 	engine, docker := newFake(t, fakedocker.Config{})
 	e := newEnv(t, docker, engine.Endpoint())
 	id := engine.AddContainers(1, fakedocker.ContainerOptions{Image: busyboxImage, Running: true})[0]
@@ -169,6 +171,7 @@ func TestWantedState(t *testing.T) {
 // TestActsOutlastTheManager: what was asked while no manager ran, or while the
 // engine did not answer, is done when they do, once.
 func TestActsOutlastTheManager(t *testing.T) {
+	t.Parallel()
 	engine, docker := newFake(t, fakedocker.Config{})
 	e := newEnv(t, docker, engine.Endpoint())
 	ids := engine.AddContainers(4, fakedocker.ContainerOptions{Image: busyboxImage, Running: true})

@@ -21,6 +21,7 @@ import (
 // again, after the engine was asked how it is and before the wish is looked at.
 // That it ran then does not fulfil the wish.
 func TestWishForWhatChangedMeanwhile(t *testing.T) {
+	t.Parallel()
 	engine, docker := newFake(t, fakedocker.Config{})
 	held := &heldAnswer{held: make(chan struct{}), goOn: make(chan struct{})}
 	e := newEnvWith(t, docker, engine.Endpoint(), func(config *rest.Config) { config.Wrap(held.wrap) })
@@ -47,6 +48,7 @@ func TestWishForWhatChangedMeanwhile(t *testing.T) {
 // TestDeletedBeforeItsStatusIsWritten: of an image with two tags the mirror of one
 // is deleted as soon as it is there. That tag goes, and nothing else.
 func TestDeletedBeforeItsStatusIsWritten(t *testing.T) {
+	t.Parallel()
 	engine, docker := newFake(t, fakedocker.Config{})
 	held := &heldAnswer{held: make(chan struct{}), goOn: make(chan struct{})}
 	e := newEnvWith(t, docker, engine.Endpoint(), func(config *rest.Config) { config.Wrap(held.wrap) })

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -36,8 +35,7 @@ type containerdFaults struct {
 // TestContainerdFaults makes the faults of the mirror's table to Debian's
 // containerd.
 func TestContainerdFaults(t *testing.T) {
-	s := startContainerd(containerd.Debian)(t)
-	program := s.engineUnderTest.(realContainerd).Engine
+	t.Parallel()
 	for _, test := range []struct {
 		name string
 		run  func(*containerdFaults, *containersv1alpha1.ContainerEngine)
@@ -53,6 +51,9 @@ func TestContainerdFaults(t *testing.T) {
 		{"LeftByRunc", (*containerdFaults).leftByRunc},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := startContainerd(containerd.Debian)(t)
+			program := s.engineUnderTest.(realContainerd).Engine
 			proxy := containerd.StartProxy(t, program)
 			e := newEnv(t, nil, proxy.Endpoint())
 			e.hands, e.engineType, e.inEngine = s.hands, s.engineType, s.inEngine
@@ -97,7 +98,8 @@ func (f *containerdFaults) some(name string) (created string) {
 func (f *containerdFaults) eventsLost(ce *containersv1alpha1.ContainerEngine) {
 	f.proxy.LoseEvents(true)
 	id := f.some("lost")
-	time.Sleep(500 * time.Millisecond) // in which an event that came would be mirrored
+	name := f.hands.(*containerdHands).id(id)
+	f.eventually("the event is lost", func() (bool, string) { return f.proxy.Lost(name), "" })
 	if _, ok := f.mirrorSide("moby")["container "+id]; ok {
 		f.t.Fatal("the events were not lost: nothing is tested")
 	}
@@ -242,6 +244,7 @@ func (f *containerdFaults) two(*containersv1alpha1.ContainerEngine) {
 // TestContainerdNamespaces: namespaces come and go, the same ID in two of them is
 // two containers, and each is reached by its object's name.
 func TestContainerdNamespaces(t *testing.T) {
+	t.Parallel()
 	s := startContainerd(containerd.Debian)(t)
 	program := s.engineUnderTest.(realContainerd).Engine
 	e := newEnv(t, nil, s.Endpoint())
@@ -331,6 +334,7 @@ func (e *env) equalSoon(engineName string) {
 // TestContainerdAway: while nothing listens at the endpoint it is said what to do,
 // and what is there again is found.
 func TestContainerdAway(t *testing.T) {
+	t.Parallel()
 	s := startContainerd(containerd.Debian)(t)
 	program := s.engineUnderTest.(realContainerd).Engine
 	e := newEnv(t, nil, s.Endpoint())
@@ -353,7 +357,7 @@ func (f *containerdFaults) leftByRunc(*containersv1alpha1.ContainerEngine) {
 	ctx, name := f.t.Context(), "left"
 	id, err := f.hands.Create(ctx, name, container.Config{Image: busyboxImage, Cmd: []string{"sleep", "10000"}}, container.HostConfig{})
 	f.must(err)
-	left := filepath.Join("/run/containerd/runc", containerd.Namespace, f.hands.(*containerdHands).id(id))
+	left := f.real.KnownToRunc(f.hands.(*containerdHands).id(id))
 	f.must(os.MkdirAll(left, 0o700))
 	f.t.Cleanup(func() { _ = os.Remove(left) })
 	f.equal("moby")

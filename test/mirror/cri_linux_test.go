@@ -93,8 +93,10 @@ var kubelet = map[string]string{
 // TestPods: what the CRI of a real containerd makes is mirrored as what it is,
 // whether a kubelet made it or a tool that writes no labels of its own.
 func TestPods(t *testing.T) {
+	t.Parallel()
 	for name, labels := range map[string]map[string]string{"Kubelet": kubelet, "NoLabels": nil} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			p := newPods(t, labels)
 			pod := containersv1alpha1.Pod{Name: "web-0", Namespace: "prod", UID: "uid-web-0"}
 			sandbox := p.appears(p.object(p.sandbox), containersv1alpha1.PhaseRunning)
@@ -130,6 +132,7 @@ func TestPods(t *testing.T) {
 
 // TestPodsEnd: the CRI plugin deletes a task as soon as it has ended, and knows how.
 func TestPodsEnd(t *testing.T) {
+	t.Parallel()
 	p := newPods(t, kubelet)
 	failing, object := p.with("failing", "sh", "-c", "exit 3")
 	p.start(failing)
@@ -176,6 +179,7 @@ func TestPodsEnd(t *testing.T) {
 
 // TestPodsDeleted: nothing is left of what is deleted, in the CRI's memory neither.
 func TestPodsDeleted(t *testing.T) {
+	t.Parallel()
 	p := newPods(t, kubelet)
 	server, object := p.with("server", "sleep", "1000")
 	p.start(server)

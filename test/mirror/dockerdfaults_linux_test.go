@@ -33,7 +33,7 @@ type faulty struct {
 
 // TestDockerdFaults is what must survive, with a real engine.
 func TestDockerdFaults(t *testing.T) {
-	engine := dockerd.Start(t, dockerd.Config{})
+	t.Parallel()
 	for _, test := range []struct {
 		name string
 		run  func(*faulty, *containersv1alpha1.ContainerEngine)
@@ -48,6 +48,8 @@ func TestDockerdFaults(t *testing.T) {
 		{"TwoContainerEngines", faultTwo},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			engine := dockerd.Start(t, dockerd.Config{})
 			proxy := faultproxy.Start(t, engine.Endpoint())
 			e := newEnv(t, engine.Client, proxy.Endpoint())
 			f := &faulty{driver: driver{env: e, engine: dockerSubject(realEngine{engine, t}, engine.Client), has: features{api: true}}, proxy: proxy, deleted: e.deletions()}
@@ -138,7 +140,7 @@ func (e *env) deletions() func() []string {
 func faultEventsLost(f *faulty, ce *containersv1alpha1.ContainerEngine) {
 	f.proxy.DropEvents(true)
 	id := f.some("lost")
-	time.Sleep(500 * time.Millisecond) // in which an event that came would be mirrored
+	f.eventually("the event is lost", func() (bool, string) { return f.proxy.Dropped(id), "" })
 	if _, ok := f.mirrorSide("moby")["container "+id]; ok {
 		f.t.Fatal("the events were not lost: nothing is tested")
 	}

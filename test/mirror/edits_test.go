@@ -4,7 +4,6 @@ package mirror_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/test/fakedocker"
 )
@@ -12,6 +11,7 @@ import (
 // TestAnEditIsLookedAtOnce: somebody's label on a mirror makes the mirror look at
 // its container, and then be at rest.
 func TestAnEditIsLookedAtOnce(t *testing.T) {
+	t.Parallel()
 	e, engine := newFaulty(t, fakedocker.Config{})
 	e.connect("moby")
 	id := engine.AddContainers(1, fakedocker.ContainerOptions{Image: busyboxImage, Running: true})[0]
@@ -19,7 +19,7 @@ func TestAnEditIsLookedAtOnce(t *testing.T) {
 	const route = "GET /containers/{id}/json"
 	before := engine.Requests()[route]
 	e.ask(id, `{"metadata":{"labels":{"test/mine":"1"}}}`)
-	time.Sleep(time.Second) // in which there is nothing else to do
+	e.turns(engine.Server, 20, route)
 	if n := engine.Requests()[route] - before; n > 3 {
 		t.Errorf("%d inspects of the container for one edit of its mirror", n)
 	}

@@ -104,6 +104,7 @@ func (p pki) secret() map[string][]byte {
 // TestTLS: the Secret is missing, wrong in each way, right, changed for another,
 // broken and mended; the ContainerEngine says so, and the mirrors stay.
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	before, after, stranger := newPKI(t), newPKI(t), newPKI(t)
 	tls := before.engine()
 	engine := dockerd.Start(t, dockerd.Config{TLS: &tls})
@@ -182,6 +183,7 @@ func (e *env) noSecrets(keys ...[]byte) {
 // TestRotationOfAClientCertificate: a Secret that changes while all is well costs
 // no mirror a write, and new connections are made with what it has.
 func TestRotationOfAClientCertificate(t *testing.T) {
+	t.Parallel()
 	p := newPKI(t)
 	tls := p.engine()
 	engine := dockerd.Start(t, dockerd.Config{TLS: &tls})
@@ -300,6 +302,7 @@ func (e *env) versionsOf(engineName string) map[string]string {
 // TestSecretIsForTCP: a Secret at another endpoint is refused with the field's
 // name.
 func TestSecretIsForTCP(t *testing.T) {
+	t.Parallel()
 	e := newEnv(t, nil, "unix:///no/such/socket")
 	ce := e.create("moby", namespace)
 	before := ce.DeepCopy()

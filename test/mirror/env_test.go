@@ -37,7 +37,7 @@ const (
 
 	// patience is how long anything may take that must come true: long, as a
 	// busy machine is no failure.
-	patience = time.Minute
+	patience = 2 * time.Minute
 )
 
 // env is a control plane with the controllers running, and an engine's client.
@@ -60,6 +60,8 @@ type env struct {
 	// nil where there are none.
 	machines *manager.Controller
 	instance *instance.Instance
+	// open opens engines; nil for open.Engine.
+	open mirror.Open
 
 	// ran is the manager that runs, or ran last: one for a test and its subtests.
 	ran *managerRun
@@ -72,7 +74,11 @@ type managerRun struct {
 }
 
 func (e *env) controllers() []manager.Controller {
-	all := append(mirror.Controllers(open.Engine), app.Controllers()...)
+	opens := e.open
+	if opens == nil {
+		opens = open.Engine
+	}
+	all := append(mirror.Controllers(opens), app.Controllers()...)
 	if e.machines != nil {
 		all = append(all, *e.machines)
 	}

@@ -38,6 +38,7 @@ func (e *env) setResync(ce *containersv1alpha1.ContainerEngine, period time.Dura
 }
 
 func TestLostEventsAreRepaired(t *testing.T) {
+	t.Parallel()
 	e, engine := newFaulty(t, fakedocker.Config{})
 	ce := e.connect("moby")
 	e.equal("moby")
@@ -66,6 +67,7 @@ func TestLostEventsAreRepaired(t *testing.T) {
 
 // TestLostEventOfWhatAListDoesNotShow: the restart policy is in no list.
 func TestLostEventOfWhatAListDoesNotShow(t *testing.T) {
+	t.Parallel()
 	e, engine := newFaulty(t, fakedocker.Config{})
 	engine.AddContainers(50, fakedocker.ContainerOptions{Image: busyboxImage})
 	ce := e.connect("moby")
@@ -130,6 +132,7 @@ func (e *env) setResync0(ce *containersv1alpha1.ContainerEngine, period time.Dur
 
 // TestFirstListFails: an engine is not Connected before everything was listed.
 func TestFirstListFails(t *testing.T) {
+	t.Parallel()
 	e, engine := newFaulty(t, fakedocker.Config{})
 	engine.FailList(fakedocker.Images, -1)
 	ce := e.create("moby", namespace)
@@ -148,6 +151,7 @@ func TestFirstListFails(t *testing.T) {
 }
 
 func TestFailedInspectIsRetried(t *testing.T) {
+	t.Parallel()
 	e, engine := newFaulty(t, fakedocker.Config{})
 	e.connect("moby")
 	id := engine.AddContainers(1, fakedocker.ContainerOptions{Image: busyboxImage})[0]
@@ -164,6 +168,7 @@ func TestFailedInspectIsRetried(t *testing.T) {
 
 // TestBadObjectDoesNotStopTheOthers: one container is not as the API says.
 func TestBadObjectDoesNotStopTheOthers(t *testing.T) {
+	t.Parallel()
 	e, engine := newFaulty(t, fakedocker.Config{})
 	ids := engine.AddContainers(2, fakedocker.ContainerOptions{Image: busyboxImage, Running: true})
 	if !engine.MalformContainer(ids[0]) {
@@ -177,6 +182,7 @@ func TestBadObjectDoesNotStopTheOthers(t *testing.T) {
 }
 
 func TestBurstOfEventsIsAFewWrites(t *testing.T) {
+	t.Parallel()
 	e, engine := newFaulty(t, fakedocker.Config{})
 	e.connect("moby")
 	id := engine.AddContainers(1, fakedocker.ContainerOptions{Image: busyboxImage, Running: true})[0]
@@ -216,8 +222,10 @@ func (e *env) resourceVersion(id string) uint64 {
 }
 
 func TestEngineClockAnHourOff(t *testing.T) {
+	t.Parallel()
 	for name, offset := range map[string]time.Duration{"ahead": time.Hour, "behind": -time.Hour} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			e, engine := newFaulty(t, fakedocker.Config{Clock: func() time.Time { return time.Now().Add(offset) }})
 			ce := e.connect("moby")
 			e.equal("moby")
@@ -228,14 +236,18 @@ func TestEngineClockAnHourOff(t *testing.T) {
 			e.equal("moby")
 			e.setResync(ce, time.Second)
 			before := e.versions()
-			inspects := engine.Requests()["GET /containers/{id}/json"]
-			time.Sleep(3 * time.Second) // three comparisons, which must find nothing
+			asked := engine.Requests()
+			lists := func() int {
+				return engine.Requests()[string(fakedocker.Containers)] - asked[string(fakedocker.Containers)]
+			}
+			e.eventually("three comparisons are made, which must find nothing", func() (bool, string) { return lists() > 3, fmt.Sprint(lists()) })
 			for mirror, version := range e.versions() {
 				if before[mirror] != version {
 					t.Errorf("%s was written though nothing changed", mirror)
 				}
 			}
-			if more := engine.Requests()["GET /containers/{id}/json"] - inspects; more > 4*16 {
+			const inspect = "GET /containers/{id}/json"
+			if more := engine.Requests()[inspect] - asked[inspect]; more > (lists()+1)*16 {
 				t.Errorf("%d inspects for comparisons with a container that did not change", more)
 			}
 		})
@@ -243,6 +255,7 @@ func TestEngineClockAnHourOff(t *testing.T) {
 }
 
 func TestStreamCutsLoseNothing(t *testing.T) {
+	t.Parallel()
 	e, engine := newFaulty(t, fakedocker.Config{})
 	ce := e.connect("moby")
 	before := e.versions()
@@ -261,6 +274,7 @@ func TestStreamCutsLoseNothing(t *testing.T) {
 }
 
 func TestAnotherEngineAtTheEndpoint(t *testing.T) {
+	t.Parallel()
 	e, engine := newFaulty(t, fakedocker.Config{ID: "first"})
 	ce := e.connect("moby")
 	before := e.versions()
@@ -304,6 +318,7 @@ func TestAnotherEngineAtTheEndpoint(t *testing.T) {
 // TestAnEngineOfAnotherVersion: an engine that comes back may speak neither the
 // old version of the API nor a newer one.
 func TestAnEngineOfAnotherVersion(t *testing.T) {
+	t.Parallel()
 	engine, _ := newFake(t, fakedocker.Config{APIVersion: "1.44"})
 	docker, err := client.New(client.WithHost(engine.Endpoint()), client.WithAPIVersion("1.41"))
 	if err != nil {
@@ -328,6 +343,7 @@ func TestAnEngineOfAnotherVersion(t *testing.T) {
 // TestAStopComesToItsEnd: who starts the mirror again before a stop has removed
 // all mirrors gets those of the engine that is there, and not of the one before.
 func TestAStopComesToItsEnd(t *testing.T) {
+	t.Parallel()
 	e, engine := newFaulty(t, fakedocker.Config{ID: "first"})
 	for i := range 100 {
 		engine.AddVolume(fmt.Sprintf("v%d", i))
@@ -352,8 +368,10 @@ func TestAStopComesToItsEnd(t *testing.T) {
 // TestTheEndpointIsChanged: the mirrors of the engine before go, and those of
 // the new one come, with the engine before gone or not.
 func TestTheEndpointIsChanged(t *testing.T) {
+	t.Parallel()
 	for _, gone := range []bool{false, true} {
 		t.Run(fmt.Sprintf("gone=%t", gone), func(t *testing.T) {
+			t.Parallel()
 			e, first := newFaulty(t, fakedocker.Config{ID: "first"})
 			ce := e.connect("moby")
 			before := first.Counts()
@@ -381,11 +399,13 @@ func TestTheEndpointIsChanged(t *testing.T) {
 
 // TestStopWhileTheEngineIsGone: a stop needs no engine.
 func TestStopWhileTheEngineIsGone(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]func(fakeEngine){
 		"dead":    func(f fakeEngine) { f.Stop() },
 		"hanging": func(f fakeEngine) { f.HangRequests(true) },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			e, engine := newFaulty(t, fakedocker.Config{})
 			ce := e.connect("moby")
 			fault(engine)
@@ -400,8 +420,10 @@ func TestStopWhileTheEngineIsGone(t *testing.T) {
 }
 
 func TestDeletingTheContainerEngine(t *testing.T) {
+	t.Parallel()
 	for _, policy := range []metav1.DeletionPropagation{metav1.DeletePropagationBackground, metav1.DeletePropagationForeground, metav1.DeletePropagationOrphan} {
 		t.Run(string(policy), func(t *testing.T) {
+			t.Parallel()
 			e, engine := newFaulty(t, fakedocker.Config{})
 			ce := e.connect("moby")
 			e.must(e.kube.Delete(t.Context(), ce, ctrlclient.PropagationPolicy(policy)))
@@ -422,6 +444,7 @@ func TestDeletingTheContainerEngine(t *testing.T) {
 
 // TestDeletingTheNamespace: the mirrors go with it, and the engine keeps all.
 func TestDeletingTheNamespace(t *testing.T) {
+	t.Parallel()
 	e, engine := newFaulty(t, fakedocker.Config{})
 	e.connect("moby")
 	e.deleteNamespace(namespace)
@@ -431,6 +454,7 @@ func TestDeletingTheNamespace(t *testing.T) {
 }
 
 func TestTwoContainerEnginesOnOneEndpoint(t *testing.T) {
+	t.Parallel()
 	e, _ := newFaulty(t, fakedocker.Config{})
 	first := e.connect("moby")
 	second := e.create("second", namespace)
@@ -462,6 +486,7 @@ func TestTwoContainerEnginesOnOneEndpoint(t *testing.T) {
 
 // TestForeignObjects: what lacks the owner's label or its UID is invisible.
 func TestForeignObjects(t *testing.T) {
+	t.Parallel()
 	e, engine := newFaulty(t, fakedocker.Config{})
 	ce := e.connect("moby")
 	foreign := []ctrlclient.Object{ // no label, no owner; a finalizer; a label and no owner

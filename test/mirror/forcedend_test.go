@@ -14,8 +14,10 @@ import (
 // TestForcedEndOfAContainerEngine: somebody takes its finalizer away, so that
 // the ContainerEngine goes before its mirrors, and makes another of that name.
 func TestForcedEndOfAContainerEngine(t *testing.T) {
+	t.Parallel()
 	for _, again := range []bool{false, true} {
 		t.Run(fmt.Sprintf("again=%t", again), func(t *testing.T) {
+			t.Parallel()
 			e, engine := newFaulty(t, fakedocker.Config{})
 			ce := e.connect("moby")
 			before := e.versions()

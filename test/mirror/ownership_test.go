@@ -105,6 +105,7 @@ func calls(engine *fakedocker.Server) map[string]int {
 // TestOwnership: what is not the owner's outlives all that an engine goes
 // through, and its deletion reaches no engine.
 func TestOwnership(t *testing.T) {
+	t.Parallel()
 	e, engine := newFaulty(t, fakedocker.Config{ID: "first"})
 	otherEngine, _ := newFake(t, fakedocker.Config{})
 	otherEngine.AddContainers(2, fakedocker.ContainerOptions{Image: busyboxImage})

@@ -17,6 +17,7 @@ import (
 // TestRefusedWrites: the API server refuses every other write for a while, in
 // every way that it can.
 func TestRefusedWrites(t *testing.T) {
+	t.Parallel()
 	engine, docker := newFake(t, fakedocker.Config{})
 	faults := faultyapi.New(rand.New(rand.NewPCG(rand.Uint64(), 0)))
 	faults.Fail(0.5, 0)

@@ -17,6 +17,7 @@ import (
 // TestRestartMonitor: a container that is stopped stays so, whatever its policy
 // is, and one that is started is looked after again.
 func TestRestartMonitor(t *testing.T) {
+	t.Parallel()
 	controlplanetest.Quiet()
 	program := containerd.StartWith(t, containerd.Debian, containerd.Config{Restarts: true})
 	hands := &containerdHands{Hands: program.Hands(), client: program.Client, engineName: "moby", ids: map[string]string{}}

@@ -15,6 +15,7 @@ import (
 
 // TestOneSocketByTwoPaths: a socket is one endpoint, however its path is written.
 func TestOneSocketByTwoPaths(t *testing.T) {
+	t.Parallel()
 	e, engine := newFaulty(t, fakedocker.Config{})
 	e.connect("moby")
 	socket := strings.TrimPrefix(engine.Endpoint(), "unix://")
@@ -36,6 +37,7 @@ func TestOneSocketByTwoPaths(t *testing.T) {
 // TestBecomingARival: one that is moved to another's endpoint keeps no mirrors of
 // the engine that it had, as nothing keeps them true.
 func TestBecomingARival(t *testing.T) {
+	t.Parallel()
 	e, _ := newFaulty(t, fakedocker.Config{})
 	e.connect("moby")
 	other, _ := newFake(t, fakedocker.Config{})

@@ -43,7 +43,8 @@ const (
 // that moment: what the App's controller writes is compared with the engines
 // before it learns that it is written, and so before it goes on.
 func TestSettledUnderAttack(t *testing.T) {
-	newAttack(t, nil).run(t, points, stride, []scenario{
+	t.Parallel()
+	runScenarios(t, func(*testing.T) machine { return nil }, points, stride, []scenario{
 		{"stopped while it starts", []wish{{running: false}, {running: true}, {running: false}}},
 		{"started while it stops", []wish{{running: true}, {running: false}, {running: true}}},
 		{"stopped while it moves", []wish{{running: true}, {running: true, engine: 1}, {running: false, engine: 1}}},
@@ -58,9 +59,9 @@ type scenario struct {
 	steps []wish
 }
 
-// run asks for the last steps of the scenarios at every moment, or each few of
-// them.
-func (a *attack) run(t *testing.T, points, stride int, scenarios []scenario) {
+// runScenarios asks for the last steps of the scenarios at every moment, or each
+// few of them. Each has an attack, and a machine, of its own.
+func runScenarios(t *testing.T, newMachine func(*testing.T) machine, points, stride int, scenarios []scenario) {
 	t.Helper()
 	step := stride
 	if os.Getenv("RDD_TEST_ROUNDS") == "all" {
@@ -68,6 +69,9 @@ func (a *attack) run(t *testing.T, points, stride int, scenarios []scenario) {
 	}
 	for _, scenario := range scenarios {
 		t.Run(scenario.name, func(t *testing.T) {
+			t.Parallel()
+			a := newAttack(t, newMachine(t))
+			defer a.compared(t)
 			for point := rand.IntN(step); point < points; point += step {
 				a.settle(t, a.ask(scenario.steps[0]))
 				a.arm(point, scenario.steps[2])
@@ -82,6 +86,11 @@ func (a *attack) run(t *testing.T, points, stride int, scenarios []scenario) {
 			t.Logf("%d points, and there are more", points)
 		})
 	}
+}
+
+// compared fails where nothing was.
+func (a *attack) compared(t *testing.T) {
+	t.Helper()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	t.Logf("Settled was said %d times", a.said)

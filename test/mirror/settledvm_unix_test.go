@@ -33,7 +33,9 @@ const (
 // TestSettledUnderAttackWithAMachine is [TestSettledUnderAttack] with an engine in a
 // virtual machine, whose settings change too.
 func TestSettledUnderAttackWithAMachine(t *testing.T) {
-	newAttack(t, newMachine(t)).run(t, vmPoints, vmStride, []scenario{
+	t.Parallel()
+	newMachine := func(t *testing.T) machine { return newMachine(t) }
+	runScenarios(t, newMachine, vmPoints, vmStride, []scenario{
 		{"stopped while it starts", []wish{{engine: 1}, {running: true, engine: 1}, {engine: 1}}},
 		{"started while it stops", []wish{{running: true, engine: 1}, {engine: 1}, {running: true, engine: 1}}},
 		{"another size while it gets one", []wish{{running: true, engine: 1}, {running: true, engine: 1, cpus: 2}, {running: true, engine: 1, cpus: 3}}},
@@ -59,10 +61,8 @@ func newMachine(t *testing.T) *limaMachine {
 	if err := stage.Build(home, "../fakelimactl"); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("HOME", home)
-	t.Setenv("DOCKER_CONFIG", filepath.Join(home, "docker"))
 	m := &limaMachine{t: t}
-	if m.instance, err = instance.New("test"); err != nil {
+	if m.instance, err = instance.In("test", home, func(string) string { return "" }); err != nil {
 		t.Fatal(err)
 	}
 	if err := m.instance.MakeDirs(); err != nil {

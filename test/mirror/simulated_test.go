@@ -103,6 +103,7 @@ func readyMessage(ce *containersv1alpha1.ContainerEngine) string {
 
 // TestSimulatedSample: the file in the documentation is mirrored.
 func TestSimulatedSample(t *testing.T) {
+	t.Parallel()
 	content, err := os.ReadFile(sample)
 	if err != nil {
 		t.Fatal(err)
@@ -133,6 +134,7 @@ func TestSimulatedSample(t *testing.T) {
 // TestSimulatedFollowsItsFile: changes are mirrored, and a file that can't be
 // read costs no mirror.
 func TestSimulatedFollowsItsFile(t *testing.T) {
+	t.Parallel()
 	s := simulate(t, "volumes: [{name: stays}, {name: changes}, {name: goes}]\ncontainers: [{name: web, imageName: nginx}]")
 	s.waitReason(s.ce, containersv1alpha1.ReasonConnected)
 	s.equalToFile()
@@ -176,6 +178,7 @@ func TestSimulatedFollowsItsFile(t *testing.T) {
 // TestSimulatedWithoutFile: the ContainerEngine says so, and connects when there
 // is one.
 func TestSimulatedWithoutFile(t *testing.T) {
+	t.Parallel()
 	s := simulate(t, "")
 	s.waitReason(s.ce, containersv1alpha1.ReasonConnectFailed)
 	if message := s.message(); !strings.Contains(message, s.path) || !strings.Contains(message, "next try in") {
@@ -189,6 +192,7 @@ func TestSimulatedWithoutFile(t *testing.T) {
 // TestSimulatedDeletion: the deletion of an object acts on the engine, which
 // keeps what is in use, and leaves the file alone.
 func TestSimulatedDeletion(t *testing.T) {
+	t.Parallel()
 	const file = "images: [{repoTag: nginx}]\nvolumes: [{name: data}]\ncontainers: [{name: web, id: web, imageName: nginx}]"
 	s := simulate(t, file)
 	s.waitReason(s.ce, containersv1alpha1.ReasonConnected)

@@ -11,7 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"runtime"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"testing"
@@ -26,13 +26,20 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/passthrough"
 )
 
+// testLabel is the label of goroutines with the name of the test.
+const testLabel = "rdd-test"
+
 // endpoints serves the endpoints of the manager, as the API server does.
 func (e *env) endpoints() *httptest.Server {
 	e.t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
-		controller, endpoint, _ := passthrough.Split(request.URL.Path)
-		e.ran.manager.Endpoints()[controller][endpoint].ServeHTTP(w, request)
-	}))
+	var server *httptest.Server
+	// The goroutines of its calls have the label, for [env.goroutines].
+	pprof.Do(context.Background(), pprof.Labels(testLabel, e.t.Name()), func(context.Context) {
+		server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+			controller, endpoint, _ := passthrough.Split(request.URL.Path)
+			e.ran.manager.Endpoints()[controller][endpoint].ServeHTTP(w, request)
+		}))
+	})
 	e.t.Cleanup(server.Close)
 	return server
 }
@@ -102,7 +109,7 @@ func suiteLogs(d *driver) {
 	reading := func(want int) {
 		d.t.Helper()
 		d.eventually(fmt.Sprintf("%d logs are read", want), func() (bool, string) {
-			is := goroutines(d.engine.reads)
+			is := d.goroutines(d.engine.reads)
 			return is == want, strconv.Itoa(is)
 		})
 	}
@@ -151,10 +158,24 @@ func suiteLogs(d *driver) {
 	d.discard(id)
 }
 
-// goroutines counts those that are in a function.
-func goroutines(function string) int {
-	stacks := make([]byte, 16<<20)
-	return strings.Count(string(stacks[:runtime.Stack(stacks, true)]), function+"(")
+// goroutines counts those of the test's calls that are in a function. Other tests
+// have some, too.
+func (e *env) goroutines(function string) int {
+	e.t.Helper()
+	var profile strings.Builder
+	e.must(pprof.Lookup("goroutine").WriteTo(&profile, 1))
+	_, records, _ := strings.Cut(profile.String(), "\n") // its heading
+	label := fmt.Sprintf("%q:%q", testLabel, e.t.Name())
+	sum := 0
+	for record := range strings.SplitSeq(records, "\n\n") {
+		if strings.Contains(record, label) && strings.Contains(record, function+"+") {
+			count, _, _ := strings.Cut(record, " @ ")
+			n, err := strconv.Atoi(count)
+			e.must(err)
+			sum += n
+		}
+	}
+	return sum
 }
 
 // discard removes containers.

@@ -79,6 +79,7 @@ type engineCase struct {
 
 // TestEngines runs the suite against every engine.
 func TestEngines(t *testing.T) {
+	t.Parallel()
 	fake := engineCase{
 		name: "Fake",
 		start: func(t *testing.T) subject {
@@ -90,6 +91,7 @@ func TestEngines(t *testing.T) {
 	}
 	for _, test := range append(realEngines(), fake) {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel() // each is in directories of its own, and in namespaces where it has fixed places
 			runSuite(t, test.start(t), test.has)
 		})
 	}
@@ -155,6 +157,7 @@ func runSuite(t *testing.T, engine subject, has features) {
 		{"Actions", false, suiteActions},
 		{"Logs", !has.processes, suiteLogs},
 		{"Exec", !has.processes, suiteExec},
+		{"SlowReader", !has.processes, suiteSlowReader},
 		{"StreamsWithoutEngine", false, suiteStreamsWithoutEngine},
 		{"Pulls", !has.pulls, suitePulls},
 		{"Digests", !has.pulls, suiteDigests},

@@ -45,6 +45,7 @@ func random(t *testing.T) *rand.Rand {
 // again and again. Each that the API server took happens, and none but a restart
 // happens twice.
 func TestNoActIsLostOrDoneTwice(t *testing.T) {
+	t.Parallel()
 	engine, docker := startEngine(t, 0)
 	all := rounds(t, 20, 4)
 	containers := engine.AddContainers(rounds(t, 25, 10), fakedocker.ContainerOptions{Image: "busybox:latest", Running: true})

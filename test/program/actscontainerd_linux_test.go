@@ -21,8 +21,10 @@ import (
 // engine for which an act is several calls, between any of which the daemon may
 // be killed.
 func TestNoActIsLostOrDoneTwiceByContainerd(t *testing.T) {
+	t.Parallel()
 	for name, program := range map[string]containerd.Program{"Debian": containerd.Debian, "Newest": containerd.Newest} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			engine := containerd.Start(t, program)
 			hands := engine.Hands()
 			acted := actedOn{

@@ -14,6 +14,7 @@ import (
 // TestNoActIsLostOrDoneTwiceByDockerd is TestNoActIsLostOrDoneTwice with an engine
 // that takes its time.
 func TestNoActIsLostOrDoneTwiceByDockerd(t *testing.T) {
+	t.Parallel()
 	engine := dockerd.Start(t, dockerd.Config{})
 	var containers []string
 	for range 4 {

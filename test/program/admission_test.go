@@ -38,6 +38,7 @@ func heldEngine(name string) *containersv1alpha1.ContainerEngine {
 // there, what must be refused is, and what must be allowed is, by each of the
 // ways in which RDD decides: schema, CEL, policy and code.
 func TestAdmissionFromTheFirstMoment(t *testing.T) {
+	t.Parallel()
 	for round := range rounds(t, 100, 5) {
 		h := newHome(t)
 		h.ok("service", "start", "--wait=false")
@@ -76,8 +77,10 @@ func TestAdmissionFromTheFirstMoment(t *testing.T) {
 // TestHooks: what code decides is the same whether the daemon asks it or an
 // external process.
 func TestHooks(t *testing.T) {
+	t.Parallel()
 	for _, place := range []string{"daemon", "external"} {
 		t.Run(place, func(t *testing.T) {
+			t.Parallel()
 			h := newHome(t)
 			if place == "daemon" {
 				h.ok("service", "start")
@@ -142,6 +145,7 @@ func (h *home) greets(demo *appv1alpha1.Demo, message string) {
 // TestHooksOfTheKilled: while nobody can decide nothing is written; whoever runs
 // the controller next decides.
 func TestHooksOfTheKilled(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	h.ok("service", "start", "--controllers", "*,-app,-demo")
 	p := h.spawn("app-controller")
@@ -173,6 +177,7 @@ func TestHooksOfTheKilled(t *testing.T) {
 // TestOwnedIsHeld: what the App owns is deleted with the App, and not from under
 // it, nor is the namespace that has it.
 func TestOwnedIsHeld(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	engine, _ := startEngine(t, 3)
 	h.ok("set", "running=true", "containerEngine.endpoint="+engine.Endpoint())
@@ -210,6 +215,7 @@ func TestOwnedIsHeld(t *testing.T) {
 // TestActionsAreChecked: what is asked of a container is one of the actions, and
 // the container exists; the refusal says what is allowed.
 func TestActionsAreChecked(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	engine, _ := startEngine(t, 1)
 	h.ok("set", "running=true", "containerEngine.endpoint="+engine.Endpoint())

@@ -16,6 +16,7 @@ import (
 // TestVirtualMachineEngines: the engine in the virtual machine may be another one,
 // which is one restart of the same machine; each is a real one here.
 func TestVirtualMachineEngines(t *testing.T) {
+	t.Parallel()
 	h, limaHome, _ := newLimaHome(t)
 	v := &vmHome{home: h, limaHome: limaHome}
 	docker, other := dockerd.Start(t, dockerd.Config{}), containerd.Start(t, containerd.Debian)
@@ -26,7 +27,7 @@ func TestVirtualMachineEngines(t *testing.T) {
 	}})
 	v.ok("start")
 	contains(t, v.ok("ps"), "in-docker", "rancher-desktop/moby")
-	v.fails(0, []string{"Settled: connected to unix://", "/containerd.sock"}, "set", "containerEngine.name=containerd")
+	v.succeeds([]string{"Settled: connected to unix://", "/containerd.sock"}, "set", "containerEngine.name=containerd")
 	v.condition(appv1alpha1.ConditionRunning, "True", limav1alpha1.ReasonStarted)
 	if vm := v.vm(); vm.Status.RestartCount != 1 || vm.Spec.Params["CONTAINER_ENGINE"] != "containerd" {
 		t.Errorf("the virtual machine is %+v, %+v", vm.Spec, vm.Status)

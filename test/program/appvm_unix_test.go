@@ -118,8 +118,9 @@ func (v *vmHome) mirrors() []string {
 // is mirrored; several settings are one restart, over which mirrors stay; it
 // outlives the daemon; and it goes with the App.
 func TestVirtualMachine(t *testing.T) {
+	t.Parallel()
 	v := newVMHome(t)
-	v.fails(0, []string{"virtual machine of rdd's own", "limactl", "rdd set containerEngine.endpoint", "Settled: connected to unix://"}, "start")
+	v.succeeds([]string{"virtual machine of rdd's own", "limactl", "rdd set containerEngine.endpoint", "Settled: connected to unix://"}, "start")
 	v.condition(appv1alpha1.ConditionCreated, "True", limav1alpha1.ReasonCreated)
 	v.condition(appv1alpha1.ConditionRunning, "True", limav1alpha1.ReasonStarted)
 	v.condition(appv1alpha1.ConditionContainerEngineReady, "True", containersv1alpha1.ReasonConnected)
@@ -185,11 +186,12 @@ func TestVirtualMachine(t *testing.T) {
 // TestVirtualMachineReset: another one takes its place, from the image that is
 // wanted by then, though its engine is another too.
 func TestVirtualMachineReset(t *testing.T) {
+	t.Parallel()
 	v := newVMHome(t)
 	v.env = append(v.env, "RDD_VM_IMAGE=/from/the/environment.qcow2")
 	v.ok("start")
 	contains(t, v.template(), "/from/the/environment.qcow2")
-	v.fails(0, []string{"another image", "rdd reset"}, "set", "virtualMachine.image=/another.qcow2")
+	v.succeeds([]string{"another image", "rdd reset"}, "set", "virtualMachine.image=/another.qcow2")
 	v.asked("start", 1)
 	contains(t, v.template(), "/from/the/environment.qcow2")
 	before := v.mirrors()
@@ -197,7 +199,7 @@ func TestVirtualMachineReset(t *testing.T) {
 	other, _ := startEngine(t, 2)
 	v.engine = other
 	v.faults(stage.Faults{})
-	if r := v.fails(0, []string{"Settled: connected"}, "reset"); strings.Contains(r.stderr, "another image") {
+	if r := v.succeeds([]string{"Settled: connected"}, "reset"); strings.Contains(r.stderr, "another image") {
 		t.Errorf("reset said\n%s", r.stderr)
 	}
 	contains(t, v.template(), "/another.qcow2")
@@ -210,7 +212,7 @@ func TestVirtualMachineReset(t *testing.T) {
 		t.Errorf("%+v, %+v", app.Annotations, app.Status)
 	}
 	v.ok("stop")
-	v.fails(0, []string{"Settled: stopped"}, "reset")
+	v.succeeds([]string{"Settled: stopped"}, "reset")
 	v.asked("create", 3)
 	v.asked("start", 2)
 	v.fails(3, []string{"absolute path"}, "set", "virtualMachine.image=image.qcow2")
@@ -220,12 +222,13 @@ func TestVirtualMachineReset(t *testing.T) {
 // TestVirtualMachineFails: a command that waits ends with the reason and the log,
 // the daemon goes on, and what was wrong may be mended.
 func TestVirtualMachineFails(t *testing.T) {
+	t.Parallel()
 	v := newVMHome(t)
 	v.fails(1, []string{"TemplateRejected", "field `images` must be set"}, "set", "running=true", "virtualMachine.image=/"+stage.Rejected)
 	v.ok("set", "running=false", "virtualMachine.image=")
 	v.faults(stage.Faults{CreateFails: "failed to download the image: no route to host"})
 	v.fails(1, []string{"CreateFailed", "no route to host", "log: "}, "start")
-	v.fails(0, []string{"Settled: stopped"}, "stop") // nothing runs
+	v.succeeds([]string{"Settled: stopped"}, "stop") // nothing runs
 	v.fails(1, []string{"CreateFailed", "no route to host"}, "start")
 	v.eventually("the status tells of it", func() (bool, string) { // not while it is tried again
 		status := v.ok("status")
@@ -241,6 +244,7 @@ func TestVirtualMachineFails(t *testing.T) {
 // TestVirtualMachineBootFails: the first failures are not the end of a wait, a
 // loop of them is.
 func TestVirtualMachineBootFails(t *testing.T) {
+	t.Parallel()
 	v := newVMHome(t)
 	v.faults(stage.Faults{Boot: stage.BootFails})
 	start := v.spawn("rdd", "start")
@@ -253,9 +257,20 @@ func TestVirtualMachineBootFails(t *testing.T) {
 	v.faults(stage.Faults{Boot: stage.BootFails})
 	v.fails(1, []string{"CrashLoop", "Could not set up the machine", "log: "}, "start")
 	contains(t, v.ok("status"), "vm-failed", "CrashLoop: ", "rdd limavm log rd")
-	// The next start would be in 16 s.
+	failures := func() (n int, message string) {
+		message = apimeta.FindStatusCondition(v.vm().Status.Conditions, limav1alpha1.ConditionRunning).Message
+		if _, err := fmt.Sscanf(message, "failed %d times; last", &n); err != nil {
+			return 0, message // it is starting again
+		}
+		return n, message
+	}
+	v.eventually("it has failed six times", func() (bool, string) {
+		n, message := failures()
+		return n >= 6, message
+	})
+	// The next start would be in 32 s.
 	v.faults(stage.Faults{})
-	v.ok("start", "--timeout", "10s")
+	v.ok("start", "--timeout", "25s")
 	if status := v.ok("status"); strings.Contains(status, "vm-failed") {
 		t.Error(status)
 	}
@@ -264,10 +279,11 @@ func TestVirtualMachineBootFails(t *testing.T) {
 // TestVirtualMachineAndEndpoint: an engine that is there already takes the place of
 // the virtual machine's, which stops and keeps what it has.
 func TestVirtualMachineAndEndpoint(t *testing.T) {
+	t.Parallel()
 	v := newVMHome(t)
 	v.ok("start")
 	other, _ := startEngine(t, 5)
-	v.fails(0, []string{"Settled: connected to " + other.Endpoint()}, "set", "containerEngine.endpoint="+other.Endpoint())
+	v.succeeds([]string{"Settled: connected to " + other.Endpoint()}, "set", "containerEngine.endpoint="+other.Endpoint())
 	v.condition(appv1alpha1.ConditionCreated, "True", appv1alpha1.ReasonNotApplicable)
 	v.condition(appv1alpha1.ConditionRunning, "True", appv1alpha1.ReasonNotApplicable)
 	if n := len(v.mirrors()); n != 5 {
@@ -287,6 +303,7 @@ func TestVirtualMachineAndEndpoint(t *testing.T) {
 
 // TestBootOnATerminal: a boot is a bar.
 func TestBootOnATerminal(t *testing.T) {
+	t.Parallel()
 	v := newVMHome(t)
 	v.ok("service", "start")
 	v.faults(stage.Faults{BootMS: 3000})

@@ -50,6 +50,7 @@ func (h *home) completes(with, without string, args ...string) {
 
 // TestComplete: completions have what is there, and start nothing.
 func TestComplete(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	h.completes("start stop set run delete reset service ctl kubectl completion", "", "")
 	h.completes("running= virtualMachine.cpus=", "namespace=", "set", "")
@@ -114,10 +115,10 @@ func TestCompleteLive(t *testing.T) {
 	h.completes("", running, "logs", "--engine", "another", "")
 	h.completes("moby", "", "ps", "--engine", "")
 	h.completes("rancher-desktop", "", "ps", "--namespace", "")
-	h.completes("test", "", "--instance", "")
+	h.completes(h.name, "", "--instance", "")
 	h.completes("containers.containers.rancherdesktop.io", "", "ctl", "get", "cont")
 	h.completes(web, "", "ctl", "get", "containers", "-n", namespace, "")
-	h.completes("app", "", "--instance", "test", "ctl", "get", "app", "")
+	h.completes("app", "", "--instance", h.name, "ctl", "get", "app", "")
 
 	pid := h.pid()
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {

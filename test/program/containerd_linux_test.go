@@ -7,8 +7,6 @@ import (
 	"testing"
 
 	"github.com/containerd/containerd/v2/client"
-	"github.com/containerd/containerd/v2/pkg/cio"
-	"github.com/containerd/containerd/v2/pkg/oci"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/test/containerd"
 )
@@ -16,23 +14,15 @@ import (
 // TestContainerd: an App with a containerd settles, and the commands work with
 // its containers.
 func TestContainerd(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	engine := containerd.Start(t, containerd.Debian)
 	ctx := containerd.In(context.WithoutCancel(t.Context()), containerd.Namespace)
-	image, err := engine.Client.GetImage(ctx, containerd.Image)
-	if err != nil {
+	hands := engine.Hands()
+	if err := hands.Create(ctx, "web", containerd.Image, []string{"sh", "-c", "echo hello; exec sleep 1000"}, nil); err != nil {
 		t.Fatal(err)
 	}
-	c, err := engine.Client.NewContainer(ctx, "web", client.WithImage(image), client.WithNewSnapshot("web", image),
-		client.WithNewSpec(oci.WithImageConfigArgs(image, []string{"sh", "-c", "echo hello; exec sleep 1000"})))
-	if err != nil {
-		t.Fatal(err)
-	}
-	task, err := c.NewTask(ctx, cio.LogFile(engine.Dir()+"/web.log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := task.Start(ctx); err != nil {
+	if err := hands.Start(ctx, "web"); err != nil {
 		t.Fatal(err)
 	}
 
@@ -52,6 +42,10 @@ func TestContainerd(t *testing.T) {
 	h.ok("stop")
 	if left := h.ok("ctl", "get", "containers", "-A", "-o", "name"); left != "" {
 		t.Errorf("mirrors are left after `rdd stop`: %s", left)
+	}
+	_, task, err := hands.Load(ctx, "web")
+	if err != nil {
+		t.Fatal(err)
 	}
 	if status, err := task.Status(ctx); err != nil || status.Status != client.Running {
 		t.Errorf("the container after `rdd stop`: %+v, %v", status, err)

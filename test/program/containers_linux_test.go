@@ -33,6 +33,7 @@ func startContainer(t *testing.T, engine *dockerd.Engine, name, script string) s
 // TestContainerCommands: `rdd ps`, `images`, `volumes`, `logs` and `exec` with a
 // real engine, as a user types them.
 func TestContainerCommands(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	engine := dockerd.Start(t, dockerd.Config{})
 	web := startContainer(t, engine, "web", "echo to out; while [ ! -e /end ]; do sleep 0.1; done; echo bye")
@@ -95,6 +96,7 @@ func TestContainerCommands(t *testing.T) {
 
 // TestStreamsAreForThoseWhoMay: logs and processes need a user, and one who may.
 func TestStreamsAreForThoseWhoMay(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	h.ok("service", "start")
 	h.ok("ctl", "create", "serviceaccount", "reader")

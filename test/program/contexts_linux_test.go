@@ -26,7 +26,8 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/test/fakedocker"
 )
 
-const ourContext = "rancher-desktop-test"
+// context returns the name of the instance's Docker context.
+func (h *home) context() string { return h.instance().ContextName() }
 
 // docker runs Docker's client as the user of the home directory does, who has no
 // variable for the engine.
@@ -88,12 +89,12 @@ func (h *home) current(want string) {
 func (h *home) contextIs(there bool) {
 	h.t.Helper()
 	names := strings.Fields(h.dockerSays("context", "ls", "-q"))
-	if slices.Contains(names, ourContext) != there {
+	if slices.Contains(names, h.context()) != there {
 		h.t.Errorf("the contexts are %q", names)
 	}
 	want := ""
 	if there {
-		want = ourContext
+		want = h.context()
 	}
 	var app appv1alpha1.App
 	if err := h.client().Get(h.t.Context(), ctrlclient.ObjectKey{Name: appv1alpha1.AppName}, &app); err != nil || app.Status.DockerContext != want {
@@ -105,6 +106,7 @@ func (h *home) contextIs(there bool) {
 // engine for as long as RDD is connected to it, and Docker's client finds all as
 // it should be.
 func TestDockerContext(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	engine := dockerd.Start(t, dockerd.Config{})
 	startContainer(t, engine, "web", "sleep 1000")
@@ -112,15 +114,15 @@ func TestDockerContext(t *testing.T) {
 	before := h.uses("work")
 
 	h.ok("set", "running=true", "containerEngine.endpoint="+engine.Endpoint())
-	h.current(ourContext)
+	h.current(h.context())
 	h.contextIs(true)
 	contains(t, h.dockerSays("ps"), "web")
-	contains(t, h.dockerSays("context", "inspect", ourContext), engine.Endpoint(), "Rancher Desktop (instance test)")
+	contains(t, h.dockerSays("context", "inspect", h.context()), engine.Endpoint(), "Rancher Desktop (instance "+h.name+")")
 	contains(t, h.readDockerConfig(), `"auths": {"registry.invalid": {}}`, `"ours": [1.0, 1e3]`)
 
 	// A stop of the service is none of the engine.
 	h.ok("service", "stop")
-	h.current(ourContext)
+	h.current(h.context())
 	contains(t, h.dockerSays("ps"), "web")
 	h.ok("service", "start")
 
@@ -133,14 +135,14 @@ func TestDockerContext(t *testing.T) {
 
 	// With the App it goes, too, and with the instance.
 	h.ok("start")
-	h.current(ourContext)
+	h.current(h.context())
 	h.ok("ctl", "delete", "app", "app", "--timeout=60s")
 	h.current("work")
 	h.ok("set", "running=true", "containerEngine.endpoint="+engine.Endpoint())
-	h.current(ourContext)
+	h.current(h.context())
 	h.ok("service", "delete")
 	h.current("work")
-	if got := h.dockerSays("context", "ls", "-q"); strings.Contains(got, ourContext) {
+	if got := h.dockerSays("context", "ls", "-q"); strings.Contains(got, h.context()) {
 		t.Errorf("the contexts after the end of the instance: %q", got)
 	}
 	if left, err := filepath.Glob(filepath.Join(h.dir, ".docker", ".*")); err != nil || len(left) > 0 {
@@ -151,6 +153,7 @@ func TestDockerContext(t *testing.T) {
 // TestDockerContextsOfUsers: what the user has decides whether ours becomes the
 // current one, and stays as it is.
 func TestDockerContextsOfUsers(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	engine, _ := startEngine(t, 1)
 	healthy, _ := startEngine(t, 0)
@@ -169,13 +172,13 @@ func TestDockerContextsOfUsers(t *testing.T) {
 		}
 	}
 	check("healthy", "healthy", "healthy")
-	check("missing", "missing", ourContext)
+	check("missing", "missing", h.context())
 
 	target := filepath.Join(h.dir, "dotfiles.json")
 	if err := errors.Join(os.Rename(h.dockerConfig(), target), os.Symlink(target, h.dockerConfig())); err != nil {
 		t.Fatal(err)
 	}
-	check("a symlink", "missing", ourContext)
+	check("a symlink", "missing", h.context())
 	if info, err := os.Lstat(h.dockerConfig()); err != nil || info.Mode()&fs.ModeSymlink == 0 {
 		t.Errorf("the link is gone: %v", err)
 	}
@@ -187,7 +190,7 @@ func TestDockerContextsOfUsers(t *testing.T) {
 		h.ok("service", "start")
 		h.ok("start")
 		contains(t, h.readDockerConfig(), `"currentContext": "missing"`)
-		if got := h.ok("ctl", "get", "app", "app", "-o", "jsonpath={.status.dockerContext}"); got != ourContext {
+		if got := h.ok("ctl", "get", "app", "app", "-o", "jsonpath={.status.dockerContext}"); got != h.context() {
 			t.Errorf("with %s the context is %q", variable, got)
 		}
 		h.ok("stop")
@@ -198,15 +201,16 @@ func TestDockerContextsOfUsers(t *testing.T) {
 
 // TestDockerContextCantBeWritten: it is told, and blocks nothing.
 func TestDockerContextCantBeWritten(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	engine, _ := startEngine(t, 1)
 	before := h.uses("missing")
 	if err := os.Chmod(h.dockerConfig(), 0o400); err != nil {
 		t.Fatal(err)
 	}
-	h.fails(0, []string{"Settled: connected", "read-only", h.dockerConfig()}, "set", "running=true", "containerEngine.endpoint="+engine.Endpoint())
+	h.succeeds([]string{"Settled: connected", "read-only", h.dockerConfig()}, "set", "running=true", "containerEngine.endpoint="+engine.Endpoint())
 	h.contextIs(true)
-	contains(t, h.dockerSays("--context", ourContext, "ps"), "busybox")
+	contains(t, h.dockerSays("--context", h.context(), "ps"), "busybox")
 	h.eventually("an Event tells of it", func() (bool, string) {
 		list, err := h.kubernetes().CoreV1().Events("").List(t.Context(), metav1.ListOptions{})
 		if err != nil {
@@ -221,7 +225,7 @@ func TestDockerContextCantBeWritten(t *testing.T) {
 		return told == 1, fmt.Sprintf("told %d times in %d Events", told, len(list.Items))
 	})
 	contains(t, h.ok("status"), "context-failed", h.dockerConfig(), "docker -H "+engine.Endpoint())
-	h.fails(0, []string{"Settled: stopped"}, "stop")
+	h.succeeds([]string{"Settled: stopped"}, "stop")
 	h.contextIs(false)
 	if got := h.readDockerConfig(); got != before {
 		t.Errorf("the configuration is %s, and was %s", got, before)
@@ -231,15 +235,16 @@ func TestDockerContextCantBeWritten(t *testing.T) {
 // TestDockerContextAfterSIGKILL: what was the current context is not forgotten,
 // also by another process that runs the App's controller from then on.
 func TestDockerContextAfterSIGKILL(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	engine, _ := startEngine(t, 1)
 	before := h.uses("missing")
 	h.ok("set", "running=true", "containerEngine.endpoint="+engine.Endpoint())
 	h.kill()
-	h.current(ourContext)
+	h.current(h.context())
 	h.ok("service", "start")
 	h.ok("start")
-	h.current(ourContext)
+	h.current(h.context())
 	h.contextIs(true)
 	h.kill()
 	h.ok("service", "start")
@@ -253,7 +258,7 @@ func TestDockerContextAfterSIGKILL(t *testing.T) {
 	h.ok("service", "start", "--controllers", "*,-app")
 	controller := h.spawn("app-controller")
 	h.runs("app", "app")
-	h.current(ourContext)
+	h.current(h.context())
 	h.ok("stop")
 	if got := h.readDockerConfig(); got != before {
 		t.Errorf("after another process, the configuration is %s, and was %s", got, before)
@@ -276,7 +281,7 @@ func TestDockerContextAfterSIGKILL(t *testing.T) {
 
 	// An instance that is deleted without a daemon gives it back as well.
 	h.ok("set", "running=true", "containerEngine.endpoint="+engine.Endpoint())
-	h.current(ourContext)
+	h.current(h.context())
 	h.kill()
 	h.ok("service", "delete")
 	if got := h.readDockerConfig(); got != before {
@@ -287,6 +292,7 @@ func TestDockerContextAfterSIGKILL(t *testing.T) {
 // TestStopDuringContextCheck: nothing comes back from a check that was under way
 // at a stop, and neither a start nor a stop waits for it.
 func TestStopDuringContextCheck(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	engine, _ := startEngine(t, 1)
 	silent, err := net.Listen("unix", filepath.Join(h.dir, "silent.sock")) // it takes connections, and says nothing
@@ -319,6 +325,7 @@ func TestStopDuringContextCheck(t *testing.T) {
 // TestDockerConfigOfOthers: of what another program goes on writing into the
 // client's configuration nothing is lost.
 func TestDockerConfigOfOthers(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	engine, _ := startEngine(t, 1)
 	h.uses("missing")
@@ -374,24 +381,27 @@ func TestDockerConfigOfOthers(t *testing.T) {
 // TestDockerContextsOfTwoInstances: the later takes nothing from the first while
 // that is healthy.
 func TestDockerContextsOfTwoInstances(t *testing.T) {
+	t.Parallel()
 	first := newHome(t)
-	second := newHome(t, "DOCKER_CONFIG="+filepath.Dir(first.dockerConfig()), "RDD_INSTANCE=second")
+	second := newHome(t, "DOCKER_CONFIG="+filepath.Dir(first.dockerConfig()))
 	engines := []*fakedocker.Server{fakedocker.Run(t, fakedocker.Config{}), fakedocker.Run(t, fakedocker.Config{})}
 	before := first.uses("missing")
 	first.ok("set", "running=true", "containerEngine.endpoint="+engines[0].Endpoint())
-	first.current(ourContext)
+	first.current(first.context())
 	second.ok("set", "running=true", "containerEngine.endpoint="+engines[1].Endpoint())
-	first.current(ourContext)
-	if names := first.dockerSays("context", "ls", "-q"); names != "default\n"+"rancher-desktop-second\n"+ourContext {
+	first.current(first.context())
+	want := []string{"default", first.context(), second.context()}
+	slices.Sort(want)
+	if names := first.dockerSays("context", "ls", "-q"); names != strings.Join(want, "\n") {
 		t.Errorf("the contexts are %q", names)
 	}
 	second.ok("stop")
-	first.current(ourContext)
+	first.current(first.context())
 	engines[0].Close()
 	second.ok("start")
-	first.current("rancher-desktop-second")
+	first.current(second.context())
 	first.ok("stop")
-	first.current("rancher-desktop-second")
+	first.current(second.context())
 	second.ok("stop")
 	first.current("default") // that of the first, to which it would go back, is gone
 	if got := first.readDockerConfig(); strings.Contains(got, "rancher-desktop") || len(got) >= len(before) {

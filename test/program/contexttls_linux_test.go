@@ -23,6 +23,7 @@ import (
 // TestDockerContextFollowsSecret: certificates that are replaced while RDD is
 // connected are the context's, too, and so are those of another Secret.
 func TestDockerContextFollowsSecret(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	authority := certs.New(t)
 	server := authority.Server("127.0.0.1")
@@ -34,7 +35,7 @@ func TestDockerContextFollowsSecret(t *testing.T) {
 	h.takeSecret("first")
 	h.ok("start")
 	h.contextIs(true)
-	h.dockerSays("--context", ourContext, "info")
+	h.dockerSays("--context", h.context(), "info")
 
 	replaced := h.tlsSecret("first", authority)
 	h.eventually("the Secret is replaced", func() (bool, string) {
@@ -48,7 +49,7 @@ func TestDockerContextFollowsSecret(t *testing.T) {
 	})
 	h.takeSecret("second")
 	h.contextHas(second)
-	h.dockerSays("--context", ourContext, "info")
+	h.dockerSays("--context", h.context(), "info")
 }
 
 func (h *home) secrets() corev1client.SecretInterface {

@@ -18,6 +18,7 @@ import (
 // TestDatastoreEtcd: an instance keeps its objects in an etcd, whose endpoint is
 // saved, and takes them along when it goes.
 func TestDatastoreEtcd(t *testing.T) {
+	t.Parallel()
 	server := etcd.Start(t)
 	h := newHome(t)
 	h.ok("service", "create", "--controllers", "app", "--datastore-endpoint", server)
@@ -45,6 +46,7 @@ func TestDatastoreEtcd(t *testing.T) {
 // TestDatastoreProcess: a database is reached by a process that ends with the
 // daemon, also where that is killed, and whose end is the daemon's.
 func TestDatastoreProcess(t *testing.T) {
+	t.Parallel()
 	h := newHome(t, "RDD_DATASTORE_ENDPOINT=memory://")
 	between := func() int { return onlyChild(t, h.pid()) }
 	h.ok("service", "start", "--controllers", "")
@@ -67,6 +69,7 @@ func TestDatastoreProcess(t *testing.T) {
 
 // TestDatastoreRefused: what is no endpoint is refused before there is an instance.
 func TestDatastoreRefused(t *testing.T) {
+	t.Parallel()
 	h := newHome(t, "RDD_DATASTORE_ENDPOINT=oracle://u:secret@h")
 	for _, args := range [][]string{{"service", "create"}, {"service", "start"}, {"ctl", "get", "namespaces"}} {
 		if r := h.fails(2, []string{"SCHEME://ADDRESS", "postgres"}, args...); strings.Contains(r.stderr, "secret") {

@@ -43,6 +43,7 @@ func newHomeOfNobody(t *testing.T, env ...string) *home {
 
 // TestSocketNotPermitted: a real engine's socket, as Debian's Docker leaves it.
 func TestSocketNotPermitted(t *testing.T) {
+	t.Parallel()
 	engine := dockerd.Start(t, dockerd.Config{})
 	socket := strings.TrimPrefix(engine.Endpoint(), "unix://")
 	group, err := user.LookupGroup("docker")
@@ -79,6 +80,7 @@ func TestSocketNotPermitted(t *testing.T) {
 
 // TestNoKVM: the device may not be used.
 func TestNoKVM(t *testing.T) {
+	t.Parallel()
 	if file, err := os.Stat("/dev/kvm"); err == nil && file.Mode()&0o006 != 0 {
 		t.Skip("everybody may use /dev/kvm on this machine: the fault can't be made")
 	}
@@ -100,6 +102,7 @@ func TestNoKVM(t *testing.T) {
 
 // TestDiskNearlyFull: the file system of the instance fills up, and is emptied.
 func TestDiskNearlyFull(t *testing.T) {
+	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")
 	mount(t, data, 0, "size=1100m")
 	h := newHome(t, "XDG_DATA_HOME="+data)
@@ -129,6 +132,7 @@ func TestDiskNearlyFull(t *testing.T) {
 
 // TestStatusOfADaemonThatHangs: it says so in time, and what it can tell without.
 func TestStatusOfADaemonThatHangs(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	h.ok("service", "start")
 	pid := h.pid()
@@ -141,7 +145,8 @@ func TestStatusOfADaemonThatHangs(t *testing.T) {
 	if took := time.Since(began); took > patience/4 {
 		t.Errorf("it took %s", took)
 	}
-	for _, words := range []string{fmt.Sprintf("(process %d, ", pid), " free, the store has ", "error: The daemon does not answer (daemon-not-answering, Service test)",
+	for _, words := range []string{fmt.Sprintf("(process %d, ", pid), " free, the store has ",
+		"error: The daemon does not answer (daemon-not-answering, Service " + h.name + ")",
 		"no answer within 10s", "`rdd service stop --timeout 30s`"} {
 		if !strings.Contains(screen, words) {
 			t.Errorf("it does not say %q:\n%s", words, screen)
@@ -150,7 +155,7 @@ func TestStatusOfADaemonThatHangs(t *testing.T) {
 	if strings.Contains(screen, "\nApp ") {
 		t.Errorf("it tells of an App that it can't know:\n%s", screen)
 	}
-	h.finds([]string{fmt.Sprint("process ", pid)}, "daemon-not-answering of Service /test")
+	h.finds([]string{fmt.Sprint("process ", pid)}, "daemon-not-answering of Service /"+h.name)
 	if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}

@@ -119,6 +119,7 @@ func (h *home) remove(object ctrlclient.Object) {
 
 // TestEnginesThatAreWrong: each way, as the ContainerEngine's condition has it.
 func TestEnginesThatAreWrong(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	engine, _ := startEngine(t, 2)
 	h.ok("set", "running=true", "containerEngine.endpoint="+engine.Endpoint())
@@ -151,6 +152,7 @@ func TestEnginesThatAreWrong(t *testing.T) {
 
 // TestEngineShared: two namespaces, one engine. It works, and is said.
 func TestEngineShared(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	engine := fakedocker.Run(t, fakedocker.Config{ID: "one"})
 	h.ok("set", "running=true", "containerEngine.endpoint="+engine.Endpoint())
@@ -181,7 +183,9 @@ func replace(t *testing.T, path, content string) {
 // TestContextTakenOver: another program changes the context, removes it, or
 // chooses another one.
 func TestContextTakenOver(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
+	ours := h.instance().ContextName()
 	config := filepath.Join(h.dir, ".docker", "config.json")
 	choose := func(name string) {
 		t.Helper()
@@ -195,15 +199,15 @@ func TestContextTakenOver(t *testing.T) {
 	h.ok("set", "running=true", "containerEngine.endpoint="+engine.Endpoint())
 	h.eventually("the context is the current one", func() (bool, string) {
 		data, err := os.ReadFile(config)
-		return strings.Contains(string(data), "rancher-desktop-test"), fmt.Sprint(string(data), err)
+		return strings.Contains(string(data), ours), fmt.Sprint(string(data), err)
 	})
 	h.finds(nil)
 	const found = "context-taken-over of App /app"
 
 	choose("other")
-	h.finds([]string{"is other, and was rancher-desktop-test", "`docker context use rancher-desktop-test`"}, found)
+	h.finds([]string{"is other, and was " + ours, "`docker context use " + ours + "`"}, found)
 	h.tells(1, corev1.EventTypeWarning, "ContextTakenOver", "App/app")
-	choose("rancher-desktop-test")
+	choose(ours)
 	h.finds(nil)
 	h.tells(1, corev1.EventTypeNormal, "ContextTakenOverResolved", "App/app")
 
@@ -217,7 +221,7 @@ func TestContextTakenOver(t *testing.T) {
 	}
 	moved := strings.ReplaceAll(string(data), engine.Endpoint(), "tcp://elsewhere:2375")
 	replace(t, metas[0], moved)
-	h.finds([]string{"is for tcp://elsewhere:2375", "`docker context update rancher-desktop-test --docker host=" + engine.Endpoint() + "`"}, found)
+	h.finds([]string{"is for tcp://elsewhere:2375", "`docker context update " + ours + " --docker host=" + engine.Endpoint() + "`"}, found)
 	h.tells(2, corev1.EventTypeWarning, "ContextTakenOver", "App/app")
 	if err := os.RemoveAll(filepath.Dir(metas[0])); err != nil {
 		t.Fatal(err)
@@ -225,12 +229,13 @@ func TestContextTakenOver(t *testing.T) {
 	h.finds([]string{"removed it", "`rdd stop` and `rdd start`"}, found)
 	h.ok("stop") // the remedy
 	h.ok("start")
-	choose("rancher-desktop-test")
+	choose(ours)
 	h.finds(nil)
 }
 
 // TestStoreLarge: one object is changed until its old versions fill the file.
 func TestStoreLarge(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	h.ok("service", "start")
 	clients, err := kubernetes.NewForConfig(h.config())
@@ -269,6 +274,7 @@ func sizes(paths ...string) (sum int64) {
 
 // TestLimactlMissing: it is missing only where a virtual machine is wanted.
 func TestLimactlMissing(t *testing.T) {
+	t.Parallel()
 	bin := t.TempDir()
 	h := newHome(t, "PATH="+bin+":/usr/bin:/bin")
 	h.run("set", "running=true") // which can't settle
@@ -295,6 +301,7 @@ func TestLimactlMissing(t *testing.T) {
 
 // TestStatusWatch: in a pipe it prints again what has changed, and nothing else.
 func TestStatusWatch(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	engine, _ := startEngine(t, 3)
 	watch := h.spawn("rdd", "status", "--watch")
@@ -331,6 +338,7 @@ func TestStatusWatch(t *testing.T) {
 
 // TestStatusOfAnotherVersion: what runs is told, and that it is another version.
 func TestStatusOfAnotherVersion(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	h.ok("set", "running=false")
 	path := filepath.Join(h.path("dir"), "daemon.json")
@@ -342,7 +350,7 @@ func TestStatusOfAnotherVersion(t *testing.T) {
 	if err := os.WriteFile(path, []byte(other), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	h.finds([]string{"the daemon that runs is rdd 0.0.0-before", "`rdd service stop`"}, "daemon-other-version of Service /test")
+	h.finds([]string{"the daemon that runs is rdd 0.0.0-before", "`rdd service stop`"}, "daemon-other-version of Service /"+h.name)
 	if screen := h.ok("status"); !strings.Contains(screen, "App        to be stopped: Settled") {
 		t.Errorf("it tells nothing of the App:\n%s", screen)
 	}

@@ -31,6 +31,7 @@ func mount(t *testing.T, path string, flags uintptr, options string) {
 }
 
 func TestReadOnlyDirectory(t *testing.T) {
+	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")
 	mount(t, data, syscall.MS_RDONLY, "")
 	h := newHome(t, "XDG_DATA_HOME="+data)
@@ -46,6 +47,7 @@ func TestReadOnlyDirectory(t *testing.T) {
 // TestFullDisk: writes fail while the disk is full, nothing is lost, and they
 // work again when there is room.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")
 	mount(t, data, 0, "size=16m")
 	h := newHome(t, "XDG_DATA_HOME="+data)
@@ -82,6 +84,7 @@ func TestFullDisk(t *testing.T) {
 
 // TestFullDiskAtStart: there is not room for a beginning.
 func TestFullDiskAtStart(t *testing.T) {
+	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")
 	mount(t, data, 0, "size=1m")
 	h := newHome(t, "XDG_DATA_HOME="+data)

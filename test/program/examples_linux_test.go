@@ -3,7 +3,7 @@
 package program_test
 
 import (
-	"net"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -80,27 +80,13 @@ func (e example) lines(name string) string {
 	return strings.Join(slices.Compact(found), ", ")
 }
 
-// freePort returns a port that nobody listens at.
-func freePort(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
-}
-
 // TestExamples: the examples of docs/watching.md see containers come, change and
 // go, also those that go while the daemon is away, and say each thing once.
 func TestExamples(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	// The port is to be the same after a restart, whoever has the instance's own.
-	h.ok("service", "create", "--secure-port", freePort(t))
+	h.ok("service", "create", "--secure-port", fmt.Sprint(takePort(t)))
 	engine, docker := startEngine(t, 0)
 	old := engine.AddContainers(1, fakedocker.ContainerOptions{Image: "busybox:latest", NamePrefix: "old-", Running: true})[0]
 	kept := engine.AddContainers(1, fakedocker.ContainerOptions{Image: "busybox:latest", NamePrefix: "kept-", Running: true})[0]
@@ -153,10 +139,11 @@ func TestExamples(t *testing.T) {
 // TestCtlConfig: `rdd ctl config` is about the instance, and leaves the user's own
 // configuration of kubectl alone.
 func TestCtlConfig(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	own := filepath.Join(h.dir, ".kube", "config")
 	h.env = append(h.env, "KUBECONFIG="+own)
-	contains(t, h.ok("ctl", "config", "current-context"), "rancher-desktop-test")
+	contains(t, h.ok("ctl", "config", "current-context"), h.instance().ContextName())
 	h.ok("ctl", "config", "set-context", "--current", "--namespace", "default")
 	if _, err := os.Stat(own); err == nil {
 		t.Error("the user's own configuration was written")

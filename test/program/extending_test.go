@@ -14,6 +14,7 @@ import (
 // TestExtendingPage: every listing of docs/extending.md is the file that it
 // names, or a part of it; and every command of the page does what it says.
 func TestExtendingPage(t *testing.T) {
+	t.Parallel()
 	const root = "../.."
 	page, err := os.ReadFile(filepath.Join(root, "docs", "extending.md"))
 	if err != nil {

@@ -88,6 +88,7 @@ func (h *home) connectTo(engine *fakedocker.Server) {
 // TestStandaloneBesideTheDaemon: where the daemon runs a controller a standalone
 // program does not, and says who does.
 func TestStandaloneBesideTheDaemon(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	h.ok("service", "start")
 	r := h.runProgram(filepath.Join(programs, "containers-controller"), "--no-wait")
@@ -107,6 +108,7 @@ func TestStandaloneBesideTheDaemon(t *testing.T) {
 // TestStandaloneTakesOver: a program runs what the daemon does not; one that was
 // killed is replaced by one that waited, and the engine is asked by one only.
 func TestStandaloneTakesOver(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	engine, _ := startEngine(t, 5)
 	h.ok("service", "start", "--controllers", "*,-engine")
@@ -162,11 +164,12 @@ func TestStandaloneEndsWithTheControlPlane(t *testing.T) {
 
 // TestStandaloneFailsClosed: what can't be read is not taken for absent.
 func TestStandaloneFailsClosed(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	h.ok("service", "start", "--controllers", "")
 	program := filepath.Join(programs, "app-controller")
 	t.Run("no rights", func(t *testing.T) {
-		h := &home{t: t, dir: h.dir, name: h.name, env: h.env}
+		h := h.in(t)
 		h.ok("ctl", "create", "serviceaccount", "nobody")
 		token := strings.TrimSpace(h.ok("ctl", "create", "token", "nobody"))
 		r := h.runProgram(program, "--kubeconfig", h.kubeconfig(token, h.config().Host))
@@ -175,17 +178,17 @@ func TestStandaloneFailsClosed(t *testing.T) {
 		}
 	})
 	t.Run("not there", func(t *testing.T) {
-		h := &home{t: t, dir: h.dir, name: h.name, env: h.env}
-		r := h.runProgram(program, "--kubeconfig", h.kubeconfig("none", "https://127.0.0.1:1"), "--timeout", "1s")
+		h := h.in(t)
+		r := h.runProgram(program, "--kubeconfig", h.kubeconfig("none", "https://127.0.0.1:1"), "--timeout", "5s")
 		if r.code != 4 || !strings.Contains(r.stderr, "127.0.0.1:1") {
 			t.Errorf("exit code %d: %s", r.code, r.stderr)
 		}
 	})
 	t.Run("no entry is readable", func(t *testing.T) {
-		h := &home{t: t, dir: h.dir, name: h.name, env: h.env}
+		h := h.in(t)
 		patch := `{"data":{"embedded":"not JSON"}}`
 		h.ok("ctl", "-n", manager.SystemNamespace, "patch", "configmap", manager.DiscoveryName, "--type=merge", "-p", patch)
-		r := h.runProgram(program, "--timeout", "1s")
+		r := h.runProgram(program, "--timeout", "5s")
 		if r.code != 4 || !strings.Contains(r.stderr, `the entry "embedded"`) {
 			t.Errorf("exit code %d: %s", r.code, r.stderr)
 		}
@@ -220,8 +223,10 @@ func (h *home) kubeconfig(token, server string) string {
 // moment. Whoever works: the engine has one event stream at any time, and each
 // container is removed by one request.
 func TestNeverTwoAtWork(t *testing.T) {
+	t.Parallel()
 	for round := range rounds(t, 20, 3) {
 		t.Run(fmt.Sprint(round), func(t *testing.T) {
+			t.Parallel()
 			h := newHome(t)
 			const containers = 10
 			engine, _ := startEngine(t, containers)
@@ -270,6 +275,7 @@ func TestNeverTwoAtWork(t *testing.T) {
 // TestLinkedIsNotRun: a program runs the controllers of its own group, whatever
 // else is linked in.
 func TestLinkedIsNotRun(t *testing.T) {
+	t.Parallel()
 	linked := filepath.Join(t.TempDir(), "linked")
 	args := []string{"build", "-o", linked}
 	if raceEnabled {
@@ -297,6 +303,7 @@ func TestLinkedIsNotRun(t *testing.T) {
 // TestDefinitionsOfOthers: an older program does not put its definitions in the
 // place of newer ones, and none takes what is not RDD's.
 func TestDefinitionsOfOthers(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	h.ok("service", "start", "--controllers", "*,-app,-demo")
 	const crd = "demos.app.rancherdesktop.io"
@@ -305,7 +312,7 @@ func TestDefinitionsOfOthers(t *testing.T) {
 	first.interrupt()
 
 	t.Run("newer", func(t *testing.T) {
-		h := &home{t: t, dir: h.dir, name: h.name, env: h.env}
+		h := h.in(t)
 		h.ok("ctl", "annotate", "--overwrite", "crd", crd, "rdd.rancherdesktop.io/revision=99")
 		h.ok("ctl", "patch", "crd", crd, "--type=json", "-p",
 			`[{"op":"add","path":"/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/newer","value":{"type":"string"}}]`)
@@ -317,7 +324,7 @@ func TestDefinitionsOfOthers(t *testing.T) {
 		older.interrupt()
 	})
 	t.Run("foreign", func(t *testing.T) {
-		h := &home{t: t, dir: h.dir, name: h.name, env: h.env}
+		h := h.in(t)
 		h.ok("ctl", "annotate", "crd", crd, "rdd.rancherdesktop.io/revision-")
 		r := h.runProgram(filepath.Join(programs, "app-controller"))
 		if r.code != 1 || !strings.Contains(r.stderr, crd) || !strings.Contains(r.stderr, "not RDD's own") {
@@ -329,6 +336,7 @@ func TestDefinitionsOfOthers(t *testing.T) {
 // TestForeignObjects: with the kinds and without the mirror, a second program's
 // objects are its own.
 func TestForeignObjects(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	h.ok("service", "start", "--controllers", "containers,-engine")
 	c := h.client()

@@ -20,13 +20,14 @@ func (h *home) serving(program string, args ...string) *exec.Cmd {
 	if err := cmd.Start(); err != nil {
 		h.t.Fatal(err)
 	}
-	h.eventually("the daemon is ready", func() (bool, string) { return h.status().Ready, "" })
+	h.eventually("the daemon is ready", func() (bool, string) { return h.ready(), "" })
 	return cmd
 }
 
 // TestHangup: a daemon in the foreground ends well when its terminal is closed, and
 // lives on where it was started to (nohup).
 func TestHangup(t *testing.T) {
+	t.Parallel()
 	// What the tests were started with (nohup) is no matter: a program that another
 	// starts ignores what that one does, and has the default of what that one handles.
 	hangup := make(chan os.Signal, 1)

@@ -13,7 +13,9 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +25,7 @@ import (
 	ctrlclient "sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/logging"
 )
 
@@ -38,6 +41,11 @@ var programs string
 
 func TestMain(m *testing.M) {
 	logging.Capture(slog.New(slog.DiscardHandler), nil, func(reason string) { panic(reason) })
+	// In the background of a script an interrupt is ignored, and so it would be by
+	// the programs that are interrupted here.
+	if signal.Ignored(os.Interrupt) {
+		signal.Notify(make(chan os.Signal, 1), os.Interrupt)
+	}
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "rdd-test-")
 		if err != nil {
@@ -61,8 +69,10 @@ func TestMain(m *testing.M) {
 
 // home is a user's home directory with an instance of its own.
 type home struct {
-	t    *testing.T
-	dir  string
+	t   *testing.T
+	dir string
+	// name is the instance's, which no other test has at the same time, nor the
+	// port that follows from it.
 	name string
 	env  []string
 	// prepare changes a command before it runs; nil for nothing.
@@ -77,7 +87,7 @@ func newHome(t *testing.T, env ...string) *home {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &home{t: t, dir: dir, name: "test"}
+	h := &home{t: t, dir: dir, name: takeName(t)}
 	for _, variable := range []string{"PATH", "GOCOVERDIR"} {
 		if value, ok := os.LookupEnv(variable); ok {
 			h.env = append(h.env, variable+"="+value)
@@ -90,8 +100,15 @@ func newHome(t *testing.T, env ...string) *home {
 	return h
 }
 
+// in is the same home for a subtest, which fails by itself.
+func (h *home) in(t *testing.T) *home {
+	other := *h
+	other.t = t
+	return &other
+}
+
 func (h *home) cleanup() {
-	if log, err := os.ReadFile(h.path("log_dir") + "/rdd.stderr.log"); err == nil {
+	if log, err := os.ReadFile(h.instance().StderrLog()); err == nil {
 		if strings.Contains(string(log), "DATA RACE") {
 			h.t.Errorf("the daemon has a data race:\n%s", log)
 		}
@@ -107,35 +124,68 @@ func (h *home) cleanup() {
 	})
 }
 
+// instance returns the instance, as the commands see it. To start one for what
+// its files say would take most of the time of many tests.
+func (h *home) instance() *instance.Instance {
+	h.t.Helper()
+	inst, err := instance.In(h.name, h.dir, func(variable string) string {
+		for _, assignment := range slices.Backward(h.env) {
+			if value, ok := strings.CutPrefix(assignment, variable+"="); ok {
+				return value
+			}
+		}
+		return ""
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return inst
+}
+
+// daemon returns what the living daemon says of itself, or nil where none lives.
+func (h *home) daemon() *instance.Daemon {
+	h.t.Helper()
+	daemon, err := h.instance().Daemon()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return daemon
+}
+
 // kill ends the daemon with SIGKILL, and waits for its end.
 func (h *home) kill() {
 	h.t.Helper()
-	pid := h.pid()
-	if pid == 0 {
-		return
-	}
-	if process, err := os.FindProcess(pid); err == nil {
-		_ = process.Kill()
-	}
-	for deadline := time.Now().Add(patience); h.alive(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		daemon := h.daemon()
+		if daemon == nil {
+			return
+		}
+		// One that has only just begun has not said its number yet.
+		if process, err := os.FindProcess(daemon.PID); err == nil && daemon.PID != 0 {
+			_ = process.Kill()
+		}
 		if time.Now().After(deadline) {
-			h.t.Errorf("process %d does not end", pid)
+			h.t.Errorf("process %d does not end", daemon.PID)
 			return
 		}
 	}
 }
 
-// alive asks the program whether the daemon lives.
-func (h *home) alive() bool { return h.status().Started }
+// alive reports whether a daemon lives.
+func (h *home) alive() bool { return h.daemon() != nil }
 
+// ready reports whether the daemon says that it is ready.
+func (h *home) ready() bool {
+	daemon := h.daemon()
+	return daemon != nil && daemon.Ready
+}
+
+// pid returns the daemon's process ID, or 0 where none lives.
 func (h *home) pid() int {
-	data, err := os.ReadFile(h.path("pid_file"))
-	if err != nil || !h.alive() {
-		return 0
+	if daemon := h.daemon(); daemon != nil {
+		return daemon.PID
 	}
-	var pid int
-	_, _ = fmt.Sscan(string(data), &pid)
-	return pid
+	return 0
 }
 
 // result is how a command ended.
@@ -186,8 +236,22 @@ func (h *home) ok(args ...string) string {
 	return r.stdout
 }
 
-// fails runs rdd, which must end with the exit code and say all the words.
+// succeeds runs rdd, which must succeed and say all the words on standard error.
+func (h *home) succeeds(words []string, args ...string) result {
+	h.t.Helper()
+	return h.ends(0, words, args...)
+}
+
+// fails runs rdd, which must fail with the exit code and say all the words.
 func (h *home) fails(code int, words []string, args ...string) result {
+	h.t.Helper()
+	if code == 0 {
+		h.t.Fatal("0 is no failure")
+	}
+	return h.ends(code, words, args...)
+}
+
+func (h *home) ends(code int, words []string, args ...string) result {
 	h.t.Helper()
 	r := h.run(args...)
 	if r.code != code {
@@ -201,10 +265,17 @@ func (h *home) fails(code int, words []string, args ...string) result {
 	return r
 }
 
-// path returns one of the instance's paths.
+// path returns one of the instance's paths, by the key that `rdd service paths`
+// has for it.
 func (h *home) path(key string) string {
 	h.t.Helper()
-	return strings.TrimSpace(h.ok("service", "paths", key))
+	for _, path := range h.instance().Paths() {
+		if path.Key == key {
+			return path.Value
+		}
+	}
+	h.t.Fatalf("an instance has no path %s", key)
+	return ""
 }
 
 // serviceStatus is the part of `service status -o json` that tests read.

@@ -6,6 +6,7 @@ import "testing"
 
 // TestMisspelt: a command that there is not is refused with those that are like it.
 func TestMisspelt(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	h.fails(2, []string{`unknown command "stat"`, "did you mean", "start", "status", "rdd --help"}, "stat")
 	h.fails(2, []string{`unknown command "delte" for "rdd service"`, "did you mean delete?"}, "service", "delte")

@@ -25,6 +25,7 @@ spec: {type: moby, endpoint: "unix:///nowhere", resyncPeriod: 30s}
 // TestKubectl does with kubectl what its users do: with the one that is built
 // in, and with an older one.
 func TestKubectl(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	engine, _ := startEngine(t, 3)
 	h.ok("set", "running=true", "containerEngine.endpoint="+engine.Endpoint())
@@ -153,6 +154,7 @@ func testKubectlWatch(t *testing.T, h *home, engine *fakedocker.Server, kubectl 
 
 // TestPrune: what is no longer applied goes, with nothing said of kinds.
 func TestPrune(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	dir := filepath.Join(h.dir, "applied")
 	if err := os.Mkdir(dir, 0o700); err != nil {

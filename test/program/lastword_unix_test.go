@@ -17,6 +17,7 @@ import (
 // TestLastWord: a daemon that fails says why before others can see its end, however
 // slowly its log takes that.
 func TestLastWord(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	h.ok("service", "start")
 	h.ok("service", "stop")

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -25,12 +26,25 @@ import (
 
 const limaTemplate = "images: [{location: /disk.img}]\nparam: {ENGINE: moby}\n"
 
+// builtLimactl builds the limactl of the tests, once, and returns where it is.
+var builtLimactl = sync.OnceValues(func() (string, error) {
+	dir := filepath.Join(programs, "lima") // where no program looks for it
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, "limactl"), stage.Build(dir, "../fakelimactl")
+})
+
 // newLimaHome is a home with a limactl that has no virtual machines, and a
 // directory for temporary files.
 func newLimaHome(t *testing.T) (h *home, limaHome, temporary string) {
 	t.Helper()
 	dir := t.TempDir()
-	if err := stage.Build(dir, "../fakelimactl"); err != nil {
+	built, err := builtLimactl()
+	if err == nil {
+		err = os.Link(built, filepath.Join(dir, "limactl"))
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	h = newHome(t, "RDD_LIMACTL="+filepath.Join(dir, "limactl"), "TMPDIR="+dir) // they end with it
@@ -63,6 +77,7 @@ func (h *home) waitVM(c ctrlclient.Client, vm *limav1alpha1.LimaVM, reason strin
 // TestVMOutlivesTheDaemon: neither a stop of the daemon nor its sudden end ends a
 // virtual machine, or its boot; the next daemon goes on with it as it is.
 func TestVMOutlivesTheDaemon(t *testing.T) {
+	t.Parallel()
 	h, limaHome, _ := newLimaHome(t)
 	h.ok("service", "start", "--controllers", "lima")
 	stage.Set(t, limaHome, stage.Faults{BootMS: 3000})
@@ -112,6 +127,7 @@ func TestVMOutlivesTheDaemon(t *testing.T) {
 
 // TestDeleteEndsVMs: what runs does not outlive its disk.
 func TestDeleteEndsVMs(t *testing.T) {
+	t.Parallel()
 	h, limaHome, _ := newLimaHome(t)
 	h.ok("service", "start", "--controllers", "lima")
 	c := h.client()
@@ -139,8 +155,10 @@ func TestDeleteEndsVMs(t *testing.T) {
 // field and the reason, and a dry run leaves nothing behind. So in the daemon, and
 // by a program of its own.
 func TestLimaVMAdmission(t *testing.T) {
+	t.Parallel()
 	for _, external := range []bool{false, true} {
 		t.Run(fmt.Sprint("external ", external), func(t *testing.T) {
+			t.Parallel()
 			h, limaHome, temporary := newLimaHome(t)
 			selection := "lima"
 			if external {

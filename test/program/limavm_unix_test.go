@@ -60,10 +60,11 @@ func (h *home) template(name string) string {
 // TestVMLife: a virtual machine is made, stopped, started, restarted and deleted,
 // and each command ends when that is so.
 func TestVMLife(t *testing.T) {
+	t.Parallel()
 	h, limaHome, _ := newLimaHome(t)
 	file := h.write("lima.yaml", limaTemplate, 0o600)
 	stage.Set(t, limaHome, stage.Faults{BootMS: 2000})
-	r := h.fails(0, []string{"web: Booting: ", "The virtual machine web is made, and runs"}, "limavm", "create", "web", "--template", file)
+	r := h.succeeds([]string{"web: Booting: ", "The virtual machine web is made, and runs"}, "limavm", "create", "web", "--template", file)
 	if r.stdout != "" || strings.Contains(r.stderr, "\x1b") {
 		t.Errorf("in a pipe: %+v", r)
 	}
@@ -72,18 +73,18 @@ func TestVMLife(t *testing.T) {
 	}
 	h.fails(1, []string{`there is a virtual machine "web" already`}, "limavm", "create", "web", "--template", file)
 	stage.Set(t, limaHome, stage.Faults{})
-	h.fails(0, []string{"web runs"}, "limavm", "start", "web")
-	h.fails(0, []string{"web is stopped"}, "limavm", "stop", "web")
+	h.succeeds([]string{"web runs"}, "limavm", "start", "web")
+	h.succeeds([]string{"web is stopped"}, "limavm", "stop", "web")
 	if vm := h.vm("web"); vm.ShouldRun() || vm.Status.RestartCount != 0 {
 		t.Errorf("stopped: %+v", vm.Status)
 	}
-	h.fails(0, []string{"web is stopped"}, "limavm", "stop", "web", "web")
-	h.fails(0, []string{"web was restarted"}, "limavm", "restart", "web") // one that is stopped starts
-	h.fails(0, []string{"web was restarted"}, "limavm", "restart", "web")
+	h.succeeds([]string{"web is stopped"}, "limavm", "stop", "web", "web")
+	h.succeeds([]string{"web was restarted"}, "limavm", "restart", "web") // one that is stopped starts
+	h.succeeds([]string{"web was restarted"}, "limavm", "restart", "web")
 	if vm := h.vm("web"); vm.Status.RestartCount != 1 || vm.Status.SSHAddress == "" {
 		t.Errorf("restarted: %+v", vm.Status)
 	}
-	h.fails(0, []string{"db is made"}, "limavm", "create", "db", "--template", file, "--start=false", "--param", "ENGINE=other")
+	h.succeeds([]string{"db is made"}, "limavm", "create", "db", "--template", file, "--start=false", "--param", "ENGINE=other")
 	if _, err := os.Stat(filepath.Join(limaHome, "db", "ha.pid")); err == nil || h.vm("db").Spec.Params["ENGINE"] != "other" {
 		t.Errorf("db: %v %+v", err, h.vm("db").Spec)
 	}
@@ -97,21 +98,22 @@ func TestVMLife(t *testing.T) {
 		t.Errorf("another namespace has %s", got)
 	}
 	h.fails(2, []string{"json or yaml"}, "limavm", "list", "-o", "wide")
-	h.fails(0, []string{"web is being deleted"}, "limavm", "delete", "web", "--wait=false")
-	h.fails(0, []string{"db is gone"}, "limavm", "delete", "db")
+	h.succeeds([]string{"web is being deleted"}, "limavm", "delete", "web", "--wait=false")
+	h.succeeds([]string{"db is gone"}, "limavm", "delete", "db")
 	h.eventually("web is gone", func() (bool, string) {
 		left := h.ok("limavm", "list")
 		return !strings.Contains(left, "web"), left
 	})
 	h.eventually("the templates are gone", func() (bool, string) { return len(h.templates()) == 0, fmt.Sprint(h.templates()) })
-	h.fails(0, []string{"x is being made"}, "limavm", "create", "x", "--template", file, "--wait=false")
-	h.fails(0, []string{"x is gone"}, "limavm", "delete", "x")
+	h.succeeds([]string{"x is being made"}, "limavm", "create", "x", "--template", file, "--wait=false")
+	h.succeeds([]string{"x is gone"}, "limavm", "delete", "x")
 	h.eventually("its source is gone with it", func() (bool, string) { return len(h.templates()) == 0, fmt.Sprint(h.templates()) })
 }
 
 // TestVMMistakes: what is asked for wrongly is refused with what would be right,
 // and changes nothing.
 func TestVMMistakes(t *testing.T) {
+	t.Parallel()
 	h, limaHome, _ := newLimaHome(t)
 	file := h.write("lima.yaml", limaTemplate, 0o600)
 	for _, test := range []struct {
@@ -152,7 +154,7 @@ func TestVMMistakes(t *testing.T) {
 	stage.Set(t, limaHome, stage.Faults{CreateFails: "no image like that"})
 	h.fails(1, []string{"web: CreateFailed: ", "no image like that", "rdd limavm log web"}, params...)
 	stage.Set(t, limaHome, stage.Faults{})
-	h.fails(0, []string{"web runs"}, "limavm", "start", "web") // which was tried again
+	h.succeeds([]string{"web runs"}, "limavm", "start", "web") // which was tried again
 	h.fails(1, []string{`no virtual machine "wbe"`, "there are: web", "did you mean web?"}, "limavm", "stop", "web", "wbe")
 	if !h.vm("web").ShouldRun() {
 		t.Error("one wrong name of two, and the other was stopped")
@@ -162,7 +164,7 @@ func TestVMMistakes(t *testing.T) {
 	h.fails(1, []string{`no virtual machine "../web"`}, "limavm", "shell", "../web")
 	h.fails(1, []string{`no log of a virtual machine "../web"`}, "limavm", "log", "../web")
 	stage.Set(t, limaHome, stage.Faults{Boot: stage.BootHangs})
-	h.fails(4, []string{"web: not done in time: Booting: "}, "limavm", "restart", "web", "--timeout", "3s")
+	h.fails(4, []string{"web: not done in time: Booting: "}, "limavm", "restart", "web", "--timeout", "10s")
 	h.fails(1, []string{"still booting", "rdd limavm log web --serial"}, "limavm", "shell", "web")
 	start := h.spawn("rdd", "limavm", "start", "web")
 	start.says("web: Booting: ")
@@ -175,15 +177,16 @@ func TestVMMistakes(t *testing.T) {
 // TestVMStartFails: a start that fails says why, and is tried at once when it is
 // asked for again; without limactl that is said, and what to do.
 func TestVMStartFails(t *testing.T) {
+	t.Parallel()
 	h, limaHome, dir := newLimaHome(t)
 	file := h.write("lima.yaml", limaTemplate, 0o600)
 	stage.Set(t, limaHome, stage.Faults{Boot: stage.BootFails})
 	h.fails(1, []string{"web: StartFailed: ", "Could not set up the machine"}, "limavm", "create", "web", "--template", file)
 	h.waitFailures(limaHome, 4)
 	stage.Set(t, limaHome, stage.Faults{})
-	h.fails(0, []string{"web runs"}, "limavm", "start", "web")
+	h.succeeds([]string{"web runs"}, "limavm", "start", "web")
 	stage.Set(t, limaHome, stage.Faults{Boot: stage.BootDegraded})
-	h.fails(0, []string{"was restarted, and runs", "not all of it: mounts are not there"}, "limavm", "restart", "web")
+	h.succeeds([]string{"was restarted, and runs", "not all of it: mounts are not there"}, "limavm", "restart", "web")
 	contains(t, h.ok("limavm", "list"), "Degraded", "mounts are not there")
 
 	if err := os.Rename(filepath.Join(dir, "limactl"), filepath.Join(dir, "gone")); err != nil {
@@ -194,12 +197,12 @@ func TestVMStartFails(t *testing.T) {
 	h.fails(1, []string{"RDD_LIMACTL"}, "limavm", "restart", "web")
 	h.fails(1, []string{"RDD_LIMACTL"}, "limavm", "shell", "web", "true")
 	h.fails(1, []string{"RDD_LIMACTL"}, "limavm", "create", "db", "--template", file)
-	h.fails(0, []string{"db is gone"}, "limavm", "delete", "db")
+	h.succeeds([]string{"db is gone"}, "limavm", "delete", "db")
 	h.fails(1, []string{"RDD_LIMACTL"}, "limavm", "delete", "web")
 	if err := os.Rename(filepath.Join(dir, "gone"), filepath.Join(dir, "limactl")); err != nil {
 		t.Fatal(err)
 	}
-	h.fails(0, []string{"web is gone"}, "limavm", "delete", "web", "--timeout", "1m")
+	h.succeeds([]string{"web is gone"}, "limavm", "delete", "web", "--timeout", "1m")
 }
 
 // waitFailures waits until so many starts were tried.
@@ -220,6 +223,7 @@ func (h *home) waitFailures(limaHome string, starts int) {
 // TestAppsVM: what the App owns is the App's, and the refusal says which command it
 // is.
 func TestAppsVM(t *testing.T) {
+	t.Parallel()
 	h, _, _ := newLimaHome(t)
 	file := h.write("lima.yaml", limaTemplate, 0o600)
 	h.ok("service", "start")

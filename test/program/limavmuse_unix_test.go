@@ -23,6 +23,7 @@ import (
 // TestVMEdit: a change is applied, once, and one that is rejected leaves everything
 // as it was.
 func TestVMEdit(t *testing.T) {
+	t.Parallel()
 	h, limaHome, temporary := newLimaHome(t)
 	file := h.write("lima.yaml", "# first\n"+limaTemplate+"cpus: 1 # few\n", 0o600)
 	h.ok("limavm", "create", "web", "--template", file)
@@ -40,12 +41,12 @@ func TestVMEdit(t *testing.T) {
 			t.Errorf("%d restarts wanted: %+v", want, vm.Status)
 		}
 	}
-	h.fails(0, []string{"web has its new template"}, "limavm", "edit", "web", "--cpus", "4", "--memory", "3Gi", "--disk", "20GiB", "--param", "ENGINE=other")
+	h.succeeds([]string{"web has its new template"}, "limavm", "edit", "web", "--cpus", "4", "--memory", "3Gi", "--disk", "20GiB", "--param", "ENGINE=other")
 	contains(t, has(), "cpus: 4", "memory: 3GiB", "disk: 20GiB", `ENGINE: "other"`)
 	contains(t, h.template("web"), "# first", "# few", "ENGINE: moby")
 	restarts(1)
-	h.fails(0, []string{"Nothing was changed"}, "limavm", "edit", "web", "--cpus", "4", "--param", "ENGINE=other")
-	h.fails(0, []string{"web has its new template"}, "limavm", "edit", "web", "--param", "ENGINE=moby")
+	h.succeeds([]string{"Nothing was changed"}, "limavm", "edit", "web", "--cpus", "4", "--param", "ENGINE=other")
+	h.succeeds([]string{"web has its new template"}, "limavm", "edit", "web", "--param", "ENGINE=moby")
 	restarts(2)
 
 	before, template := has(), h.template("web")
@@ -67,10 +68,10 @@ func TestVMEdit(t *testing.T) {
 		return h.write("editor", "#!/bin/sh\n"+command+" \"$1\"\n", 0o700)
 	}
 	h.env = append(h.env, "EDITOR="+script("sed -i 's/cpus: 5/cpus: 6/'"))
-	h.fails(0, []string{"web has its new template"}, "limavm", "edit", "web")
+	h.succeeds([]string{"web has its new template"}, "limavm", "edit", "web")
 	contains(t, h.template("web"), "cpus: 6")
 	h.env = append(h.env, "EDITOR=true")
-	h.fails(0, []string{"Nothing was changed"}, "limavm", "edit", "web")
+	h.succeeds([]string{"Nothing was changed"}, "limavm", "edit", "web")
 	h.env = append(h.env, "EDITOR=false")
 	h.fails(1, nil, "limavm", "edit", "web")
 	if left, err := filepath.Glob(filepath.Join(temporary, "rdd-web-*")); err != nil || len(left) > 0 {
@@ -101,12 +102,13 @@ func checkStaleRejection(t *testing.T, h *home) {
 		return status.TemplateError != "", status.TemplateError
 	})
 	good := h.write("good.yaml", limaTemplate+"cpus: 5\n", 0o600)
-	h.fails(0, []string{"web has its new template"}, "limavm", "edit", "web", "--template", good)
+	h.succeeds([]string{"web has its new template"}, "limavm", "edit", "web", "--template", good)
 }
 
 // TestVMShell: a command runs in a virtual machine as if rdd were not there, in the
 // directory of the guest that the user is in, and without a daemon.
 func TestVMShell(t *testing.T) {
+	t.Parallel()
 	h, _, _ := newLimaHome(t)
 	file := h.write("lima.yaml", limaTemplate+"mounts: [{location: "+h.dir+"/shared, mountPoint: /mnt/shared}]\n", 0o600)
 	shared := filepath.Dir(h.write("shared/deep/file", "", 0o600))
@@ -173,6 +175,7 @@ func TestVMShell(t *testing.T) {
 // TestShell: the App's virtual machine has a shell where there is one, and else is
 // said why not, and what to do.
 func TestShell(t *testing.T) {
+	t.Parallel()
 	h, limaHome, _ := newLimaHome(t)
 	h.ok("service", "start")
 	h.fails(1, []string{"there is no App", "`rdd start`"}, "shell", "true")
@@ -227,6 +230,7 @@ func TestShell(t *testing.T) {
 // TestVMLog: each log is to be had, followed over a restart, and when the virtual
 // machine is gone.
 func TestVMLog(t *testing.T) {
+	t.Parallel()
 	h, limaHome, _ := newLimaHome(t)
 	file := h.write("lima.yaml", limaTemplate, 0o600)
 	h.ok("limavm", "create", "web", "--template", file, "--start=false")
@@ -259,6 +263,7 @@ func TestVMLog(t *testing.T) {
 
 // TestVMComplete: names come from the daemon that runs.
 func TestVMComplete(t *testing.T) {
+	t.Parallel()
 	h, _, _ := newLimaHome(t)
 	file := h.write("lima.yaml", limaTemplate, 0o600)
 	h.completes("limavm shell", "", "")
@@ -281,6 +286,7 @@ func TestVMComplete(t *testing.T) {
 // TestVMOnATerminal: a wait is one line that changes, and Ctrl-C ends the wait and
 // not the start.
 func TestVMOnATerminal(t *testing.T) {
+	t.Parallel()
 	h, limaHome, _ := newLimaHome(t)
 	file := h.write("lima.yaml", limaTemplate, 0o600)
 	stage.Set(t, limaHome, stage.Faults{BootMS: 6000})
@@ -300,7 +306,7 @@ func TestVMOnATerminal(t *testing.T) {
 	if got := h.templates(); len(got) != 1 {
 		t.Errorf("the templates are %v", got)
 	}
-	h.fails(0, []string{"web runs"}, "limavm", "start", "web")
+	h.succeeds([]string{"web runs"}, "limavm", "start", "web")
 	watch, keys := h.onTerminal("limavm", "list", "--watch")
 	watch.prints("Started")
 	if _, err := io.WriteString(keys, ctrlC); err != nil {
@@ -313,6 +319,7 @@ func TestVMOnATerminal(t *testing.T) {
 
 // TestVMWaitOutlivesTheDaemon: a wait goes on with the next daemon.
 func TestVMWaitOutlivesTheDaemon(t *testing.T) {
+	t.Parallel()
 	h, limaHome, _ := newLimaHome(t)
 	file := h.write("lima.yaml", limaTemplate, 0o600)
 	stage.Set(t, limaHome, stage.Faults{BootMS: 4000})

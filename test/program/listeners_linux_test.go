@@ -18,6 +18,7 @@ import (
 // TestUnauthenticated: whoever has no token gets nothing from any port of the
 // daemon, but the four paths that say that it is there.
 func TestUnauthenticated(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	h.ok("service", "start")
 	token := h.config().BearerToken

@@ -28,6 +28,7 @@ func (h *home) log() string {
 // TestQuietLog: where nothing is wrong the log has no error, be it the first start or
 // a later one, and the end as little.
 func TestQuietLog(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	for range 4 { // the kinds are found before or after the policies
 		h.ok("service", "start")
@@ -42,6 +43,7 @@ func TestQuietLog(t *testing.T) {
 // TestClientsThatGoAway: who gives up a request, at whichever moment, is no error of
 // the daemon's.
 func TestClientsThatGoAway(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	h.ok("service", "start")
 	config := h.config()
@@ -80,9 +82,10 @@ func TestClientsThatGoAway(t *testing.T) {
 // TestForegroundLog: all that a daemon in the foreground says on standard error is in
 // its log as well, and the reason of its end.
 func TestForegroundLog(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	daemon := h.spawn("rdd", "service", "serve", "--log-level", "debug")
-	h.eventually("the daemon is ready", func() (bool, string) { return h.status().Ready, "" })
+	h.eventually("the daemon is ready", func() (bool, string) { return h.ready(), "" })
 	h.ok("service", "stop")
 	<-daemon.done
 	log := h.log()

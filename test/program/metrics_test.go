@@ -12,6 +12,7 @@ import (
 
 // TestMetrics: the mirror says what it does, and what it says is true.
 func TestMetrics(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	engine, _ := startEngine(t, 3)
 	h.ok("set", "running=true", "containerEngine.endpoint="+engine.Endpoint())

@@ -50,11 +50,14 @@ func (m *serviceManager) hears(assignment string) []string {
 // when it is, and that it ends; `rdd service` understands a daemon that one runs,
 // and a stop is an end without an error, which nobody mends by a restart.
 func TestServiceManager(t *testing.T) {
-	for name, address := range map[string]string{"path": "", "abstract": "@rdd-test-notify"} {
+	t.Parallel()
+	for name, in := range map[string]func(h *home) string{
+		"path":     func(h *home) string { return filepath.Join(h.dir, "notify") },
+		"abstract": func(h *home) string { return "@" + filepath.Base(h.dir) },
+	} {
 		t.Run(name, func(t *testing.T) {
-			if address == "" {
-				address = filepath.Join(newHome(t).dir, "notify")
-			}
+			t.Parallel()
+			address := in(newHome(t))
 			manager := newServiceManager(t, address)
 			h := newHome(t, "NOTIFY_SOCKET="+address)
 			daemon := h.spawn("rdd", "service", "serve")
@@ -80,6 +83,7 @@ func TestServiceManager(t *testing.T) {
 // TestServiceManagerOfTheStarter: a daemon in the background does not speak to the
 // service manager of the process that started it.
 func TestServiceManagerOfTheStarter(t *testing.T) {
+	t.Parallel()
 	address := filepath.Join(newHome(t).dir, "notify")
 	manager := newServiceManager(t, address)
 	h := newHome(t, "NOTIFY_SOCKET="+address)

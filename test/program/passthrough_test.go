@@ -52,8 +52,10 @@ func (h *home) askAt(config *rest.Config, method, path, token string, header htt
 // TestPassthrough: the endpoints of a controller are reached through the API
 // server's port, wherever the controller runs.
 func TestPassthrough(t *testing.T) {
+	t.Parallel()
 	for _, place := range []string{"daemon", "external"} {
 		t.Run(place, func(t *testing.T) {
+			t.Parallel()
 			h := newHome(t)
 			var external *process
 			if place == "daemon" {

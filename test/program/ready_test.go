@@ -32,6 +32,7 @@ import (
 // the very moment that it has the ready annotation it has the entry of every
 // enabled controller, and a create of each kind works.
 func TestReadyAndDiscovery(t *testing.T) {
+	t.Parallel()
 	rounds := 10
 	if raceEnabled {
 		rounds = 3
@@ -39,6 +40,7 @@ func TestReadyAndDiscovery(t *testing.T) {
 	for _, selection := range []string{"*", "containers,-engine", ""} {
 		for round := range rounds {
 			t.Run(fmt.Sprintf("%q %d", selection, round), func(t *testing.T) {
+				t.Parallel()
 				h := newHome(t)
 				h.ok("service", "create", "--controllers", selection)
 				// Half of the starts are warm.
@@ -176,6 +178,7 @@ func createEachKind(t *testing.T, c ctrlclient.Client, controllers []string) {
 
 // TestStartAnswersOnlyWhenReady: what `service start` promised can be used.
 func TestStartAnswersOnlyWhenReady(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	h.ok("service", "start")
 	discovery := &corev1.ConfigMap{}
@@ -194,6 +197,7 @@ func TestStartAnswersOnlyWhenReady(t *testing.T) {
 
 // TestWaitCondition waits for an object that does not exist yet.
 func TestWaitCondition(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	h.ok("service", "start")
 	h.fails(2, []string{"TYPE[.GROUP]/NAME"}, "ctl", "wait-condition", "app", "Settled")

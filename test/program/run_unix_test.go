@@ -27,6 +27,7 @@ func (h *home) write(name, text string, mode os.FileMode) string {
 
 // TestRun: a command runs for the instance's engine as if rdd were not there.
 func TestRun(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	engine, _ := startEngine(t, 3)
 	// Nothing is started for a command that there is not.
@@ -37,7 +38,7 @@ func TestRun(t *testing.T) {
 		t.Fatal("a daemon runs")
 	}
 	h.env = append(h.env, "DOCKER_HOST="+engine.Endpoint(), "DOCKER_TLS_VERIFY=1")
-	if r := h.fails(0, []string{"(DOCKER_HOST)", "Settled"}, "run", "docker", "ps", "--quiet"); len(strings.Fields(r.stdout)) != 3 {
+	if r := h.succeeds([]string{"(DOCKER_HOST)", "Settled"}, "run", "docker", "ps", "--quiet"); len(strings.Fields(r.stdout)) != 3 {
 		t.Errorf("docker ps prints %q", r.stdout)
 	}
 	h.env = append(h.env, "DOCKER_HOST=tcp://127.0.0.1:1", "DOCKER_CONTEXT=elsewhere")
@@ -52,13 +53,14 @@ func TestRun(t *testing.T) {
 	if got := h.ok("run", "printf", "%s,", "--help", "-x", "--", "a b"); got != "--help,-x,--,a b," {
 		t.Errorf("the arguments are %q", got)
 	}
-	h.write(".rdtest/bin/tool", "#!/bin/sh\necho mine \"$0\"\n", 0o700)
-	if got, want := h.ok("run", "tool"), "mine "+filepath.Join(h.dir, ".rdtest/bin/tool")+"\n"; got != want {
+	bin := filepath.Join(h.path("short_dir"), "bin")
+	h.write(".rd"+h.name+"/bin/tool", "#!/bin/sh\necho mine \"$0\"\n", 0o700)
+	if got, want := h.ok("run", "tool"), "mine "+filepath.Join(bin, "tool")+"\n"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	path, _, _ := strings.Cut(h.ok("run", "sh", "-c", "echo $PATH"), ":")
-	if want := filepath.Join(h.dir, ".rdtest/bin"); path != want {
-		t.Errorf("PATH begins with %s, want %s", path, want)
+	if path != bin {
+		t.Errorf("PATH begins with %s, want %s", path, bin)
 	}
 	cat := h.command(t.Context(), filepath.Join(programs, "rdd"), "run", "cat")
 	cat.Stdin = strings.NewReader("there and back")

@@ -11,6 +11,7 @@ import (
 
 // TestSelections: each form of a selection, and what runs then.
 func TestSelections(t *testing.T) {
+	t.Parallel()
 	kinds := []string{"container", "image", "volume", "containernamespace"}
 	all := append(slices.Clone(kinds), "engine", "app", "demo", "limavm", "hostinfo")
 	withoutApp := append(slices.Clone(all[:5]), "limavm", "hostinfo")
@@ -41,6 +42,7 @@ func TestSelections(t *testing.T) {
 // TestRefusedSelections: what can't be selected is an error of usage that says
 // what can, before anything is made.
 func TestRefusedSelections(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	before := h.files()
 	for selection, words := range map[string][]string{
@@ -62,6 +64,7 @@ func TestRefusedSelections(t *testing.T) {
 // TestHelpNamesControllers: the help of every command that takes a selection
 // names all groups and controllers that there are.
 func TestHelpNamesControllers(t *testing.T) {
+	t.Parallel()
 	h := newHome(t, "RDD_DEVELOPER_MODE=1")
 	h.ok("service", "start")
 	running := h.entries()["embedded"].EnabledControllers
@@ -87,6 +90,7 @@ func TestHelpNamesControllers(t *testing.T) {
 
 // TestSystemNamespace: who runs which controller can't be deleted in one go.
 func TestSystemNamespace(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	h.ok("service", "start", "--controllers", "rdd")
 	h.fails(3, []string{"may not be deleted"}, "ctl", "delete", "namespace", "rdd-system")

@@ -19,6 +19,7 @@ import (
 )
 
 func TestRefusedInstanceNames(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	for _, name := range []string{"", "Upper", "a_b", "-a", "a-", "a/b", "..", strings.Repeat("x", 25)} {
 		h.fails(2, []string{"invalid instance name"}, "--instance", name, "service", "start")
@@ -27,13 +28,14 @@ func TestRefusedInstanceNames(t *testing.T) {
 	// A variable that is empty by mistake doesn't mean the default instance.
 	h.fails(2, []string{"invalid instance name"}, "--instance=", "ctl", "get", "ns")
 	h.fails(2, []string{"invalid instance name"}, "ctl", "get", "ns", "--instance", "")
-	h.fails(0, []string{"There is no instance test"}, "service", "stop")
+	h.succeeds([]string{"There is no instance " + h.name}, "service", "stop")
 	if files := h.files(); len(files) != 0 {
 		t.Errorf("a refused name left files: %v", files)
 	}
 }
 
 func TestUsage(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	for _, test := range []struct {
 		words []string
@@ -62,49 +64,51 @@ func TestUsage(t *testing.T) {
 
 // TestLifecycle is the ordinary life of an instance.
 func TestLifecycle(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
-	h.fails(0, []string{"not running"}, "service", "stop")
-	h.fails(0, []string{"no instance"}, "service", "delete")
+	h.succeeds([]string{"not running"}, "service", "stop")
+	h.succeeds([]string{"no instance"}, "service", "delete")
 	if status := h.status(); status.Created || status.Started {
 		t.Errorf("before creation: %+v", status)
 	}
-	h.fails(0, []string{"created"}, "service", "create", "--controllers", "containers")
+	h.succeeds([]string{"created"}, "service", "create", "--controllers", "containers")
 	before := h.files()
-	h.fails(0, []string{"exists already"}, "service", "create", "--controllers", "*")
+	h.succeeds([]string{"exists already"}, "service", "create", "--controllers", "*")
 	if after := h.files(); len(after) != len(before) {
 		t.Errorf("a second create made files: %v, then %v", before, after)
 	}
-	h.fails(0, []string{"has been started"}, "service", "start")
+	h.succeeds([]string{"has been started"}, "service", "start")
 	status := h.status()
 	if !status.Created || !status.Started || !status.Ready || status.Controllers != "containers" || status.PID == 0 ||
 		status.Version == "" || status.Memory == 0 || !strings.HasPrefix(status.Address, "127.0.0.1:") {
 		t.Errorf("running: %+v", status)
 	}
-	h.fails(0, []string{"is running already"}, "service", "start")
+	h.succeeds([]string{"is running already"}, "service", "start")
 	if again := h.status(); again.PID != status.PID {
 		t.Errorf("a second start made another process: %d, then %d", status.PID, again.PID)
 	}
 	if got := h.ok("ctl", "get", "crd", "-o", "name"); strings.Contains(got, "apps.app.") || !strings.Contains(got, "containers.containers.") {
 		t.Errorf("with the controllers %q there are %s", status.Controllers, got)
 	}
-	h.fails(0, []string{"has been stopped"}, "service", "stop")
+	h.succeeds([]string{"has been stopped"}, "service", "stop")
 	if status := h.status(); status.Started || !status.Created {
 		t.Errorf("after a stop: %+v", status)
 	}
 	if _, err := os.Stat(h.path("pid_file")); !os.IsNotExist(err) {
 		t.Errorf("the PID file after a stop: %v", err)
 	}
-	h.fails(0, []string{"has been started"}, "service", "start", "--controllers", "*") // for this run only
+	h.succeeds([]string{"has been started"}, "service", "start", "--controllers", "*") // for this run only
 	if got := h.status().Controllers; got != "*" {
 		t.Errorf("controllers of this run: %q", got)
 	}
-	h.fails(0, []string{"has been deleted"}, "service", "delete")
+	h.succeeds([]string{"has been deleted"}, "service", "delete")
 	if files := h.files(); len(files) > 4 { // the parents of what was the instance's
 		t.Errorf("files are left after a delete: %v", files)
 	}
 }
 
 func TestKeepLogs(t *testing.T) {
+	t.Parallel()
 	h := newHome(t, "RDD_KEEP_LOGS=1")
 	h.ok("service", "start")
 	log := h.path("log_dir")
@@ -117,6 +121,7 @@ func TestKeepLogs(t *testing.T) {
 // TestStopDuringStart: who waits for a daemon that somebody else stops is told so,
 // and not what a part said that was cut short.
 func TestStopDuringStart(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	h.ok("service", "create")
 	for range 3 {
@@ -138,6 +143,7 @@ func TestStopDuringStart(t *testing.T) {
 
 // TestTwoStartsAtOnce gives one daemon, and both succeed.
 func TestTwoStartsAtOnce(t *testing.T) {
+	t.Parallel()
 	for range 3 {
 		h := newHome(t)
 		var wg sync.WaitGroup
@@ -162,6 +168,7 @@ func TestTwoStartsAtOnce(t *testing.T) {
 
 // TestServeTwice: the second daemon says that there is one.
 func TestServeTwice(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	h.ok("service", "start")
 	h.fails(1, []string{"running already"}, "service", "serve")
@@ -171,6 +178,7 @@ func TestServeTwice(t *testing.T) {
 }
 
 func TestStartAfterSIGKILL(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	h.ok("service", "start")
 	h.ok("ctl", "create", "configmap", "kept", "-n", "default")
@@ -189,12 +197,14 @@ func TestStartAfterSIGKILL(t *testing.T) {
 // TestSIGKILLDuringStart kills the daemon at many moments of its first start.
 // The next start works with no hand on it.
 func TestSIGKILLDuringStart(t *testing.T) {
+	t.Parallel()
 	step := 20 * time.Millisecond
 	if raceEnabled {
 		step = 200 * time.Millisecond
 	}
 	for i := range 10 {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
 			h := newHome(t)
 			h.ok("service", "start", "--wait=false")
 			time.Sleep(time.Duration(i) * step) // the moment of the kill is what is tested
@@ -205,6 +215,7 @@ func TestSIGKILLDuringStart(t *testing.T) {
 }
 
 func TestTakenPort(t *testing.T) {
+	t.Parallel()
 	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -237,13 +248,8 @@ func TestTakenPort(t *testing.T) {
 }
 
 func TestSavedPort(t *testing.T) {
-	probe, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := probe.Addr().(*net.TCPAddr).Port
-	_ = probe.Close()
-	h := newHome(t)
+	t.Parallel()
+	h, port := newHome(t), takePort(t)
 	h.ok("service", "create", "--secure-port", fmt.Sprint(port))
 	for range 2 {
 		h.ok("service", "start")
@@ -257,6 +263,7 @@ func TestSavedPort(t *testing.T) {
 // TestDeadlineOfOneMillisecond: the daemon is ended by force, the command says
 // so, and nothing is removed.
 func TestDeadlineOfOneMillisecond(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	h.ok("service", "start")
 	h.ok("ctl", "create", "configmap", "kept", "-n", "default")
@@ -276,12 +283,14 @@ func TestDeadlineOfOneMillisecond(t *testing.T) {
 }
 
 func TestStartDeadline(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	h.fails(4, []string{"waiting for"}, "service", "start", "--timeout", "30ms")
 	h.ok("service", "start") // the daemon that was started goes on
 }
 
 func TestReset(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	h.fails(1, []string{"no such instance"}, "service", "reset")
 	h.ok("service", "create", "--controllers", "containers")
@@ -289,7 +298,7 @@ func TestReset(t *testing.T) {
 	h.ok("ctl", "create", "configmap", "lost", "-n", "default")
 	before := h.status()
 	token := h.ok("service", "config")
-	h.fails(0, []string{"empty store", "has been started"}, "service", "reset")
+	h.succeeds([]string{"empty store", "has been started"}, "service", "reset")
 	h.fails(1, []string{"not found"}, "ctl", "get", "configmap", "lost", "-n", "default")
 	if after := h.status(); after.Controllers != before.Controllers || after.Address != before.Address {
 		t.Errorf("the settings changed: %+v, then %+v", before, after)
@@ -300,6 +309,7 @@ func TestReset(t *testing.T) {
 }
 
 func TestPaths(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	keys := []string{"args_file", "config", "dir", "docker_socket", "lima_home", "log_dir", "pid_file", "short_dir", "tls_dir"}
 	var paths map[string]string
@@ -311,8 +321,8 @@ func TestPaths(t *testing.T) {
 	}
 	shell := h.ok("service", "paths", "-o", "shell")
 	for _, key := range keys {
-		if h.path(key) != paths[key] || paths[key] == "" {
-			t.Errorf("%s is %q alone and %q among all", key, h.path(key), paths[key])
+		if alone := strings.TrimSpace(h.ok("service", "paths", key)); alone != paths[key] || alone != h.path(key) {
+			t.Errorf("%s is %q alone, %q among all, and the tests look at %q", key, alone, paths[key], h.path(key))
 		}
 		if line := fmt.Sprintf("export RDD_%s=%q\n", strings.ToUpper(key), paths[key]); !strings.Contains(shell, line) {
 			t.Errorf("the shell's paths lack %s", line)
@@ -328,6 +338,7 @@ func TestPaths(t *testing.T) {
 }
 
 func TestLog(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	h.fails(1, []string{"none yet"}, "service", "log")
 	h.ok("service", "start", "--log-level", "info", "--log-format", "json")
@@ -369,6 +380,7 @@ func readToken(t *testing.T, h *home) string {
 
 // TestModes: secrets are the user's alone, and looser modes are put right.
 func TestModes(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	h.ok("service", "start")
 	h.ok("service", "stop")
@@ -411,6 +423,7 @@ func TestModes(t *testing.T) {
 // TestStopAtOnce: a daemon that is stopped while parts of it still begin ends as
 // any other does, with a store that is whole by itself.
 func TestStopAtOnce(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	for range 10 {
 		h.ok("service", "start")

@@ -42,10 +42,12 @@ func (h *home) promised(engine *fakedocker.Server, containers []string) {
 // TestSetAtTheFirstMoment: on a machine where nothing runs yet, or the daemon has
 // only just been started, `rdd set` returns when the engine is connected.
 func TestSetAtTheFirstMoment(t *testing.T) {
-	engine, _ := startEngine(t, 0)
-	containers := engine.AddContainers(3, fakedocker.ContainerOptions{Image: "busybox:latest", Running: true})
+	t.Parallel()
 	for round := range rounds(t, 100, 4) {
 		t.Run(fmt.Sprint(round), func(t *testing.T) {
+			t.Parallel()
+			engine, _ := startEngine(t, 0)
+			containers := engine.AddContainers(3, fakedocker.ContainerOptions{Image: "busybox:latest", Running: true})
 			h := newHome(t)
 			if round%2 == 1 {
 				h.ok("service", "start", "--wait=false")
@@ -59,6 +61,7 @@ func TestSetAtTheFirstMoment(t *testing.T) {
 // TestSetKeepsItsPromise: what an `rdd set` that succeeded has promised is true at
 // once.
 func TestSetKeepsItsPromise(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	var engines [2]*fakedocker.Server
 	var containers [2][]string

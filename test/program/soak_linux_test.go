@@ -52,6 +52,7 @@ type soaked struct {
 // Then it is quiet, and the mirrors are equal to each engine, and stay as they
 // are.
 func TestSoak(t *testing.T) {
+	t.Parallel()
 	soakThrough(t, soakDockerd(t), soakFake(t, "one"), soakFake(t, "two"))
 }
 
@@ -367,7 +368,19 @@ func (s *soak) quiet() {
 		h.eventually("the mirrors of "+e.name+" are equal", func() (bool, string) { return s.settled(e) })
 	}
 	before = s.versions()
-	time.Sleep(2 * soakResync) // nothing may happen in it
+	for range 2 { // comparisons of each, which must find nothing
+		began := time.Now()
+		for _, e := range s.engines {
+			h.eventually(e.name+" is compared", func() (bool, string) {
+				ce := &containersv1alpha1.ContainerEngine{}
+				if err := s.kube().Get(h.t.Context(), ctrlclient.ObjectKey{Namespace: namespace, Name: e.name}, ce); err != nil {
+					return false, err.Error()
+				}
+				last := ce.Status.LastSync
+				return last != nil && last.After(began.Add(time.Second)), fmt.Sprint(last) // it has whole seconds
+			})
+		}
+	}
 	if after := s.versions(); !maps.Equal(before, after) {
 		h.t.Errorf("mirrors are written though nothing happens: %v, then %v", before, after)
 	}

@@ -21,6 +21,7 @@ import (
 
 // TestSoakContainerd is TestSoak with two containerds, years apart.
 func TestSoakContainerd(t *testing.T) {
+	t.Parallel()
 	soakThrough(t, soakContainerd(t, "debian", containerd.Debian), soakContainerd(t, "newest", containerd.Newest))
 }
 

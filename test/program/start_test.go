@@ -38,15 +38,16 @@ func (h *home) engineIs(want string) {
 // TestStartFindsAnEngine: `rdd start` without a setting takes the engine that
 // docker would, says so, and stays with it.
 func TestStartFindsAnEngine(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	first, _ := startEngine(t, 2)
 	second, _ := startEngine(t, 1)
 	h.env = append(h.env, "DOCKER_HOST="+first.Endpoint())
-	h.fails(0, []string{"Docker 20.10.24", first.Endpoint(), "(DOCKER_HOST)", "rdd set containerEngine.endpoint", "Settled: connected"}, "start")
+	h.succeeds([]string{"Docker 20.10.24", first.Endpoint(), "(DOCKER_HOST)", "rdd set containerEngine.endpoint", "Settled: connected"}, "start")
 	h.engineIs(first.Endpoint())
 	h.env = append(h.env, "DOCKER_HOST="+second.Endpoint())
 	h.ok("stop")
-	if r := h.fails(0, []string{"Settled: connected to " + first.Endpoint()}, "start"); strings.Contains(r.stderr, "DOCKER_HOST") {
+	if r := h.succeeds([]string{"Settled: connected to " + first.Endpoint()}, "start"); strings.Contains(r.stderr, "DOCKER_HOST") {
 		t.Errorf("an engine was looked for again:\n%s", r.stderr)
 	}
 	// An App that has no engine gets one, too.
@@ -59,6 +60,7 @@ func TestStartFindsAnEngine(t *testing.T) {
 
 // TestStartFindsTheContext: the contexts are those that docker itself has written.
 func TestStartFindsTheContext(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	docker, err := exec.LookPath("docker")
 	if err != nil {
@@ -76,11 +78,11 @@ func TestStartFindsTheContext(t *testing.T) {
 		}
 	}
 	h.env = append(h.env, "DOCKER_HOST=tcp://127.0.0.1:1")
-	h.fails(0, []string{"Not taken: DOCKER_HOST: tcp://127.0.0.1:1: connection refused", "your current Docker context, far"}, "start")
+	h.succeeds([]string{"Not taken: DOCKER_HOST: tcp://127.0.0.1:1: connection refused", "your current Docker context, far"}, "start")
 	h.engineIs(engine.Endpoint())
 	h.ok("delete")
 	h.env = append(h.env, "DOCKER_HOST=", "DOCKER_CONTEXT=other")
-	h.fails(0, []string{"DOCKER_CONTEXT=other"}, "start")
+	h.succeeds([]string{"DOCKER_CONTEXT=other"}, "start")
 	h.engineIs(other.Endpoint())
 	h.ok("delete")
 }
@@ -88,6 +90,7 @@ func TestStartFindsTheContext(t *testing.T) {
 // TestStartWithoutAnEngine: where nothing answers, the command says what to
 // install, and makes no App.
 func TestStartWithoutAnEngine(t *testing.T) {
+	t.Parallel()
 	for _, path := range []string{"/var/run/docker.sock", "/run/podman/podman.sock"} {
 		if _, err := os.Stat(path); err == nil || runtime.GOOS == "windows" {
 			t.Skip("this machine has an engine at ", path)
@@ -109,29 +112,30 @@ func TestStartWithoutAnEngine(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.env = append(h.env, "XDG_RUNTIME_DIR="+runtimeDir)
-	h.fails(0, []string{"(a usual place)", "Settled"}, "start")
+	h.succeeds([]string{"(a usual place)", "Settled"}, "start")
 }
 
 // TestStopAndDeleteOfNothing: neither makes an App, or leaves a daemon behind
 // that did not run before.
 func TestStopAndDeleteOfNothing(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	for _, command := range []string{"stop", "delete", "reset"} {
-		h.fails(0, []string{"There is no "}, command)
+		h.succeeds([]string{"There is no "}, command)
 	}
 	if files := h.files(); len(files) != 0 {
 		t.Errorf("commands of nothing made files: %v", files)
 	}
 	h.ok("service", "create")
 	for _, command := range []string{"stop", "delete", "reset"} {
-		h.fails(0, []string{"There is no "}, command)
+		h.succeeds([]string{"There is no "}, command)
 		if h.alive() {
 			t.Fatalf("%s left a daemon behind", command)
 		}
 	}
 	h.ok("service", "start")
-	h.fails(0, []string{"There is no App: nothing runs"}, "stop")
-	h.fails(0, []string{"There is no App: there is nothing to delete"}, "delete")
+	h.succeeds([]string{"There is no App: nothing runs"}, "stop")
+	h.succeeds([]string{"There is no App: there is nothing to delete"}, "delete")
 	if !h.alive() {
 		t.Error("the daemon that ran was stopped")
 	}
@@ -142,11 +146,12 @@ func TestStopAndDeleteOfNothing(t *testing.T) {
 
 // TestStopWithoutADaemon: what a stop says is true when a daemon runs again.
 func TestStopWithoutADaemon(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	engine, _ := startEngine(t, 3)
 	h.ok("set", "running=true", "containerEngine.endpoint="+engine.Endpoint())
 	h.ok("service", "stop")
-	h.fails(0, []string{"Settled: stopped"}, "stop")
+	h.succeeds([]string{"Settled: stopped"}, "stop")
 	if h.alive() {
 		t.Error("a daemon was left behind")
 	}
@@ -159,12 +164,13 @@ func TestStopWithoutADaemon(t *testing.T) {
 // TestDelete: the App is gone with what it owns when the command ends, and what
 // is in the engine is not.
 func TestDelete(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	engine, _ := startEngine(t, 20)
 	h.ok("set", "running=true", "containerEngine.endpoint="+engine.Endpoint())
-	h.fails(0, []string{"There is no virtual machine", "nothing was changed"}, "reset")
+	h.succeeds([]string{"There is no virtual machine", "nothing was changed"}, "reset")
 	h.engineIs(engine.Endpoint())
-	h.fails(0, []string{"waiting for the ContainerEngine rancher-desktop/moby", "The App and all that it owned is gone"}, "delete")
+	h.succeeds([]string{"waiting for the ContainerEngine rancher-desktop/moby", "The App and all that it owned is gone"}, "delete")
 	var lists struct{ Items []json.RawMessage }
 	if err := json.Unmarshal([]byte(h.ok("ctl", "get", "app,containerengine,container,image,volume", "-A", "-o", "json")), &lists); err != nil {
 		t.Fatal(err)
@@ -177,7 +183,7 @@ func TestDelete(t *testing.T) {
 	}
 	// One that is on its way out is waited for by the next that is made.
 	h.ok("set", "running=true", "containerEngine.endpoint="+engine.Endpoint())
-	h.fails(0, []string{"is being deleted"}, "delete", "--wait=false")
+	h.succeeds([]string{"is being deleted"}, "delete", "--wait=false")
 	h.ok("set", "running=true", "containerEngine.endpoint="+engine.Endpoint())
 	if got := h.mirrored(); len(got) != 20 {
 		t.Errorf("%d containers are mirrored, want 20", len(got))
@@ -187,10 +193,11 @@ func TestDelete(t *testing.T) {
 // TestDeleteThatTakesLong: what holds the App is said, and the exit code is that
 // of a wait that is over.
 func TestDeleteThatTakesLong(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	h.ok("set", "running=false")
 	h.ok("ctl", "patch", "app", "app", "--type=merge", "-p", `{"metadata":{"finalizers":["example.com/held"]}}`)
-	h.fails(4, []string{"not gone in time", "the App", "log: "}, "delete", "--timeout", "2s")
+	h.fails(4, []string{"not gone in time", "the App", "log: "}, "delete", "--timeout", "10s")
 	waiting := h.spawn("rdd", "delete")
 	waiting.says("waiting for the App to go")
 	if code := waiting.interrupt(); code != 130 {
@@ -198,5 +205,5 @@ func TestDeleteThatTakesLong(t *testing.T) {
 	}
 	waiting.says("The App is being deleted all the same")
 	h.ok("ctl", "patch", "app", "app", "--type=merge", "-p", `{"metadata":{"finalizers":[]}}`)
-	h.fails(0, []string{"There is no App"}, "delete")
+	h.succeeds([]string{"There is no App"}, "delete")
 }

@@ -12,6 +12,7 @@ import (
 // TestDamagedStore: the error says which file and what reset would do, and the
 // file stays.
 func TestDamagedStore(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	h.ok("service", "start")
 	h.ok("service", "stop")
@@ -41,6 +42,7 @@ func TestDamagedStore(t *testing.T) {
 }
 
 func TestNewerStore(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	h.ok("service", "start")
 	h.ok("service", "stop")
@@ -53,6 +55,7 @@ func TestNewerStore(t *testing.T) {
 
 // TestAnotherVersion: the daemon that runs is another rdd.
 func TestAnotherVersion(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	h.ok("service", "start")
 	state := filepath.Join(h.path("dir"), "daemon.json")

@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/test/realengine"
 )
 
 const (
@@ -25,7 +27,7 @@ const (
 	// emptyDir must be there, and is made by Debian when the system starts.
 	emptyDir = "/run/sshd"
 
-	startTimeout = 10 * time.Second
+	startTimeout = time.Minute
 	poll         = 10 * time.Millisecond
 )
 
@@ -42,6 +44,7 @@ type Server struct {
 // test, by a key. The PATH is changed until then.
 func Start(tb testing.TB) *Server {
 	tb.Helper()
+	realengine.NotShort(tb)
 	for _, needed := range []string{program, "ssh", "ssh-keygen"} {
 		if _, err := exec.LookPath(needed); err != nil {
 			tb.Fatal("a real SSH server is needed: apt-get install openssh-server openssh-client")

@@ -45,6 +45,8 @@ type Env struct {
 	Server   *controlplane.Server
 	Address  string // host:port
 	Identity *pki.Identity
+	// Now is the clock of the certificates; nil for the system's.
+	Now func() time.Time
 
 	t    testing.TB
 	stop func()
@@ -53,7 +55,13 @@ type Env struct {
 // Start runs a control plane with housekeeping until the test ends.
 func Start(t testing.TB) *Env {
 	t.Helper()
-	e := &Env{Dir: t.TempDir(), t: t}
+	return StartAt(t, nil)
+}
+
+// StartAt is Start with a clock for the certificates.
+func StartAt(t testing.TB, now func() time.Time) *Env {
+	t.Helper()
+	e := &Env{Dir: t.TempDir(), Now: now, t: t}
 	e.Start()
 	t.Cleanup(e.Stop)
 	return e
@@ -67,13 +75,11 @@ func (e *Env) Start() {
 	e.check(err)
 	e.Identity, err = pki.Load(e.Dir, time.Now())
 	e.check(err)
-	cert, key, err := e.Identity.ServingCert(time.Now())
-	e.check(err)
 	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	e.check(err)
 	e.Address = listener.Addr().String()
 	e.Server, err = controlplane.New(controlplane.Config{
-		Listener: listener, ServingCert: cert, ServingKey: key,
+		Listener: listener, Now: e.Now,
 		Identity: e.Identity, Store: s, Version: version.Full(), Untracked: containersv1alpha1.MirrorResources(),
 	})
 	e.check(err)

@@ -4,7 +4,6 @@ package containerd
 
 import (
 	"cmp"
-	"encoding/json"
 	"slices"
 	"strconv"
 	"time"
@@ -16,6 +15,7 @@ import (
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/limits"
 )
 
 // spec is what is read of a container's specification
@@ -25,20 +25,27 @@ type spec struct {
 		Args     []string `json:"args"`
 		Terminal bool     `json:"terminal"`
 	} `json:"process"`
-	Mounts []struct {
-		Type        string   `json:"type"`
-		Source      string   `json:"source"`
-		Destination string   `json:"destination"`
-		Options     []string `json:"options"`
-	} `json:"mounts"`
+	Mounts      []specMount       `json:"mounts"`
 	Annotations map[string]string `json:"annotations"`
+}
+
+type specMount struct {
+	Type        string   `json:"type"`
+	Source      string   `json:"source"`
+	Destination string   `json:"destination"`
+	Options     []string `json:"options"`
+}
+
+// bind reports whether something from outside is mounted.
+func (m specMount) bind() bool {
+	return m.Type == "bind" || slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind")
 }
 
 // specOf returns a container's specification, an empty one where it can't be
 // read.
 func specOf(c *containersapi.Container) spec {
 	var s spec
-	_ = json.Unmarshal(c.GetSpec().GetValue(), &s)
+	_ = limits.Unmarshal(c.GetSpec().GetValue(), &s)
 	return s
 }
 
@@ -70,8 +77,8 @@ func containerStatus(namespace string, c record, process *task.Process, image st
 		status.Ports = kept.ports()
 	}
 	status.PortSummary = engine.PortSummary(status.Ports)
-	if count, err := strconv.ParseInt(cmp.Or(l[restartCountLabel], kept.Config.Annotations[criRestartsAnnotation]), 10, 32); err == nil {
-		status.RestartCount = int32(count)
+	if count, err := strconv.ParseInt(cmp.Or(l[restartCountLabel], kept.Config.Annotations[criRestartsAnnotation]), 10, 64); err == nil {
+		status.RestartCount = engine.Clamp32(count)
 	}
 	if args := c.spec.Process.Args; len(args) > 0 {
 		status.Path = args[0]
@@ -94,7 +101,7 @@ func setState(status *containersv1alpha1.ContainerStatus, process *task.Process)
 	case containersv1alpha1.PhaseRunning, containersv1alpha1.PhasePaused:
 		status.PID = int64(process.GetPid())
 	case containersv1alpha1.PhaseExited:
-		status.ExitCode = int32(process.GetExitStatus())
+		status.ExitCode = engine.Clamp32(int64(process.GetExitStatus()))
 		status.FinishedAt = timeOf(process.GetExitedAt())
 	}
 }
@@ -134,8 +141,7 @@ func mounts(s spec, l labels) []containersv1alpha1.Mount {
 	converted := l.mounts()
 	if len(converted) == 0 {
 		for _, m := range s.Mounts {
-			bind := m.Type == "bind" || slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind")
-			if bind && m.Destination != "" {
+			if m.bind() && m.Destination != "" {
 				converted = append(converted, containersv1alpha1.Mount{
 					Type: "bind", Source: m.Source, Destination: m.Destination, ReadOnly: slices.Contains(m.Options, "ro"),
 				})

@@ -168,7 +168,7 @@ func (e *Engine) Info(ctx context.Context) (engine.Info, error) {
 	}
 	info := engine.Info{ID: server.GetUUID(), Version: strings.TrimPrefix(version.GetVersion(), "v"), Clock: time.Now()}
 	info.OS, info.Architecture, err = e.platform(ctx)
-	return info, err
+	return info, errors.Join(err, info.Check())
 }
 
 // platform returns what containers run on, as in GOOS and GOARCH: the part that

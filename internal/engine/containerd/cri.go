@@ -4,7 +4,6 @@ package containerd
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -18,6 +17,7 @@ import (
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/limits"
 )
 
 // The CRI plugin is what a kubelet speaks to, and listens at containerd's socket
@@ -126,7 +126,7 @@ func parseFate(answer []byte) criFate {
 			case 6:
 				fate.finishedAt = int64(varint)
 			case 7:
-				fate.exitCode = int32(varint)
+				fate.exitCode = engine.Clamp32(int64(varint))
 			}
 		})
 	})
@@ -226,6 +226,6 @@ func criMetadataOf(c *containersapi.Container) criRecord {
 		return criRecord{}
 	}
 	var kept struct{ Metadata criRecord }
-	_ = json.Unmarshal(c.GetExtensions()[criMetadata].GetValue(), &kept)
+	_ = limits.Unmarshal(c.GetExtensions()[criMetadata].GetValue(), &kept)
 	return kept.Metadata
 }

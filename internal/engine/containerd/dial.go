@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -21,12 +22,10 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/limits"
 )
 
 const (
-	// maxMessage is the largest answer that is taken, in bytes. containerd sends
-	// 16 MiB at the most, unless its configuration says otherwise.
-	maxMessage = 64 << 20
 	// idleTimeout ends the library's own attempts to connect, when nothing is
 	// asked: whoever uses the engine tries again by itself. The event stream keeps
 	// a connection. Until then it tries again after each redialPause, which is as
@@ -56,7 +55,9 @@ func (d *dialer) client() (*grpc.ClientConn, error) {
 			MinConnectTimeout: dialTimeout,
 		}),
 		grpc.WithIdleTimeout(idleTimeout),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.ForceCodecV2(newBoundedCodec())),
+		grpc.WithMaxHeaderListSize(limits.Header), // an error's text is in the headers
+		grpc.WithUnaryInterceptor(withDeadline),
 	)
 }
 
@@ -108,6 +109,8 @@ func (e *Engine) translate(err error) error {
 	}
 	native := errgrpc.ToNative(err)
 	switch {
+	case tooLarge(err):
+		return fmt.Errorf("%s: an answer of containerd is larger than RDD reads: %w", e.dialer.endpoint, native)
 	case errdefs.IsNotFound(native):
 		return fmt.Errorf("%w: %w", engine.ErrNotFound, native)
 	case errdefs.IsFailedPrecondition(native), errdefs.IsInvalidArgument(native), errdefs.IsPermissionDenied(native),
@@ -115,6 +118,12 @@ func (e *Engine) translate(err error) error {
 		return fmt.Errorf("%w: %w", engine.ErrRefused, native)
 	}
 	return native
+}
+
+// tooLarge reports whether the library refused an answer. containerd itself has
+// other words where it lacks something.
+func tooLarge(err error) bool {
+	return status.Code(err) == codes.ResourceExhausted && strings.Contains(status.Convert(err).Message(), "larger than max")
 }
 
 // refusal is translate for acts: what containerd answers is its decision, also

@@ -52,7 +52,7 @@ func (e *Engine) Watch(ctx context.Context, _ time.Time, ready func(), sink func
 	for i, topic := range topics {
 		filters[i] = fmt.Sprintf("topic==%q", topic)
 	}
-	stream, err := e.events.Subscribe(ctx, &eventsapi.SubscribeRequest{Filters: filters})
+	stream, err := e.events.Subscribe(ctx, &eventsapi.SubscribeRequest{Filters: filters}, ofStream())
 	if err != nil {
 		return e.translate(err)
 	}
@@ -77,7 +77,14 @@ func (e *Engine) Watch(ctx context.Context, _ time.Time, ready func(), sink func
 			e.trustEvents(true)
 			ready()
 		}
-		for _, key := range e.subjects(envelope) {
+		keys, err := e.subjects(envelope)
+		if err != nil { // what it was about is found by a comparison
+			sink(engine.Event{Key: engine.Key{Kind: groupKind(envelope)}, At: envelope.GetTimestamp().AsTime(), Lost: err})
+		}
+		for _, key := range keys {
+			if engine.CheckKey(key) != nil {
+				continue // there can be no such object
+			}
 			sink(engine.Event{Key: key, At: envelope.GetTimestamp().AsTime(), Gone: gone(envelope, key), Passing: passing(envelope)})
 		}
 	}
@@ -126,64 +133,80 @@ func passing(envelope *types.Envelope) bool {
 	return envelope.GetTopic() == "/tasks/create" || envelope.GetTopic() == "/tasks/delete"
 }
 
-// subjects returns what an event is about.
-func (e *Engine) subjects(envelope *types.Envelope) []engine.Key {
+// groupKind returns the kind of what the events of a group are about.
+func groupKind(envelope *types.Envelope) engine.Kind {
+	switch {
+	case strings.HasPrefix(envelope.GetTopic(), "/images/"):
+		return engine.KindImage
+	case strings.HasPrefix(envelope.GetTopic(), "/namespaces/"):
+		return engine.KindNamespace
+	}
+	return engine.KindContainer
+}
+
+// subjects returns what an event is about. An error says that it can't be read.
+func (e *Engine) subjects(envelope *types.Envelope) ([]engine.Key, error) {
 	container := func(id string) []engine.Key {
 		return []engine.Key{{Kind: engine.KindContainer, Namespace: envelope.GetNamespace(), ID: id}}
 	}
-	value := envelope.GetEvent().GetValue()
+	unmarshal := func(into proto.Message) error {
+		if err := proto.Unmarshal(envelope.GetEvent().GetValue(), into); err != nil {
+			return fmt.Errorf("read an event of containerd about %s: %w", groupKind(envelope), err)
+		}
+		return nil
+	}
 	// All events of a group have what they are about in the same field.
 	switch group, _, _ := strings.Cut(strings.TrimPrefix(envelope.GetTopic(), "/"), "/"); group {
 	case "containers":
 		var event events.ContainerDelete
-		if proto.Unmarshal(value, &event) == nil && event.GetID() != "" {
-			e.records.forget(envelope.GetNamespace(), event.GetID())
-			return container(event.GetID())
+		if err := unmarshal(&event); err != nil {
+			e.records.clear()
+			return nil, err
 		}
+		e.records.forget(envelope.GetNamespace(), event.GetID())
+		return container(event.GetID()), nil
 	case "tasks":
 		if envelope.GetTopic() == "/tasks/exit" || envelope.GetTopic() == "/tasks/delete" {
-			return e.taskEnd(envelope, container)
+			return e.taskEnd(envelope, unmarshal, container)
 		}
 		var event events.TaskPaused
-		if proto.Unmarshal(value, &event) == nil && event.GetContainerID() != "" {
-			return container(event.GetContainerID())
-		}
+		err := unmarshal(&event)
+		return container(event.GetContainerID()), err
 	case "images":
 		var event events.ImageDelete
-		if proto.Unmarshal(value, &event) == nil && event.GetName() != "" {
-			return e.imageSubjects(envelope.GetNamespace(), event.GetName())
+		if err := unmarshal(&event); err != nil {
+			e.targets.clear()
+			return nil, err
 		}
+		return e.imageSubjects(envelope.GetNamespace(), event.GetName()), nil
 	case "namespaces":
 		var event events.NamespaceDelete
-		if proto.Unmarshal(value, &event) == nil && event.GetName() != "" {
-			return []engine.Key{{Kind: engine.KindNamespace, ID: event.GetName()}}
-		}
+		err := unmarshal(&event)
+		return []engine.Key{{Kind: engine.KindNamespace, ID: event.GetName()}}, err
 	}
-	return nil
+	return nil, nil
 }
 
 // taskEnd leaves out the ends of processes that were executed beside the
 // container's own.
-func (e *Engine) taskEnd(envelope *types.Envelope, container func(string) []engine.Key) []engine.Key {
-	value := envelope.GetEvent().GetValue()
+func (e *Engine) taskEnd(
+	envelope *types.Envelope, unmarshal func(proto.Message) error, container func(string) []engine.Key,
+) ([]engine.Key, error) {
 	var id, process string
+	var err error
 	if envelope.GetTopic() == "/tasks/exit" {
 		var event events.TaskExit
-		if proto.Unmarshal(value, &event) != nil {
-			return nil
-		}
+		err = unmarshal(&event)
 		id, process = event.GetContainerID(), event.GetID()
 	} else {
 		var event events.TaskDelete
-		if proto.Unmarshal(value, &event) != nil {
-			return nil
-		}
+		err = unmarshal(&event)
 		id, process = event.GetContainerID(), event.GetID()
 	}
-	if id == "" || (process != "" && process != id) {
-		return nil
+	if err != nil || (process != "" && process != id) {
+		return nil, err
 	}
-	return container(id)
+	return container(id), nil
 }
 
 // imageSubjects returns the image that a name leads to, whichever that is, and

@@ -5,7 +5,6 @@ package containerd
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +19,7 @@ import (
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/limits"
 )
 
 // maxDocument is the largest manifest or configuration that is read, in bytes;
@@ -39,6 +39,9 @@ func (e *Engine) inspectImage(ctx context.Context, key engine.Key) (engine.Objec
 			return object, e.translate(err)
 		}
 		object.Key.ID = response.GetImage().GetTarget().GetDigest()
+		if err := engine.CheckKey(object.Key); err != nil {
+			return object, fmt.Errorf("containerd's answer for the image %q can't be one: %w", key.ID, err)
+		}
 		e.names.learn(key.Namespace, key.ID, object.Key.ID)
 		if records, err = e.imageRecords(ctx, key.Namespace, fmt.Sprintf("target.digest==%q", object.Key.ID)); err != nil {
 			return object, err
@@ -49,7 +52,12 @@ func (e *Engine) inspectImage(ctx context.Context, key engine.Key) (engine.Objec
 	}
 	var all []string
 	for _, record := range records {
-		all = append(all, record.GetName())
+		if has := record.GetTarget().GetDigest(); has != object.Key.ID {
+			return object, fmt.Errorf("containerd was asked for the image %q, and answers with %q", object.Key.ID, has)
+		}
+		if engine.CheckTag(record.GetName()) == nil {
+			all = append(all, record.GetName())
+		}
 	}
 	base, err := e.describe(ctx, key.Namespace, records[0].GetTarget())
 	if err != nil {
@@ -93,7 +101,7 @@ func (e *Engine) describe(ctx context.Context, namespace string, target *types.D
 	candidates := []document{index}
 	if len(index.Manifests) > 0 {
 		candidates = nil
-		for _, descriptor := range index.Manifests {
+		for _, descriptor := range index.Manifests[:min(len(index.Manifests), maxPlatforms)] {
 			var manifest document
 			there, err := e.read(ctx, namespace, descriptor.Digest.String(), &manifest)
 			if err != nil {
@@ -166,5 +174,5 @@ func (e *Engine) read(ctx context.Context, namespace, digest string, into any) (
 			return false, nil
 		}
 	}
-	return json.Unmarshal(data.Bytes(), into) == nil, nil
+	return limits.Unmarshal(data.Bytes(), into) == nil, nil
 }

@@ -140,6 +140,9 @@ func (e *Engine) container(ctx context.Context, key engine.Key) (*containersapi.
 	if err != nil {
 		return nil, e.translate(err)
 	}
+	if has := response.GetContainer().GetID(); has != key.ID {
+		return nil, fmt.Errorf("containerd was asked for the container %q, and answers with %q", key.ID, has)
+	}
 	return response.GetContainer(), nil
 }
 

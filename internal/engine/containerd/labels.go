@@ -4,9 +4,7 @@ package containerd
 
 import (
 	"cmp"
-	"encoding/json"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -16,6 +14,8 @@ import (
 	containersapi "github.com/containerd/containerd/api/services/containers/v1"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/limits"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/regular"
 )
 
 // Labels that others write on containers, and read again.
@@ -114,13 +114,13 @@ const maxNetworkConfig = 1 << 20
 // and with newer ones in a file that is there before the container is.
 func (l labels) ports(id string) []containersv1alpha1.Port {
 	var published []mapping
-	_ = json.Unmarshal([]byte(l[nerdctlPorts]), &published)
+	_ = limits.Unmarshal([]byte(l[nerdctlPorts]), &published)
 	if dir := l[nerdctlStateDir]; dir != "" && l[nerdctlPorts] == "" && filepath.Base(dir) == id {
 		published = portsOfFile(filepath.Join(dir, "network-config.json"))
 	}
 	bindings := map[portKey][]containersv1alpha1.PortBinding{}
 	var exposed map[string]struct{}
-	_ = json.Unmarshal([]byte(l[nerdctlExposed]), &exposed)
+	_ = limits.Unmarshal([]byte(l[nerdctlExposed]), &exposed)
 	for port := range exposed {
 		number, protocol, _ := strings.Cut(port, "/")
 		if n, err := strconv.Atoi(number); err == nil { // not a range
@@ -137,17 +137,14 @@ func (l labels) ports(id string) []containersv1alpha1.Port {
 // portsOfFile reads nerdctl's file with ports. One that can't be read here has
 // none: containerd may be in a virtual machine.
 func portsOfFile(path string) []mapping {
-	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() || info.Size() > maxNetworkConfig {
-		return nil
-	}
-	data, err := os.ReadFile(path)
+	data, err := regular.Read(path, maxNetworkConfig)
 	if err != nil {
 		return nil
 	}
 	var config struct {
 		PortMappings []mapping `json:"portMappings"`
 	}
-	_ = json.Unmarshal(data, &config)
+	_ = limits.Unmarshal(data, &config)
 	return config.PortMappings
 }
 
@@ -155,7 +152,7 @@ func portsOfFile(path string) []mapping {
 // checks.
 func (l labels) health() string {
 	var state struct{ Status string }
-	_ = json.Unmarshal([]byte(l[nerdctlHealth]), &state)
+	_ = limits.Unmarshal([]byte(l[nerdctlHealth]), &state)
 	switch state.Status {
 	case "starting", "healthy", "unhealthy":
 		return state.Status
@@ -171,7 +168,7 @@ func (r criRecord) ports() []containersv1alpha1.Port {
 		HostIP        string `json:"hostIP"`
 		Protocol      string `json:"protocol"`
 	}
-	_ = json.Unmarshal([]byte(r.Config.Annotations[criPortsAnnotation]), &declared)
+	_ = limits.Unmarshal([]byte(r.Config.Annotations[criPortsAnnotation]), &declared)
 	bindings := map[portKey][]containersv1alpha1.PortBinding{}
 	for _, p := range declared {
 		key := portKey{p.ContainerPort, strings.ToLower(cmp.Or(p.Protocol, "tcp"))}
@@ -213,7 +210,7 @@ func ports(bindings map[portKey][]containersv1alpha1.PortBinding) []containersv1
 
 func (l labels) networks() []containersv1alpha1.NetworkAttachment {
 	var names []string
-	_ = json.Unmarshal([]byte(l[nerdctlNetworks]), &names)
+	_ = limits.Unmarshal([]byte(l[nerdctlNetworks]), &names)
 	slices.Sort(names)
 	var networks []containersv1alpha1.NetworkAttachment
 	for _, name := range slices.Compact(names) {
@@ -233,10 +230,10 @@ func (l labels) mounts() []containersv1alpha1.Mount {
 		RW          bool
 	}
 	var noted []mount
-	_ = json.Unmarshal([]byte(l[nerdctlMounts]), &noted)
+	_ = limits.Unmarshal([]byte(l[nerdctlMounts]), &noted)
 	for i := 0; l[nerdctlMounts] == "" && l[nerdctlMounts+"."+strconv.Itoa(i)] != ""; i++ {
 		var m mount
-		_ = json.Unmarshal([]byte(l[nerdctlMounts+"."+strconv.Itoa(i)]), &m)
+		_ = limits.Unmarshal([]byte(l[nerdctlMounts+"."+strconv.Itoa(i)]), &m)
 		noted = append(noted, m)
 	}
 	var converted []containersv1alpha1.Mount

@@ -16,11 +16,13 @@ import (
 	namespacesapi "github.com/containerd/containerd/api/services/namespaces/v1"
 	tasksapi "github.com/containerd/containerd/api/services/tasks/v1"
 	"github.com/containerd/containerd/api/types/task"
+	"google.golang.org/protobuf/proto"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/limits"
 )
 
 // List implements [engine.Engine].
@@ -36,15 +38,20 @@ func (e *Engine) List(ctx context.Context, kind engine.Kind) ([]engine.Item, err
 	if err != nil {
 		return nil, err
 	}
-	var items []engine.Item
+	items := engine.NewUsable(kind)
+	kept := limits.NewBudget("containerd's list of containers", maxKept)
 	for _, namespace := range namespaces {
+		if err := engine.CheckKey(engine.Key{Kind: engine.KindNamespace, ID: namespace.GetName()}); err != nil && kind != engine.KindNamespace {
+			items.Drop(fmt.Errorf("it is in a namespace that can't be one: %w", err))
+			continue
+		}
 		switch kind {
 		case engine.KindNamespace:
-			items = append(items, namespaceItem(namespace))
+			items.Add(namespaceItem(namespace))
 		case engine.KindContainer:
-			err = e.containerItems(ctx, namespace.GetName(), &items)
+			err = e.containerItems(ctx, namespace.GetName(), kept, items)
 		case engine.KindImage:
-			err = e.imageItems(ctx, namespace.GetName(), &items)
+			err = e.imageItems(ctx, namespace.GetName(), items)
 		default:
 			return nil, fmt.Errorf("unknown kind %q", kind)
 		}
@@ -52,11 +59,11 @@ func (e *Engine) List(ctx context.Context, kind engine.Kind) ([]engine.Item, err
 			return nil, err
 		}
 	}
-	return items, nil
+	return items.List()
 }
 
 func (e *Engine) listNamespaces(ctx context.Context) ([]*namespacesapi.Namespace, error) {
-	response, err := e.namespaces.List(ctx, &namespacesapi.ListNamespacesRequest{})
+	response, err := e.namespaces.List(ctx, &namespacesapi.ListNamespacesRequest{}, ofList())
 	if err != nil {
 		return nil, e.translate(err)
 	}
@@ -69,51 +76,92 @@ func namespaceItem(namespace *namespacesapi.Namespace) engine.Item {
 		Current: func(known engine.Object, _ time.Time) bool {
 			return known.Namespace != nil && maps.Equal(namespace.GetLabels(), known.Namespace.Labels)
 		},
+		Fingerprint: func() uint64 { return engine.FingerprintOf(namespace.GetLabels()) },
 	}
 }
 
-// containerItems appends the containers of a namespace. A list shows all that an
+// containerItems adds the containers of a namespace. A list shows all that an
 // inspection does.
-func (e *Engine) containerItems(ctx context.Context, namespace string, items *[]engine.Item) error {
-	scoped := in(ctx, namespace)
-	stream, err := e.containers.ListStream(scoped, &containersapi.ListContainersRequest{})
+func (e *Engine) containerItems(ctx context.Context, namespace string, kept *limits.Budget, items *engine.Usable) error {
+	containers, err := e.listRecords(ctx, namespace, kept)
+	if err != nil || len(containers) == 0 {
+		return err
+	}
+	byContainer, err := e.listTasks(in(ctx, namespace))
 	if err != nil {
-		return e.translate(err)
-	}
-	var containers []*containersapi.Container
-	for {
-		message, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return e.translate(err)
-		}
-		containers = append(containers, message.GetContainer())
-	}
-	if len(containers) == 0 {
-		return nil
-	}
-	tasks, err := e.tasks.List(scoped, &tasksapi.ListTasksRequest{})
-	if err != nil {
-		return e.translate(err)
-	}
-	byContainer := map[string]*task.Process{}
-	for _, process := range tasks.GetTasks() {
-		byContainer[process.GetID()] = process // a list leaves ContainerID out
+		return err
 	}
 	targets, err := e.listTargets(ctx, namespace)
 	if err != nil {
 		return err
 	}
 	for _, c := range containers {
-		status, err := e.statusOf(ctx, namespace, recordOf(c), byContainer[c.GetID()], targets[c.GetImage()])
+		status, err := e.statusOf(ctx, namespace, c, byContainer[c.GetID()], targets[c.GetImage()])
 		if err != nil {
 			return err
 		}
-		*items = append(*items, containerItem(namespace, status, c.GetID()))
+		items.Add(containerItem(namespace, status, c.GetID()))
 	}
 	return nil
+}
+
+// listRecords reads the stream of a namespace's containers to its end before
+// anything else is asked: containerd holds its database meanwhile. Of each
+// specification, which may have 16 MB, only what is compared is kept.
+func (e *Engine) listRecords(ctx context.Context, namespace string, kept *limits.Budget) ([]record, error) {
+	ctx, cancel := context.WithCancel(in(ctx, namespace))
+	defer cancel()
+	stream, err := e.containers.ListStream(ctx, &containersapi.ListContainersRequest{})
+	if err != nil {
+		return nil, e.translate(err)
+	}
+	var records []record
+	for {
+		message, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return records, nil
+		}
+		if err != nil {
+			return nil, e.translate(err)
+		}
+		c := recordOf(message.GetContainer())
+		c.spec.Mounts = slices.DeleteFunc(c.spec.Mounts, func(m specMount) bool { return !m.bind() })
+		if c.Container != nil {
+			c.Spec = nil
+		}
+		if err := kept.Take(c.weight()); err != nil {
+			return nil, err
+		}
+		records = append(records, c)
+	}
+}
+
+// listTasks returns the tasks of a namespace by their containers.
+func (e *Engine) listTasks(ctx context.Context) (map[string]*task.Process, error) {
+	tasks, err := e.tasks.List(ctx, &tasksapi.ListTasksRequest{}, ofList())
+	if err != nil {
+		return nil, e.translate(err)
+	}
+	byContainer := map[string]*task.Process{}
+	for _, process := range tasks.GetTasks() {
+		byContainer[process.GetID()] = process // a list leaves ContainerID out
+	}
+	return byContainer, nil
+}
+
+// weight returns how much memory a record takes, roughly.
+func (r record) weight() int64 {
+	size := proto.Size(r.Container)
+	for _, arg := range r.spec.Process.Args {
+		size += len(arg) + 16
+	}
+	for _, m := range r.spec.Mounts {
+		size += len(m.Source) + len(m.Destination) + 128
+	}
+	for name, value := range r.spec.Annotations {
+		size += len(name) + len(value) + 32
+	}
+	return int64(size)
 }
 
 func containerItem(namespace string, status *containersv1alpha1.ContainerStatus, id string) engine.Item {
@@ -122,6 +170,7 @@ func containerItem(namespace string, status *containersv1alpha1.ContainerStatus,
 		Current: func(known engine.Object, _ time.Time) bool {
 			return known.Container != nil && sameContainer(status, known.Container)
 		},
+		Fingerprint: func() uint64 { return engine.FingerprintOf(status) },
 	}
 }
 
@@ -160,7 +209,7 @@ func (e *Engine) listTargets(ctx context.Context, namespace string) (map[string]
 // imageRecords returns containerd's records of images: a name, and a digest
 // that it leads to.
 func (e *Engine) imageRecords(ctx context.Context, namespace string, filters ...string) ([]*imagesapi.Image, error) {
-	response, err := e.images.List(in(ctx, namespace), &imagesapi.ListImagesRequest{Filters: filters})
+	response, err := e.images.List(in(ctx, namespace), &imagesapi.ListImagesRequest{Filters: filters}, ofList())
 	if err != nil {
 		return nil, e.translate(err)
 	}
@@ -170,8 +219,8 @@ func (e *Engine) imageRecords(ctx context.Context, namespace string, filters ...
 	return response.GetImages(), nil
 }
 
-// imageItems appends the images of a namespace.
-func (e *Engine) imageItems(ctx context.Context, namespace string, items *[]engine.Item) error {
+// imageItems adds the images of a namespace.
+func (e *Engine) imageItems(ctx context.Context, namespace string, items *engine.Usable) error {
 	records, err := e.imageRecords(ctx, namespace)
 	if err != nil {
 		return err
@@ -183,12 +232,13 @@ func (e *Engine) imageItems(ctx context.Context, namespace string, items *[]engi
 	}
 	for _, id := range slices.Sorted(maps.Keys(byDigest)) {
 		named := sortNames(byDigest[id])
-		*items = append(*items, engine.Item{
+		items.Add(engine.Item{
 			Key:  engine.Key{Kind: engine.KindImage, Namespace: namespace, ID: id},
 			Tags: named.tags,
 			Current: func(known engine.Object, _ time.Time) bool {
 				return named.fit(known.Images)
 			},
+			Fingerprint: func() uint64 { return engine.FingerprintOf(slices.Sorted(slices.Values(byDigest[id]))) },
 		})
 	}
 	return nil

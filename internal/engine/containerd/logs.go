@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	containersapi "github.com/containerd/containerd/api/services/containers/v1"
@@ -21,6 +20,8 @@ import (
 	"github.com/fsnotify/fsnotify"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/limits"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/regular"
 )
 
 // lastWords is how long a log may be silent after the end of its container
@@ -54,7 +55,7 @@ func (e *Engine) Logs(ctx context.Context, key engine.Key, options engine.LogOpt
 	if err != nil {
 		return nil, err
 	}
-	file, err := os.Open(kept.path)
+	file, err := regular.Open(kept.path)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("%w: the user that rdd runs as may not read the log of container %s: %w", engine.ErrRefused, key.ID, err)
@@ -206,7 +207,8 @@ type decoder struct {
 	from   *bufio.Reader
 	decode func(line []byte) []byte
 	to     io.Writer
-	begun  strings.Builder // of a line that has no end yet
+	begun  []byte // of a line that has no end yet
+	size   int64  // of that line, of which at most [limits.Line] bytes are kept
 }
 
 // drain copies all that there is now.
@@ -216,18 +218,36 @@ func (d *decoder) drain() error {
 		return err
 	}
 	for {
-		part, err := d.from.ReadString('\n')
-		d.begun.WriteString(part)
-		if errors.Is(err, io.EOF) {
-			return nil
+		part, err := d.from.ReadSlice('\n')
+		d.size += int64(len(part))
+		if d.size <= limits.Line {
+			d.begun = append(d.begun, part...)
 		}
-		if err != nil {
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			continue
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
 			return err
 		}
-		line := d.begun.String()
-		d.begun.Reset()
-		if _, err := d.to.Write(d.decode([]byte(line))); err != nil {
+		if err := d.line(); err != nil {
 			return err
 		}
 	}
+}
+
+// line writes what the line says that has come to its end. One that is too long
+// can't be decoded, and something says so in its place.
+func (d *decoder) line() error {
+	text := fmt.Appendf(nil, "[a line of %d bytes is left out: it is longer than %s]\n", d.size, limits.Bytes(limits.Line))
+	if d.size <= limits.Line {
+		text = d.decode(d.begun)
+	}
+	d.begun, d.size = d.begun[:0], 0
+	if cap(d.begun) > limits.Small {
+		d.begun = nil
+	}
+	_, err := d.to.Write(text)
+	return err
 }

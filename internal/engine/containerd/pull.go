@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 
@@ -89,7 +88,7 @@ func (e *Engine) refusedPull(err error) error {
 // openStream opens a stream on which containerd tells of a transfer, and waits
 // until it knows it.
 func (e *Engine) openStream(ctx context.Context, id string) (streamingapi.Streaming_StreamClient, error) {
-	stream, err := e.streaming.Stream(ctx)
+	stream, err := e.streaming.Stream(ctx, ofStream())
 	if err != nil {
 		return nil, err
 	}
@@ -129,44 +128,23 @@ func pack(message proto.Message) (*anypb.Any, error) {
 }
 
 // layers adds up what is told of each layer.
-type layers struct {
-	list    []containersv1alpha1.LayerProgress
-	percent int32
-}
+type layers struct{ engine.Layers }
 
 // add takes a message, and reports whether it is about a layer.
 func (l *layers) add(p *transfer.Progress) bool {
 	if !strings.Contains(p.GetDesc().GetMediaType(), "layer") && !strings.Contains(p.GetDesc().GetMediaType(), "rootfs") {
 		return false
 	}
-	id := p.GetDesc().GetDigest()
-	i := slices.IndexFunc(l.list, func(layer containersv1alpha1.LayerProgress) bool { return layer.ID == id })
-	if i < 0 {
-		i = len(l.list)
-		l.list = append(l.list, containersv1alpha1.LayerProgress{ID: id})
-	}
-	layer := &l.list[i]
-	layer.Status = p.GetEvent()
-	layer.TotalBytes = max(layer.TotalBytes, p.GetTotal(), p.GetDesc().GetSize())
-	layer.CurrentBytes = max(layer.CurrentBytes, min(p.GetProgress(), layer.TotalBytes))
-	switch p.GetEvent() {
-	case "complete", "already exists", "extracting", "extracted":
-		layer.CurrentBytes = layer.TotalBytes
-	}
-	return true
+	return l.Update(p.GetDesc().GetDigest(), func(layer *engine.Layer) {
+		layer.Status = p.GetEvent()
+		layer.Bytes = max(layer.Bytes, p.GetTotal(), p.GetDesc().GetSize())
+		layer.CurrentBytes = max(layer.CurrentBytes, min(p.GetProgress(), layer.Bytes))
+		switch p.GetEvent() {
+		case "complete", "already exists", "extracting", "extracted":
+			layer.CurrentBytes = layer.Bytes
+		}
+	})
 }
 
 // progress returns the sum.
-func (l *layers) progress() containersv1alpha1.PullProgress {
-	p := containersv1alpha1.PullProgress{Layers: slices.Clone(l.list)}
-	for _, layer := range l.list {
-		p.CurrentBytes += layer.CurrentBytes
-		p.TotalBytes += layer.TotalBytes
-	}
-	if p.TotalBytes > 0 {
-		// New layers must not take it back, and the end is told by the pull's end.
-		l.percent = max(l.percent, min(99, int32(100*p.CurrentBytes/p.TotalBytes)))
-	}
-	p.Percent = l.percent
-	return p
-}
+func (l *layers) progress() containersv1alpha1.PullProgress { return l.Progress(l.Downloaded()) }

@@ -8,10 +8,12 @@ import (
 	"fmt"
 
 	cerrdefs "github.com/containerd/errdefs"
+	"github.com/moby/moby/api/types/image"
 	"github.com/moby/moby/client"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/limits"
 )
 
 // Remove implements [engine.Engine].
@@ -43,11 +45,15 @@ func (e *Engine) removeImage(ctx context.Context, id, tag string) error {
 		_, err := e.api().ImageRemove(ctx, tag, options)
 		return translate(err)
 	}
-	image, err := e.api().ImageInspect(ctx, id)
+	var inspected image.InspectResponse
+	err := fetch(ctx, "the engine's answer to an inspection of an image", limits.Object, &inspected, func(ctx context.Context) error {
+		_, err := e.api().ImageInspect(ctx, id)
+		return err
+	})
 	if err != nil {
-		return translate(err)
+		return err
 	}
-	if digests := references(image.RepoDigests, noDigest); len(tags(image.RepoTags)) == 0 && len(digests) > 1 {
+	if digests := references(inspected.RepoDigests, noDigest); len(tags(inspected.RepoTags)) == 0 && len(digests) > 1 {
 		for _, digest := range digests[1:] {
 			_, err := e.api().ImageRemove(ctx, digest, options)
 			if err = translate(err); err != nil && !errors.Is(err, engine.ErrNotFound) {

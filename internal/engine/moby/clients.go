@@ -30,7 +30,7 @@ func (e *Engine) renew() error {
 	}
 	options := []client.Opt{client.WithHost(e.route.host)}
 	if e.transport.DialContext != nil {
-		options = append(options, client.WithDialContext(e.transport.DialContext))
+		options = append(options, client.WithDialContext(dialHandshake(e.transport.DialContext)))
 	}
 	hijack, err := client.New(options...)
 	if err != nil {

@@ -5,6 +5,7 @@ package moby
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -34,7 +35,7 @@ func containerStatus(c *container.InspectResponse) *containersv1alpha1.Container
 		Path:         c.Path,
 		Args:         emptyAsNil(c.Args),
 		CreatedAt:    parseTime(c.Created),
-		RestartCount: int32(c.RestartCount),
+		RestartCount: engine.Clamp32(int64(c.RestartCount)),
 		Mounts:       mounts(c.Mounts),
 	}
 	if c.Config != nil {
@@ -56,7 +57,7 @@ func setState(status *containersv1alpha1.ContainerStatus, state *container.State
 	}
 	status.Status = phase(state.Status)
 	status.PID = int64(state.Pid)
-	status.ExitCode = int32(state.ExitCode)
+	status.ExitCode = engine.Clamp32(int64(state.ExitCode))
 	status.Error = state.Error
 	status.StartedAt = parseTime(state.StartedAt)
 	status.FinishedAt = parseTime(state.FinishedAt)
@@ -218,11 +219,17 @@ func volumeStatus(v *volume.Volume) *containersv1alpha1.VolumeStatus {
 	}
 }
 
+// outOfRangeRE matches times of a year with more than four digits, or before year 0.
+var outOfRangeRE = regexp.MustCompile(`^(-\d{4,}|\+?\d{5,})-\d\d-\d\dT`)
+
 // parseTime reads a time as the API writes it. The API has a year 1 where there
 // is no time; objects keep whole seconds.
 func parseTime(text string) *metav1.Time {
 	t, err := time.Parse(time.RFC3339Nano, text)
-	if err != nil || t.Year() <= 1 {
+	switch {
+	case err != nil && outOfRangeRE.MatchString(text):
+		return &metav1.Time{Time: engine.NoTime()}
+	case err != nil || t.Year() <= 1:
 		return nil
 	}
 	return &metav1.Time{Time: t.Truncate(time.Second).UTC()}

@@ -3,12 +3,78 @@
 package moby
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
 	"time"
 
 	"github.com/moby/moby/api/types/events"
+	"github.com/moby/moby/client"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/limits"
 )
+
+// Watch implements [engine.Engine].
+func (e *Engine) Watch(ctx context.Context, since time.Time, ready func(), sink func(engine.Event)) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer e.ended.Store(true)
+	// The stream itself may be silent for ever, but not the answer that begins it.
+	begun := time.AfterFunc(callTimeout, func() {
+		cancel(fmt.Errorf("the engine does not begin its event stream: %w", context.DeadlineExceeded))
+	})
+	defer begun.Stop()
+	consume := func(body io.Reader) error {
+		begun.Stop()
+		ready()
+		messages := limits.NewMessages(body, "an event of the engine", e.stall, cancel)
+		for {
+			message, err := messages.Next()
+			if err != nil {
+				return err
+			}
+			if event, ok := decodeEvent(message); ok {
+				sink(event)
+			}
+		}
+	}
+	// Events returns when the stream has ended.
+	stream := e.api().Events(expect(ctx, answer{what: "the engine's event stream", endless: true, consume: consume}), client.EventsListOptions{
+		// Seconds and nanoseconds since 1970.
+		Since: fmt.Sprintf("%d.%09d", since.Unix(), since.Nanosecond()),
+		Filters: make(client.Filters).Add("type", string(events.ContainerEventType), string(events.ImageEventType),
+			string(events.VolumeEventType), string(events.NetworkEventType)),
+	})
+	err := translate(<-stream.Err)
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	if err == nil || errors.Is(err, io.EOF) {
+		return errors.New("the engine ended the event stream")
+	}
+	return err
+}
+
+// decodeEvent tells which object an event is about. Of one that can't be read
+// only its kind is known, all of which is then to be compared.
+func decodeEvent(text json.RawMessage) (engine.Event, bool) {
+	var message events.Message
+	if err := json.Unmarshal(text, &message); err != nil {
+		kind, ok := map[events.Type]engine.Kind{
+			events.ContainerEventType: engine.KindContainer, events.ImageEventType: engine.KindImage, events.VolumeEventType: engine.KindVolume,
+		}[message.Type]
+		return engine.Event{Key: engine.Key{Kind: kind}, Lost: fmt.Errorf("read an event of the engine: %w", err)}, ok
+	}
+	event, ok := convertEvent(message)
+	if !ok || (event.Key.ID == "" && message.Action == events.ActionPrune) {
+		return event, ok
+	}
+	// Another one names no object that there can be.
+	return event, engine.CheckKey(event.Key) == nil
+}
 
 // convertEvent tells which object a message is about. Many are about none: the
 // start of a health check is an event, and changes nothing.
@@ -33,6 +99,7 @@ func convertEvent(m events.Message) (engine.Event, bool) {
 		}
 		event.Gone = m.Action == events.ActionDestroy || m.Action == events.ActionRemove
 		if m.Action == events.ActionPrune {
+			event.Key.ID = ""
 			return event, true // of volumes it is all that is told
 		}
 		return event, event.Key.ID != "" && m.Action != events.ActionMount && m.Action != events.ActionUnmount

@@ -102,7 +102,7 @@ func TestClosesAfterEachAnswer(t *testing.T) {
 	authority := certs.New(t)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, `{}`)
+		_, _ = io.WriteString(w, `{"ID": "a"}`)
 	}))
 	server.TLS = &tls.Config{Certificates: pair(t, authority.Server("127.0.0.1"))} //nolint:gosec // any version
 	server.Config.SetKeepAlivesEnabled(false)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"regexp"
 	"slices"
@@ -22,6 +23,7 @@ import (
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/limits"
 )
 
 // List implements [engine.Engine].
@@ -35,57 +37,105 @@ func (e *Engine) List(ctx context.Context, kind engine.Kind) ([]engine.Item, err
 			Current: func(engine.Object, time.Time) bool { return true },
 		}}, nil
 	case engine.KindContainer:
-		return list(ctx, kind, "", "Id", containerItem, func(ctx context.Context) error {
-			_, err := e.api().ContainerList(ctx, client.ContainerListOptions{All: true})
-			return err
-		})
+		return list(ctx, limits.List{What: "the engine's list of containers", Size: limits.Containers}, containerHead, containerItem,
+			func(ctx context.Context) error {
+				_, err := e.api().ContainerList(ctx, client.ContainerListOptions{All: true})
+				return err
+			})
 	case engine.KindImage:
 		return e.images(ctx, client.ImageListOptions{})
 	case engine.KindVolume:
-		return list(ctx, kind, "Volumes", "Name", volumeItem, func(ctx context.Context) error {
-			_, err := e.api().VolumeList(ctx, client.VolumeListOptions{})
-			return err
-		})
+		return list(ctx, limits.List{What: "the engine's list of volumes", Size: limits.Volumes, Member: "Volumes", Null: true}, volumeHead, volumeItem,
+			func(ctx context.Context) error {
+				_, err := e.api().VolumeList(ctx, client.VolumeListOptions{})
+				return err
+			})
 	}
 	return nil, fmt.Errorf("unknown kind %q", kind)
 }
 
 // images lists images, those without a tag at least, and notes which those are.
 func (e *Engine) images(ctx context.Context, options client.ImageListOptions) ([]engine.Item, error) {
-	items, err := list(ctx, engine.KindImage, "", "Id", imageItem, func(ctx context.Context) error {
-		_, err := e.api().ImageList(ctx, options)
-		return err
-	})
+	items, err := list(ctx, limits.List{What: "the engine's list of images", Size: limits.Images}, imageHead, imageItem,
+		func(ctx context.Context) error {
+			_, err := e.api().ImageList(ctx, options)
+			return err
+		})
 	if err == nil {
 		e.untagged.note(items)
 	}
 	return items, err
 }
 
-// list makes a list. Of an object that is not as the API says the item has the
-// key, in the member called id, and is never current.
+// head is what is read at once of an entry of a list.
+type head struct {
+	ID       string `json:"Id"`
+	Name     string
+	RepoTags []string
+}
+
+func containerHead(h *head) engine.Item {
+	return engine.Item{Key: engine.Key{Kind: engine.KindContainer, ID: h.ID}}
+}
+
+func imageHead(h *head) engine.Item {
+	return engine.Item{Key: engine.Key{Kind: engine.KindImage, ID: h.ID}, Tags: tags(h.RepoTags)}
+}
+
+func volumeHead(h *head) engine.Item {
+	return engine.Item{Key: engine.Key{Kind: engine.KindVolume, ID: h.Name}}
+}
+
+// list makes a list. Each entry is kept as text until it is compared: decoded it
+// may take many times the memory. One that is not as the API says is never
+// current, and does not cost the others.
 func list[T any](
-	ctx context.Context, kind engine.Kind, member, id string, convert func(*T) engine.Item, call func(context.Context) error,
+	ctx context.Context, form limits.List, begin func(*head) engine.Item, convert func(*T) engine.Item, call func(context.Context) error,
 ) ([]engine.Item, error) {
-	var items []engine.Item
-	decoded, err := decodeList[T](ctx, call, member, func(broken json.RawMessage) {
-		var object map[string]any
-		if json.Unmarshal(broken, &object) == nil {
-			if text, ok := object[id].(string); ok {
-				items = append(items, engine.Item{
-					Key:     engine.Key{Kind: kind, ID: text},
-					Current: func(engine.Object, time.Time) bool { return false },
-				})
-			}
-		}
-	})
-	if err != nil {
+	items := engine.NewUsable(begin(&head{}).Key.Kind)
+	ctx = expect(ctx, answer{what: form.What, size: form.Size, consume: func(body io.Reader) error {
+		return form.Read(body, func(text json.RawMessage) error {
+			var h head
+			// What it fails at is left out of h, and only the ID must be there.
+			_ = limits.Unmarshal(text, &h)
+			items.Add(deferred(begin(&h), text, convert))
+			return nil
+		})
+	}})
+	if err := call(ctx); err != nil {
 		return nil, translate(err)
 	}
-	for i := range decoded {
-		items = append(items, convert(&decoded[i]))
+	return items.List()
+}
+
+// deferred returns the item with functions that decode its text each time.
+func deferred[T any](item engine.Item, text json.RawMessage, convert func(*T) engine.Item) engine.Item {
+	decode := func() (engine.Item, bool) {
+		var decoded T
+		if limits.Unmarshal(text, &decoded) != nil {
+			return engine.Item{}, false
+		}
+		return convert(&decoded), true
 	}
-	return items, nil
+	item.Current = func(known engine.Object, now time.Time) bool {
+		whole, ok := decode()
+		return ok && whole.Current(known, now)
+	}
+	item.Fits = func(known engine.Object, now time.Time) bool {
+		whole, ok := decode()
+		return !ok || whole.Fits == nil || whole.Fits(known, now)
+	}
+	item.Fingerprint = func() uint64 {
+		if whole, ok := decode(); ok {
+			return whole.Fingerprint()
+		}
+		var object map[string]any
+		if limits.Unmarshal(text, &object) != nil {
+			return 0
+		}
+		return engine.FingerprintOf(steady(object))
+	}
+	return item
 }
 
 func containerItem(summary *container.Summary) engine.Item {
@@ -93,6 +143,10 @@ func containerItem(summary *container.Summary) engine.Item {
 		Key: engine.Key{Kind: engine.KindContainer, ID: summary.ID},
 		Current: func(known engine.Object, now time.Time) bool {
 			return known.Container != nil && containerCurrent(summary, known.Container, now)
+		},
+		Fingerprint: func() uint64 { return engine.FingerprintOf(shownOf(summary)) },
+		Fits: func(known engine.Object, now time.Time) bool {
+			return known.Container != nil && statusTimeFits(summary.Status, known.Container, now)
 		},
 	}
 }
@@ -160,12 +214,29 @@ var (
 // known state.
 func statusTextFits(text string, known *containersv1alpha1.ContainerStatus, now time.Time) bool {
 	if match := exitedRE.FindStringSubmatch(text); match != nil {
-		return match[1] == strconv.Itoa(int(known.ExitCode)) && durationFits(match[2], known.FinishedAt, now)
+		return exitCodeFits(match[1], known.ExitCode) && durationFits(match[2], known.FinishedAt, now)
 	}
 	if match := upRE.FindStringSubmatch(text); match != nil {
 		return healthFits(match[2], known.Health) && durationFits(match[1], known.StartedAt, now)
 	}
 	return true
+}
+
+// statusTimeFits is statusTextFits of the times only. A time that is not known fits.
+func statusTimeFits(text string, known *containersv1alpha1.ContainerStatus, now time.Time) bool {
+	if match := exitedRE.FindStringSubmatch(text); match != nil {
+		return known.FinishedAt == nil || durationFits(match[2], known.FinishedAt, now)
+	}
+	if match := upRE.FindStringSubmatch(text); match != nil {
+		return known.StartedAt == nil || durationFits(match[1], known.StartedAt, now)
+	}
+	return true
+}
+
+// exitCodeFits compares an exit code as it is listed with one that a status has.
+func exitCodeFits(text string, known int32) bool {
+	code, err := strconv.ParseInt(text, 10, 64)
+	return err == nil && engine.Clamp32(code) == known
 }
 
 func healthFits(text, known string) bool {
@@ -214,6 +285,9 @@ func imageItem(summary *image.Summary) engine.Item {
 			slices.Sort(knownTags)
 			return len(known.Images) == max(1, len(tags)) && slices.Equal(knownTags, tags)
 		},
+		Fingerprint: func() uint64 {
+			return engine.FingerprintOf([]any{tags, references(summary.RepoDigests, noDigest), summary.Size})
+		},
 	}
 }
 
@@ -247,6 +321,7 @@ func volumeItem(v *volume.Volume) engine.Item {
 		Current: func(known engine.Object, _ time.Time) bool {
 			return known.Volume != nil && equalVolume(listed, known.Volume)
 		},
+		Fingerprint: func() uint64 { return engine.FingerprintOf(listed) },
 	}
 }
 

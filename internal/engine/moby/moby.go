@@ -6,7 +6,6 @@ package moby
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -15,12 +14,12 @@ import (
 	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
-	"github.com/moby/moby/api/types/events"
 	"github.com/moby/moby/client"
 	"github.com/moby/moby/client/pkg/versions"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/limits"
 )
 
 // Namespace is the name of the one namespace of a moby engine, as containerd
@@ -30,9 +29,6 @@ const Namespace = "moby"
 // callTimeout bounds every call but the event stream: an engine that takes
 // longer is as good as gone.
 const callTimeout = 30 * time.Second
-
-// refusalGrace is how long a refused event stream may take to say so.
-const refusalGrace = 5 * time.Millisecond
 
 // Config says where the engine is.
 type Config struct {
@@ -57,6 +53,8 @@ type Engine struct {
 	// ended says that the event stream or the last look at the engine did.
 	ended    atomic.Bool
 	untagged untagged
+	// stall is how long an engine may take to complete a message that it began.
+	stall time.Duration
 }
 
 var (
@@ -74,7 +72,7 @@ func New(cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("use the endpoint %s: %w", cfg.Endpoint, err)
 	}
-	e := &Engine{http: httpClient, transport: transport, route: route}
+	e := &Engine{http: httpClient, transport: transport, route: route, stall: limits.Stall}
 	if err := e.renew(); err != nil {
 		return nil, fmt.Errorf("use the endpoint %s: %w", cfg.Endpoint, err)
 	}
@@ -109,13 +107,16 @@ func (e *Engine) Info(ctx context.Context) (engine.Info, error) {
 func (e *Engine) info(ctx context.Context) (engine.Info, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	var answer []byte
-	if _, err := e.api().Info(context.WithValue(ctx, captureKey{}, &answer), client.InfoOptions{}); err != nil {
-		return engine.Info{}, translate(err)
-	}
 	var info info
-	if err := json.Unmarshal(answer, &info); err != nil {
-		return engine.Info{}, fmt.Errorf("read what the engine is: %w", err)
+	err := fetch(ctx, "the engine's answer to who it is", limits.Info, &info, func(ctx context.Context) error {
+		_, err := e.api().Info(ctx, client.InfoOptions{})
+		return err
+	})
+	if err != nil {
+		return engine.Info{}, err
+	}
+	if info.identity() == "" && info.ServerVersion == "" {
+		return engine.Info{}, errors.New("the engine does not say who it is: its answer has neither an ID nor a version")
 	}
 	version, err := e.apiVersion(ctx)
 	if err != nil {
@@ -125,16 +126,19 @@ func (e *Engine) info(ctx context.Context) (engine.Info, error) {
 	if err != nil {
 		clock = time.Now() // as good as any other
 	}
-	return engine.Info{
+	result := engine.Info{
 		ID:           info.identity(),
+		HostName:     info.Name,
+		RootDir:      info.DockerRootDir,
 		Version:      info.ServerVersion,
 		APIVersion:   version,
 		OS:           info.OSType,
 		Architecture: goarch(info.Architecture),
-		CPUs:         int32(info.NCPU),
+		CPUs:         engine.Clamp32(int64(info.NCPU)),
 		Memory:       info.MemTotal,
 		Clock:        clock,
-	}, nil
+	}
+	return result, result.Check()
 }
 
 // goarch turns uname's word for an architecture into Go's.
@@ -152,39 +156,6 @@ func goarch(machine string) string {
 	return machine
 }
 
-// Watch implements [engine.Engine].
-func (e *Engine) Watch(ctx context.Context, since time.Time, ready func(), sink func(engine.Event)) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer e.ended.Store(true)
-	// Events returns when the engine has answered, and from then on sends what
-	// happened since the given moment.
-	stream := e.api().Events(ctx, client.EventsListOptions{
-		// Seconds and nanoseconds since 1970.
-		Since: fmt.Sprintf("%d.%09d", since.Unix(), since.Nanosecond()),
-		Filters: make(client.Filters).Add("type", string(events.ContainerEventType), string(events.ImageEventType),
-			string(events.VolumeEventType), string(events.NetworkEventType)),
-	})
-	// It also returns when there is no answer, an instant before it says so.
-	answered := time.After(refusalGrace)
-	for {
-		select {
-		case <-answered:
-			ready()
-		case message := <-stream.Messages:
-			ready()
-			if event, ok := convertEvent(message); ok {
-				sink(event)
-			}
-		case err := <-stream.Err:
-			if err == nil {
-				err = errors.New("the engine ended the event stream")
-			}
-			return translate(err)
-		}
-	}
-}
-
 // Inspect implements [engine.Engine].
 func (e *Engine) Inspect(ctx context.Context, key engine.Key) (engine.Object, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
@@ -200,19 +171,19 @@ func (e *Engine) Inspect(ctx context.Context, key engine.Key) (engine.Object, er
 		}
 		object.Namespace = &containersv1alpha1.ContainerNamespaceStatus{Name: Namespace}
 	case engine.KindContainer:
-		result, err := e.api().ContainerInspect(ctx, key.ID, client.ContainerInspectOptions{})
+		c, err := e.inspectContainer(ctx, key)
 		if err != nil {
-			return object, translate(err)
+			return object, err
 		}
-		object.Container = containerStatus(&result.Container)
+		object.Container = containerStatus(c)
 	case engine.KindImage:
 		return e.inspectImage(ctx, key)
 	case engine.KindVolume:
-		result, err := e.api().VolumeInspect(ctx, key.ID, client.VolumeInspectOptions{})
+		v, err := e.inspectVolume(ctx, key)
 		if err != nil {
-			return object, translate(err)
+			return object, err
 		}
-		object.Volume = volumeStatus(&result.Volume)
+		object.Volume = volumeStatus(v)
 	default:
 		return object, fmt.Errorf("unknown kind %q", key.Kind)
 	}

@@ -12,7 +12,7 @@ import (
 	"net/http"
 )
 
-// probeLimit is how much of an answer to a ping is read, in bytes.
+// probeLimit is how much of an answer to a ping is read, with its headers, in bytes.
 const probeLimit = 64 << 10
 
 // probe asks for a ping over a new connection. What is wrong with a connection
@@ -29,7 +29,7 @@ func probe(ctx context.Context, conn net.Conn, base string) (again bool, err err
 	}()
 	// Where writing fails, what there is to read says why.
 	_, failed := fmt.Fprintf(conn, "GET %s/_ping HTTP/1.1\r\nHost: docker.invalid\r\n\r\n", base)
-	reader := bufio.NewReader(conn)
+	reader := bufio.NewReader(io.LimitReader(conn, probeLimit))
 	response, err := http.ReadResponse(reader, nil)
 	if err != nil {
 		if errors.Is(err, io.ErrUnexpectedEOF) && failed != nil {

@@ -4,11 +4,11 @@ package moby
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"strconv"
 	"time"
 
-	"github.com/moby/moby/api/pkg/stdcopy"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
@@ -19,16 +19,16 @@ import (
 func (e *Engine) Logs(ctx context.Context, key engine.Key, options engine.LogOptions) (io.ReadCloser, error) {
 	inspect, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	inspected, err := e.api().ContainerInspect(inspect, key.ID, client.ContainerInspectOptions{})
+	inspected, err := e.inspectContainer(inspect, key)
 	if err != nil {
-		return nil, translate(err)
+		return nil, err
 	}
 	// Podman answers when there is something to read, which may be never.
 	reader, writer := io.Pipe()
 	ctx, stop := context.WithCancel(ctx)
 	answered := make(chan error, 1)
 	go func() { // ends with ctx, and with its reader
-		logs, err := e.api().ContainerLogs(ctx, key.ID, client.ContainerLogsOptions{
+		logs, err := e.api().ContainerLogs(expectEndless(ctx, "a log"), key.ID, client.ContainerLogsOptions{
 			ShowStdout: true,
 			ShowStderr: true,
 			Follow:     options.Follow,
@@ -37,7 +37,7 @@ func (e *Engine) Logs(ctx context.Context, key engine.Key, options engine.LogOpt
 		err = translate(err)
 		answered <- err
 		if err == nil {
-			err = merge(writer, logs, inspected.Container.Config)
+			err = merge(writer, logs, inspected.Config)
 		}
 		_ = writer.CloseWithError(err)
 	}()
@@ -77,7 +77,7 @@ func merge(w io.Writer, logs io.ReadCloser, config *container.Config) error {
 	if config != nil && config.Tty {
 		_, err = io.Copy(w, logs)
 	} else {
-		_, err = stdcopy.StdCopy(w, w, logs)
+		err = demultiplex(w, w, logs)
 	}
 	return err
 }
@@ -104,6 +104,9 @@ func (e *Engine) Exec(ctx context.Context, key engine.Key, options engine.ExecOp
 	if err != nil {
 		return nil, refusal(err)
 	}
+	if err := engine.CheckKey(engine.Key{Kind: engine.KindContainer, ID: created.ID}); err != nil {
+		return nil, fmt.Errorf("the engine names a process that %w", err)
+	}
 	return &process{client: c.api, hijack: c.hijack, id: created.ID, tty: options.TTY}, nil
 }
 
@@ -120,7 +123,7 @@ type process struct {
 
 // Run implements [engine.Process].
 func (p *process) Run(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer) (int, error) {
-	attached, err := p.hijack.ExecAttach(ctx, p.id, client.ExecAttachOptions{TTY: p.tty})
+	attached, err := p.attach(ctx)
 	if err != nil {
 		return 0, translate(err)
 	}
@@ -136,10 +139,11 @@ func (p *process) Run(ctx context.Context, stdin io.Reader, stdout, stderr io.Wr
 			_ = attached.CloseWrite()
 		}()
 	}
+	output := &outputReader{Reader: attached.Reader}
 	if p.tty {
-		_, err = io.Copy(stdout, attached.Reader)
+		_, err = io.Copy(stdout, output)
 	} else {
-		_, err = stdcopy.StdCopy(stdout, stderr, attached.Reader)
+		err = demultiplex(stdout, stderr, output)
 	}
 	if ctx.Err() != nil {
 		return 0, ctx.Err()
@@ -147,15 +151,21 @@ func (p *process) Run(ctx context.Context, stdin io.Reader, stdout, stderr io.Wr
 	if err != nil {
 		return 0, err
 	}
-	result, err := p.client.ExecInspect(ctx, p.id, client.ExecInspectOptions{})
-	if err != nil {
-		return 0, translate(err)
-	}
-	return result.ExitCode, nil
+	return p.exitCode(ctx, output.reset)
+}
+
+// attach starts the process. The engine has a while to answer; its streams then
+// have no limit of time.
+func (p *process) attach(ctx context.Context) (client.ExecAttachResult, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return p.hijack.ExecAttach(ctx, p.id, client.ExecAttachOptions{TTY: p.tty})
 }
 
 // Resize implements [engine.Process].
 func (p *process) Resize(ctx context.Context, size engine.TerminalSize) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
 	_, err := p.client.ExecResize(ctx, p.id, client.ExecResizeOptions{Height: uint(size.Height), Width: uint(size.Width)})
 	return translate(err)
 }

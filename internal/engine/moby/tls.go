@@ -62,10 +62,19 @@ func (d *tlsDialer) connect(ctx context.Context) (net.Conn, error) {
 	return (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", d.address)
 }
 
+// maxPEM is the largest value of a Secret that is parsed, in bytes: all authorities
+// that a system trusts have some 250 kB.
+const maxPEM = 1 << 20
+
 // tlsConfig makes a configuration of what a Secret has. Its keys are those of
 // Kubernetes (the type kubernetes.io/tls), or named as Docker's client names its
 // files. Errors name the key, and say nothing of what is in it.
 func tlsConfig(data map[string][]byte) (*tls.Config, error) {
+	for name, value := range data {
+		if len(value) > maxPEM {
+			return nil, fmt.Errorf("key %s has more than %d bytes", name, maxPEM)
+		}
+	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
 	caName, ca := pick(data, "ca.crt", "ca.pem")
 	certName, cert := pick(data, "tls.crt", "cert.pem")

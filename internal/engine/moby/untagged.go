@@ -3,9 +3,7 @@
 package moby
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -14,6 +12,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/limits"
 )
 
 // untagged are the images without a name that the engine showed when it was last
@@ -74,20 +73,20 @@ func (u *untagged) gone(id string) string {
 	return parent
 }
 
-// parentOf returns the image on which another was built, empty for none. The
-// answer is that to an inspection: the client leaves it out.
-func parentOf(answer []byte) string {
-	var image struct{ Parent string }
-	_ = json.Unmarshal(answer, &image) // it was read before
-	return image.Parent
+// inspectedImage is the answer to an inspection of an image. The API's client
+// leaves out on which image it was built.
+type inspectedImage struct {
+	image.InspectResponse
+	Parent string
 }
 
 // imageKey returns the key of an image, the zero key for none.
 func imageKey(id string) engine.Key {
-	if id == "" {
+	key := engine.Key{Kind: engine.KindImage, ID: id}
+	if engine.CheckKey(key) != nil {
 		return engine.Key{}
 	}
-	return engine.Key{Kind: engine.KindImage, ID: id}
+	return key
 }
 
 func (e *Engine) inspectImage(ctx context.Context, key engine.Key) (engine.Object, error) {
@@ -96,15 +95,21 @@ func (e *Engine) inspectImage(ctx context.Context, key engine.Key) (engine.Objec
 	if err != nil {
 		return object, err
 	}
-	var answer bytes.Buffer
-	result, err := e.api().ImageInspect(ctx, key.ID, append(options, client.ImageInspectWithRawResponse(&answer))...)
-	if err = translate(err); errors.Is(err, engine.ErrNotFound) {
+	var result inspectedImage
+	err = fetch(ctx, "the engine's answer to an inspection of an image", limits.Object, &result, func(ctx context.Context) error {
+		_, err := e.api().ImageInspect(ctx, key.ID, options...)
+		return err
+	})
+	if errors.Is(err, engine.ErrNotFound) {
 		object.Affects = imageKey(e.untagged.gone(key.ID))
+	}
+	if err == nil {
+		err = checkImage(key.ID, result.ID)
 	}
 	if err != nil {
 		return object, err
 	}
-	object.Affects = imageKey(e.untagged.built(result.ID, parentOf(answer.Bytes())))
+	object.Affects = imageKey(e.untagged.built(result.ID, result.Parent))
 	if err := e.shown(ctx, &result.InspectResponse); err != nil {
 		return object, err
 	}

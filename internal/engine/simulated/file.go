@@ -10,14 +10,16 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
+	"regexp"
 	"slices"
+	"strings"
 
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	strictjson "sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/regular"
 )
 
 // maxSize of a file, in bytes: more is no file that somebody wrote for this.
@@ -38,21 +40,9 @@ type containerEntry struct {
 	containersv1alpha1.ContainerStatus `json:",inline"`
 }
 
-func readFile(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = file.Close() }()
-	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, errors.Join(fmt.Errorf("%s is no file", path), err)
-	}
-	content, err := io.ReadAll(io.LimitReader(file, maxSize+1))
-	if err == nil && len(content) > maxSize {
-		err = fmt.Errorf("%s has more than %d bytes", path, maxSize)
-	}
-	return content, err
-}
+// readFile reads a regular file: the opening of a named pipe would wait for a
+// writer, for ever.
+func readFile(path string) ([]byte, error) { return regular.Read(path, maxSize) }
 
 // parse reads a file in YAML or JSON. An error says where it is wrong.
 func parse(content []byte) (world, error) {
@@ -88,7 +78,8 @@ func decode(content []byte) (contents, error) {
 		case "containers":
 			c.Containers, err = decodeList[containerEntry](name, fields[name])
 		default:
-			err = fmt.Errorf("%s: unknown field; there are namespaces, images, volumes and containers", name)
+			// The name is the file's, which may be no file for this.
+			err = errors.New("unknown field; there are namespaces, images, volumes and containers")
 		}
 		if err != nil {
 			return c, err
@@ -107,12 +98,12 @@ func toJSON(content []byte) ([]byte, error) {
 			break
 		}
 		if err != nil {
-			return nil, err
+			return nil, notYAML(err)
 		}
 		text, err := yaml.YAMLToJSONStrict(document)
 		switch {
 		case err != nil:
-			return nil, err
+			return nil, notYAML(err)
 		case string(text) == "null": // nothing but comments
 		case found != nil:
 			return nil, errors.New("there is more than one document: only one can be served")
@@ -125,6 +116,22 @@ func toJSON(content []byte) ([]byte, error) {
 		return nil, errors.New("it is empty; an engine with nothing in it is written {}")
 	}
 	return found, nil
+}
+
+// syntaxRE matches what the decoder of YAML says of where and why it failed, but
+// for words of the file.
+var syntaxRE = regexp.MustCompile(`line \d+|column \d+|mapping values are not allowed in this context|did not find expected [a-z' ]+|` +
+	`already set in map|found character that cannot start any token|could not find expected '[^']'|found unexpected end of stream|` +
+	`control characters are not allowed|found unknown escape character|unknown anchor|invalid (?:leading|trailing) UTF-8 octet`)
+
+// notYAML says where a file is no YAML. The decoder's own error may have words of
+// the file in it, which may be anybody's.
+func notYAML(err error) error {
+	found := slices.Compact(syntaxRE.FindAllString(err.Error(), 3))
+	if len(found) == 0 {
+		return errors.New("it is not YAML")
+	}
+	return fmt.Errorf("it is not YAML: %s", strings.Join(found, ", "))
 }
 
 func decodeList[T any](name string, text json.RawMessage) ([]T, error) {

@@ -157,10 +157,18 @@ const pidFileGrace = 2 * time.Second
 // readPID returns the process that wrote its number into a file, if it lives.
 func readPID(path string) process.ID {
 	id, began, written := namedBy(path)
-	if began.After(written.Add(pidFileGrace)) {
+	if foreign(path, id, began, written) {
 		return process.ID{}
 	}
 	return id
+}
+
+// foreign reports whether a process is another one than that which a PID file names:
+// it is younger than the file. It may only seem to be where the clock was set forward
+// since then; one that was started with something in the directory of the file belongs
+// there.
+func foreign(path string, id process.ID, began, written time.Time) bool {
+	return began.After(written.Add(pidFileGrace)) && !process.Mentions(id.PID, filepath.Dir(path)+string(filepath.Separator))
 }
 
 // namedBy returns the living process of the number in a file, when it began, and
@@ -197,7 +205,7 @@ func (c *Client) dropForeign(name string) error {
 		return err
 	}
 	for _, file := range files {
-		if id, began, written := namedBy(file); id.PID != 0 && began.After(written.Add(pidFileGrace)) {
+		if id, began, written := namedBy(file); id.PID != 0 && foreign(file, id, began, written) {
 			if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}

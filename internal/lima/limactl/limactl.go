@@ -108,7 +108,10 @@ func (c *Client) run(ctx context.Context, r call) ([]byte, error) {
 		from, _ = r.log.Seek(0, io.SeekEnd)
 		cmd.Stdout, cmd.Stderr = r.log, r.log
 	}
-	err := cmd.Run()
+	err := process.Start(cmd) // the host agents that it starts live on
+	if err == nil {
+		err = cmd.Wait()
+	}
 	switch {
 	case err == nil:
 		return stdout.Bytes(), nil

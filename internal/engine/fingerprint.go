@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import (
+	"encoding/json"
+	"hash/fnv"
+)
+
+// FingerprintOf returns a number that stands for a value, by its JSON. The order of lists counts.
+func FingerprintOf(value any) uint64 {
+	sum := fnv.New64a()
+	if err := json.NewEncoder(sum).Encode(value); err != nil {
+		return 0 // what can't be encoded has no fingerprint
+	}
+	return sum.Sum64()
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package limits bounds what is read from a container engine: how much, how
+// long, and how much memory it takes once decoded. An engine may send anything,
+// for ever.
+package limits
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// Sizes in bytes, and numbers of entries.
+const (
+	// Small is for answers that have a few fields: a ping, the end of an exec.
+	Small = 1 << 20
+	// Failure is for the text of an error. A user reads a line of it.
+	Failure = 64 << 10
+	// Header is for the headers of an answer. Docker's have some 500 bytes.
+	Header = 64 << 10
+	// Info is for what an engine says of itself: some 4 kB, and up to 1 MB with
+	// hundreds of registries, plugins and labels.
+	Info = 4 << 20
+	// Object is for one object. A container that publishes all 65,535 ports on
+	// IPv4 and IPv6 has some 10 MB.
+	Object = 16 << 20
+	// Containers is for the list of all containers: 20,000 with the labels of
+	// Docker Compose and of a Kubernetes pod have some 60 MB.
+	Containers = 64 << 20
+	// Images and Volumes are for these lists: 20,000 have some 15 MB each.
+	Images  = 32 << 20
+	Volumes = 32 << 20
+	// Entries is for the number of objects in one list.
+	Entries = 100_000
+	// Message is for one event, or one line of a pull's progress. Both have some
+	// 500 bytes; an event has all labels of its container.
+	Message = 1 << 20
+	// Members is for the number of values in one JSON document. A Go struct takes
+	// a hundred times the memory of the two characters that stand for it. The
+	// container with all ports published has some 600,000.
+	Members = 1_000_000
+	// Line is for one line of a log file. Logging drivers break lines at 16 kB,
+	// but nerdctl keeps them whole.
+	Line = 16 << 20
+)
+
+// Times.
+const (
+	// Stall is how long the peer may take to complete a message that it began.
+	Stall = 30 * time.Second
+)
+
+// ErrTooLarge says that an answer exceeds a limit.
+var ErrTooLarge = errors.New("more than RDD reads")
+
+// ErrStalled says that a message was begun and not completed in time.
+var ErrStalled = errors.New("a message stays half received")
+
+// TooLarge returns an error that names what is larger than a size in bytes.
+func TooLarge(what string, size int64) error {
+	return fmt.Errorf("%s is larger than %s: %w", what, Bytes(size), ErrTooLarge)
+}
+
+// Bytes writes a number of bytes in the largest unit that fits.
+func Bytes(n int64) string {
+	switch {
+	case n >= 1<<20 && n%(1<<20) == 0:
+		return fmt.Sprintf("%d MiB", n>>20)
+	case n >= 1<<10 && n%(1<<10) == 0:
+		return fmt.Sprintf("%d KiB", n>>10)
+	}
+	return fmt.Sprintf("%d bytes", n)
+}
+
+// Reader reads at most a number of bytes, and fails at the next one. io.LimitReader
+// would end as if all had been read.
+type Reader struct {
+	from io.Reader
+	what string
+	size int64
+	left int64
+}
+
+// NewReader returns a Reader; what names the answer in the error.
+func NewReader(from io.Reader, what string, size int64) *Reader {
+	return &Reader{from: from, what: what, size: size, left: size}
+}
+
+// Read implements [io.Reader].
+func (r *Reader) Read(p []byte) (int, error) {
+	// One byte more than is left tells a full answer from one that goes on.
+	if int64(len(p)) > r.left+1 {
+		p = p[:r.left+1]
+	}
+	n, err := r.from.Read(p)
+	if int64(n) > r.left {
+		n = int(r.left)
+		r.left = 0
+		return n, TooLarge(r.what, r.size)
+	}
+	r.left -= int64(n)
+	return n, err
+}
+
+// Renew allows the whole size again.
+func (r *Reader) Renew() { r.left = r.size }
+
+// Budget is how many entries, and bytes of them, a list may keep.
+type Budget struct {
+	what    string
+	size    int64
+	left    int64
+	entries int
+}
+
+// NewBudget returns a Budget of [Entries] and a size; what names the list in errors.
+func NewBudget(what string, size int64) *Budget {
+	return &Budget{what: what, size: size, left: size, entries: Entries}
+}
+
+// Take takes one entry of a size, or fails where there is no room for it.
+func (b *Budget) Take(size int64) error {
+	if b.entries--; b.entries < 0 {
+		return fmt.Errorf("%s has more than %d entries: %w", b.what, Entries, ErrTooLarge)
+	}
+	if b.left -= size; b.left < 0 {
+		return TooLarge(b.what, b.size)
+	}
+	return nil
+}

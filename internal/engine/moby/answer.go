@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package moby
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/limits"
+)
+
+// answer is what a request may be answered with. Every answer has limits, whichever
+// call of the API's client asked for it.
+type answer struct {
+	what string // for errors, as in "the engine's list of containers"
+	size int64  // the limit of the body, in bytes
+	// endless is for bodies that the caller bounds by itself: logs are copied
+	// through, and the messages of a pull have a limit each.
+	endless bool
+	// consume takes the body of the answer, which must be JSON with the status
+	// 200, in the place of the API's client. That one then reads null.
+	consume func(io.Reader) error
+}
+
+// small is for requests that say nothing else.
+func small() answer { return answer{what: "an answer of the engine", size: limits.Small} }
+
+type answerKey struct{}
+
+// expect returns the context for a call with that answer.
+func expect(ctx context.Context, a answer) context.Context {
+	return context.WithValue(ctx, answerKey{}, a)
+}
+
+// expectEndless returns the context for a call whose answer the caller bounds.
+func expectEndless(ctx context.Context, what string) context.Context {
+	return expect(ctx, answer{what: what, endless: true})
+}
+
+// answerOf returns what a request may be answered with. The API's client also
+// pings with the context of the first call.
+func answerOf(request *http.Request) answer {
+	a, ok := request.Context().Value(answerKey{}).(answer)
+	if !ok || strings.HasSuffix(request.URL.Path, "/_ping") {
+		return small()
+	}
+	return a
+}
+
+// limitTransport bounds answers.
+type limitTransport struct {
+	next http.RoundTripper
+	// large is taken by whoever reads an object that is larger than most: decoded
+	// they take many times their size, and there are several workers.
+	large chan struct{}
+}
+
+func newLimitTransport(next http.RoundTripper) limitTransport {
+	return limitTransport{next: next, large: make(chan struct{}, 1)}
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (t limitTransport) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := t.next.RoundTrip(request)
+	if err != nil {
+		return nil, err
+	}
+	a := answerOf(request)
+	switch status := response.StatusCode; {
+	case request.Method == http.MethodHead, status == http.StatusSwitchingProtocols:
+		return response, nil
+	case status >= http.StatusBadRequest:
+		return failure(response), nil
+	case status >= http.StatusMultipleChoices && status != http.StatusNotModified:
+		_ = response.Body.Close()
+		return nil, carriedError{fmt.Errorf("the engine answers with a redirect (%s), which no Docker engine does", statusOf(response))}
+	case a.consume != nil:
+		return t.consumed(request, response, a)
+	case !a.endless:
+		response.Body = t.bounded(request.Context(), response.Body, a)
+	}
+	return response, nil
+}
+
+// consumed has the answer's body consumed.
+func (t limitTransport) consumed(request *http.Request, response *http.Response, a answer) (*http.Response, error) {
+	body := response.Body
+	if !a.endless {
+		body = t.bounded(request.Context(), body, a)
+	}
+	defer func() { _ = body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		return nil, carriedError{fmt.Errorf("%s: the engine answers with %s, and not with 200 OK", a.what, statusOf(response))}
+	}
+	if kind := mediaType(response); !isJSON(kind) {
+		return nil, carriedError{fmt.Errorf("%s is %s, and not JSON: is it a Docker engine?", a.what, kind)}
+	}
+	if err := a.consume(body); err != nil {
+		if ctx := request.Context().Err(); ctx != nil && errors.Is(err, ctx) {
+			err = late(a.what, err)
+		}
+		return nil, carriedError{err}
+	}
+	response.Body, response.ContentLength = io.NopCloser(strings.NewReader("null")), -1
+	return response, nil
+}
+
+// late says of which answer the time is over.
+func late(what string, err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%s does not come to its end in time: %w", what, err)
+	}
+	return err
+}
+
+// mediaType returns the type of an answer's content, for errors too.
+func mediaType(response *http.Response) string {
+	header := response.Header.Get("Content-Type")
+	if header == "" {
+		return "of no type"
+	}
+	kind, _, err := mime.ParseMediaType(header)
+	if err != nil {
+		return "of a type that can't be read"
+	}
+	return kind
+}
+
+// isJSON reports whether a type of content is JSON, or a stream of it, as events
+// are.
+func isJSON(kind string) bool {
+	switch kind {
+	case "application/json", "application/x-ndjson", "application/jsonl", "application/json-seq":
+		return true
+	}
+	return false
+}
+
+// statusOf names the status of an answer in words of our own: an engine may send
+// others.
+func statusOf(response *http.Response) string {
+	return strings.TrimSpace(fmt.Sprintf("%d %s", response.StatusCode, http.StatusText(response.StatusCode)))
+}
+
+// failure reduces an answer that is an error to the message in it. What answers at
+// an endpoint may be no Docker engine, and its text is for nobody else to read.
+func failure(response *http.Response) *http.Response {
+	body, _ := io.ReadAll(io.LimitReader(response.Body, limits.Failure))
+	_ = response.Body.Close()
+	var words struct {
+		Message string `json:"message"`
+	}
+	if !isJSON(mediaType(response)) || json.Unmarshal(body, &words) != nil || words.Message == "" {
+		words.Message = statusOf(response) + " with no message that can be read: is it a Docker engine?"
+	}
+	text, _ := json.Marshal(words) // a string always can be
+	response.Body, response.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
+	response.Header.Set("Content-Type", "application/json")
+	return response
+}
+
+// bounded bounds the body of an answer.
+func (t limitTransport) bounded(ctx context.Context, body io.ReadCloser, a answer) io.ReadCloser {
+	return &boundedBody{Document: limits.NewDocument(body, a.what, a.size), ctx: ctx, body: body, what: a.what, large: t.large, list: a.size > limits.Object}
+}
+
+// boundedBody is read by one goroutine.
+type boundedBody struct {
+	*limits.Document
+	ctx   context.Context
+	body  io.ReadCloser
+	what  string
+	large chan struct{}
+	list  bool // of which one entry after the other is decoded
+	read  int64
+	taken bool
+}
+
+// Read implements [io.Reader].
+func (b *boundedBody) Read(p []byte) (int, error) {
+	if b.read > limits.Small && !b.taken && !b.list {
+		select {
+		case b.large <- struct{}{}:
+			b.taken = true
+		case <-b.ctx.Done():
+			return 0, b.ctx.Err()
+		}
+	}
+	read := b.Document.Read
+	if b.list { // its entries count by themselves
+		read = b.Document.Reader.Read
+	}
+	n, err := read(p)
+	b.read += int64(n)
+	return n, late(b.what, err)
+}
+
+// Close implements [io.Closer].
+func (b *boundedBody) Close() error {
+	if b.taken {
+		b.taken = false
+		<-b.large
+	}
+	return b.body.Close()
+}

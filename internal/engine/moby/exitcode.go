@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package moby
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"syscall"
+	"time"
+
+	"github.com/moby/moby/client"
+)
+
+const (
+	// endPause is the first pause before an engine is asked again whether a process
+	// has ended whose output has, and maxEndPause the longest.
+	endPause    = 10 * time.Millisecond
+	maxEndPause = time.Second
+	// endGrace is how long an engine may take to say that a process has ended with
+	// whose connection it had no patience.
+	endGrace = 2 * time.Second
+)
+
+// outputReader reads what a process writes. An engine closes the connection when the
+// process has ended, and where the process did not read all of its input the system
+// makes a reset of that.
+type outputReader struct {
+	io.Reader
+	reset bool
+}
+
+// Read implements [io.Reader].
+func (r *outputReader) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if errors.Is(err, syscall.ECONNRESET) {
+		r.reset, err = true, io.EOF
+	}
+	return n, err
+}
+
+// exitCode waits until the engine says that the process has ended, which may be a moment
+// after the end of its output, or much later: a process may close its outputs and run
+// on. After a reset the connection may have been lost, too.
+func (p *process) exitCode(ctx context.Context, reset bool) (int, error) {
+	began := time.Now()
+	for pause := endPause; ; pause = min(2*pause, maxEndPause) {
+		result, err := p.inspect(ctx)
+		switch {
+		case err != nil:
+			return 0, translate(err)
+		case !result.Running:
+			return result.ExitCode, nil
+		case reset && time.Since(began) > endGrace:
+			return 0, fmt.Errorf("the engine closed the connection to a process that still runs: %w", syscall.ECONNRESET)
+		}
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (p *process) inspect(ctx context.Context) (client.ExecInspectResult, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return p.client.ExecInspect(ctx, p.id, client.ExecInspectOptions{})
+}
