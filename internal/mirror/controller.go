@@ -54,6 +54,7 @@ func Setup(host manager.Host, open Open) error {
 		watch:    mirrorWatch{host.GetCache()},
 		open:     open,
 		clock:    clock.RealClock{},
+		load:     newLoad(clock.RealClock{}),
 		log:      host.Log,
 		sessions: map[types.UID]*running{},
 	}
@@ -101,9 +102,10 @@ type reconciler struct {
 	events   record.EventRecorder
 	watch    mirrorWatch
 	open     Open
-	clock    clock.WithTicker
+	clock    clock.WithTickerAndDelayedExecution
 	log      *slog.Logger
 	metrics  *metrics
+	load     *load // of all sessions
 
 	mu       sync.Mutex
 	queue    workqueue.TypedRateLimitingInterface[reconcile.Request] // guarded by mu
