@@ -78,6 +78,7 @@ var engineChanged = predicate.Funcs{
 			!apiequality.Semantic.DeepEqual(before.OwnerReferences, after.OwnerReferences) ||
 			!slices.Equal(before.Finalizers, after.Finalizers) ||
 			before.Status.ObservedGeneration != after.Status.ObservedGeneration ||
+			before.Status.Failed != after.Status.Failed ||
 			!apiequality.Semantic.DeepEqual(before.Status.Conditions, after.Status.Conditions)
 	},
 }

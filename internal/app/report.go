@@ -5,6 +5,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -99,11 +100,24 @@ func (s *scope) settled() metav1.Condition {
 		return waiting
 	case s.app.Spec.Running && ready.Reason == containersv1alpha1.ReasonConnected:
 		return metav1.Condition{Status: metav1.ConditionTrue, Reason: appv1alpha1.ReasonSettled,
-			Message: "connected to " + s.engine.Spec.Endpoint + s.oldImage()}
+			Message: "connected to " + s.engine.Spec.Endpoint + s.oldImage() + s.problems()}
 	case !s.app.Spec.Running && ready.Reason == containersv1alpha1.ReasonStopped:
 		return metav1.Condition{Status: metav1.ConditionTrue, Reason: appv1alpha1.ReasonSettled, Message: "stopped" + s.oldImage()}
 	}
 	return metav1.Condition{Status: metav1.ConditionFalse, Reason: ready.Reason, Message: ready.Message}
+}
+
+// problems says how much could not be mirrored or done, empty for nothing: that
+// is no reason to wait.
+func (s *scope) problems() string {
+	switch failed := s.engine.Status.Failed; failed {
+	case 0:
+		return ""
+	case 1:
+		return "; 1 problem"
+	default:
+		return fmt.Sprintf("; %d problems", failed)
+	}
 }
 
 // set writes a condition, which speaks of the generation that was read.

@@ -162,6 +162,7 @@ func (a *appSession) settle(wish appclient.Wish) error {
 		return a.unfinished(err, "Interrupted. What was set stays set, and goes on: `rdd status` says how far it is.")
 	}
 	a.sayNow("Settled: %s.", message)
+	a.sayProblems()
 	return nil
 }
 

@@ -21,6 +21,7 @@ const (
 	ContextFailed      Code = "context-failed"
 	ContextTakenOver   Code = "context-taken-over"
 	EngineShared       Code = "engine-shared"
+	EngineIncomplete   Code = "engine-incomplete"
 	ControllerGone     Code = "controller-gone"
 	StoreNotWritable   Code = "store-not-writable"
 )
@@ -88,6 +89,12 @@ func ofEngines() []Definition {
 		Code: EngineUnsupported, Severity: Error, Title: "This kind of engine or endpoint can't be used",
 		Text:   "{error}",
 		Remedy: "change the spec: `{rdd} ctl edit containerengine -n {namespace} {name}`, or for the App's `{rdd} set containerEngine.endpoint=…`",
+	}, {
+		Code: EngineIncomplete, Severity: Warning, Title: "Not all of the engine is shown as it is",
+		Text: "{error}",
+		Remedy: "{how}. `{rdd} ctl describe containerengine -n {namespace} {name}` has an Event for each problem. " +
+			"All of it is tried again by itself, and this goes when it is over",
+		DependsOn: []Code{EngineNotAnswering, EngineChanged, EngineConflict, EngineUnsupported},
 	}, {
 		Code: EngineShared, Severity: Info, Title: "Two ContainerEngines are one engine",
 		Text:   "{other} mirrors the same engine ({id}): each container, image and volume is shown twice, and a deletion of either object deletes it",

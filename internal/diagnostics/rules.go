@@ -32,6 +32,7 @@ func (r Registry) Diagnose(o Observed) []Finding {
 	d.absent()
 	for i := range o.Engines {
 		d.engine(&o.Engines[i])
+		d.incomplete(&o.Engines[i])
 	}
 	d.shared()
 	d.virtualMachine()
@@ -114,7 +115,7 @@ func theApp() Subject { return Subject{Kind: kindApp, Name: appv1alpha1.AppName}
 
 func theHost() Subject { return Subject{Kind: kindHost, Name: rddv1alpha1.HostInfoName} }
 
-// engine says what an engine's one condition means.
+// engine says what an engine's condition Ready means.
 func (d *diagnosis) engine(e *containersv1alpha1.ContainerEngine) {
 	ready := apimeta.FindStatusCondition(e.Status.Conditions, containersv1alpha1.ConditionReady)
 	if ready == nil || !e.ShouldRun() {

@@ -75,9 +75,12 @@ type Info struct {
 
 // Event says that something happened to an object.
 type Event struct {
-	// Key names the object. Without an ID it stands for all of its kind, as engines
-	// do not name what they prune.
+	// Key names the object.
 	Key Key
+	// All says that it is about all objects of Key's kind, as engines do not name
+	// what they prune. Key has no ID then; without All, a Key that has none names
+	// nothing.
+	All bool
 	// At is the time on the engine's clock.
 	At time.Time
 	// Gone says that the engine removed the object.
@@ -156,7 +159,8 @@ type Engine interface {
 	Watch(ctx context.Context, since time.Time, ready func(), sink func(Event)) error
 
 	// List returns all objects of a kind, or an error and nothing. With a
-	// [PartialError] it returns those that can be used.
+	// [PartialError] it returns those that can be used. It may take as long as the
+	// deadline of ctx allows.
 	List(ctx context.Context, kind Kind) ([]Item, error)
 
 	// Inspect returns the state of an object, which others may have been given

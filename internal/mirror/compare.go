@@ -3,12 +3,11 @@
 package mirror
 
 import (
-	"context"
-	"errors"
 	"slices"
 	"strings"
 	"time"
 
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
@@ -19,47 +18,16 @@ import (
 
 // compare lists every kind and queues what differs from its mirrors, as a part
 // of the batch. Of a kind whose list fails nothing is queued, and the others go
-// on.
-func (s *Session) compare(ctx context.Context, b *batch) error {
+// on. The result says whether every kind was listed.
+func (s *Session) compare(b *batch) <-chan bool {
 	s.mu.Lock()
 	s.current = b
 	s.mu.Unlock()
-	var failures []error
-	failed := false
-	for _, kind := range engine.Kinds {
-		items, complete, err := s.list(ctx, kind)
-		if err != nil {
-			failures = append(failures, err)
-		}
-		if failed = failed || (err != nil && !unusable(err)); err == nil || unusable(err) {
-			s.enqueueDifferent(kind, items, complete, b)
-		}
-	}
-	if !failed {
-		b.seal()
-		return errors.Join(failures...)
-	}
-	return &listError{errors.Join(failures...)}
+	return s.lists.compare(b)
 }
 
-// listError says that a kind could not be listed.
-type listError struct{ error }
-
-// Unwrap returns why.
-func (e *listError) Unwrap() error { return e.error }
-
-// compareKind queues what differs of one kind.
-func (s *Session) compareKind(ctx context.Context, kind engine.Kind) error {
-	items, complete, err := s.list(ctx, kind)
-	if err != nil && !unusable(err) {
-		return err
-	}
-	s.enqueueDifferent(kind, items, complete, newBatch())
-	return nil // what can't be used is reported by the next comparison
-}
-
-// enqueueDifferent queues what differs. Where the list is not complete, what is
-// not in it may exist nevertheless.
+// enqueueDifferent queues what differs of one kind, and what is looked at anyhow.
+// Where the list is not complete, what is not in it may exist nevertheless.
 func (s *Session) enqueueDifferent(kind engine.Kind, items []engine.Item, complete bool, b *batch) {
 	s.mu.Lock()
 	now := s.clock.Now().Add(s.clockAhead)
@@ -87,7 +55,7 @@ func (s *Session) enqueueDifferent(kind engine.Kind, items []engine.Item, comple
 	different = append(different, s.inTurn(kind, same)...)
 	b.add(different)
 	priority := resyncPriority
-	s.queue.AddWithOpts(priorityqueue.AddOpts{Priority: &priority}, different...)
+	s.queue.add(priorityqueue.AddOpts{Priority: &priority}, different...)
 }
 
 // matches reports whether an item needs no inspection.
@@ -100,6 +68,9 @@ func (s *Session) matches(item engine.Item, known engine.Object, now time.Time) 
 func wants(m client.Object) bool {
 	if c, ok := m.(*containersv1alpha1.Container); ok && wishOf(c, c.Status.Status) != nil {
 		return true
+	}
+	if apimeta.FindStatusCondition(*conditionsOf(m), containersv1alpha1.ConditionSynced) != nil {
+		return true // an earlier daemon's, perhaps, and over by now
 	}
 	return m.GetDeletionTimestamp() != nil || !controllerutil.ContainsFinalizer(m, containersv1alpha1.MirrorFinalizer)
 }

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"sync"
 	"time"
 
@@ -53,6 +54,7 @@ func Setup(host manager.Host, open Open) error {
 		watch:    mirrorWatch{host.GetCache()},
 		open:     open,
 		clock:    clock.RealClock{},
+		load:     newLoad(clock.RealClock{}),
 		log:      host.Log,
 		sessions: map[types.UID]*running{},
 	}
@@ -100,9 +102,10 @@ type reconciler struct {
 	events   record.EventRecorder
 	watch    mirrorWatch
 	open     Open
-	clock    clock.WithTicker
+	clock    clock.WithTickerAndDelayedExecution
 	log      *slog.Logger
 	metrics  *metrics
+	load     *load // of all sessions
 
 	mu       sync.Mutex
 	queue    workqueue.TypedRateLimitingInterface[reconcile.Request] // guarded by mu
@@ -222,8 +225,29 @@ func report(e *containersv1alpha1.ContainerEngine, acted int64, state State) {
 		Status:             ready,
 		ObservedGeneration: acted,
 		Reason:             state.Reason,
-		Message:            state.Message,
+		Message:            state.Message + state.Problems.suffix(),
 	})
+	status.Failed = int32(min(state.Problems.Count, math.MaxInt32))
+	bounded.Set(&status.Conditions, completeness(acted, state))
+}
+
+// completeness says whether all that the engine has is mirrored. Nothing is known
+// of that without a connection.
+func completeness(acted int64, state State) metav1.Condition {
+	c := metav1.Condition{
+		Type:               containersv1alpha1.ConditionComplete,
+		Status:             metav1.ConditionUnknown,
+		ObservedGeneration: acted,
+		Reason:             state.Reason,
+		Message:            "the engine is not connected",
+	}
+	switch {
+	case state.Problems.Count > 0:
+		c.Status, c.Reason, c.Message = metav1.ConditionFalse, state.Problems.Reason, state.Problems.message()
+	case state.Reason == containersv1alpha1.ReasonConnected:
+		c.Status, c.Reason, c.Message = metav1.ConditionTrue, containersv1alpha1.ReasonComplete, state.Problems.message()
+	}
+	return c
 }
 
 func setInfo(status *containersv1alpha1.ContainerEngineStatus, info *engine.Info) {

@@ -34,7 +34,7 @@ func (s *Session) delete(ctx context.Context, key engine.Key, have, want client.
 	if err != nil || !meant {
 		return err
 	}
-	err = s.engine.Remove(ctx, key, tagOf(want))
+	err = s.removeInEngine(ctx, key, tagOf(want))
 	if errors.Is(err, errors.ErrUnsupported) && key.Kind == engine.KindNamespace {
 		return s.namespaces.release(ctx, key, have)
 	}

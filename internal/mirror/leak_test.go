@@ -219,7 +219,7 @@ func (l *leaking) checkTables() {
 		return slices.Equal(got, want), fmt.Sprintf("objects, byKey, byTag, ours, gone, acts, removals, deletions, busy, arrived, debts: %v, want %v", got, want)
 	})
 	for _, key := range l.keys {
-		if n := s.queue.NumRequeues(key); n != 0 {
+		if n := s.queue[key.Kind].NumRequeues(key); n != 0 {
 			l.t.Errorf("the rate limiter remembers %d failures of %v", n, key)
 		}
 	}

@@ -236,7 +236,7 @@ func (r *reconciler) begin(e *containersv1alpha1.ContainerEngine) *running {
 		secret:  r.secretOf(e),
 		known:   identity{id: e.Status.EngineID, rootDir: e.Status.RootDir, hostName: e.Status.HostName},
 		resync:  run.resync,
-		client:  r.client,
+		client:  boundedClient{r.client, r.load},
 		reader:  r.reader,
 		events:  r.events,
 		watch:   r.watch,

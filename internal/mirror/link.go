@@ -4,6 +4,7 @@ package mirror
 
 import (
 	"sync"
+	"time"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
@@ -42,20 +43,24 @@ func (l *link) number() uint64 {
 	return l.count
 }
 
+// removalStays is how long it is known that a removal was carried out, as events
+// from before it may have queued the object again.
+const removalStays = 2 * time.Second
+
 // removals are the objects of which the engine itself told, in the connection
 // that stands, that it removed them.
 type removals struct {
 	mu   sync.Mutex
-	keys map[engine.Key]struct{} // guarded by mu
+	keys map[engine.Key]time.Time // guarded by mu; when the mirrors were removed, zero for not yet
 }
 
 func (r *removals) add(key engine.Key) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.keys == nil {
-		r.keys = map[engine.Key]struct{}{}
+		r.keys = map[engine.Key]time.Time{}
 	}
-	r.keys[key] = struct{}{}
+	r.keys[key] = time.Time{}
 }
 
 func (r *removals) has(key engine.Key) bool {
@@ -74,60 +79,28 @@ func (r *removals) take(key engine.Key) bool {
 	return ok
 }
 
+// done notes that the mirrors are removed.
+func (r *removals) done(key engine.Key, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, ok := r.keys[key]; ok {
+		r.keys[key] = now
+	}
+}
+
+// sweep forgets what was done a while ago.
+func (r *removals) sweep(now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for key, done := range r.keys {
+		if !done.IsZero() && now.Sub(done) >= removalStays {
+			delete(r.keys, key)
+		}
+	}
+}
+
 func (r *removals) clear() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	clear(r.keys)
 }
-
-// batch is a set of objects that are to be synced once each, whatever comes of
-// it.
-type batch struct {
-	first bool // the first of a connection
-	done  chan struct{}
-
-	mu     sync.Mutex
-	open   map[engine.Key]struct{} // guarded by mu
-	sealed bool                    // guarded by mu; no more will be added
-}
-
-func newBatch() *batch {
-	return &batch{done: make(chan struct{}), open: map[engine.Key]struct{}{}}
-}
-
-func (b *batch) add(keys []engine.Key) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, key := range keys {
-		b.open[key] = struct{}{}
-	}
-}
-
-func (b *batch) seal() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.sealed = true
-	b.checkLocked()
-}
-
-func (b *batch) finish(key engine.Key) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if _, ok := b.open[key]; ok {
-		delete(b.open, key)
-		b.checkLocked()
-	}
-}
-
-func (b *batch) checkLocked() {
-	if b.sealed && len(b.open) == 0 {
-		select {
-		case <-b.done:
-		default:
-			close(b.done)
-		}
-	}
-}
-
-// finished is closed when the set is complete and all of it was synced.
-func (b *batch) finished() <-chan struct{} { return b.done }

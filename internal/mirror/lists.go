@@ -6,71 +6,299 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"sync"
 	"time"
 
+	"k8s.io/utils/clock"
+
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
-// emptiedPause is how long a kind that is suddenly empty has until it is listed
-// again: an engine may not have read its own files yet.
-const emptiedPause = 5 * time.Second
+const (
+	// A list may take listLimit, or twice what the longest one took so far, but
+	// never longer than maxListLimit.
+	listLimit    = 30 * time.Second
+	maxListLimit = 5 * time.Minute
+)
 
-// list lists a kind. Only where complete is true may an object that is not in it
-// be gone; some items may come with an error.
-func (s *Session) list(ctx context.Context, kind engine.Kind) (items []engine.Item, complete bool, err error) {
-	suspect := s.emptiedUnheard(kind)
-	items, err = s.engine.List(ctx, kind)
-	if err == nil && len(items) == 0 && suspect() {
-		items, err = s.listAgain(ctx, kind)
-	}
-	if err != nil {
-		return items, false, fmt.Errorf("list the %ss: %w", kind, err)
-	}
-	return items, true, nil
+// lists has the kinds of objects listed beside each other: one that is slow, or
+// that fails and is tried again, does not keep the others waiting. A list is used
+// when it comes, however late: what it shows is only what to look at.
+type lists struct {
+	clock    clock.WithDelayedExecution
+	problems *problems
+	list     listFunc
+	// use takes a list, as a part of a comparison.
+	use func(kind engine.Kind, items []engine.Item, complete bool, b *batch)
+
+	wg sync.WaitGroup
+
+	mu      sync.Mutex
+	broken  chan<- error                  // guarded by mu; gets what ends the connection
+	alive   context.Context               // guarded by mu; of the connection; nil for none
+	current map[engine.Kind]*listing      // guarded by mu; under way
+	next    map[engine.Kind]*listing      // guarded by mu; to begin when the one under way has ended
+	longest map[engine.Kind]time.Duration // guarded by mu
 }
 
-// listAgain lists a kind again of which all objects have gone without an event.
-// That there are none is believed only if it is the same engine for sure.
-func (s *Session) listAgain(ctx context.Context, kind engine.Kind) ([]engine.Item, error) {
-	s.log.Warn("the engine lists nothing of a kind, and reported no removal: it is asked again", "kind", kind, "in", emptiedPause)
+// listing is one list that is wanted, with its retries.
+type listing struct {
+	kind    engine.Kind
+	batches []*batch // guarded by lists.mu; whose part it is
+	// settled is closed when the list is used, or its failure is said.
+	settled chan struct{}
+	once    sync.Once
+
+	mu   sync.Mutex
+	used bool  // guarded by mu; all of it
+	last error // guarded by mu; of the last try
+}
+
+// listFunc lists a kind. Only where complete is true may an object that is not in
+// the list be gone; with a [engine.PartialError] the list can be used.
+type listFunc func(context.Context, engine.Kind) (items []engine.Item, complete bool, err error)
+
+func newLists(c clock.WithDelayedExecution, p *problems, list listFunc, use func(engine.Kind, []engine.Item, bool, *batch)) *lists {
+	return &lists{clock: c, problems: p, list: list, use: use,
+		current: map[engine.Kind]*listing{}, next: map[engine.Kind]*listing{}, longest: map[engine.Kind]time.Duration{}}
+}
+
+// connect begins a connection, which ends with ctx. broken, which has room for
+// one, gets the error of a list that says that another engine answers.
+func (l *lists) connect(ctx context.Context, broken chan<- error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.alive, l.broken = ctx, broken
+}
+
+// disconnect waits for the end of what is under way; the context of connect has
+// ended.
+func (l *lists) disconnect() {
+	l.mu.Lock()
+	l.alive = nil
+	clear(l.next)
+	l.mu.Unlock()
+	l.wg.Wait()
+}
+
+// compare lists every kind, as a part of a comparison. The result is sent once
+// each is listed, or its failure is said: whether all were listed.
+func (l *lists) compare(b *batch) <-chan bool {
+	result := make(chan bool, 1)
+	var all []*listing
+	for _, kind := range engine.Kinds {
+		if wanted := l.want(kind, b, true); wanted != nil {
+			all = append(all, wanted)
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.alive == nil {
+		return result // nobody waits for it any more
+	}
+	alive := l.alive
+	l.wg.Go(func() {
+		complete := len(all) == len(engine.Kinds)
+		for _, wanted := range all {
+			select {
+			case <-wanted.settled:
+			case <-alive.Done():
+				return
+			}
+			complete = complete && wanted.complete()
+		}
+		b.seal()
+		result <- complete
+	})
+	return result
+}
+
+// request has one kind listed after a while, and again where that is under way.
+func (l *lists) request(kind engine.Kind, after time.Duration) {
+	if after <= 0 {
+		l.want(kind, newBatch(), false)
+		return
+	}
+	l.clock.AfterFunc(after, func() { l.want(kind, newBatch(), false) })
+}
+
+// want returns the listing of a kind: a new one, or, where join is set, one that
+// is under way. It is nil without a connection.
+func (l *lists) want(kind engine.Kind, b *batch, join bool) *listing {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.alive == nil {
+		return nil
+	}
+	current := l.current[kind]
+	if current != nil && join && current.isSettled() && !current.complete() {
+		return current // it has failed, or takes long, which is said
+	}
+	if next := l.next[kind]; current != nil && next != nil {
+		next.batches = append(next.batches, b)
+		return next
+	}
+	wanted := &listing{kind: kind, batches: []*batch{b}, settled: make(chan struct{})}
+	if current != nil {
+		l.next[kind] = wanted
+		return wanted
+	}
+	l.startLocked(wanted)
+	return wanted
+}
+
+func (l *lists) startLocked(wanted *listing) {
+	l.current[wanted.kind] = wanted
+	ctx := l.alive
+	l.wg.Go(func() {
+		l.run(ctx, wanted)
+		wanted.settle()
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.current, wanted.kind)
+		if next := l.next[wanted.kind]; next != nil && l.alive != nil {
+			delete(l.next, wanted.kind)
+			l.startLocked(next)
+		}
+	})
+}
+
+// run lists a kind until that succeeds or ctx ends.
+func (l *lists) run(ctx context.Context, wanted *listing) {
+	key := engine.Key{Kind: wanted.kind}
+	grace := l.clock.AfterFunc(problemGrace, func() {
+		if err := wanted.failure(); err != nil && ctx.Err() == nil {
+			l.problems.add(key, containersv1alpha1.ReasonListFailed, err)
+			wanted.settle()
+		}
+	})
+	defer grace.Stop()
+	backoff := reconnect
+	for {
+		items, complete, err := l.once(ctx, wanted)
+		if ctx.Err() != nil {
+			return
+		}
+		l.problems.clear(key, containersv1alpha1.ReasonListSlow)
+		switch {
+		case anotherEngine(err):
+			l.end(err)
+			<-ctx.Done()
+			return
+		case err == nil:
+			l.problems.clear(key, containersv1alpha1.ReasonListFailed)
+		case unusable(err): // it is of no use to ask again before the next comparison
+			l.problems.add(key, containersv1alpha1.ReasonListFailed, err)
+		}
+		if err == nil || unusable(err) {
+			for _, b := range l.batches(wanted) {
+				l.use(wanted.kind, items, complete, b)
+			}
+			wanted.succeed(err == nil)
+			return
+		}
+		wanted.fail(err)
+		l.problems.suspect(key, containersv1alpha1.ReasonListFailed, err)
+		if l.problems.has(key, containersv1alpha1.ReasonListFailed) || wanted.isSettled() {
+			// What was slow, and has failed now, is not forgotten for a moment.
+			l.problems.add(key, containersv1alpha1.ReasonListFailed, err)
+			wanted.settle()
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-l.clock.After(backoff.Step()):
+		}
+	}
+}
+
+// once lists a kind, and says it where that takes long.
+func (l *lists) once(ctx context.Context, wanted *listing) ([]engine.Item, bool, error) {
+	key, limit := engine.Key{Kind: wanted.kind}, l.limit(wanted.kind)
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	slow := l.clock.AfterFunc(problemGrace, func() {
+		if limited.Err() != nil {
+			return
+		}
+		if !l.problems.has(key, containersv1alpha1.ReasonListFailed) {
+			l.problems.add(key, containersv1alpha1.ReasonListSlow,
+				fmt.Errorf("not listed within %s, and the engine has %s in all", problemGrace, limit))
+		}
+		wanted.settle()
+	})
+	defer slow.Stop()
+	began := l.clock.Now()
+	items, complete, err := l.list(limited, wanted.kind)
+	l.took(wanted.kind, l.clock.Since(began))
+	if err != nil && errors.Is(limited.Err(), context.DeadlineExceeded) {
+		err = fmt.Errorf("the engine has not answered within %s", limit)
+	}
+	return items, complete, err
+}
+
+// end ends the connection, with why.
+func (l *lists) end(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-s.clock.After(emptiedPause):
-	}
-	items, err := s.engine.List(ctx, kind)
-	if err != nil || len(items) > 0 {
-		return items, err
-	}
-	return nil, s.prove(ctx, kind)
-}
-
-// emptiedUnheard takes notice of a prune that the engine has reported until now.
-// The result reports whether a kind has mirrors of objects whose removal the
-// engine has not reported.
-func (s *Session) emptiedUnheard(kind engine.Kind) func() bool {
-	pruned := s.removals.take(engine.Key{Kind: kind})
-	return func() bool {
-		return !pruned && slices.ContainsFunc(s.table.keys(kind), func(key engine.Key) bool { return !s.removals.has(key) })
+	case l.broken <- err:
+	default: // it ends already
 	}
 }
 
-// noteEvent takes what an event is beside the name of an object: a prune, which
-// names none, and one that could not be read. Both have all of the kind compared.
-func (s *Session) noteEvent(e engine.Event) {
-	switch {
-	case e.Key.ID != "":
-	case e.Lost == nil:
-		s.removals.add(e.Key)
+func (l *lists) batches(wanted *listing) []*batch {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return wanted.batches
+}
+
+func (l *lists) limit(kind engine.Kind) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return min(max(listLimit, 2*l.longest[kind]), maxListLimit)
+}
+
+func (l *lists) took(kind engine.Kind, time time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.longest[kind] = max(l.longest[kind], time)
+}
+
+func (w *listing) settle() { w.once.Do(func() { close(w.settled) }) }
+
+func (w *listing) isSettled() bool {
+	select {
+	case <-w.settled:
+		return true
 	default:
-		s.log.Debug("an event can't be read: all of its kind is compared", "kind", e.Key.Kind, "error", e.Lost)
+		return false
 	}
 }
 
-// unusable reports whether nothing else is wrong with lists but entries that can't
-// be mirrored.
-func unusable(err error) bool {
-	var partial *engine.PartialError
-	return errors.As(err, &partial)
+func (w *listing) succeed(complete bool) {
+	w.mu.Lock()
+	w.used, w.last = complete, nil
+	w.mu.Unlock()
+	w.settle()
+}
+
+func (w *listing) fail(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.last = err
+}
+
+func (w *listing) failure() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.last
+}
+
+// complete reports whether the list is used.
+func (w *listing) complete() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.used
 }

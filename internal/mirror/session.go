@@ -12,10 +12,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/tools/record"
-	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/bounded"
@@ -23,14 +21,9 @@ import (
 )
 
 const (
-	workers = 8
-
 	// A failed object is tried again after these.
 	retryMin = 20 * time.Millisecond
-	retryMax = time.Minute
-
-	// resyncPriority puts what a comparison found behind what happens now.
-	resyncPriority = -100
+	retryMax = 30 * time.Second
 
 	// deepResync is how many objects of a kind each comparison inspects though
 	// they look as they are known, in turn: a list does not show everything.
@@ -40,9 +33,28 @@ const (
 	// removals that it did not tell of.
 	identityTTL = time.Second
 
+	// provedAfter is how long a connection has to stand after its first comparison
+	// until the next attempt to connect is a first one again.
+	provedAfter = 10 * time.Second
+
+	// manyWait is how many objects have to wait for that to be worth a word.
+	manyWait = 1000
+
 	// countDelay is how long counts wait for more changes before they are told.
 	countDelay = time.Second
 )
+
+// workers are how many objects of a kind are synced at a time, but for those that
+// the engine takes long for.
+func workers(kind engine.Kind) int {
+	switch kind {
+	case engine.KindContainer:
+		return 8
+	case engine.KindNamespace:
+		return 1
+	}
+	return 4
+}
 
 // reconnect is the back-off between attempts to connect.
 var reconnect = wait.Backoff{Duration: 100 * time.Millisecond, Factor: 2, Jitter: 0.1, Steps: 100, Cap: 9 * time.Second} // ten at the most, with the jitter
@@ -56,6 +68,8 @@ type State struct {
 	// Synced is when all mirrors were last compared with the engine.
 	Synced time.Time
 	Counts map[engine.Kind]int
+	// Problems is what could not be done.
+	Problems problemSummary
 }
 
 // sessionConfig is what a session needs. All fields but secret must be set.
@@ -73,7 +87,7 @@ type sessionConfig struct {
 	reader  client.Reader // not from a cache
 	events  record.EventRecorder
 	watch   mirrorWatch
-	clock   clock.WithTicker
+	clock   clock.WithTickerAndDelayedExecution
 	log     *slog.Logger
 	metrics *metrics
 	// changed is called when State has changed. It must not wait for anything.
@@ -87,7 +101,10 @@ type Session struct {
 	sessionConfig
 
 	table      *table
-	queue      priorityqueue.PriorityQueue[engine.Key]
+	queue      queues
+	lists      *lists
+	patience   *patience
+	workers    sync.WaitGroup
 	pacer      *pacer
 	link       link
 	acts       acts
@@ -95,6 +112,8 @@ type Session struct {
 	deletions  *deletions
 	inspected  *inspectedItems
 	namespaces namespaces
+	problems   *problems
+	notices    *notices
 
 	alive  context.Context // ends with the session
 	cancel context.CancelFunc
@@ -117,21 +136,24 @@ func startSession(cfg sessionConfig) *Session {
 	s := &Session{
 		sessionConfig: cfg,
 		table:         newTable(),
-		queue: priorityqueue.New("mirror-"+cfg.owner.namespace+"-"+cfg.owner.name, func(o *priorityqueue.Opts[engine.Key]) {
-			o.RateLimiter = workqueue.NewTypedItemExponentialFailureRateLimiter[engine.Key](retryMin, retryMax)
-		}),
-		pacer:     newPacer(cfg.clock),
-		deletions: newDeletions(),
-		inspected: newInspectedItems(),
-		alive:     ctx,
-		cancel:    cancel,
-		done:      make(chan struct{}),
-		state:     State{Reason: containersv1alpha1.ReasonConnecting, Message: "connecting"},
-		busy:      map[engine.Key]*syncing{},
-		arrived:   map[engine.Key]time.Time{},
-		deepAfter: map[engine.Kind]string{},
+		queue:         newQueues("mirror-" + cfg.owner.namespace + "-" + cfg.owner.name),
+		pacer:         newPacer(cfg.clock),
+		deletions:     newDeletions(),
+		inspected:     newInspectedItems(),
+		alive:         ctx,
+		cancel:        cancel,
+		done:          make(chan struct{}),
+		state:         State{Reason: containersv1alpha1.ReasonConnecting, Message: "connecting"},
+		busy:          map[engine.Key]*syncing{},
+		arrived:       map[engine.Key]time.Time{},
+		deepAfter:     map[engine.Kind]string{},
 	}
 	s.namespaces.session = s
+	s.problems = newProblems(cfg.clock, s.subject)
+	s.notices = &notices{problems: s.problems, table: s.table, owner: cfg.owner, client: cfg.client, events: cfg.events, clock: cfg.clock,
+		wrote: func(obj client.Object) { s.counted("update", obj) }}
+	s.lists = newLists(cfg.clock, s.problems, s.list, s.enqueueDifferent)
+	s.patience = newPatience(cfg.clock, s.startWorker, s.silent)
 	go s.run(ctx)
 	return s
 }
@@ -152,6 +174,7 @@ func (s *Session) State() State {
 	for kind := range kinds {
 		state.Counts[kind] = s.table.count(kind)
 	}
+	state.Problems = s.problems.summary()
 	return state
 }
 
@@ -165,12 +188,26 @@ func (s *Session) setState(reason, message string) {
 	}
 }
 
+// setStateIf is setState, where the reason is still was.
+func (s *Session) setStateIf(was, reason, message string) {
+	s.mu.Lock()
+	changed := s.state.Reason == was && (s.state.Reason != reason || s.state.Message != message)
+	if changed {
+		s.state.Reason, s.state.Message = reason, message
+	}
+	s.mu.Unlock()
+	if changed {
+		s.changed()
+	}
+}
+
 func (s *Session) run(ctx context.Context) {
 	defer close(s.done)
 	var wg sync.WaitGroup
 	defer s.acts.wg.Wait()
+	defer s.workers.Wait()
 	defer wg.Wait()
-	defer s.queue.ShutDown()
+	defer s.queue.shutDown()
 	defer func() { _ = s.engine.Close() }()
 
 	stopWatching, err := s.watch.start(ctx, s)
@@ -181,10 +218,12 @@ func (s *Session) run(ctx context.Context) {
 		return
 	}
 	defer stopWatching()
-	for range workers {
-		wg.Go(func() { s.work(ctx) })
+	for _, kind := range engine.Kinds {
+		for range workers(kind) {
+			s.startWorker(kind)
+		}
 	}
-	wg.Go(func() { s.tellCounts(ctx) })
+	wg.Go(func() { s.tell(ctx) })
 	wg.Go(func() { s.secret.follow(ctx) })
 	s.keepConnected(ctx)
 }
@@ -242,20 +281,27 @@ func (s *Session) connected(ctx context.Context, ok func()) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	defer s.lists.disconnect()
 	defer cancel()
 
 	if err := s.identify(ctx); err != nil {
 		return err
 	}
 	ready, broken := make(chan struct{}), make(chan error, 1)
+	s.lists.connect(ctx, broken)
 	since := s.watchSince()
 	wg.Go(func() {
-		broken <- s.engine.Watch(ctx, since, sync.OnceFunc(func() {
+		err := s.engine.Watch(ctx, since, sync.OnceFunc(func() {
 			s.link.connect()
 			s.namespaces.reset()
 			close(ready)
 		}), s.event)
+		select {
+		case broken <- err:
+		default: // it is told already why
+		}
 		s.link.disconnect()
+		s.problems.clearAll(connectionReasons()...) // that it broke is said
 		s.removals.clear()
 		s.deletions.clear()
 	})
@@ -264,56 +310,52 @@ func (s *Session) connected(ctx context.Context, ok func()) error {
 		return err
 	case <-ready:
 	}
-	ok()
-	return s.serve(ctx, broken)
+	return s.serve(ctx, broken, ok)
+}
+
+// connectionReasons are those of problems that end with the connection.
+func connectionReasons() []string {
+	return []string{containersv1alpha1.ReasonListFailed, containersv1alpha1.ReasonListSlow, containersv1alpha1.ReasonInspectFailed}
 }
 
 // serve compares everything, says that it has, and compares again and again.
-func (s *Session) serve(ctx context.Context, broken <-chan error) error {
+func (s *Session) serve(ctx context.Context, broken <-chan error, ok func()) error {
 	first := newBatch()
 	first.first = true
-	backoff := reconnect
-	var err error
-	for {
-		var failed *listError
-		if err = s.compare(ctx, first); !errors.As(err, &failed) {
-			break
-		}
-		if anotherEngine(err) {
-			return err
-		}
-		// What could be listed is on its way, and what happens is mirrored; but
-		// the engine's mirrors are not complete before every list was.
-		pause := backoff.Step()
-		s.setState(s.State().Reason, fmt.Sprintf("%s; next try in %s", bounded.Error(err), pause.Round(100*time.Millisecond)))
+	listed := s.compare(first)
+	complete := false
+	for waiting := true; waiting; {
 		select {
-		case <-s.clock.After(pause):
+		case complete = <-listed:
+			listed = nil
+		case <-first.finished(): // which is after all was listed
+			waiting = false
 		case err := <-broken:
 			return err
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
-	select {
-	case <-first.finished():
-	case err := <-broken:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
+	if listed != nil {
+		complete = <-listed
 	}
-	s.compared(err)
-	return s.keepComparing(ctx, broken)
+	s.compared(complete)
+	return s.keepComparing(ctx, broken, ok)
 }
 
-func (s *Session) keepComparing(ctx context.Context, broken <-chan error) error {
+func (s *Session) keepComparing(ctx context.Context, broken <-chan error, ok func()) error {
 	ticker := s.clock.NewTicker(s.resync)
 	defer ticker.Stop()
+	proved := s.clock.After(provedAfter)
+	var listed <-chan bool // of the comparison that is under way; nil for none
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case err := <-broken:
 			return err
+		case <-proved:
+			ok()
 		case <-s.secret.changed():
 			if err := s.reproved(ctx); err != nil {
 				return err
@@ -322,11 +364,12 @@ func (s *Session) keepComparing(ctx context.Context, broken <-chan error) error 
 			if err := s.identify(ctx); err != nil {
 				return err
 			}
-			err := s.compare(ctx, newBatch())
-			if anotherEngine(err) {
-				return err
+			if listed == nil {
+				listed = s.compare(newBatch())
 			}
-			s.compared(err)
+		case complete := <-listed:
+			listed = nil
+			s.compared(complete)
 		}
 	}
 }
@@ -343,17 +386,13 @@ func (s *Session) reproved(ctx context.Context) error {
 	return s.identify(ctx)
 }
 
-// compared tells how a comparison went. Where a list failed the connection
-// still stands: what happens is mirrored, and the next comparison mends the
-// rest.
-func (s *Session) compared(err error) {
-	if err != nil {
-		s.log.Warn("comparing the mirrors with the engine failed", "error", err)
-		s.setState(containersv1alpha1.ReasonConnected, "connected; the last comparison failed: "+bounded.Error(err))
-		return
-	}
+// compared notes that a comparison was made. Where a list is missing that is a
+// problem of its own: what happens is mirrored, and the rest when it comes.
+func (s *Session) compared(complete bool) {
 	s.mu.Lock()
-	s.state.Synced = s.clock.Now()
+	if complete {
+		s.state.Synced = s.clock.Now()
+	}
 	s.state.Reason, s.state.Message = containersv1alpha1.ReasonConnected, "connected"
 	s.mu.Unlock()
 	s.changed()

@@ -3,6 +3,7 @@
 package mirror
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,14 +33,14 @@ func (s *Session) sync(ctx context.Context, key engine.Key) error {
 	if s.namespaces.isReleased(key) {
 		return nil
 	}
-	if key.ID == "" {
-		return s.compareKind(ctx, key.Kind)
-	}
 	if err := checkKey(key); err != nil {
 		return err
 	}
 	seen, asked, told := s.link.number(), s.table.of(key), s.removals.has(key)
-	object, err := s.engine.Inspect(ctx, key)
+	if told && goesByWord(key) {
+		return s.removeAnnounced(ctx, key)
+	}
+	object, err := s.inspect(ctx, key)
 	if object.Affects != (engine.Key{}) {
 		s.queue.Add(object.Affects)
 	}
@@ -49,9 +50,15 @@ func (s *Session) sync(ctx context.Context, key engine.Key) error {
 			return err
 		}
 		s.forget(key)
+	case err != nil && goesByWord(key) && s.removals.has(key):
+		return s.removeAnnounced(ctx, key)
 	case err != nil:
+		if s.link.up() {
+			s.problems.suspect(key, containersv1alpha1.ReasonInspectFailed, err)
+		}
 		return fmt.Errorf("inspect %s %s: %w", key.Kind, key.ID, err)
 	case object.Key != key: // an image that was asked for by reference
+		s.removals.take(object.Key) // it is there, perhaps again
 		s.queue.Add(object.Key)
 		return nil
 	case told: // and made again since
@@ -59,6 +66,9 @@ func (s *Session) sync(ctx context.Context, key engine.Key) error {
 	}
 	namespace, err := s.namespaces.name(ctx, namespaceOf(object))
 	if err != nil {
+		var refused refusals
+		refused.fail(fmt.Errorf("write the ContainerNamespace that it is in: %w", err))
+		refused.note(s.problems, key)
 		return err
 	}
 	want, have := s.owner.mirrors(object, namespace), s.table.of(key)
@@ -67,10 +77,57 @@ func (s *Session) sync(ctx context.Context, key engine.Key) error {
 	for _, rival := range s.table.rivals(key, newTags(have, want)) {
 		s.queue.Add(rival)
 	}
+	if err == nil && len(want) == 0 {
+		s.problems.clear(key) // it is no more
+	}
 	if err == nil && object.Container != nil {
 		return s.act(ctx, key, object.Container.Status, asked)
 	}
 	return err
+}
+
+// inspect asks the engine for an object. The worker that asks is replaced where
+// that takes long.
+func (s *Session) inspect(ctx context.Context, key engine.Key) (object engine.Object, err error) {
+	t := turnOf(ctx)
+	if t == nil {
+		return s.engine.Inspect(ctx, key)
+	}
+	err = s.patience.call(ctx, t, true, func(ctx context.Context) error {
+		object, err = s.engine.Inspect(ctx, key)
+		return err
+	})
+	return object, err
+}
+
+// removeInEngine has the engine remove an object. The worker that asks is replaced
+// where that takes long.
+func (s *Session) removeInEngine(ctx context.Context, key engine.Key, tag string) error {
+	remove := func(ctx context.Context) error { return s.engine.Remove(ctx, key, tag) }
+	if t := turnOf(ctx); t != nil {
+		return s.patience.call(ctx, t, false, remove)
+	}
+	return remove(ctx)
+}
+
+// goesByWord reports whether the engine's word that it removed an object is
+// enough: of an image it says so by one of several names, and an inspection also
+// tells what else changed.
+func goesByWord(key engine.Key) bool {
+	return key.Kind == engine.KindContainer || key.Kind == engine.KindVolume
+}
+
+// removeAnnounced removes the mirrors of an object of which the engine told, in
+// this connection, that it removed it. An event that comes later of the same name
+// queues it again.
+func (s *Session) removeAnnounced(ctx context.Context, key engine.Key) error {
+	s.forget(key)
+	if err := s.write(ctx, key, s.table.of(key), nil); err != nil {
+		return err
+	}
+	s.removals.done(key, s.clock.Now())
+	s.problems.clear(key)
+	return nil
 }
 
 // forget drops what was known of an object that the engine has no more.
@@ -120,16 +177,19 @@ func (s *Session) verifyGone(ctx context.Context, key engine.Key, seen uint64) e
 // should be. It does all it can, and returns what failed.
 func (s *Session) write(ctx context.Context, key engine.Key, have, want []client.Object) error {
 	var failures []error
+	var refused refusals
 	for _, w := range want {
 		i := slices.IndexFunc(have, func(h client.Object) bool { return h.GetName() == w.GetName() })
 		var err error
 		switch {
 		case i < 0:
 			err = s.create(ctx, w)
+			refused.add(w, err)
 		case have[i].GetDeletionTimestamp() != nil:
 			err = s.delete(ctx, key, have[i], w)
 		default:
 			err = s.update(ctx, have[i], w)
+			refused.add(w, err)
 		}
 		if err != nil {
 			failures = append(failures, fmt.Errorf("write the %s %s: %w", kindOf(w), w.GetName(), err))
@@ -138,11 +198,60 @@ func (s *Session) write(ctx context.Context, key engine.Key, have, want []client
 	for _, h := range have {
 		if !slices.ContainsFunc(want, func(w client.Object) bool { return h.GetName() == w.GetName() }) {
 			if err := s.remove(ctx, h); err != nil {
+				refused.add(h, err)
 				failures = append(failures, fmt.Errorf("remove the %s %s: %w", kindOf(h), h.GetName(), err))
 			}
 		}
 	}
+	refused.note(s.problems, key)
 	return errors.Join(failures...)
+}
+
+// refusals are the writes of an object's mirrors that failed.
+type refusals struct {
+	mirrors []string
+	first   error
+	forGood bool
+}
+
+func (r *refusals) add(m client.Object, err error) {
+	// A conflict is no failure: what was written meanwhile is taken into account.
+	if err == nil || apierrors.IsConflict(err) || errors.Is(err, context.Canceled) {
+		return
+	}
+	r.mirrors = append(r.mirrors, m.GetName())
+	r.fail(fmt.Errorf("write %s %s: %w", kindOf(m), cmp.Or(titleOf(m), m.GetName()), err))
+}
+
+func (r *refusals) fail(err error) {
+	if forGood := refusedForGood(err); r.first == nil || forGood && !r.forGood {
+		r.first, r.forGood = err, forGood
+	}
+}
+
+// note says which writes were refused for good at once, and of others that they
+// fail where they go on to.
+func (r *refusals) note(p *problems, key engine.Key) {
+	if r.first == nil {
+		return
+	}
+	grace := problemGrace
+	if r.forGood {
+		grace = 0
+	}
+	p.note(key, r.mirrors, containersv1alpha1.ReasonWriteRefused, r.first, grace)
+}
+
+// titleOf returns what people call the object that a mirror is of, empty where
+// that is not known.
+func titleOf(m client.Object) string {
+	switch m := m.(type) {
+	case *containersv1alpha1.Container:
+		return m.Status.Name
+	case *containersv1alpha1.Volume:
+		return m.Status.Name
+	}
+	return tagOf(m)
 }
 
 func (s *Session) create(ctx context.Context, want client.Object) error {
@@ -183,7 +292,7 @@ func (s *Session) update(ctx context.Context, have, want client.Object) error {
 	if err != nil {
 		return err
 	}
-	updated := withStatus(have, want, s.clock.Now())
+	updated := s.notices.inWrite(keyOf(have), have, withStatus(have, want, s.clock.Now()))
 	if updated == nil {
 		return nil
 	}

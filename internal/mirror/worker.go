@@ -4,9 +4,12 @@ package mirror
 
 import (
 	"context"
+	"fmt"
 	"maps"
 
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/printable"
 )
 
 // event takes an event of the stream: it names an object, and that is queued.
@@ -14,51 +17,74 @@ func (s *Session) event(e engine.Event) {
 	s.noteEvent(e)
 	s.mu.Lock()
 	s.lastEvent = e.At
-	if _, waiting := s.arrived[e.Key]; !waiting {
+	if _, waiting := s.arrived[e.Key]; !waiting && e.Key.ID != "" {
 		s.arrived[e.Key] = s.clock.Now()
 	}
 	s.mu.Unlock()
 	s.metrics.events.WithLabelValues(s.owner.String(), string(e.Key.Kind)).Inc()
-	if e.Gone {
+	switch {
+	case e.All, e.Lost != nil:
+		s.lists.request(e.Key.Kind, s.pacer.delay(engine.Key{Kind: e.Key.Kind}))
+		return
+	case e.Key.ID == "":
+		return // it is about nothing
+	case e.Gone:
 		s.removals.add(e.Key)
+		s.patience.announced(e.Key)
 		s.queue.Add(e.Key)
 		return
 	}
+	s.removals.take(e.Key) // it may be there again
 	delay := s.pacer.delay(e.Key)
 	if e.Passing {
 		delay = max(delay, passing)
 	}
-	if delay > 0 {
-		s.queue.AddAfter(e.Key, delay)
-		return
-	}
-	s.queue.Add(e.Key)
+	s.queue.AddAfter(e.Key, delay)
 }
 
-// work syncs one object after the other until the queue ends.
-func (s *Session) work(ctx context.Context) {
+func (s *Session) startWorker(kind engine.Kind) {
+	s.workers.Go(func() { s.work(s.alive, kind) })
+}
+
+// work syncs one object of a kind after the other until the queue ends, or
+// another worker has taken its place.
+func (s *Session) work(ctx context.Context, kind engine.Kind) {
+	queue := s.queue[kind]
 	for {
-		key, shutdown := s.queue.Get()
+		key, shutdown := queue.Get()
 		if shutdown {
 			return
 		}
+		t := &turn{key: key, tries: queue.NumRequeues(key)}
 		run, known := s.begin(key), s.table.newest(key)
 		item := s.inspected.begin(key)
-		err := s.sync(ctx, key)
+		err := s.sync(withTurn(ctx, t), key)
 		s.finish(key, run, err != nil)
 		switch {
 		case err == nil:
-			s.queue.Forget(key)
+			s.problems.clear(key, containersv1alpha1.ReasonInspectFailed, containersv1alpha1.ReasonWriteRefused)
+			queue.Forget(key)
 			s.inspected.finish(key, item, s.table.versionOf(key))
 			s.requeueForeign(key, known)
 		case ctx.Err() != nil:
 		default:
 			s.log.Debug("sync failed, will try again", "kind", key.Kind, "id", key.ID, "error", err)
-			s.queue.AddRateLimited(key)
+			s.queue.retry(key)
 		}
 		s.finishInBatch(key)
-		s.queue.Done(key)
+		queue.Done(key)
+		if s.patience.finish(t) {
+			return
+		}
 	}
+}
+
+// silent takes that the engine has not answered for an object in problemGrace.
+func (s *Session) silent(key engine.Key) {
+	if s.link.up() {
+		s.problems.add(key, containersv1alpha1.ReasonInspectFailed, fmt.Errorf("the engine has not answered for %s", problemGrace))
+	}
+	s.finishInBatch(key)
 }
 
 func (s *Session) finishInBatch(key engine.Key) {
@@ -87,10 +113,10 @@ func (s *Session) isBusy(key engine.Key) bool {
 	return s.busy[key] != nil
 }
 
-// tellCounts tells of changed numbers of mirrors, a while after they changed:
-// it must cost nothing for each single one.
-func (s *Session) tellCounts(ctx context.Context) {
-	told := s.State().Counts
+// tell tells of changed numbers of mirrors and of problems, a while after they
+// changed: it must cost nothing for each single one.
+func (s *Session) tell(ctx context.Context) {
+	told := s.State()
 	ticker := s.clock.NewTicker(countDelay)
 	defer ticker.Stop()
 	for {
@@ -98,10 +124,53 @@ func (s *Session) tellCounts(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C():
-			if counts := s.State().Counts; !maps.Equal(counts, told) {
-				told = counts
+			s.removals.sweep(s.clock.Now())
+			s.notices.tell(ctx)
+			s.tellProgress()
+			if now := s.State(); now.Problems != told.Problems || !maps.Equal(now.Counts, told.Counts) {
+				told = now
 				s.changed()
 			}
 		}
 	}
+}
+
+// tellProgress says how far the first comparison of a connection is, or, later,
+// how much there is to be done where that is much.
+func (s *Session) tellProgress() {
+	s.mu.Lock()
+	first := s.current
+	s.mu.Unlock()
+	waiting := ""
+	if n := s.queue.waiting(); n >= manyWait {
+		waiting = "; " + thousands(n) + " changes are on their way"
+	}
+	switch state := s.State(); {
+	case state.Reason == containersv1alpha1.ReasonConnected:
+		s.setStateIf(containersv1alpha1.ReasonConnected, state.Reason, "connected"+waiting)
+	case first == nil || !first.first || !s.link.up():
+	default:
+		progress := first.progress()
+		if progress == "" {
+			return
+		}
+		reason := state.Reason
+		if reason == containersv1alpha1.ReasonConnectFailed {
+			reason = containersv1alpha1.ReasonConnecting
+		}
+		s.setStateIf(state.Reason, reason, "connecting: "+progress)
+	}
+}
+
+// subject says what an object is called by people: by its name where it has one.
+func (s *Session) subject(key engine.Key) string {
+	if key.ID == "" {
+		return "the list of " + string(key.Kind) + "s"
+	}
+	for _, m := range s.table.of(key) {
+		if title := titleOf(m); title != "" {
+			return string(key.Kind) + " " + printable.Text(title, maxName)
+		}
+	}
+	return string(key.Kind) + " " + printable.Text(key.ID, maxName)
 }

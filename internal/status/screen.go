@@ -111,7 +111,11 @@ func engineLine(e Engine) string {
 	case ready == nil:
 		return "nothing is known yet"
 	case ready.Status == metav1.ConditionTrue:
-		return fmt.Sprintf("%s, %s %s", ready.Reason, e.Spec.Type, e.Status.Version)
+		line := fmt.Sprintf("%s, %s %s", ready.Reason, e.Spec.Type, e.Status.Version)
+		if failed := e.Status.Failed; failed > 0 {
+			line += fmt.Sprintf("; problems: %d", failed) // what they are is told below
+		}
+		return line
 	}
 	return ready.Reason // what is wrong is told below
 }

@@ -150,6 +150,9 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) error {
 	if err := s.gate(r.Context(), found.name); err != nil {
 		return err
 	}
+	if err := s.hold(r.Context(), found, arg); err != nil {
+		return err
+	}
 	if answer := s.answer(found.name); answer != nil {
 		answer(w, r)
 		return nil

@@ -68,6 +68,7 @@ type Server struct {
 	vols   volumes
 	bus    bus
 	faults faults
+	hangs  hangs
 }
 
 // New returns an engine without objects that nobody can reach yet.

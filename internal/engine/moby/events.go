@@ -99,8 +99,8 @@ func convertEvent(m events.Message) (engine.Event, bool) {
 		}
 		event.Gone = m.Action == events.ActionDestroy || m.Action == events.ActionRemove
 		if m.Action == events.ActionPrune {
-			event.Key.ID = ""
-			return event, true // of volumes it is all that is told
+			event.Key.ID, event.All = "", true // of volumes it is all that is told
+			return event, true
 		}
 		return event, event.Key.ID != "" && m.Action != events.ActionMount && m.Action != events.ActionUnmount
 	case events.NetworkEventType:

@@ -28,7 +28,7 @@ import (
 
 // List implements [engine.Engine].
 func (e *Engine) List(ctx context.Context, kind engine.Kind) ([]engine.Item, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := engine.Limit(ctx, callTimeout)
 	defer cancel()
 	switch kind {
 	case engine.KindNamespace:

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrlclient "sigs.k8s.io/controller-runtime/pkg/client"
+
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/diagnostics"
+)
+
+// sayProblems says what could not be mirrored of the App's engine. That is no
+// failure of the command: what was asked for is true.
+func (a *appSession) sayProblems() {
+	app, err := a.app().Get(a.ctx)
+	if err != nil || app == nil {
+		return // the wait has ended well, and `rdd status` says the same
+	}
+	var engines containersv1alpha1.ContainerEngineList
+	if err := a.client.List(a.ctx, &engines, ctrlclient.InNamespace(app.Spec.Namespace)); err != nil {
+		a.sayNow("What could not be mirrored can't be read (%v): `rdd status` says it.", err)
+		return
+	}
+	owned := slices.DeleteFunc(engines.Items, func(e containersv1alpha1.ContainerEngine) bool { return !metav1.IsControlledBy(&e, app) })
+	for _, f := range diagnostics.Known().Diagnose(diagnostics.Observed{Now: time.Now(), Engines: owned}) {
+		if f.Code == diagnostics.EngineIncomplete {
+			a.sayNow("%s: %s\n  %s\n  What to do: %s", f.Severity, f.Title, f.Message, f.Remedy)
+		}
+	}
+}

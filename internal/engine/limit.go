@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import (
+	"context"
+	"time"
+)
+
+// Limit returns a context for a call that may take as long as the caller says, by
+// the deadline of ctx, or, where that has none, as long as limit.
+func Limit(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	if _, set := ctx.Deadline(); set {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, limit)
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mirror
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"time"
+
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+const (
+	// slowWrite is how long a write may take before there are too many at a time:
+	// the API server needs the processors for others, too.
+	slowWrite = 100 * time.Millisecond
+
+	// writesPerProcessor is the most that is written at a time.
+	writesPerProcessor = 4
+)
+
+// load bounds how many mirrors are written at a time by all sessions of a manager,
+// so that the API server, which may share this machine, goes on to answer others.
+// The bound is halved where a write takes long, and grows by one for each round of
+// writes that don't, as TCP has it with its window.
+type load struct {
+	clock clock.PassiveClock
+	most  float64
+
+	mu      sync.Mutex
+	bound   float64         // guarded by mu
+	running int             // guarded by mu
+	waiting []chan struct{} // guarded by mu; in the order of their turn
+	lowered time.Time       // guarded by mu
+}
+
+func newLoad(c clock.PassiveClock) *load {
+	most := float64(writesPerProcessor * runtime.GOMAXPROCS(0))
+	return &load{clock: c, most: most, bound: most}
+}
+
+// acquire waits for the turn to write. release ends it.
+func (l *load) acquire(ctx context.Context) error {
+	l.mu.Lock()
+	if len(l.waiting) == 0 && l.running < int(l.bound) {
+		l.running++
+		l.mu.Unlock()
+		return nil
+	}
+	turn := make(chan struct{})
+	l.waiting = append(l.waiting, turn)
+	l.mu.Unlock()
+	select {
+	case <-turn:
+		return nil
+	case <-ctx.Done():
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i, other := range l.waiting {
+		if other == turn {
+			l.waiting = append(l.waiting[:i], l.waiting[i+1:]...)
+			return ctx.Err()
+		}
+	}
+	l.endLocked() // it was given the turn just now
+	return ctx.Err()
+}
+
+// release notes the end of a write that began at a time.
+func (l *load) release(began time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.clock.Now()
+	switch took := now.Sub(began); {
+	case took < slowWrite:
+		l.bound = min(l.most, l.bound+1/l.bound)
+	case !began.Before(l.lowered): // else it was under way when that was done for another one
+		l.bound, l.lowered = max(1, l.bound/2), now
+	}
+	l.endLocked()
+}
+
+func (l *load) endLocked() {
+	l.running--
+	for len(l.waiting) > 0 && l.running < int(l.bound) {
+		l.running++
+		close(l.waiting[0])
+		l.waiting = l.waiting[1:]
+	}
+}
+
+// write does one write in its turn.
+func (l *load) write(ctx context.Context, do func() error) error {
+	if err := l.acquire(ctx); err != nil {
+		return err
+	}
+	began := l.clock.Now()
+	defer func() { l.release(began) }()
+	return do()
+}
+
+// boundedClient is a client whose writes wait for their turn.
+type boundedClient struct {
+	client.Client
+	load *load
+}
+
+// Create implements [client.Client].
+func (c boundedClient) Create(ctx context.Context, obj client.Object, opts ...client.CreateOption) error {
+	return c.load.write(ctx, func() error { return c.Client.Create(ctx, obj, opts...) })
+}
+
+// Delete implements [client.Client].
+func (c boundedClient) Delete(ctx context.Context, obj client.Object, opts ...client.DeleteOption) error {
+	return c.load.write(ctx, func() error { return c.Client.Delete(ctx, obj, opts...) })
+}
+
+// Update implements [client.Client].
+func (c boundedClient) Update(ctx context.Context, obj client.Object, opts ...client.UpdateOption) error {
+	return c.load.write(ctx, func() error { return c.Client.Update(ctx, obj, opts...) })
+}
+
+// Patch implements [client.Client].
+func (c boundedClient) Patch(ctx context.Context, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
+	return c.load.write(ctx, func() error { return c.Client.Patch(ctx, obj, patch, opts...) })
+}
+
+// Status implements [client.Client].
+func (c boundedClient) Status() client.SubResourceWriter {
+	return boundedStatus{c.Client.Status(), c.load}
+}
+
+type boundedStatus struct {
+	client.SubResourceWriter
+	load *load
+}
+
+// Update implements [client.SubResourceWriter].
+func (s boundedStatus) Update(ctx context.Context, obj client.Object, opts ...client.SubResourceUpdateOption) error {
+	return s.load.write(ctx, func() error { return s.SubResourceWriter.Update(ctx, obj, opts...) })
+}
+
+// Patch implements [client.SubResourceWriter].
+func (s boundedStatus) Patch(ctx context.Context, obj client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
+	return s.load.write(ctx, func() error { return s.SubResourceWriter.Patch(ctx, obj, patch, opts...) })
+}

@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mirror
+
+import (
+	"cmp"
+	"fmt"
+	"hash/maphash"
+	"slices"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
+
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/printable"
+)
+
+const (
+	// problemGrace is how long something may fail before that is said.
+	problemGrace = 5 * time.Second
+
+	// messageInterval is how long the words of a problem stay: errors may have
+	// parts that are others each time, and each change is a write.
+	messageInterval = time.Minute
+
+	// maxProblems bounds what is kept in detail, and maxCountedProblems what is
+	// only counted beyond that.
+	maxProblems        = 2048
+	maxCountedProblems = 1 << 16
+
+	// maxMessage bounds text that comes from an engine or the API server, in bytes:
+	// a condition has room for it, the name of the object, and how many more.
+	maxMessage = 768
+
+	// maxName bounds the name of an object in a message, in bytes.
+	maxName = 128
+
+	// newsAtOnce bounds the Events of one look at the problems.
+	newsAtOnce = 20
+)
+
+// problem is one thing that could not be done.
+type problem struct {
+	key    engine.Key // without an ID: the whole kind
+	reason string     // one of ConditionSynced's
+	// mirrors are the names of those that it concerns; empty for all of the key.
+	mirrors []string
+	message string
+	since   time.Time // when it began
+	shown   time.Time // from when on it is said
+
+	worded  time.Time // when message was taken
+	visible bool      // shown has passed
+	told    bool      // an Event has said it
+}
+
+// concerns reports whether a problem is one of the mirror.
+func (p *problem) concerns(mirror string) bool {
+	return len(p.mirrors) == 0 || slices.Contains(p.mirrors, mirror)
+}
+
+// condition is what a mirror says of it.
+func (p *problem) condition() metav1.Condition {
+	return metav1.Condition{
+		Type:               containersv1alpha1.ConditionSynced,
+		Status:             metav1.ConditionFalse,
+		Reason:             p.reason,
+		Message:            p.message,
+		LastTransitionTime: metav1.NewTime(p.since.Truncate(time.Second)),
+	}
+}
+
+// problemID tells problems apart: one object may have several.
+type problemID struct {
+	key    engine.Key
+	reason string
+}
+
+// problemSummary is all that is wrong with an engine's mirrors, in short.
+type problemSummary struct {
+	Count int
+	// Worst is the message of the worst problem, and Reason its reason; empty for
+	// none.
+	Worst, Reason string
+}
+
+// problems knows what could not be done for the objects of one engine. It is
+// told by whoever fails and whoever succeeds, and asked by those who write the
+// conditions. Its memory is bounded: of problems beyond a number it has the count.
+type problems struct {
+	clock clock.PassiveClock
+	// subject says what an object is called, such as: container web.
+	subject func(engine.Key) string
+	seed    maphash.Seed
+
+	mu      sync.Mutex
+	known   map[problemID]*problem    // guarded by mu
+	byKey   map[engine.Key][]*problem // guarded by mu; those of known
+	counted map[uint64]time.Time      // guarded by mu; by hash: from when on each is said
+	touched map[engine.Key]struct{}   // guarded by mu; whose mirrors may not say what is so
+}
+
+func newProblems(c clock.PassiveClock, subject func(engine.Key) string) *problems {
+	return &problems{
+		clock: c, subject: subject, seed: maphash.MakeSeed(),
+		known:   map[problemID]*problem{},
+		byKey:   map[engine.Key][]*problem{},
+		counted: map[uint64]time.Time{},
+		touched: map[engine.Key]struct{}{},
+	}
+}
+
+// add notes what could not be done for an object, or, where the key has no ID,
+// for a whole kind. It is said at once.
+func (p *problems) add(key engine.Key, reason string, err error) {
+	p.note(key, nil, reason, err, 0)
+}
+
+// suspect notes what failed and may succeed in a moment: it is said where it is
+// not cleared before [problemGrace] is over, counted from the first time.
+func (p *problems) suspect(key engine.Key, reason string, err error) {
+	p.note(key, nil, reason, err, problemGrace)
+}
+
+// note is add or suspect for some of the mirrors of an object; nil for all.
+func (p *problems) note(key engine.Key, mirrors []string, reason string, err error, grace time.Duration) {
+	message := p.subject(key) + ": " + printable.Text(err.Error(), maxMessage)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now, id := p.clock.Now(), problemID{key, reason}
+	known := p.known[id]
+	if known == nil {
+		if known = p.admitLocked(id, now, grace); known == nil {
+			return
+		}
+	}
+	if shown := now.Add(grace); shown.Before(known.shown) {
+		known.shown = shown
+	}
+	if !slices.Equal(known.mirrors, mirrors) {
+		known.mirrors = slices.Clone(mirrors)
+		p.touched[key] = struct{}{}
+	}
+	if known.message != message && (known.message == "" || now.Sub(known.worded) >= messageInterval) {
+		known.message, known.worded = message, now
+		p.touched[key] = struct{}{}
+	}
+}
+
+// admitLocked makes room for a problem, nil where there is none: it is counted
+// then.
+func (p *problems) admitLocked(id problemID, now time.Time, grace time.Duration) *problem {
+	hash := p.hash(id)
+	shown, wasCounted := p.counted[hash]
+	if !wasCounted || now.Add(grace).Before(shown) {
+		shown = now.Add(grace)
+	}
+	if len(p.known) >= maxProblems {
+		if wasCounted || len(p.counted) < maxCountedProblems {
+			p.counted[hash] = shown
+		}
+		return nil
+	}
+	delete(p.counted, hash)
+	added := &problem{key: id.key, reason: id.reason, since: now, shown: shown}
+	p.known[id] = added
+	p.byKey[id.key] = append(p.byKey[id.key], added)
+	return added
+}
+
+func (p *problems) hash(id problemID) uint64 { return maphash.Comparable(p.seed, id) }
+
+// clear takes that what could not be done was, or has no object any more: all
+// of it where no reasons are named.
+func (p *problems) clear(key engine.Key, reasons ...string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.known) == 0 && len(p.counted) == 0 {
+		return
+	}
+	for _, known := range slices.Clone(p.byKey[key]) {
+		if len(reasons) == 0 || slices.Contains(reasons, known.reason) {
+			p.dropLocked(known)
+		}
+	}
+	if len(p.counted) > 0 {
+		if len(reasons) == 0 {
+			reasons = problemReasons()
+		}
+		for _, reason := range reasons {
+			delete(p.counted, p.hash(problemID{key, reason}))
+		}
+	}
+}
+
+// clearAll clears the problems of some reasons, whatever they are of. What is
+// only counted goes too: it comes again where it lasts.
+func (p *problems) clearAll(reasons ...string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, known := range p.known {
+		if slices.Contains(reasons, known.reason) {
+			p.dropLocked(known)
+		}
+	}
+	clear(p.counted)
+}
+
+func (p *problems) dropLocked(known *problem) {
+	delete(p.known, problemID{known.key, known.reason})
+	rest := slices.DeleteFunc(p.byKey[known.key], func(other *problem) bool { return other == known })
+	if len(rest) == 0 {
+		delete(p.byKey, known.key)
+	} else {
+		p.byKey[known.key] = rest
+	}
+	p.touched[known.key] = struct{}{}
+}
+
+// of returns the worst problem that is said of a mirror, but for some reasons;
+// nil for none. The result is a copy.
+func (p *problems) of(key engine.Key, mirror string, except ...string) *problem {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var worst *problem
+	for _, known := range p.byKey[key] {
+		if p.visibleLocked(known) && known.concerns(mirror) && !slices.Contains(except, known.reason) &&
+			(worst == nil || worse(known, worst) < 0) {
+			worst = known
+		}
+	}
+	if worst == nil {
+		return nil
+	}
+	copied := *worst
+	return &copied
+}
+
+// has reports whether a problem is said.
+func (p *problems) has(key engine.Key, reason string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	known := p.known[problemID{key, reason}]
+	return known != nil && p.visibleLocked(known)
+}
+
+func (p *problems) visibleLocked(known *problem) bool {
+	if !known.visible && !known.shown.After(p.clock.Now()) {
+		known.visible = true
+		p.touched[known.key] = struct{}{}
+	}
+	return known.visible
+}
+
+// summary says how many problems there are, and which is the worst.
+func (p *problems) summary() problemSummary {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var s problemSummary
+	var worst *problem
+	for _, known := range p.known {
+		if !p.visibleLocked(known) {
+			continue
+		}
+		s.Count++
+		if worst == nil || worse(known, worst) < 0 {
+			worst = known
+		}
+	}
+	if len(p.counted) > 0 {
+		now := p.clock.Now()
+		for _, shown := range p.counted {
+			if !shown.After(now) {
+				s.Count++
+			}
+		}
+	}
+	if worst != nil {
+		s.Worst, s.Reason = worst.message, worst.reason
+	}
+	return s
+}
+
+// news returns problems that no Event has told of yet, a few at a time, and
+// takes them for told.
+func (p *problems) news() []problem {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var news []problem
+	for _, known := range p.known {
+		if len(news) == newsAtOnce {
+			break
+		}
+		if !known.told && p.visibleLocked(known) {
+			known.told = true
+			news = append(news, *known)
+		}
+	}
+	slices.SortFunc(news, func(a, b problem) int { return worse(&a, &b) })
+	return news
+}
+
+// takeTouched returns the objects whose mirrors may say something else than is
+// so, and forgets that.
+func (p *problems) takeTouched() []engine.Key {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.touched) == 0 {
+		return nil
+	}
+	keys := make([]engine.Key, 0, len(p.touched))
+	for key := range p.touched {
+		if key.ID != "" {
+			keys = append(keys, key)
+		}
+	}
+	clear(p.touched)
+	return keys
+}
+
+// touch has an object be among those of takeTouched again.
+func (p *problems) touch(key engine.Key) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.touched[key] = struct{}{}
+}
+
+// problemReasons has all reasons, the worst first: what concerns a whole kind
+// before what concerns one object, and what users did not ask for themselves
+// before what they did.
+func problemReasons() []string {
+	return []string{
+		containersv1alpha1.ReasonListFailed, containersv1alpha1.ReasonListSlow,
+		containersv1alpha1.ReasonWriteRefused, containersv1alpha1.ReasonInspectFailed,
+		containersv1alpha1.ReasonDeletionFailed, containersv1alpha1.ReasonActFailed,
+	}
+}
+
+// worse orders problems: the worst and, of those, the oldest first.
+func worse(a, b *problem) int {
+	reasons := problemReasons()
+	return cmp.Or(
+		cmp.Compare(slices.Index(reasons, a.reason), slices.Index(reasons, b.reason)),
+		a.since.Compare(b.since),
+		cmp.Compare(a.key.Kind, b.key.Kind), cmp.Compare(a.key.Namespace, b.key.Namespace), cmp.Compare(a.key.ID, b.key.ID),
+	)
+}
+
+// message says all of it in one sentence for a ContainerEngine.
+func (s problemSummary) message() string {
+	switch {
+	case s.Count == 0:
+		return "all that the engine has is mirrored"
+	case s.Count == 1:
+		return s.Worst
+	}
+	return fmt.Sprintf("%s; and %d more", s.Worst, s.Count-1)
+}
+
+// suffix is what other messages end with: empty for no problems.
+func (s problemSummary) suffix() string {
+	switch s.Count {
+	case 0:
+		return ""
+	case 1:
+		return "; 1 problem"
+	}
+	return fmt.Sprintf("; %d problems", s.Count)
+}
