@@ -34,7 +34,7 @@ type Rules[T client.Object] struct {
 	Validate func(ctx context.Context, reader client.Reader, object, old T) field.ErrorList
 }
 
-// Hook decides about the writes of one resource.
+// Hook decides about the writes and the deletions of one resource.
 type Hook struct {
 	Resource schema.GroupVersionResource
 	// Default answers with patches; nil where the hook fills nothing in.
@@ -42,6 +42,8 @@ type Hook struct {
 	// Validate answers whether a write is allowed; nil where the hook has
 	// nothing to check.
 	Validate Decide
+	// Delete answers whether a deletion is allowed; nil where all are.
+	Delete Decide
 }
 
 // Decide answers a request with what the reader shows.

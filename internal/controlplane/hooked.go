@@ -39,7 +39,7 @@ type hooked struct {
 
 func newHooked(hooks []rddadmission.Hook) *hooked {
 	return &hooked{
-		Handler: admission.NewHandler(admission.Create, admission.Update),
+		Handler: admission.NewHandler(admission.Create, admission.Update, admission.Delete),
 		hooks:   hooks,
 		ready:   make(chan struct{}),
 	}
@@ -57,12 +57,20 @@ func (h *hooked) start(reader client.Reader) {
 
 // Admit implements [admission.MutationInterface].
 func (h *hooked) Admit(ctx context.Context, attributes admission.Attributes, _ admission.ObjectInterfaces) error {
+	if attributes.GetOperation() == admission.Delete {
+		return nil // there is nothing to fill in
+	}
 	return h.ask(ctx, attributes, func(hook rddadmission.Hook) rddadmission.Decide { return hook.Default })
 }
 
 // Validate implements [admission.ValidationInterface].
 func (h *hooked) Validate(ctx context.Context, attributes admission.Attributes, _ admission.ObjectInterfaces) error {
-	return h.ask(ctx, attributes, func(hook rddadmission.Hook) rddadmission.Decide { return hook.Validate })
+	return h.ask(ctx, attributes, func(hook rddadmission.Hook) rddadmission.Decide {
+		if attributes.GetOperation() == admission.Delete {
+			return hook.Delete
+		}
+		return hook.Validate
+	})
 }
 
 func (h *hooked) ask(ctx context.Context, attributes admission.Attributes, of func(rddadmission.Hook) rddadmission.Decide) error {

@@ -35,6 +35,9 @@ func (d *daemon) compose() error {
 	for _, controller := range d.Controllers {
 		hooks = append(hooks, controller.Hooks...)
 	}
+	for _, controller := range d.All {
+		hooks = append(hooks, controller.Standing...)
+	}
 	d.control, err = controlplane.New(controlplane.Config{
 		Listener:    d.listener,
 		Identity:    d.identity,
@@ -55,6 +58,7 @@ func (d *daemon) compose() error {
 	}
 	d.manager, err = manager.New(manager.Config{
 		Controllers: d.Controllers,
+		Known:       d.All,
 		REST:        d.control.ClientConfig(),
 		Sole:        true,
 		Instance:    d.Instance,

@@ -40,6 +40,8 @@ type Observed struct {
 	App     *appv1alpha1.App
 	Engines []containersv1alpha1.ContainerEngine
 	Host    *rddv1alpha1.HostInfoStatus
+	// Deletions are those that an engine refused or fails to carry out.
+	Deletions []Deletion
 	// Groups are those whose members may use a socket, by its endpoint.
 	Groups map[string]string
 

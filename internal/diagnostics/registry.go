@@ -22,6 +22,8 @@ const (
 	ContextTakenOver   Code = "context-taken-over"
 	EngineShared       Code = "engine-shared"
 	EngineIncomplete   Code = "engine-incomplete"
+	DeletionFailed     Code = "deletion-failed"
+	DeletionRefused    Code = "deletion-refused"
 	ControllerGone     Code = "controller-gone"
 	StoreNotWritable   Code = "store-not-writable"
 )
@@ -30,7 +32,7 @@ const (
 // the first in this list is the first to be shown.
 func Known() Registry {
 	all := Registry{}
-	for _, group := range [][]Definition{ofDaemon(), ofEngines(), ofApp(), ofMachine()} {
+	for _, group := range [][]Definition{ofDaemon(), ofEngines(), ofDeletions(), ofApp(), ofMachine()} {
 		all = append(all, group...)
 	}
 	return all

@@ -35,6 +35,7 @@ func (r Registry) Diagnose(o Observed) []Finding {
 		d.incomplete(&o.Engines[i])
 	}
 	d.shared()
+	d.deletions()
 	d.virtualMachine()
 	d.machineFails()
 	d.settled()

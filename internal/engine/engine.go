@@ -47,6 +47,9 @@ var (
 	// ErrRefused says that the engine understood and will not: the object is in
 	// use, or not in a state for it. The same again is of no use by itself.
 	ErrRefused = errors.New("refused by the engine")
+	// ErrFailed says that the engine answered that it could not, for a fault of its
+	// own. It is said of removals.
+	ErrFailed = errors.New("failed in the engine")
 )
 
 // Denied is what errors say of a local engine whose socket the user may not use,
@@ -146,6 +149,15 @@ type Refresher interface {
 	Refresh()
 }
 
+// RemoveOptions say what to remove of an object, and how.
+type RemoveOptions struct {
+	// Tag is the tag of an image to remove; empty for an image without one.
+	Tag string
+	// Force asks for the engine's forced remove of an image or a volume, where it
+	// has one. Containers are always removed by force.
+	Force bool
+}
+
 // Engine is a connection to a container engine. All methods may be called at
 // the same time, return when their context ends, and fail with what the
 // connection failed with; [ErrNotFound] is never said of a lost connection.
@@ -168,10 +180,10 @@ type Engine interface {
 	Inspect(ctx context.Context, key Key) (Object, error)
 
 	// Remove removes a container (a running one too) or a volume. Of an image
-	// it removes the tag, or the image where tag is empty. [ErrRefused] says
+	// it removes the tag, or the image where there is none. [ErrRefused] says
 	// that it is in use. A namespace it removes where it is empty;
 	// [errors.ErrUnsupported] says that this engine's are none to be removed.
-	Remove(ctx context.Context, key Key, tag string) error
+	Remove(ctx context.Context, key Key, options RemoveOptions) error
 
 	// Act does something to a container, and returns when the engine has done it.
 	// [ErrRefused] says that the container is not in a state for it.

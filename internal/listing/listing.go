@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -91,12 +92,21 @@ func (l *Lister) Print(ctx context.Context, w io.Writer, table Table) error {
 }
 
 func (l *Lister) write(w io.Writer, table Table, list client.ObjectList) error {
-	out := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-	_, _ = fmt.Fprintln(out, strings.Join(table.columns, "\t"))
+	rows := [][]string{append(slices.Clone(table.columns), problemColumn)}
+	problems := false
 	err := apimeta.EachListItem(list, func(obj runtime.Object) error {
-		_, err := fmt.Fprintln(out, strings.Join(l.row(table, object(obj)), "\t"))
-		return err
+		row, problem := l.row(table, object(obj)), l.problem(object(obj))
+		problems = problems || problem != ""
+		rows = append(rows, append(row, problem))
+		return nil
 	})
+	out := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	for _, row := range rows {
+		if !problems || row[len(row)-1] == "" {
+			row = row[:len(row)-1]
+		}
+		_, _ = fmt.Fprintln(out, strings.Join(row, "\t"))
+	}
 	return errors.Join(err, out.Flush())
 }
 
@@ -107,7 +117,7 @@ func (l *Lister) Watch(ctx context.Context, w io.Writer, table Table) error {
 	if err != nil {
 		return err
 	}
-	rows := [][]string{append([]string{"EVENT"}, table.columns...)}
+	rows := [][]string{slices.Concat([]string{"EVENT"}, table.columns, []string{problemColumn})}
 	err = apimeta.EachListItem(list, func(obj runtime.Object) error {
 		rows = append(rows, l.eventRow(watch.Added, table, object(obj)))
 		return nil
@@ -144,7 +154,7 @@ func (l *Lister) Watch(ctx context.Context, w io.Writer, table Table) error {
 }
 
 func (l *Lister) eventRow(event watch.EventType, table Table, obj client.Object) []string {
-	return append([]string{string(event)}, l.row(table, obj)...)
+	return slices.Concat([]string{string(event)}, l.row(table, obj), []string{l.problem(obj)})
 }
 
 // printRow prints a line whose columns are as wide as those before, and as

@@ -41,6 +41,9 @@ type Controller struct {
 	Policies []manifest.Source
 	// Hooks are what code decides about writes of its kinds.
 	Hooks []admission.Hook
+	// Standing are what code decides in RDD's own control plane, wherever the
+	// controller runs. No other API server asks them.
+	Standing []admission.Hook
 	// Claims are the conditions that it alone keeps true.
 	Claims []Claim
 	// AddToScheme registers the types that it works with.

@@ -29,6 +29,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/admission"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manifest"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/passthrough"
@@ -43,6 +44,8 @@ var errBudget = errors.New("did not end in time")
 // Config describes a manager.
 type Config struct {
 	Controllers []Controller
+	// Known are controllers that run elsewhere, of which the types are known.
+	Known []Controller
 	// REST reaches the API server.
 	REST *rest.Config
 	// Sole says that the API server is RDD's own, see [manifest.Installer].
@@ -87,7 +90,7 @@ func New(cfg Config) (*Manager, error) {
 	if err := clientgoscheme.AddToScheme(m.scheme); err != nil {
 		return nil, err
 	}
-	for _, controller := range cfg.Controllers {
+	for _, controller := range slices.Concat(cfg.Controllers, cfg.Known) {
 		if err := controller.AddToScheme(m.scheme); err != nil {
 			return nil, err
 		}
@@ -101,7 +104,7 @@ func New(cfg Config) (*Manager, error) {
 // controller may do to the objects that it owns, nobody else may.
 const (
 	ControllersUser  = "rdd:controllers"
-	ControllersGroup = "rdd:controllers"
+	ControllersGroup = admission.ControllersGroup
 )
 
 func asControllers(config *rest.Config) *rest.Config {

@@ -22,6 +22,10 @@ import (
 // actTimeout bounds one act: a stop waits for the container's grace period.
 const actTimeout = 10 * time.Minute
 
+// slowStop is how long a stop or a restart may take: most containers have ten
+// seconds to end by themselves.
+const slowStop = time.Minute
+
 // wish is what a Container asks to be done to its container, once.
 type wish struct {
 	action containersv1alpha1.Action
@@ -200,10 +204,12 @@ func (s *Session) nextAct(key engine.Key, m *containersv1alpha1.Container, phase
 	w := wishOf(m, phase)
 	if w == nil {
 		s.acts.forget(key)
+		s.problems.clear(key, containersv1alpha1.ReasonActFailed)
 		return nil
 	}
 	next := &act{wish: *w, observed: s.clock.Now()}
 	if last == nil || last.wish != *w {
+		s.problems.clear(key, containersv1alpha1.ReasonActFailed)
 		return next
 	}
 	if rest := last.retry.Sub(s.clock.Now()); rest > 0 {
@@ -221,11 +227,40 @@ func (s *Session) startAct(ctx context.Context, key engine.Key, next act) {
 		ctx, cancel := context.WithTimeout(ctx, actTimeout)
 		defer cancel()
 		done := next
+		slow := s.whenSlow(ctx, next.action, func(took time.Duration) {
+			s.problems.add(key, containersv1alpha1.ReasonActFailed, fmt.Errorf("%s: no answer of the engine within %s", next.action, took))
+		})
 		done.err = s.engine.Act(ctx, key, next.action)
+		slow()
 		done.completed = s.clock.Now()
 		s.acts.put(key, &done)
 		s.queue.Add(key)
 	})
+}
+
+// whenSlow calls f when an act takes longer than it ever should, unless the
+// returned function is called before, which waits for f.
+func (s *Session) whenSlow(ctx context.Context, action containersv1alpha1.Action, f func(time.Duration)) (done func()) {
+	patience := problemGrace
+	if action == containersv1alpha1.ActionStop || action == containersv1alpha1.ActionRestart {
+		patience = slowStop
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		timer := s.clock.NewTimer(patience)
+		defer timer.Stop()
+		select {
+		case <-ctx.Done():
+		case <-timer.C():
+			f(patience)
+		}
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}
 }
 
 // record writes what came of an act into the Container, and then takes the
@@ -260,6 +295,7 @@ func (s *Session) record(ctx context.Context, key engine.Key, m *containersv1alp
 		}
 	}
 	s.acts.forget(key)
+	s.problems.clear(key, containersv1alpha1.ReasonActFailed)
 	s.queue.Add(key) // there may be another wish
 	return nil
 }
@@ -268,6 +304,7 @@ func (s *Session) record(ctx context.Context, key engine.Key, m *containersv1alp
 // engine found no container: most often that is gone, and so is its object soon.
 func (s *Session) tryAgain(key engine.Key, failed act) {
 	s.log.Debug("an act failed, will try again", "action", failed.action, "id", key.ID, "error", failed.err)
+	s.problems.suspect(key, containersv1alpha1.ReasonActFailed, fmt.Errorf("%s: %w", failed.action, failed.err))
 	failed.tries++
 	if errors.Is(failed.err, engine.ErrNotFound) {
 		failed.missing++

@@ -45,8 +45,9 @@ import (
 // or the endpoint is not supported.
 type Open func(spec containersv1alpha1.ContainerEngineSpec, secret engine.Secret) (engine.Engine, error)
 
-// Setup adds the controller of ContainerEngines to its host.
-func Setup(host manager.Host, open Open) error {
+// setup adds the controller of ContainerEngines to its host. The gate learns from
+// its sessions what is in use.
+func setup(host manager.Host, open Open, gate *gate) error {
 	r := &reconciler{
 		client:   host.GetClient(),
 		reader:   host.GetAPIReader(),
@@ -65,6 +66,7 @@ func Setup(host manager.Host, open Open) error {
 	if r.metrics, err = newMetrics(host.Metrics); err != nil {
 		return err
 	}
+	gate.sessions.Store(r)
 	if err := host.Metrics.Register(r); err != nil {
 		return err
 	}

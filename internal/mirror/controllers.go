@@ -31,11 +31,13 @@ func Controllers(open Open) []manager.Controller {
 	})
 	engine.DependsOn = []string{"container", "image", "volume", "containernamespace"}
 	engine.Policies = []manifest.Source{{Files: containersv1alpha1.Files, Path: "policies/owned-engines.yaml"}}
+	gate := &gate{}
+	engine.Standing = gate.hooks()
 	engine.Claims = []manager.Claim{{
 		Resource:   containersv1alpha1.GroupVersion.WithResource("containerengines"),
 		Conditions: []string{containersv1alpha1.ConditionReady, containersv1alpha1.ConditionComplete},
 	}}
-	engine.Setup = func(host manager.Host) error { return Setup(host, open) }
+	engine.Setup = func(host manager.Host) error { return setup(host, open, gate) }
 	return []manager.Controller{
 		container,
 		kind("image", "images"),

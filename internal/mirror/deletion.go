@@ -6,114 +6,197 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/bounded"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/printable"
 )
 
-// delete deals with a mirror that somebody deleted while the engine still has
-// what it stands for, which want says: the engine is to remove it. The mirror goes
-// when a later sync finds that the engine has. What have says may be nothing yet:
-// it may be deleted before its status was written.
+const (
+	// contradictions is how often an engine may deny what it shows before that is
+	// a failure: it may be a moment behind itself.
+	contradictions = 3
+
+	// statusGrace is how long a removal may take before the mirror shows what
+	// becomes of the object: most often that is gone by then.
+	statusGrace = 500 * time.Millisecond
+
+	// failurePatience is how long the removal of an image, a volume or a namespace
+	// may fail before the deletion ends as if it had been refused: what a user was
+	// told had failed must not disappear hours later.
+	failurePatience = 30 * time.Second
+)
+
+// Reasons of the conditions Deleting and DeletionRefused.
+const (
+	reasonRefused      = "Refused"      // the engine does not want to
+	reasonFailed       = "Failed"       // the engine could not
+	reasonContradicted = "Contradicted" // the engine says that it has, and shows the object
+)
+
+// delete deals with a mirror that was deleted while the engine still has what it
+// stands for, which want shows. The engine removes it in the background, and a
+// later sync finds that it has. have may lack a status: it may have been deleted
+// before that was written.
 func (s *Session) delete(ctx context.Context, key engine.Key, have, want client.Object) error {
-	if rest := s.deletions.rest(have.GetUID(), s.clock.Now()); rest > 0 {
-		s.queue.AddAfter(key, rest)
-		return nil
+	d, known := s.deletions.of(have.GetUID())
+	now := s.clock.Now()
+	switch {
+	case refusedNow(have):
+		return s.replace(ctx, have, want)
+	case d.underWay:
+		return s.awaitRemoval(ctx, key, have, want, d)
+	case known && d.next.After(now):
+		s.queue.AddAfter(key, d.next.Sub(now))
+		return s.showDeletion(ctx, have, want, nil)
+	case d.ended:
+		if again, err := s.settle(ctx, key, have, want, d); err != nil || !again {
+			return err
+		}
 	}
 	meant, err := s.deletionIsMeant(ctx)
 	if err != nil || !meant {
 		return err
 	}
-	err = s.removeInEngine(ctx, key, tagOf(want))
-	if errors.Is(err, errors.ErrUnsupported) && key.Kind == engine.KindNamespace {
-		return s.namespaces.release(ctx, key, have)
+	s.startRemoval(key, have, want)
+	return nil
+}
+
+// startRemoval has the engine remove what a mirror stands for. The end queues the
+// object again.
+func (s *Session) startRemoval(key engine.Key, have, want client.Object) {
+	options := engine.RemoveOptions{Tag: tagOf(want), Force: have.GetAnnotations()[containersv1alpha1.ForceAnnotation] == "true"}
+	s.deletions.start(removal{
+		uid:    have.GetUID(),
+		remove: func() error { return s.engine.Remove(s.alive, key, options) },
+		final:  func(err error) bool { return endsDeletion(key, err) },
+		wake:   func(after time.Duration) { s.queue.AddAfter(key, after) },
+	})
+}
+
+// endsDeletion reports whether an engine's answer ends the deletion of an object
+// that it still shows. Containers are removed by force, and are tried again.
+func endsDeletion(key engine.Key, err error) bool {
+	switch key.Kind {
+	case engine.KindContainer:
+		return false
+	case engine.KindNamespace:
+		return errors.Is(err, engine.ErrRefused) || errors.Is(err, errors.ErrUnsupported)
 	}
-	if errors.Is(err, engine.ErrRefused) {
-		return errors.Join(err, s.showUndeleted(ctx, have, want, "Refused", err.Error()))
+	return errors.Is(err, engine.ErrRefused)
+}
+
+// awaitRemoval shows what becomes of an object whose removal takes long.
+func (s *Session) awaitRemoval(ctx context.Context, key engine.Key, have, want client.Object, d deletion) error {
+	took := s.clock.Since(d.asked)
+	if d.asked.IsZero() || took < statusGrace {
+		return nil // the removal queues the object when it takes longer, and when it has ended
 	}
-	if err != nil && !errors.Is(err, engine.ErrNotFound) {
-		return fmt.Errorf("remove %s %s: %w", key.Kind, key.ID, err)
+	if took < problemGrace {
+		return s.showDeletion(ctx, have, want, nil)
 	}
-	times, pause := s.deletions.agreed(have.GetUID(), s.clock.Now())
-	s.queue.AddAfter(key, pause)
-	if times < contradictions {
+	return s.fail(ctx, key, have, want, reasonFailed, fmt.Errorf("the engine has been removing it since %s, and has not answered",
+		d.asked.UTC().Format(time.RFC3339)))
+}
+
+// settle does what follows from the engine's answer to a removal, after which it
+// still shows the object. It reports whether to try again.
+func (s *Session) settle(ctx context.Context, key engine.Key, have, want client.Object, d deletion) (again bool, err error) {
+	lasted := s.clock.Since(d.since)
+	switch {
+	case errors.Is(d.err, errors.ErrUnsupported) && key.Kind == engine.KindNamespace:
+		return false, s.namespaces.release(ctx, key, have)
+	case endsDeletion(key, d.err):
+		return false, s.refuse(ctx, key, have, want, reasonRefused, d.err)
+	case d.agreed > 0 && d.agreed < contradictions:
+		return true, nil
+	case d.agreed > 0:
+		return true, s.fail(ctx, key, have, want, reasonContradicted, contradiction(d.err))
+	case errors.Is(d.err, engine.ErrFailed) && key.Kind != engine.KindContainer && lasted >= failurePatience:
+		return false, s.refuse(ctx, key, have, want, reasonFailed, d.err)
+	case d.failed == 1 && lasted < problemGrace: // as of two removals at a time
+		return true, s.showDeletion(ctx, have, want, nil)
+	}
+	return true, s.fail(ctx, key, have, want, reasonFailed, d.err)
+}
+
+// engineWords returns what an engine said, without what RDD's kinds of errors add.
+func engineWords(err error) string {
+	text := err.Error()
+	for _, kind := range []error{engine.ErrRefused, engine.ErrFailed} {
+		if errors.Is(err, kind) {
+			text = strings.TrimPrefix(text, kind.Error()+": ")
+		}
+	}
+	return printable.Text(text, maxMessage)
+}
+
+func contradiction(err error) error {
+	if err == nil {
+		return errors.New("the engine says that it has removed it, and shows it nevertheless")
+	}
+	return fmt.Errorf("the engine says %q, and shows it nevertheless", err)
+}
+
+// fail puts on a mirror why the engine has not removed what it stands for. It is
+// tried again.
+func (s *Session) fail(ctx context.Context, key engine.Key, have, want client.Object, reason string, err error) error {
+	message := engineWords(err)
+	s.problems.note(key, []string{have.GetName()}, containersv1alpha1.ReasonDeletionFailed, errors.New(message), 0)
+	// Its words stay for a while: an engine's errors may have parts that are random,
+	// and each change is a write.
+	if known := s.problems.of(key, have.GetName()); known != nil && known.reason == containersv1alpha1.ReasonDeletionFailed {
+		message = known.message
+	}
+	return s.showDeletion(ctx, have, want, &metav1.Condition{
+		Type:    containersv1alpha1.ConditionDeleting,
+		Status:  metav1.ConditionFalse,
+		Reason:  reason,
+		Message: message,
+	})
+}
+
+// showDeletion writes how the engine has what a deleted mirror stands for, and a
+// condition; nil for none that is new.
+func (s *Session) showDeletion(ctx context.Context, have, want client.Object, condition *metav1.Condition) error {
+	now := s.clock.Now()
+	updated := withStatus(have, want, now)
+	if condition != nil {
+		same := updated == nil
+		if same {
+			updated = have.DeepCopyObject().(client.Object)
+		}
+		condition.ObservedGeneration = have.GetGeneration()
+		condition.LastTransitionTime = metav1.NewTime(now.Truncate(time.Second))
+		if !bounded.Set(conditionsOf(updated), *condition) && same {
+			updated = nil
+		}
+	}
+	return s.writeDeletion(ctx, have, s.notices.inWrite(keyOf(have), have, updated))
+}
+
+// writeDeletion writes the status of a deleted mirror; nil for no change.
+func (s *Session) writeDeletion(ctx context.Context, have, updated client.Object) error {
+	if updated == nil {
 		return nil
 	}
-	said := "the engine says that it has removed it, and shows it nevertheless"
-	if err != nil {
-		said = fmt.Sprintf("the engine says %q, and shows it nevertheless", err)
+	if err := s.client.Status().Update(ctx, updated); err != nil {
+		if apierrors.IsNotFound(err) {
+			s.table.removed(have)
+		}
+		return client.IgnoreNotFound(err)
 	}
-	return s.showUndeleted(ctx, have, want, "Contradicted", said)
-}
-
-// contradictions is how often an engine may say that it has not got what it shows
-// before that is told: it may be a moment behind itself.
-const contradictions = 3
-
-// deletions are those to which an engine agreed, and of which the mirror is not
-// gone yet: once is what always happens, twice is an engine that contradicts
-// itself. It is then asked ever more rarely, whatever events it sends.
-type deletions struct {
-	limiter workqueue.TypedRateLimiter[types.UID]
-
-	mu   sync.Mutex
-	next map[types.UID]time.Time // guarded by mu; not to be asked before
-}
-
-func newDeletions() *deletions {
-	return &deletions{
-		limiter: workqueue.NewTypedItemExponentialFailureRateLimiter[types.UID](retryMin, retryMax),
-		next:    map[types.UID]time.Time{},
-	}
-}
-
-// rest returns for how long the engine is not to be asked.
-func (d *deletions) rest(uid types.UID, now time.Time) time.Duration {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.next[uid].Sub(now) // negative where there is none
-}
-
-// agreed notes that the engine agreed, and returns how often it has, and when to
-// look again: the first time at once.
-func (d *deletions) agreed(uid types.UID, now time.Time) (times int, pause time.Duration) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	pause = d.limiter.When(uid)
-	if times = d.limiter.NumRequeues(uid); times == 1 {
-		pause = 0
-	}
-	d.next[uid] = now.Add(pause)
-	return times, pause
-}
-
-// forget takes that a mirror is gone.
-func (d *deletions) forget(uid types.UID) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.next, uid)
-	d.limiter.Forget(uid)
-}
-
-// clear forgets all, as the next connection may be to an engine that has come to
-// its senses.
-func (d *deletions) clear() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for uid := range d.next {
-		d.limiter.Forget(uid)
-	}
-	clear(d.next)
+	s.table.wrote(updated)
+	s.counted("update", updated)
+	return nil
 }
 
 // deletionIsMeant reports whether the deletion of a mirror is meant for the
@@ -122,50 +205,27 @@ func (d *deletions) clear() {
 // written before the mirror was deleted, so asking the API server itself, and
 // no cache, tells for sure.
 func (s *Session) deletionIsMeant(ctx context.Context) (bool, error) {
-	var e containersv1alpha1.ContainerEngine
-	err := s.reader.Get(ctx, client.ObjectKey{Namespace: s.owner.namespace, Name: s.owner.name}, &e)
-	if apierrors.IsNotFound(err) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	if e.UID != s.owner.reference.UID || !e.ShouldRun() {
-		return false, nil
-	}
-	var namespace corev1.Namespace
-	if err := s.reader.Get(ctx, client.ObjectKey{Name: s.owner.namespace}, &namespace); err != nil {
-		return false, client.IgnoreNotFound(err)
-	}
-	return namespace.DeletionTimestamp == nil, nil
+	return deletionCounts(ctx, s.reader, s.owner.namespace, s.owner.name, func(e *containersv1alpha1.ContainerEngine) bool {
+		return e.UID == s.owner.reference.UID
+	})
 }
 
-// showUndeleted puts on a mirror why the engine does not remove what it stands
-// for. It goes on to be what want says.
-func (s *Session) showUndeleted(ctx context.Context, have, want client.Object, reason, message string) error {
-	updated := withStatus(have, want, s.clock.Now())
-	same := updated == nil
-	if same {
-		updated = have.DeepCopyObject().(client.Object)
+// deletionCounts reports whether deletions of the mirrors of a ContainerEngine
+// are meant for the engine: it is there, runs, and is the one that is expected,
+// and its namespace stays.
+func deletionCounts(ctx context.Context, reader client.Reader, namespace, name string, expected func(*containersv1alpha1.ContainerEngine) bool) (bool, error) {
+	var e containersv1alpha1.ContainerEngine
+	if err := reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &e); err != nil {
+		return false, client.IgnoreNotFound(err)
 	}
-	news := bounded.Set(conditionsOf(updated), metav1.Condition{
-		Type:               containersv1alpha1.ConditionDeleting,
-		Status:             metav1.ConditionFalse,
-		Reason:             reason,
-		Message:            message,
-		LastTransitionTime: metav1.NewTime(s.clock.Now()),
-	})
-	if news {
-		s.events.Event(have, corev1.EventTypeWarning, "Deletion"+reason, message)
-	} else if same {
-		return nil // it says so already
+	if !expected(&e) || !e.ShouldRun() {
+		return false, nil
 	}
-	if err := s.client.Status().Update(ctx, updated); err != nil {
-		return err
+	var n corev1.Namespace
+	if err := reader.Get(ctx, client.ObjectKey{Name: namespace}, &n); err != nil {
+		return false, client.IgnoreNotFound(err)
 	}
-	s.table.wrote(updated)
-	s.counted("update", updated)
-	return nil
+	return n.DeletionTimestamp == nil, nil
 }
 
 func conditionsOf(obj client.Object) *[]metav1.Condition {

@@ -210,7 +210,7 @@ func (l *leaking) checkTables() {
 		defer s.pacer.mu.Unlock()
 		return []int{
 			len(s.table.objects), len(s.table.byKey), len(s.table.byTag), len(s.table.ours), len(s.table.gone),
-			len(s.acts.list), len(s.removals.keys), len(s.deletions.next), len(s.busy), len(s.arrived), max(1, len(s.pacer.debts)),
+			len(s.acts.list), len(s.removals.keys), len(s.deletions.byUID), len(s.busy), len(s.arrived), max(1, len(s.pacer.debts)),
 		}
 	}
 	want := []int{2, 2, 1, 2, 0, 0, 0, 0, 0, 0, 1}

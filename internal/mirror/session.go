@@ -138,7 +138,7 @@ func startSession(cfg sessionConfig) *Session {
 		table:         newTable(),
 		queue:         newQueues("mirror-" + cfg.owner.namespace + "-" + cfg.owner.name),
 		pacer:         newPacer(cfg.clock),
-		deletions:     newDeletions(),
+		deletions:     newDeletions(ctx, cfg.clock),
 		inspected:     newInspectedItems(),
 		alive:         ctx,
 		cancel:        cancel,
@@ -205,6 +205,7 @@ func (s *Session) run(ctx context.Context) {
 	defer close(s.done)
 	var wg sync.WaitGroup
 	defer s.acts.wg.Wait()
+	defer s.deletions.wg.Wait()
 	defer s.workers.Wait()
 	defer wg.Wait()
 	defer s.queue.shutDown()

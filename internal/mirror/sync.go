@@ -100,16 +100,6 @@ func (s *Session) inspect(ctx context.Context, key engine.Key) (object engine.Ob
 	return object, err
 }
 
-// removeInEngine has the engine remove an object. The worker that asks is replaced
-// where that takes long.
-func (s *Session) removeInEngine(ctx context.Context, key engine.Key, tag string) error {
-	remove := func(ctx context.Context) error { return s.engine.Remove(ctx, key, tag) }
-	if t := turnOf(ctx); t != nil {
-		return s.patience.call(ctx, t, false, remove)
-	}
-	return remove(ctx)
-}
-
 // goesByWord reports whether the engine's word that it removed an object is
 // enough: of an image it says so by one of several names, and an inspection also
 // tells what else changed.
@@ -133,6 +123,7 @@ func (s *Session) removeAnnounced(ctx context.Context, key engine.Key) error {
 // forget drops what was known of an object that the engine has no more.
 func (s *Session) forget(key engine.Key) {
 	s.acts.forgetEnded(key)
+	s.deletions.forgetRefused(key)
 	switch key.Kind {
 	case engine.KindNamespace:
 		s.namespaces.forget(key.ID)
@@ -292,7 +283,7 @@ func (s *Session) update(ctx context.Context, have, want client.Object) error {
 	if err != nil {
 		return err
 	}
-	updated := s.notices.inWrite(keyOf(have), have, withStatus(have, want, s.clock.Now()))
+	updated := s.notices.inWrite(keyOf(have), have, s.withRefusal(have, withStatus(have, want, s.clock.Now())))
 	if updated == nil {
 		return nil
 	}
@@ -304,6 +295,7 @@ func (s *Session) update(ctx context.Context, have, want client.Object) error {
 	}
 	s.table.wrote(updated)
 	s.counted("update", updated)
+	s.wroteRefusal(updated)
 	return nil
 }
 

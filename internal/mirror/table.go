@@ -33,6 +33,7 @@ type table struct {
 	gone    map[mirrorName]types.UID               // guarded by mu; removed here, not yet by the watch
 	ours    map[mirrorName]uint64                  // guarded by mu; the newest version that is our own write
 	counts  map[engine.Kind]int                    // guarded by mu
+	uses    uses                                   // guarded by mu
 }
 
 func newTable() *table {
@@ -43,6 +44,7 @@ func newTable() *table {
 		gone:    map[mirrorName]types.UID{},
 		ours:    map[mirrorName]uint64{},
 		counts:  map[engine.Kind]int{},
+		uses:    uses{},
 	}
 }
 
@@ -128,6 +130,7 @@ func (t *table) storeLocked(name mirrorName, obj client.Object) {
 		t.byKey[key] = map[mirrorName]struct{}{}
 	}
 	t.byKey[key][name] = struct{}{}
+	t.uses.add(name, obj)
 	if tag := referenceOf(obj); tag != "" {
 		if t.byTag[tag] == nil {
 			t.byTag[tag] = map[mirrorName]engine.Key{}
@@ -145,6 +148,7 @@ func (t *table) dropLocked(name mirrorName) {
 
 func (t *table) unindexLocked(name mirrorName, obj client.Object) {
 	key := keyOf(obj)
+	t.uses.remove(name, obj)
 	delete(t.byKey[key], name)
 	if len(t.byKey[key]) == 0 {
 		delete(t.byKey, key)

@@ -99,7 +99,7 @@ func (s *Session) lost(obj any) {
 	if !ok || !s.owner.owns(m) {
 		return
 	}
-	s.deletions.forget(m.GetUID())
+	s.forgetDeletion(m)
 	if s.table.watchedRemoval(m) {
 		s.queue.Add(keyOf(m))
 	}

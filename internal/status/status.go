@@ -159,6 +159,9 @@ func (r *Reader) ask(ctx context.Context, daemon *service.Status, observed *diag
 		}
 		err = ctrlclient.IgnoreNotFound(err)
 	}
+	if err == nil && len(observed.Engines) > 0 {
+		observed.Deletions, err = r.deletions(ctx)
+	}
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

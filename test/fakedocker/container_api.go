@@ -192,6 +192,9 @@ func checkRestartPolicy(policy container.RestartPolicy) error {
 }
 
 func (s *Server) removeContainer(w http.ResponseWriter, r *http.Request, reference string) error {
+	if err := s.removalGate(r.Context(), reference, r.URL.RawQuery); err != nil {
+		return err
+	}
 	return s.act(w, reference, func(c *ctr) error {
 		const advice = " attempting removal or force remove"
 		switch {

@@ -89,6 +89,7 @@ func stateOf(c *ctr) *container.State {
 		Status:     c.state,
 		Running:    c.running(),
 		Paused:     c.state == container.StatePaused,
+		Dead:       c.state == container.StateDead,
 		Pid:        c.pid,
 		ExitCode:   c.exitCode,
 		StartedAt:  apiTime(c.startedAt),
@@ -171,6 +172,10 @@ func statusText(c *ctr, now time.Time) string {
 		return "Created"
 	case c.state == container.StateExited:
 		return fmt.Sprintf("Exited (%d) %s ago", c.exitCode, units.HumanDuration(now.Sub(c.finishedAt)))
+	case c.state == container.StateDead:
+		return "Dead"
+	case c.state == container.StateRemoving:
+		return "Removal In Progress"
 	case c.state == container.StatePaused:
 		return up + " (Paused)"
 	case c.health == container.Starting:

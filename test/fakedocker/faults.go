@@ -23,6 +23,7 @@ type faults struct {
 	failInspect map[string]int
 	truncate    map[List]int
 	failPull    int
+	removals    removals
 	answers     map[string]http.HandlerFunc
 }
 

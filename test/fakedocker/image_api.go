@@ -159,6 +159,9 @@ func (s *Server) tagImage(w http.ResponseWriter, r *http.Request, name string) e
 
 func (s *Server) removeImage(w http.ResponseWriter, r *http.Request, name string) error {
 	force := flag(r, "force")
+	if err := s.removalGate(r.Context(), name, r.URL.RawQuery); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	records, err := s.removeImageLocked(name, force)
 	s.mu.Unlock()

@@ -112,6 +112,9 @@ func (s *Server) createVolume(w http.ResponseWriter, r *http.Request, _ string) 
 }
 
 func (s *Server) removeVolume(w http.ResponseWriter, r *http.Request, name string) error {
+	if err := s.removalGate(r.Context(), name, r.URL.RawQuery); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v := s.vols.byName[name]

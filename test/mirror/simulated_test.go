@@ -201,15 +201,11 @@ func TestSimulatedDeletion(t *testing.T) {
 	s.list(&images)
 	image := &images.Items[0]
 	s.must(s.kube.Delete(t.Context(), image))
-	s.eventually("the refusal is on the image", func() (bool, string) {
-		s.must(s.kube.Get(t.Context(), ctrlclient.ObjectKeyFromObject(image), image))
-		deleting := apimeta.FindStatusCondition(image.Status.Conditions, containersv1alpha1.ConditionDeleting)
-		return deleting != nil && strings.Contains(deleting.Message, "container web is using its referenced image"), fmt.Sprint(deleting)
-	})
+	image = waitReplaced(s.env, image, "container web is using its referenced image")
 	container := &containersv1alpha1.Container{}
 	s.must(s.kube.Get(t.Context(), ctrlclient.ObjectKey{Namespace: namespace, Name: "web"}, container))
-	s.must(s.kube.Delete(t.Context(), container))
 	for _, object := range []ctrlclient.Object{container, image} {
+		s.must(s.kube.Delete(t.Context(), object))
 		s.waitGone(object)
 	}
 	if content, err := os.ReadFile(s.path); err != nil || string(content) != file {

@@ -4,12 +4,11 @@ package mirror_test
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
-	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrlclient "sigs.k8s.io/controller-runtime/pkg/client"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
@@ -19,6 +18,8 @@ import (
 func suiteDeletions(d *driver) {
 	if d.has.api {
 		deleteVolumeInUse(d)
+	} else {
+		deleteNamespaceInUse(d)
 	}
 	d.deleted(d.container(d.run("deleted", container.Config{}, container.HostConfig{})))
 
@@ -31,8 +32,9 @@ func suiteDeletions(d *driver) {
 	d.deleted(d.image(func(s *containersv1alpha1.ImageStatus) bool { return s.ID == dangling }))
 }
 
-// deleteVolumeInUse deletes the mirror of a volume, which stays until nothing
-// uses it.
+// deleteVolumeInUse deletes the mirror of a volume that a container uses, as a
+// client of a cluster without RDD's admission can. The engine refuses, which ends
+// the deletion: the volume is not removed when the container is.
 func deleteVolumeInUse(d *driver) {
 	d.t.Helper()
 	d.step(func(ctx context.Context) error {
@@ -40,16 +42,34 @@ func deleteVolumeInUse(d *driver) {
 		return err
 	})
 	id := d.run("uses", container.Config{}, container.HostConfig{Binds: []string{"in-use:/data"}})
-	volume := &containersv1alpha1.Volume{}
-	volume.Name, volume.Namespace = containersv1alpha1.VolumeName("moby", "in-use"), namespace
+	volume := d.volume("in-use")
 	d.must(d.kube.Delete(d.t.Context(), volume))
-	d.eventually("the engine refuses to remove a volume in use", func() (bool, string) {
-		d.must(d.kube.Get(d.t.Context(), ctrlclient.ObjectKeyFromObject(volume), volume))
-		return apimeta.IsStatusConditionFalse(volume.Status.Conditions, containersv1alpha1.ConditionDeleting), fmt.Sprint(volume.Status.Conditions)
-	})
+	again := waitReplaced(d.env, volume, "use")
 	d.deleted(d.container(id))
-	d.waitGone(volume)
-	d.equal("moby")
+	if _, err := d.docker.VolumeInspect(d.t.Context(), "in-use", client.VolumeInspectOptions{}); err != nil {
+		d.t.Errorf("the volume whose deletion was refused: %v", err)
+	}
+	d.deleted(again)
+}
+
+// deleteNamespaceInUse deletes the mirror of a namespace that is not empty, and
+// asks for force, which containerd does not know.
+func deleteNamespaceInUse(d *driver) {
+	d.t.Helper()
+	id := d.run("in-namespace", container.Config{}, container.HostConfig{})
+	var all containersv1alpha1.ContainerNamespaceList
+	d.list(&all)
+	for i := range all.Items {
+		n := &all.Items[i]
+		if n.Status.Name != d.inEngine {
+			continue
+		}
+		metav1.SetMetaDataAnnotation(&n.ObjectMeta, containersv1alpha1.ForceAnnotation, "true")
+		d.must(d.kube.Update(d.t.Context(), n))
+		d.must(d.kube.Delete(d.t.Context(), n))
+		waitReplaced(d.env, n, "must be empty")
+	}
+	d.deleted(d.container(id))
 }
 
 // deleted deletes a mirror and waits until it is gone, and the engine has

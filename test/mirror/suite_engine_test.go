@@ -55,7 +55,7 @@ func suiteNotFound(d *driver) {
 		if _, err := connection.Inspect(ctx, key); !errors.Is(err, engine.ErrNotFound) {
 			d.t.Errorf("inspect the %s %s: %v", key.Kind, key.ID, err)
 		}
-		if err := connection.Remove(ctx, key, ""); !errors.Is(err, engine.ErrNotFound) {
+		if err := connection.Remove(ctx, key, engine.RemoveOptions{}); !errors.Is(err, engine.ErrNotFound) {
 			d.t.Errorf("remove the %s %s: %v", key.Kind, key.ID, err)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	snapshotsapi "github.com/containerd/containerd/api/services/snapshots/v1"
 	tasksapi "github.com/containerd/containerd/api/services/tasks/v1"
 	"github.com/containerd/containerd/api/types/task"
+	"github.com/containerd/errdefs"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
@@ -68,15 +69,23 @@ func refuse(key engine.Key, process *task.Process, why string) error {
 	return fmt.Errorf("%w: container %s is %s: %s", engine.ErrRefused, key.ID, phase(process), why)
 }
 
-// Remove implements [engine.Engine].
-func (e *Engine) Remove(ctx context.Context, key engine.Key, tag string) error {
+// Remove implements [engine.Engine]. There is no forced remove in containerd.
+func (e *Engine) Remove(ctx context.Context, key engine.Key, options engine.RemoveOptions) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	err := e.remove(ctx, key, options)
+	if errdefs.IsInternal(err) || errdefs.IsUnknown(err) {
+		return fmt.Errorf("%w: %w", engine.ErrFailed, err)
+	}
+	return err
+}
+
+func (e *Engine) remove(ctx context.Context, key engine.Key, options engine.RemoveOptions) error {
 	switch key.Kind {
 	case engine.KindContainer:
 		return e.removeContainer(ctx, key)
 	case engine.KindImage:
-		return e.removeImage(ctx, key, tag)
+		return e.removeImage(ctx, key, options.Tag)
 	case engine.KindNamespace:
 		_, err := e.namespaces.Delete(in(ctx, key.ID), &namespacesapi.DeleteNamespaceRequest{Name: key.ID})
 		return e.translate(err) // it refuses where there is something in it

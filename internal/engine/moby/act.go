@@ -17,17 +17,25 @@ import (
 )
 
 // Remove implements [engine.Engine].
-func (e *Engine) Remove(ctx context.Context, key engine.Key, tag string) error {
+func (e *Engine) Remove(ctx context.Context, key engine.Key, options engine.RemoveOptions) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	err := e.remove(ctx, key, options)
+	if cerrdefs.IsInternal(err) {
+		return fmt.Errorf("%w: %w", engine.ErrFailed, err)
+	}
+	return err
+}
+
+func (e *Engine) remove(ctx context.Context, key engine.Key, options engine.RemoveOptions) error {
 	var err error
 	switch key.Kind {
 	case engine.KindContainer:
 		_, err = e.api().ContainerRemove(ctx, key.ID, client.ContainerRemoveOptions{Force: true})
 	case engine.KindVolume:
-		_, err = e.api().VolumeRemove(ctx, key.ID, client.VolumeRemoveOptions{})
+		_, err = e.api().VolumeRemove(ctx, key.ID, client.VolumeRemoveOptions{Force: options.Force})
 	case engine.KindImage:
-		return e.removeImage(ctx, key.ID, tag)
+		return e.removeImage(ctx, key.ID, options)
 	case engine.KindNamespace:
 		return fmt.Errorf("remove the namespace %s: %w", key.ID, errors.ErrUnsupported)
 	default:
@@ -36,13 +44,13 @@ func (e *Engine) Remove(ctx context.Context, key engine.Key, tag string) error {
 	return translate(err)
 }
 
-// removeImage removes a tag of an image, or the image where tag is empty. By its
+// removeImage removes a tag of an image, or the image where none is wanted. By its
 // ID an engine removes no image that several repositories name by a digest: of
 // these one is left before.
-func (e *Engine) removeImage(ctx context.Context, id, tag string) error {
-	options := client.ImageRemoveOptions{PruneChildren: true}
-	if tag != "" {
-		_, err := e.api().ImageRemove(ctx, tag, options)
+func (e *Engine) removeImage(ctx context.Context, id string, wanted engine.RemoveOptions) error {
+	options := client.ImageRemoveOptions{PruneChildren: true, Force: wanted.Force}
+	if wanted.Tag != "" {
+		_, err := e.api().ImageRemove(ctx, wanted.Tag, options)
 		return translate(err)
 	}
 	var inspected image.InspectResponse

@@ -148,7 +148,7 @@ func (e *Engine) Inspect(_ context.Context, key engine.Key) (engine.Object, erro
 }
 
 // Remove implements [engine.Engine]. What is in use is refused as Docker does.
-func (e *Engine) Remove(_ context.Context, key engine.Key, tag string) error {
+func (e *Engine) Remove(_ context.Context, key engine.Key, options engine.RemoveOptions) error {
 	if key.Kind == engine.KindNamespace {
 		return fmt.Errorf("remove the namespace %s: %w", key.ID, errors.ErrUnsupported)
 	}
@@ -157,12 +157,12 @@ func (e *Engine) Remove(_ context.Context, key engine.Key, tag string) error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	p := part{key, tag}
+	p := part{key, options.Tag}
 	object, ok := e.served.part(p)
 	if !ok {
 		return fmt.Errorf("%w: no %s %s", engine.ErrNotFound, key.Kind, key.ID)
 	}
-	if refusal := e.served.refusal(p); refusal != "" {
+	if refusal := e.served.refusal(p, options.Force); refusal != "" {
 		return fmt.Errorf("%w: %s", engine.ErrRefused, refusal)
 	}
 	e.removed[p] = object

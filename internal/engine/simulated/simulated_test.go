@@ -217,7 +217,7 @@ func TestBadFileBreaksTheStream(t *testing.T) {
 			_, inspect := e.Inspect(t.Context(), volumeKey("a"))
 			_, list := e.List(t.Context(), engine.KindVolume)
 			_, info := e.Info(t.Context())
-			for call, err := range map[string]error{"inspect": inspect, "list": list, "info": info, "remove": e.Remove(t.Context(), volumeKey("a"), "")} {
+			for call, err := range map[string]error{"inspect": inspect, "list": list, "info": info, "remove": e.Remove(t.Context(), volumeKey("a"), engine.RemoveOptions{})} {
 				if err == nil || errors.Is(err, engine.ErrNotFound) || !strings.Contains(err.Error(), test.want) {
 					t.Errorf("%s with a bad file: %v", call, err)
 				}
@@ -284,7 +284,7 @@ func TestRemove(t *testing.T) {
 		{volumeKey("data"), "", nil}, // and now it is free
 		{image(imageID("web:latest")), "web:latest", nil},
 	} {
-		err := e.Remove(t.Context(), test.key, test.tag)
+		err := e.Remove(t.Context(), test.key, engine.RemoveOptions{Tag: test.tag})
 		if !errors.Is(err, test.want) || (test.want == nil) != (err == nil) {
 			t.Errorf("remove %v %s: %v, want %v", test.key, test.tag, err, test.want)
 		}
@@ -307,7 +307,7 @@ func TestRemovedStaysAway(t *testing.T) {
 	s := startStream(t, e)
 	remove := func() {
 		t.Helper()
-		if err := e.Remove(t.Context(), volumeKey("a"), ""); err != nil {
+		if err := e.Remove(t.Context(), volumeKey("a"), engine.RemoveOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		s.expect(volumeKey("a"), true)
@@ -335,7 +335,7 @@ func TestMissedEventsAreReplayed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := e.Remove(t.Context(), volumeKey("a"), ""); err != nil {
+	if err := e.Remove(t.Context(), volumeKey("a"), engine.RemoveOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

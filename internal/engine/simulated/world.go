@@ -58,8 +58,9 @@ func (w world) without(parts map[part]engine.Object) world {
 }
 
 // refusal says why the part can't be removed, in Docker's words; it is empty
-// where it can.
-func (w world) refusal(p part) string {
+// where it can. By force Docker removes what no running container uses, and any
+// tag, but no volume in use.
+func (w world) refusal(p part, force bool) string {
 	switch p.key.Kind {
 	case engine.KindNamespace:
 		return "a namespace can't be removed"
@@ -70,10 +71,12 @@ func (w world) refusal(p part) string {
 			return fmt.Sprintf("remove %s: volume is in use - [%s]", p.key.ID, user)
 		}
 	case engine.KindImage:
-		if len(w[p.key].Images) > 1 {
+		if len(w[p.key].Images) > 1 || force && p.tag != "" {
 			return "" // it only loses a tag
 		}
-		user := w.user(func(c *containersv1alpha1.ContainerStatus) bool { return c.Image == p.key.ID })
+		user := w.user(func(c *containersv1alpha1.ContainerStatus) bool {
+			return c.Image == p.key.ID && (!force || c.Status == containersv1alpha1.PhaseRunning || c.Status == containersv1alpha1.PhasePaused)
+		})
 		switch {
 		case user == "":
 		case p.tag != "":

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mirror
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/admission"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/printable"
+)
+
+const (
+	// namedUsers is how many users of an object a refusal names.
+	namedUsers = 5
+
+	// provedUsers is how many users are looked up to prove that there is one: what
+	// a session knows may be a moment behind the API server.
+	provedUsers = 20
+)
+
+// gate decides which mirrors may be deleted: not those whose removal the engine
+// would refuse, as what they stand for is in use. It knows that from the sessions
+// of this process, and where the engine's controller runs elsewhere, from the API
+// server.
+type gate struct {
+	sessions atomic.Pointer[reconciler] // nil until the engine's controller runs here
+}
+
+func (g *gate) hooks() []admission.Hook {
+	version := containersv1alpha1.GroupVersion
+	return []admission.Hook{
+		admission.NewDeletionHook(version.WithResource("volumes"),
+			func() *containersv1alpha1.Volume { return &containersv1alpha1.Volume{} },
+			func(ctx context.Context, reader client.Reader, v *containersv1alpha1.Volume) (string, error) {
+				return g.refusal(ctx, reader, v, "volume "+printable.Text(v.Status.Name, maxName))
+			}),
+		admission.NewDeletionHook(version.WithResource("images"),
+			func() *containersv1alpha1.Image { return &containersv1alpha1.Image{} },
+			func(ctx context.Context, reader client.Reader, i *containersv1alpha1.Image) (string, error) {
+				what := "image " + printable.Text(i.Status.ID, maxName)
+				if i.Status.RepoTag != "" {
+					what = "image " + printable.Text(i.Status.RepoTag, maxName)
+				}
+				return g.refusal(ctx, reader, i, what)
+			}),
+		admission.NewDeletionHook(version.WithResource("containernamespaces"),
+			func() *containersv1alpha1.ContainerNamespace { return &containersv1alpha1.ContainerNamespace{} },
+			func(ctx context.Context, reader client.Reader, n *containersv1alpha1.ContainerNamespace) (string, error) {
+				return g.refusal(ctx, reader, n, "namespace "+printable.Text(n.Status.Name, maxName))
+			}),
+	}
+}
+
+// refusal returns why a mirror may not be deleted, empty where it may.
+func (g *gate) refusal(ctx context.Context, reader client.Reader, m client.Object, what string) (string, error) {
+	name := m.GetLabels()[containersv1alpha1.EngineLabel]
+	if name == "" || !controllerutil.ContainsFinalizer(m, containersv1alpha1.MirrorFinalizer) ||
+		m.GetAnnotations()[containersv1alpha1.ForceAnnotation] == "true" {
+		return "", nil
+	}
+	known := g.known(m)
+	if known != nil && !known.inUse(m) {
+		return "", nil // which is most often so, and costs no look at the API server
+	}
+	var kind containersv1alpha1.EngineType
+	counts, err := deletionCounts(ctx, reader, m.GetNamespace(), name, func(e *containersv1alpha1.ContainerEngine) bool {
+		kind = e.Spec.Type
+		return slices.ContainsFunc(m.GetOwnerReferences(), func(r metav1.OwnerReference) bool { return r.UID == e.UID })
+	})
+	if err != nil || !counts || !refuses(kind, kindOf(m)) {
+		return "", err
+	}
+	if known == nil {
+		if known, err = listKnown(ctx, reader, m.GetNamespace(), name); err != nil {
+			return "", err
+		}
+		if !known.inUse(m) {
+			return "", nil
+		}
+	}
+	users, more, err := prove(ctx, reader, m, known.users(keyOf(m)))
+	if err != nil || len(users) == 0 {
+		return "", err
+	}
+	return refusalText(m, what, users, more), nil
+}
+
+// refuses reports whether engines of a type refuse to remove what is in use.
+func refuses(engineType containersv1alpha1.EngineType, kind engine.Kind) bool {
+	if engineType == containersv1alpha1.EngineContainerd {
+		return kind == engine.KindNamespace // an image's name is removed, and the image stays for its containers
+	}
+	return kind != engine.KindNamespace // which only ends to be shown
+}
+
+// known returns the table of the session that a mirror belongs to, nil for none.
+func (g *gate) known(m client.Object) *table {
+	r := g.sessions.Load()
+	if r == nil {
+		return nil
+	}
+	for _, s := range r.running() {
+		if s.owner.owns(m) {
+			return s.table
+		}
+	}
+	return nil
+}
+
+// listKnown fills a table from the API server.
+func listKnown(ctx context.Context, reader client.Reader, namespace, name string) (*table, error) {
+	t := newTable()
+	for _, list := range []client.ObjectList{&containersv1alpha1.ContainerList{}, &containersv1alpha1.ImageList{}} {
+		if err := reader.List(ctx, list, client.InNamespace(namespace), client.MatchingLabels{containersv1alpha1.EngineLabel: name}); err != nil {
+			return nil, err
+		}
+		switch list := list.(type) {
+		case *containersv1alpha1.ContainerList:
+			for i := range list.Items {
+				t.watched(&list.Items[i])
+			}
+		case *containersv1alpha1.ImageList:
+			for i := range list.Items {
+				t.watched(&list.Items[i])
+			}
+		}
+	}
+	return t, nil
+}
+
+// inUse reports whether the engine would not remove what a mirror stands for. An
+// image that has other names only loses one.
+func (t *table) inUse(m client.Object) bool {
+	key := keyOf(m)
+	if len(t.users(key)) == 0 {
+		return false
+	}
+	image, ok := m.(*containersv1alpha1.Image)
+	if !ok || image.Status.RepoTag == "" {
+		return true
+	}
+	for _, other := range t.of(key) {
+		if tag := tagOf(other); tag != "" && tag != image.Status.RepoTag && other.GetDeletionTimestamp() == nil {
+			return false
+		}
+	}
+	repository := image.Status.RepoTag
+	if i := strings.LastIndexByte(repository, ':'); i > strings.LastIndexByte(repository, '/') {
+		repository = repository[:i]
+	}
+	return !slices.ContainsFunc(image.Status.RepoDigests, func(digest string) bool {
+		of, _, _ := strings.Cut(digest, "@")
+		return of != repository
+	})
+}
+
+// prove returns some of the users that the API server has too, and how many more
+// there may be. It returns none where there is none.
+func prove(ctx context.Context, reader client.Reader, m client.Object, users []client.Object) (proved []client.Object, more int, err error) {
+	slices.SortFunc(users, func(a, b client.Object) int { return strings.Compare(userName(a), userName(b)) })
+	for i, user := range users {
+		if len(proved) == namedUsers || i == provedUsers {
+			return proved, len(users) - i, nil
+		}
+		now := kinds[kindOf(user)].object()
+		switch err := reader.Get(ctx, client.ObjectKeyFromObject(user), now); {
+		case apierrors.IsNotFound(err):
+		case err != nil:
+			return nil, 0, err
+		case slices.Contains(usesOf(now), keyOf(m)):
+			proved = append(proved, now)
+		}
+	}
+	return proved, 0, nil
+}
+
+// userName is what people call a container or an image.
+func userName(m client.Object) string {
+	switch m := m.(type) {
+	case *containersv1alpha1.Container:
+		if m.Status.Name != "" {
+			return printable.Text(m.Status.Name, maxName)
+		}
+	case *containersv1alpha1.Image:
+		if m.Status.RepoTag != "" {
+			return printable.Text(m.Status.RepoTag, maxName)
+		}
+	}
+	return printable.Text(keyOf(m).ID, maxName)
+}
+
+func refusalText(m client.Object, what string, users []client.Object, more int) string {
+	var parts []string
+	for _, kind := range []engine.Kind{engine.KindContainer, engine.KindImage} {
+		var names []string
+		for _, user := range users {
+			if kindOf(user) != kind {
+				continue
+			}
+			name := userName(user)
+			if user.GetDeletionTimestamp() != nil {
+				name += " (being removed)"
+			}
+			names = append(names, name)
+		}
+		switch len(names) {
+		case 0:
+		case 1:
+			parts = append(parts, string(kind)+" "+names[0])
+		default:
+			parts = append(parts, string(kind)+"s "+strings.Join(names, ", "))
+		}
+	}
+	who := strings.Join(parts, " and ")
+	if more > 0 {
+		who += fmt.Sprintf(" and %d more", more)
+	}
+	if kindOf(m) == engine.KindNamespace {
+		return fmt.Sprintf("%s is not empty: it has %s: remove them first", what, who)
+	}
+	return fmt.Sprintf("%s is used by %s: remove them first, or annotate it with %s=true and delete it again, "+
+		"which asks for the engine's own forced remove", what, who, containersv1alpha1.ForceAnnotation)
+}

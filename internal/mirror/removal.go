@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mirror
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+)
+
+// removers is how many removals an engine is asked for at a time. One that takes
+// longer than [problemGrace] no longer counts: it delays only itself.
+const removers = 8
+
+// removal is one try to remove what a deleted mirror stands for.
+type removal struct {
+	uid    types.UID // the mirror's
+	remove func() error
+	final  func(error) bool    // whether an answer of the engine leads to no other try
+	wake   func(time.Duration) // has the object looked at after that time
+}
+
+// deletion is what is known of the deletion of one mirror. Times are zero for
+// what has not happened.
+type deletion struct {
+	since    time.Time // of the first try
+	underWay bool      // the engine is being asked, or will be
+	asked    time.Time // of the try under way
+	ended    bool      // err is the engine's answer, which nothing has followed from yet
+	err      error
+	agreed   int       // times in a row that the engine claimed that the object is gone
+	failed   int       // times in a row that it failed
+	next     time.Time // not to be tried before
+}
+
+// deletions are those of which the mirrors are not gone yet. They are carried out
+// outside of the workers, as an engine may take its time.
+type deletions struct {
+	clock   clock.WithTicker
+	limiter workqueue.TypedRateLimiter[types.UID]
+	wg      sync.WaitGroup
+
+	mu      sync.Mutex
+	ctx     context.Context         //nolint:containedctx // guarded by mu; ends with the session
+	byUID   map[types.UID]*deletion // guarded by mu
+	waiting []removal               // guarded by mu; for one of the removers
+	busy    int                     // guarded by mu; removers
+	refused map[mirrorName]refusal  // guarded by mu; for the mirrors that replace deleted ones
+}
+
+func newDeletions(ctx context.Context, c clock.WithTicker) *deletions {
+	return &deletions{
+		ctx:     ctx,
+		clock:   c,
+		limiter: workqueue.NewTypedItemExponentialFailureRateLimiter[types.UID](retryMin, retryMax),
+		byUID:   map[types.UID]*deletion{},
+		refused: map[mirrorName]refusal{},
+	}
+}
+
+// of returns a copy of what is known of the deletion of a mirror.
+func (d *deletions) of(uid types.UID) (deletion, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if known := d.byUID[uid]; known != nil {
+		return *known, true
+	}
+	return deletion{}, false
+}
+
+// start has a removal done as soon as one of the removers is free.
+func (d *deletions) start(r removal) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	known := d.byUID[r.uid]
+	if known == nil {
+		known = &deletion{since: d.clock.Now()}
+		d.byUID[r.uid] = known
+	}
+	known.underWay, known.ended, known.err, known.asked = true, false, nil, time.Time{}
+	if d.busy == removers {
+		d.waiting = append(d.waiting, r)
+		return
+	}
+	d.busy++
+	d.runLocked(r)
+}
+
+// runLocked does a removal in the background, by a remover that is counted.
+func (d *deletions) runLocked(r removal) {
+	if known := d.byUID[r.uid]; known != nil {
+		known.asked = d.clock.Now()
+	}
+	answer := make(chan error, 1)
+	d.wg.Go(func() { answer <- r.remove() })
+	d.wg.Go(func() {
+		err, late := d.await(answer, statusGrace)
+		if late {
+			r.wake(0)
+			err, late = d.await(answer, problemGrace-statusGrace)
+		}
+		d.release()
+		if late {
+			r.wake(0)
+			err = <-answer
+		}
+		if pause, ok := d.end(r, err); ok {
+			r.wake(pause)
+		}
+	})
+}
+
+// await waits for an answer, and reports whether it is late.
+func (d *deletions) await(answer <-chan error, patience time.Duration) (err error, late bool) { //nolint:revive // the error is the answer
+	timer := d.clock.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case err := <-answer:
+		return err, false
+	case <-timer.C():
+		return nil, true
+	}
+}
+
+// release lets a remover do the next removal.
+func (d *deletions) release() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for len(d.waiting) > 0 && d.ctx.Err() == nil {
+		next := d.waiting[0]
+		d.waiting = d.waiting[1:]
+		if d.byUID[next.uid] == nil {
+			continue // the engine removed it without being asked
+		}
+		d.runLocked(next)
+		return
+	}
+	d.busy--
+}
+
+// end notes the engine's answer. It returns when to look at the object, and
+// whether its mirror is still there.
+func (d *deletions) end(r removal, err error) (pause time.Duration, ok bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	known := d.byUID[r.uid]
+	if known == nil {
+		return 0, false
+	}
+	known.underWay, known.ended, known.err = false, true, err
+	switch {
+	case r.final(err):
+		return 0, true
+	case err == nil, errors.Is(err, engine.ErrNotFound):
+		known.agreed, known.failed = known.agreed+1, 0
+	default:
+		known.agreed, known.failed = 0, known.failed+1
+	}
+	if pause = d.limiter.When(r.uid); known.agreed == 1 {
+		pause = 0 // once is what always happens
+	}
+	known.next = d.clock.Now().Add(pause)
+	return pause, true
+}
+
+// forget takes that a mirror is gone.
+func (d *deletions) forget(uid types.UID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.byUID, uid)
+	d.limiter.Forget(uid)
+}
+
+// clear has everything tried again at once, as the next connection may be to an
+// engine that has recovered.
+func (d *deletions) clear() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for uid, known := range d.byUID {
+		known.agreed, known.next = 0, time.Time{}
+		d.limiter.Forget(uid)
+	}
+}
