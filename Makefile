@@ -93,6 +93,24 @@ engines: ## Build the newest Docker engine and containerd into bin/engines/, for
 	  CGO_ENABLED=0 go build -tags 'no_btrfs no_cri no_devmapper no_zfs' -ldflags '-s -w' -o $(ENGINES)/containerd/ \
 	    $(CONTAINERD)/cmd/containerd $(CONTAINERD)/cmd/containerd-shim-runc-v2
 
+# How long each target is fuzzed. That its time is over while it shortens an input
+# is for Go a failure of the target, and no finding.
+FUZZTIME   ?= 1m
+
+fuzz: ## Fuzz all that parses foreign input, one target after the other; FUZZTIME=1m
+	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9]+' api cmd internal test | sort | while IFS=: read -r file target; do \
+	  echo "== $${target#func } $$(dirname $$file)"; \
+	  said=$$(go test -run '^$$' -fuzz "^$${target#func }\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5s "./$$(dirname $$file)" 2>&1) || \
+	    case "$$said" in \
+	      *'Failing input'* | *'[build failed]'* | *panic:*) echo "$$said"; exit 1;; \
+	      *'context deadline exceeded'*) ;; \
+	      *) echo "$$said"; exit 1;; \
+	    esac; \
+	  echo "$$said" | grep 'execs' | tail -1; \
+	done
+
+.PHONY: fuzz
+
 check: lint check-generated test ## Everything that must hold before a commit
 
 lint: ## Vet and lint

@@ -51,9 +51,9 @@ func (i *Instance) LastPort() int {
 	if err != nil {
 		return 0
 	}
-	port, err := strconv.Atoi(server.Port())
+	port, err := strconv.ParseUint(server.Port(), 10, 16)
 	if err != nil {
 		return 0
 	}
-	return port
+	return int(port)
 }

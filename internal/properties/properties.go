@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -223,7 +224,7 @@ func (p Property) parse(text string) (any, error) {
 		return parsed, nil
 	case "number":
 		parsed, err := strconv.ParseFloat(text, 64)
-		if err != nil {
+		if err != nil || math.IsNaN(parsed) || math.IsInf(parsed, 0) { // JSON has neither
 			return nil, fmt.Errorf("%q: expected number", text)
 		}
 		return parsed, nil

@@ -154,10 +154,19 @@ func mounts(s spec, l labels) []containersv1alpha1.Mount {
 
 // timeOf returns a time as objects have it, in whole seconds.
 func timeOf(t *timestamppb.Timestamp) *metav1.Time {
-	if t == nil || t.AsTime().Year() <= 1 || t.GetSeconds() == 0 {
+	if t == nil || t.GetSeconds() == 0 {
 		return nil
 	}
-	return &metav1.Time{Time: t.AsTime().Truncate(time.Second).UTC()}
+	return wholeSeconds(t.AsTime())
+}
+
+// wholeSeconds returns a time in whole seconds, nil for one that is none. A year with
+// more digits than an object can have is the mirror's to report.
+func wholeSeconds(t time.Time) *metav1.Time {
+	if t = t.Truncate(time.Second).UTC(); t.Year() <= 1 {
+		return nil
+	}
+	return &metav1.Time{Time: t}
 }
 
 // copyMap returns a copy, and nil for an empty map, as it is after a way through

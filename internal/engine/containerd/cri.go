@@ -40,6 +40,7 @@ const (
 
 // criFate is what the CRI plugin knows of a run.
 type criFate struct {
+	id         string
 	state      uint64
 	startedAt  int64 // ns since 1970, as is finishedAt
 	finishedAt int64
@@ -95,6 +96,9 @@ func (e *Engine) criFate(ctx context.Context, c *containersapi.Container) (criFa
 			return criFate{}, false, err
 		}
 		fate := parseFate(answer)
+		if fate.id != c.GetID() { // without a state it would be taken for one that was never started
+			return criFate{}, false, fmt.Errorf("the CRI plugin does not report the status of container %s", c.GetID())
+		}
 		if isSandbox(c) || fate.state != criContainerRunning {
 			return fate, true, nil
 		}
@@ -117,8 +121,10 @@ func parseFate(answer []byte) criFate {
 		if number != 1 {
 			return
 		}
-		eachField(value, func(number protowire.Number, varint uint64, _ []byte) {
+		eachField(value, func(number protowire.Number, varint uint64, value []byte) {
 			switch number {
+			case 1:
+				fate.id = string(value)
 			case 3:
 				fate.state = varint
 			case 5: // of a sandbox it is a message

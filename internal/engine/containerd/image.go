@@ -9,13 +9,11 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"time"
 
 	contentapi "github.com/containerd/containerd/api/services/content/v1"
 	imagesapi "github.com/containerd/containerd/api/services/images/v1"
 	"github.com/containerd/containerd/api/types"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
@@ -25,6 +23,10 @@ import (
 // maxDocument is the largest manifest or configuration that is read, in bytes;
 // registries take 4 MiB.
 const maxDocument = 8 << 20
+
+// maxParts is in how many messages a document may come: containerd sends 1 MiB at
+// a time, most often.
+const maxParts = 4096
 
 // inspectImage returns the image with the digest, or that a name leads to.
 func (e *Engine) inspectImage(ctx context.Context, key engine.Key) (engine.Object, error) {
@@ -141,8 +143,8 @@ func (e *Engine) describe(ctx context.Context, namespace string, target *types.D
 func describeConfig(status *containersv1alpha1.ImageStatus, config *v1.Image) {
 	status.OS, status.Architecture, status.Labels = config.OS, config.Architecture, copyMap(config.Config.Labels)
 	status.CreatedAt = nil
-	if config.Created != nil && config.Created.Year() > 1 {
-		status.CreatedAt = &metav1.Time{Time: config.Created.Truncate(time.Second).UTC()}
+	if config.Created != nil {
+		status.CreatedAt = wholeSeconds(*config.Created)
 	}
 }
 
@@ -159,7 +161,7 @@ func (e *Engine) read(ctx context.Context, namespace, digest string, into any) (
 		return false, e.translate(err)
 	}
 	var data bytes.Buffer
-	for {
+	for parts := 0; ; parts++ {
 		part, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
 			break
@@ -170,7 +172,7 @@ func (e *Engine) read(ctx context.Context, namespace, digest string, into any) (
 		if err != nil {
 			return false, err
 		}
-		if data.Write(part.GetData()); data.Len() > maxDocument {
+		if data.Write(part.GetData()); data.Len() > maxDocument || parts > maxParts {
 			return false, nil
 		}
 	}

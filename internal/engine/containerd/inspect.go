@@ -119,7 +119,9 @@ func (e *Engine) target(ctx context.Context, namespace, name string) (string, er
 	if err != nil {
 		return "", err
 	}
-	digest = response.GetImage().GetTarget().GetDigest()
+	if digest = response.GetImage().GetTarget().GetDigest(); digest == "" {
+		return "", fmt.Errorf("containerd does not report what image %q is", name)
+	}
 	e.targets.put(mark, namespace, name, digest)
 	return digest, nil
 }
@@ -149,8 +151,13 @@ func (e *Engine) container(ctx context.Context, key engine.Key) (*containersapi.
 // task returns a container's task, nil where it has none.
 func (e *Engine) task(ctx context.Context, key engine.Key) (*task.Process, error) {
 	response, err := e.tasks.Get(in(ctx, key.Namespace), &tasksapi.GetRequest{ContainerID: key.ID})
-	if err = e.translate(err); err != nil && !errors.Is(err, engine.ErrNotFound) {
+	switch err = e.translate(err); {
+	case errors.Is(err, engine.ErrNotFound):
+		return nil, nil
+	case err != nil:
 		return nil, err
+	case response.GetProcess() == nil: // which would be a container that never ran
+		return nil, fmt.Errorf("containerd does not report the task of container %s", key.ID)
 	}
 	return response.GetProcess(), nil
 }

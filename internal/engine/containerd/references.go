@@ -25,7 +25,7 @@ func sortNames(all []string) names {
 		switch {
 		case strings.Contains(name, "@"):
 			n.digests = append(n.digests, name)
-		case !strings.HasPrefix(name, "sha256:"):
+		case name != "" && !strings.HasPrefix(name, "sha256:"):
 			n.tags = append(n.tags, name)
 		}
 	}

@@ -103,6 +103,10 @@ func endOf(decoder *json.Decoder) error {
 	return errors.New("there is text after its end")
 }
 
+// maxSpace is how much space may stand before a message: a line end each second for
+// two years.
+const maxSpace = 64 << 20
+
 // Messages reads a stream of JSON objects, one after the other, of which none
 // may be larger than [Message], or take the peer longer than [Stall] once it has
 // begun. Between two of them the peer may be silent for ever.
@@ -115,6 +119,7 @@ type Messages struct {
 	decoder *json.Decoder
 	scanner scanner
 	size    int64         // of the message that is being received
+	space   int64         // before it
 	waited  time.Duration // for it
 	failure error
 }
@@ -175,13 +180,17 @@ func (m *Messages) take(p []byte) int {
 	kept := p[:0]
 	for _, b := range p {
 		if m.size == 0 && isSpace(b) {
+			if m.space++; m.space > maxSpace {
+				m.failure = TooLarge("the space before "+m.what, maxSpace)
+				return 0
+			}
 			continue
 		}
 		kept = append(kept, b)
 		m.size++
 		switch {
 		case m.scanner.next(b):
-			m.scanner, m.size, m.waited = scanner{}, 0, 0
+			m.scanner, m.size, m.space, m.waited = scanner{}, 0, 0, 0
 		case m.size > Message:
 			m.failure = TooLarge(m.what, Message)
 			return 0

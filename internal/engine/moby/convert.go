@@ -197,13 +197,13 @@ func tags(list []string) []string {
 	return emptyAsNil(slices.DeleteFunc(sorted, func(r string) bool { return strings.Contains(r, "@") }))
 }
 
-// references returns the references sorted, without duplicates and without the
-// word for none.
+// references returns the references sorted, without duplicates, and without empty
+// ones and the word for none.
 func references(list []string, none string) []string {
 	sorted := slices.Clone(list)
 	slices.Sort(sorted)
 	sorted = slices.Compact(sorted)
-	return emptyAsNil(slices.DeleteFunc(sorted, func(r string) bool { return r == none }))
+	return emptyAsNil(slices.DeleteFunc(sorted, func(r string) bool { return r == none || r == "" }))
 }
 
 func volumeStatus(v *volume.Volume) *containersv1alpha1.VolumeStatus {

@@ -40,7 +40,7 @@ func TestExecEnds(t *testing.T) {
 				},
 				"/v1.41/exec/e/json": func(w http.ResponseWriter, _ *http.Request) {
 					running := asked.Add(1) <= test.runs
-					_, _ = fmt.Fprintf(w, `{"Running":%t,"ExitCode":%d}`, running, map[bool]int{false: code}[running])
+					_, _ = fmt.Fprintf(w, `{"ID":"e","Running":%t,"ExitCode":%d}`, running, map[bool]int{false: code}[running])
 				},
 				"/v1.41/exec/e/start": func(w http.ResponseWriter, _ *http.Request) {
 					conn, buffered, err := http.NewResponseController(w).Hijack()

@@ -50,6 +50,8 @@ func (p *process) exitCode(ctx context.Context, reset bool) (int, error) {
 		switch {
 		case err != nil:
 			return 0, translate(err)
+		case result.ID == "": // an answer without a code is no 0
+			return 0, errors.New("the engine does not report the exit code")
 		case !result.Running:
 			return result.ExitCode, nil
 		case reset && time.Since(began) > endGrace:

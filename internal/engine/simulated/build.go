@@ -28,6 +28,14 @@ func unique[T any](list string, entries []T, field string, name func(T) string) 
 	return nil
 }
 
+// checkKey refuses what no engine has.
+func checkKey(list string, i int, field string, key engine.Key) error {
+	if err := engine.CheckKey(key); err != nil {
+		return fmt.Errorf("%s[%d].%s: %w", list, i, field, err)
+	}
+	return nil
+}
+
 // world returns the objects that completed contents describe. An error says
 // which two are the same.
 func (c *contents) world() (world, error) {
@@ -44,14 +52,23 @@ func (c *contents) world() (world, error) {
 	}
 	for i := range c.Namespaces {
 		key := engine.Key{Kind: engine.KindNamespace, ID: c.Namespaces[i].Name}
+		if err := checkKey("namespaces", i, "name", key); err != nil {
+			return nil, err
+		}
 		w[key] = engine.Object{Key: key, Namespace: &c.Namespaces[i]}
 	}
 	for i := range c.Volumes {
 		key := engine.Key{Kind: engine.KindVolume, ID: c.Volumes[i].Name}
+		if err := checkKey("volumes", i, "name", key); err != nil {
+			return nil, err
+		}
 		w[key] = engine.Object{Key: key, Volume: &c.Volumes[i]}
 	}
 	for i := range c.Containers {
 		key := engine.Key{Kind: engine.KindContainer, ID: c.Containers[i].ID}
+		if err := checkKey("containers", i, "id", key); err != nil {
+			return nil, err
+		}
 		w[key] = engine.Object{Key: key, Container: &c.Containers[i].ContainerStatus}
 	}
 	return w, c.addImages(w)
@@ -66,6 +83,9 @@ func (c *contents) addImages(w world) error {
 		}
 		tags[image.RepoTag] = true
 		key := engine.Key{Kind: engine.KindImage, ID: image.ID}
+		if err := checkKey("images", i, "id", key); err != nil {
+			return err
+		}
 		object := w[key]
 		for _, other := range object.Images {
 			if other.RepoTag == "" || image.RepoTag == "" {
