@@ -31,6 +31,7 @@ func TestEngineWorth(t *testing.T) {
 			Reason: "ListFailed", Message: "volumes: 500"}}, true, []string{"not all of it", "ListFailed (volumes: 500)"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			e := &containersv1alpha1.ContainerEngine{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "moby"}}
 			e.Status.Conditions = test.conditions
 			if test.synced {

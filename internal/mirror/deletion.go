@@ -143,7 +143,7 @@ func contradiction(err error) error {
 	if err == nil {
 		return errors.New("the engine says that it has removed it, and shows it nevertheless")
 	}
-	return fmt.Errorf("the engine says %q, and shows it nevertheless", err)
+	return fmt.Errorf("the engine says %q, and shows it nevertheless", err.Error())
 }
 
 // fail puts on a mirror why the engine has not removed what it stands for. It is

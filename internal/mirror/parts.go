@@ -173,8 +173,8 @@ func (l *list[T]) cut(limit int) {
 			item = l.clone(item)
 		}
 		for _, value := range l.values(&item) {
-			short := false
-			if *value, short = cutValue(*value, limit); short {
+			cut, short := cutValue(*value, limit)
+			if *value = cut; short {
 				l.missing.cut++
 			}
 		}
@@ -248,8 +248,8 @@ func (d *dict) cut(limit int) {
 		if !usable(key, limit) {
 			continue
 		}
-		short := false
-		if kept[key], short = cutValue(value, limit); short {
+		cut, short := cutValue(value, limit)
+		if kept[key] = cut; short {
 			d.missing.cut++
 		}
 	}

@@ -351,10 +351,10 @@ func worse(a, b *problem) int {
 
 // message says all of it in one sentence for a ContainerEngine.
 func (s problemSummary) message() string {
-	switch {
-	case s.Count == 0:
+	switch s.Count {
+	case 0:
 		return "all that the engine has is mirrored"
-	case s.Count == 1:
+	case 1:
 		return s.Worst
 	}
 	return fmt.Sprintf("%s; and %d more", s.Worst, s.Count-1)

@@ -65,7 +65,7 @@ func openFiles() []int {
 		if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {
 			limit.Cur = mostFiles
 		}
-		for fd := firstFile; fd < int(min(uint64(limit.Cur), mostFiles)); fd++ {
+		for fd := firstFile; fd < int(min(limit.Cur, mostFiles)); fd++ {
 			files = append(files, fd)
 		}
 		return files

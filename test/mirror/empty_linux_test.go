@@ -20,8 +20,8 @@ func TestEnginesWithNothing(t *testing.T) {
 	for name, program := range map[string]dockerd.Program{"Debian": dockerd.Debian, "Newest": dockerd.Newest, "Podman": dockerd.Podman} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			real := dockerd.Start(t, dockerd.Config{Program: program})
-			connection, err := open.Engine(containersv1alpha1.ContainerEngineSpec{Type: containersv1alpha1.EngineMoby, Endpoint: real.Endpoint()}, nil)
+			docker := dockerd.Start(t, dockerd.Config{Program: program})
+			connection, err := open.Engine(containersv1alpha1.ContainerEngineSpec{Type: containersv1alpha1.EngineMoby, Endpoint: docker.Endpoint()}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -30,12 +30,12 @@ func TestEnginesWithNothing(t *testing.T) {
 			if err != nil || info.ID == "" || info.HostName == "" || info.RootDir == "" {
 				t.Errorf("it says that it is %+v, error %v", info, err)
 			}
-			images, err := real.Client.ImageList(t.Context(), client.ImageListOptions{})
+			images, err := docker.Client.ImageList(t.Context(), client.ImageListOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, image := range images.Items {
-				if _, err := real.Client.ImageRemove(t.Context(), image.ID, client.ImageRemoveOptions{Force: true}); err != nil {
+				if _, err := docker.Client.ImageRemove(t.Context(), image.ID, client.ImageRemoveOptions{Force: true}); err != nil {
 					t.Fatal(err)
 				}
 			}

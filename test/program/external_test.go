@@ -163,6 +163,8 @@ func TestStandaloneEndsWithTheControlPlane(t *testing.T) {
 }
 
 // TestStandaloneFailsClosed: what can't be read is not taken for absent.
+//
+//nolint:tparallel // its steps share one instance
 func TestStandaloneFailsClosed(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
@@ -302,6 +304,8 @@ func TestLinkedIsNotRun(t *testing.T) {
 
 // TestDefinitionsOfOthers: an older program does not put its definitions in the
 // place of newer ones, and none takes what is not RDD's.
+//
+//nolint:tparallel // its steps share one instance
 func TestDefinitionsOfOthers(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)

@@ -24,6 +24,8 @@ spec: {type: moby, endpoint: "unix:///nowhere", resyncPeriod: 30s}
 
 // TestKubectl does with kubectl what its users do: with the one that is built
 // in, and with an older one.
+//
+//nolint:tparallel // its steps share one instance
 func TestKubectl(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)

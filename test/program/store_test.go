@@ -11,6 +11,8 @@ import (
 
 // TestDamagedStore: the error says which file and what reset would do, and the
 // file stays.
+//
+//nolint:tparallel // its steps share one instance
 func TestDamagedStore(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)

@@ -226,6 +226,7 @@ func TestEndlessLists(t *testing.T) {
 		"many names": {&peer{images: repeat(&imagesapi.Image{}, 1_500_000)}, engine.KindImage, 0, "more than 1000000 values"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			items, err := test.peer.connect(t).List(t.Context(), test.kind)
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("%d items, error %.300v, want one with %q", len(items), err, test.want)

@@ -24,7 +24,7 @@ func TestMessages(t *testing.T) {
 	}{
 		"lines":              {"{}\n{\"a\":[1,{}]}\n", 2, nil},
 		"nothing between":    {`{}{"a":"}{"}{"b":"\"}{"}`, 3, nil},
-		"separators":         {"\x1e{}\n\x1e{}\n", 2, nil},
+		"separators":         {"\x1e{}\n\x1e{\"a\":1}\n", 2, nil},
 		"the largest, twice": {fits + fits, 2, nil},
 		"too large":          {"{}" + `{"a":"` + strings.Repeat("x", Message) + `"}`, 1, ErrTooLarge},
 		"no object":          {strings.Repeat("1", 2*Message), 0, ErrTooLarge},

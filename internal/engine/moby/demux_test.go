@@ -49,6 +49,7 @@ func TestFrames(t *testing.T) {
 		"an endless word": {frames: frame(3, 1<<31, strings.Repeat("x", 100_000)), fail: "the engine reports: xxx"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			logs, err := logsOf(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(test.frames) })
 			if err != nil {
 				t.Fatal(err)
