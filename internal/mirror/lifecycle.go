@@ -43,6 +43,7 @@ type running struct {
 	session *Session      // guarded by reconciler.mu; nil until the engine is open, and while mirrors are removed
 	failure error         // guarded by reconciler.mu; why there is no session
 	ended   chan struct{} // guarded by reconciler.mu; nil until it is to end, closed when it has
+	removed bool          // guarded by reconciler.mu; its end is that of a stop: the mirrors go next
 }
 
 // purgeProcess is the removal of all mirrors of an owner, in the background.
@@ -198,10 +199,13 @@ func (r *reconciler) moved(e *containersv1alpha1.ContainerEngine) bool {
 	return e.Status.EngineID != "" && e.Status.Endpoint != e.Spec.Endpoint
 }
 
-// purging reports whether the removal of the mirrors is under way.
+// purging reports whether the removal of the mirrors is under way, or follows the
+// end of the session.
 func (r *reconciler) purging(e *containersv1alpha1.ContainerEngine) bool {
-	run := r.current(e)
-	return run != nil && run.purge != nil
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	run := r.sessions[e.UID]
+	return run != nil && (run.purge != nil || run.removed)
 }
 
 func (r *reconciler) current(e *containersv1alpha1.ContainerEngine) *running {
@@ -312,6 +316,9 @@ func (r *reconciler) stop(ctx context.Context, e *containersv1alpha1.ContainerEn
 func (r *reconciler) purged(ctx context.Context, e *containersv1alpha1.ContainerEngine) (bool, error) {
 	run := r.current(e)
 	if run != nil && (run.purge == nil || r.isEnding(run)) {
+		r.mu.Lock()
+		run.removed = true
+		r.mu.Unlock()
 		if !r.end(e) {
 			return false, nil
 		}
