@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -121,6 +122,7 @@ type Session struct {
 
 	mu         sync.Mutex
 	state      State                    // guarded by mu
+	reported   State                    // guarded by mu; what Report returned last
 	clockAhead time.Duration            // guarded by mu; the engine's clock minus ours
 	identified time.Time                // guarded by mu; when the engine last proved who it is
 	lastEvent  time.Time                // guarded by mu; on the engine's clock
@@ -176,6 +178,25 @@ func (s *Session) State() State {
 	}
 	state.Problems = s.problems.summary()
 	return state
+}
+
+// Report returns the state for whoever writes it down. Whatever the reason was for
+// that, it is what later changes are compared with: a problem may begin, be
+// written down for another reason, and end between two looks at the problems.
+func (s *Session) Report() State {
+	state := s.State()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reported = state
+	return state
+}
+
+// isUnreported reports whether numbers or problems are not what was last reported.
+func (s *Session) isUnreported() bool {
+	now := s.State()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return now.Problems != s.reported.Problems || !maps.Equal(now.Counts, s.reported.Counts)
 }
 
 func (s *Session) setState(reason, message string) {

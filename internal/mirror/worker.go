@@ -5,7 +5,6 @@ package mirror
 import (
 	"context"
 	"fmt"
-	"maps"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
@@ -116,7 +115,6 @@ func (s *Session) isBusy(key engine.Key) bool {
 // tell tells of changed numbers of mirrors and of problems, a while after they
 // changed: it must cost nothing for each single one.
 func (s *Session) tell(ctx context.Context) {
-	told := s.State()
 	ticker := s.clock.NewTicker(countDelay)
 	defer ticker.Stop()
 	for {
@@ -127,8 +125,7 @@ func (s *Session) tell(ctx context.Context) {
 			s.removals.sweep(s.clock.Now())
 			s.notices.tell(ctx)
 			s.tellProgress()
-			if now := s.State(); now.Problems != told.Problems || !maps.Equal(now.Counts, told.Counts) {
-				told = now
+			if s.isUnreported() {
 				s.changed()
 			}
 		}
