@@ -302,6 +302,7 @@ func anotherEngine(err error) bool {
 func (s *Session) connected(ctx context.Context, ok func()) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
+	defer s.problems.clearAll(connectionReasons()...) // a list may have failed since the stream's end
 	defer wg.Wait()
 	defer s.lists.disconnect()
 	defer cancel()

@@ -5,6 +5,9 @@ package mirror
 import (
 	"context"
 	"fmt"
+	"slices"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
@@ -61,7 +64,7 @@ func (s *Session) work(ctx context.Context, kind engine.Kind) {
 		s.finish(key, run, err != nil)
 		switch {
 		case err == nil:
-			s.problems.clear(key, containersv1alpha1.ReasonInspectFailed, containersv1alpha1.ReasonWriteRefused)
+			s.clearProblems(key)
 			queue.Forget(key)
 			s.inspected.finish(key, item, s.table.versionOf(key))
 			s.requeueForeign(key, known)
@@ -78,11 +81,22 @@ func (s *Session) work(ctx context.Context, kind engine.Kind) {
 	}
 }
 
+// clearProblems takes that an object was synced.
+func (s *Session) clearProblems(key engine.Key) {
+	over := []string{containersv1alpha1.ReasonInspectFailed, containersv1alpha1.ReasonWriteRefused}
+	isDeleted := func(m client.Object) bool { return m.GetDeletionTimestamp() != nil }
+	if !slices.ContainsFunc(s.table.of(key), isDeleted) {
+		// The mirror may have gone while its deletion failed, and be replaced.
+		over = append(over, containersv1alpha1.ReasonDeletionFailed)
+	}
+	s.problems.clear(key, over...)
+}
+
 // silent takes that the engine has not answered for an object in problemGrace.
 func (s *Session) silent(key engine.Key) {
-	if s.link.up() {
+	s.link.whileUp(func() {
 		s.problems.add(key, containersv1alpha1.ReasonInspectFailed, fmt.Errorf("the engine has not answered for %s", problemGrace))
-	}
+	})
 	s.finishInBatch(key)
 }
 
