@@ -38,6 +38,10 @@ const (
 	// until the next attempt to connect is a first one again.
 	provedAfter = 10 * time.Second
 
+	// clockSlack is how much later than the engine's clock, as it was when the engine
+	// last said who it is, an event may be.
+	clockSlack = time.Minute
+
 	// manyWait is how many objects have to wait for that to be worth a word.
 	manyWait = 1000
 
@@ -447,13 +451,23 @@ func (s *Session) identify(ctx context.Context) error {
 	return nil
 }
 
+// noteTimeLocked notes when an event was, where that can be: not before the stream
+// begins, and not in the future of the engine.
+func (s *Session) noteTimeLocked(at time.Time) {
+	latest := s.clock.Now().Add(s.clockAhead).Add(clockSlack)
+	if at.After(s.lastEvent) && !at.After(latest) {
+		s.lastEvent = at
+	}
+}
+
 // watchSince returns where the event stream is to begin: after the last event
-// that was seen, or now. The clock is the engine's.
+// that was seen, or now. The clock is the engine's, which may have been turned
+// back: what it does from now on would be missed by a stream that begins later.
 func (s *Session) watchSince() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.lastEvent.IsZero() {
-		return s.lastEvent
+	if now := s.state.Info.Clock; s.lastEvent.IsZero() || s.lastEvent.After(now) {
+		s.lastEvent = now
 	}
-	return s.state.Info.Clock
+	return s.lastEvent
 }

@@ -18,7 +18,7 @@ import (
 func (s *Session) event(e engine.Event) {
 	s.noteEvent(e)
 	s.mu.Lock()
-	s.lastEvent = e.At
+	s.noteTimeLocked(e.At)
 	if _, waiting := s.arrived[e.Key]; !waiting && e.Key.ID != "" {
 		s.arrived[e.Key] = s.clock.Now()
 	}
