@@ -250,6 +250,7 @@ func (s *Session) run(ctx context.Context) {
 		}
 	}
 	wg.Go(func() { s.tell(ctx) })
+	wg.Go(func() { s.tellMirrors(ctx) })
 	wg.Go(func() { s.secret.follow(ctx) })
 	s.keepConnected(ctx)
 }

@@ -5,12 +5,15 @@ package mirror
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/record"
 	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 )
@@ -23,7 +26,6 @@ func TestShortProblemIsTakenBack(t *testing.T) {
 		changes := 0
 		s := &Session{table: newTable(), sessionConfig: sessionConfig{clock: clock.RealClock{}, changed: func() { changes++ }}}
 		s.problems = newProblems(s.clock, s.subject)
-		s.notices = &notices{problems: s.problems, table: s.table, clock: s.clock, events: &record.FakeRecorder{}}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() {
@@ -63,5 +65,54 @@ func TestShortProblemIsTakenBack(t *testing.T) {
 		}
 		cancel()
 		<-ended
+	})
+}
+
+// stuckClient never answers a write of a status.
+type stuckClient struct{ client.Client }
+
+func (stuckClient) Status() client.SubResourceWriter { return stuckWriter{} }
+
+type stuckWriter struct{ client.SubResourceWriter }
+
+func (stuckWriter) Update(ctx context.Context, _ client.Object, _ ...client.SubResourceUpdateOption) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// TestStatusDoesNotWaitForMirrors: a problem is in the status of the
+// ContainerEngine though it can't be written into the mirrors.
+func TestStatusDoesNotWaitForMirrors(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var s *Session
+		problems := -1
+		s = &Session{table: newTable(), sessionConfig: sessionConfig{clock: clock.RealClock{}, changed: func() { problems = s.Report().Problems.Count }}}
+		s.problems = newProblems(s.clock, s.subject)
+		s.notices = &notices{problems: s.problems, table: s.table, clock: s.clock, events: &record.FakeRecorder{}, client: stuckClient{}, wrote: func(client.Object) {}}
+		m := &containersv1alpha1.Container{ObjectMeta: metav1.ObjectMeta{Name: "web", ResourceVersion: "1"}}
+		s.table.watched(m)
+		key := keyOf(m)
+		if key.ID == "" { // of which no mirror tells
+			t.Fatalf("the mirror is of %+v", key)
+		}
+		var running sync.WaitGroup
+		running.Go(func() { s.tell(ctx) })
+		running.Go(func() { s.tellMirrors(ctx) })
+		s.problems.suspect(key, containersv1alpha1.ReasonInspectFailed, errors.New("first"))
+		time.Sleep(problemGrace + 2*countDelay) // the mirror is being written
+		synctest.Wait()
+		if problems != 1 {
+			t.Errorf("%d problems are told, want 1", problems)
+		}
+		s.problems.add(containerKey("other"), containersv1alpha1.ReasonWriteRefused, errors.New("second"))
+		time.Sleep(2 * countDelay)
+		synctest.Wait()
+		if problems != 2 {
+			t.Errorf("%d problems are told, want 2", problems)
+		}
+		cancel()
+		running.Wait()
 	})
 }

@@ -137,11 +137,26 @@ func (s *Session) tell(ctx context.Context) {
 			return
 		case <-ticker.C():
 			s.removals.sweep(s.clock.Now())
-			s.notices.tell(ctx)
 			s.tellProgress()
 			if s.isUnreported() {
 				s.changed()
 			}
+		}
+	}
+}
+
+// tellMirrors likewise has the mirrors and Events tell of problems. It writes, which
+// may take long where the API server is busy: what the ContainerEngine says does
+// not wait for that.
+func (s *Session) tellMirrors(ctx context.Context) {
+	ticker := s.clock.NewTicker(countDelay)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C():
+			s.notices.tell(ctx)
 		}
 	}
 }
