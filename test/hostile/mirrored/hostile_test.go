@@ -37,26 +37,47 @@ const (
 	heapLimit = 400 << 20
 )
 
-// mainAnswers are one of each sort, and fewAnswers some of them.
-var (
-	mainAnswers = []string{
-		"Empty", "Null", "HTML", "Half", "EndlessList", "EndlessText", "SlowBody", "Silence", "InvalidText", "LargestNumber", "Year10000",
-		"IDEmpty", "IDControl", "IDTwice", "TerminalError", "HangUp",
+// laneSpec is what an engine of its own is attacked with.
+type laneSpec struct {
+	name    string
+	surface string
+	// main are the answers that it gives, where not all are given: of each sort some,
+	// and those that are the worst for what is asked.
+	main []string
+}
+
+func dockerLanes() []laneSpec {
+	return []laneSpec{
+		{"containers", hostile.ListContainers, []string{"Null", "Half", "EndlessList", "Silence", "IDTwice"}},
+		{"images", hostile.ListImages, []string{"Empty", "EndlessText", "LargestNumber", "TerminalError"}},
+		{"volumes", hostile.ListVolumes, []string{"HTML", "SlowBody", "IDControl", "HangUp"}},
+		{"inspects", hostile.InspectContainer, []string{"IDEmpty", "Silence", "Null", "Year10000", "EndlessText"}},
+		{"events", hostile.Events, []string{"Year10000", "EndlessText", "IDControl", "HangUp"}},
+		{"info", hostile.Info, []string{"Null", "Silence", "InvalidText"}},
+		{"ping", hostile.Ping, []string{"HangUp", "EndlessText"}},
+		{"imageinspects", hostile.InspectImage, []string{"IDEmpty", "LargestNumber"}},
+		{"volumeinspects", hostile.InspectVolume, []string{"IDControl", "HTML"}},
 	}
-	fewAnswers = []string{
-		"Null", "EndlessText", "Silence", "LargestNumber", "IDEmpty", "IDControl", "ServerError", "HangUp", "Unavailable", "EndlessMessage", "LongError",
+}
+
+func containerdLanes() []laneSpec {
+	return []laneSpec{
+		{"ctr-containers", hostile.Containers, []string{"Null", "Silence", "EndlessMessage", "TextEmpty"}},
+		{"ctr-inspects", hostile.GetContainer, []string{"TextControl", "LongError", "Silence"}},
+		{"ctr-images", hostile.Images, []string{"LargestNumber", "ServerError", "HangUp"}},
+		{"ctr-events", hostile.Subscribe, []string{"EndlessMessages", "Unavailable", "Silence"}},
+		{"ctr-server", hostile.Server, []string{"Null", "TextEmpty", "HangUp"}},
 	}
-)
+}
 
 // lane is an engine that is attacked, and what attacks it.
 type lane struct {
-	name     string
-	proxy    *hostile.Proxy
-	kube     ctrlclient.Client
-	engine   *docker // nil for containerd
-	surfaces []string
-	answers  []hostile.Answer
-	picked   []string
+	name    string
+	proxy   *hostile.Proxy
+	kube    ctrlclient.Client
+	engine  *docker // nil for containerd
+	surface string
+	answers []hostile.Answer
 }
 
 // TestHostile attacks some engines at the same time, each in one way after the
@@ -68,25 +89,19 @@ func TestHostile(t *testing.T) {
 	healthy := startDocker(t)
 	connect(t, kube, "healthy", containersv1alpha1.EngineMoby, healthy.Endpoint())
 	var lanes []*lane
-	for name, surfaces := range map[string][]string{
-		"containers": {hostile.ListContainers}, "images": {hostile.ListImages}, "volumes": {hostile.ListVolumes},
-		"inspects": {hostile.InspectContainer}, "events": {hostile.Events}, "identity": {hostile.Info, hostile.Ping, hostile.InspectImage, hostile.InspectVolume},
-	} {
+	for _, spec := range dockerLanes() {
 		engine := startDocker(t)
-		l := &lane{name: name, kube: kube, engine: &engine, surfaces: surfaces, answers: hostile.DockerAnswers(), picked: mainAnswers}
-		if len(surfaces) > 1 || name == "images" || name == "volumes" {
-			l.picked = fewAnswers
-		}
+		l := &lane{name: spec.name, kube: kube, engine: &engine, surface: spec.surface, answers: spec.answers(t, hostile.DockerAnswers())}
 		l.proxy = hostile.Start(t, hostile.Pass(t, engine.Endpoint(), false), false)
-		connect(t, kube, name, containersv1alpha1.EngineMoby, l.proxy.Endpoint())
+		connect(t, kube, l.name, containersv1alpha1.EngineMoby, l.proxy.Endpoint())
 		lanes = append(lanes, l)
 	}
-	containerd := &lane{
-		name: "containerd", kube: kube, proxy: hostile.Start(t, hostile.Containerd(), true), answers: hostile.ContainerdAnswers(), picked: fewAnswers,
-		surfaces: []string{hostile.Containers, hostile.GetContainer, hostile.Images, hostile.Subscribe, hostile.Server},
+	for _, spec := range containerdLanes() {
+		l := &lane{name: spec.name, kube: kube, surface: spec.surface, answers: spec.answers(t, hostile.ContainerdAnswers())}
+		l.proxy = hostile.Start(t, hostile.Containerd(), true)
+		connect(t, kube, l.name, containersv1alpha1.EngineContainerd, l.proxy.Endpoint())
+		lanes = append(lanes, l)
 	}
-	connect(t, kube, containerd.name, containersv1alpha1.EngineContainerd, containerd.proxy.Endpoint())
-	lanes = append(lanes, containerd)
 	for _, l := range lanes {
 		if err := l.healed(t.Context(), patience); err != nil {
 			t.Fatalf("%s before all attacks: %v", l.name, err)
@@ -101,25 +116,29 @@ func TestHostile(t *testing.T) {
 	w.end(t)
 }
 
+// answers returns the answers that are given: the main ones, or all.
+func (spec laneSpec) answers(t *testing.T, all []hostile.Answer) []hostile.Answer {
+	t.Helper()
+	if os.Getenv(allEnv) != "" {
+		return all
+	}
+	picked := slices.DeleteFunc(slices.Clone(all), func(a hostile.Answer) bool { return !slices.Contains(spec.main, a.Name) })
+	if len(picked) != len(spec.main) {
+		t.Fatalf("%s: of the answers %q there are only %d", spec.name, spec.main, len(picked))
+	}
+	return picked
+}
+
 func (l *lane) run(t *testing.T, w *health) {
-	for i, surface := range l.surfaces {
-		for _, answer := range l.answers {
-			if t.Context().Err() != nil {
-				return
-			}
-			if os.Getenv(allEnv) == "" {
-				// Each for two of the surfaces, where there are several.
-				n := slices.Index(l.picked, answer.Name)
-				if n < 0 || (i+n)%len(l.surfaces) > 1 {
-					continue
-				}
-			}
-			began := time.Now()
-			if err := l.attack(t.Context(), surface, answer); err != nil {
-				t.Errorf("%s: %s answers %s: %v", l.name, surface, answer.Name, err)
-			}
-			w.note(fmt.Sprintf("%s: %s %s", l.name, surface, answer.Name), time.Since(began))
+	for _, answer := range l.answers {
+		if t.Context().Err() != nil {
+			return
 		}
+		began := time.Now()
+		if err := l.attack(t.Context(), l.surface, answer); err != nil {
+			t.Errorf("%s: %s answers %s: %v", l.name, l.surface, answer.Name, err)
+		}
+		w.note(fmt.Sprintf("%s: %s %s", l.name, l.surface, answer.Name), time.Since(began))
 	}
 }
 
@@ -137,6 +156,10 @@ func (l *lane) attack(ctx context.Context, surface string, answer hostile.Answer
 		if created, err = l.engine.create(ctx, "during"); err != nil {
 			return err
 		}
+	}
+	// What it asks for it may ask for only after a pause.
+	if err := eventually(ctx, healLimit, func() (bool, string) { return l.proxy.Served() > 0, "nothing was asked for" }); err != nil {
+		return err
 	}
 	failed := eventually(ctx, truthLimit, func() (bool, string) { return l.truth(ctx) })
 	if failed != nil {
@@ -174,9 +197,6 @@ func lost(before, after map[string]string) error {
 
 // truth reports whether the status says that something is wrong, or all is right.
 func (l *lane) truth(ctx context.Context) (bool, string) {
-	if l.proxy.Served() == 0 {
-		return false, "nothing was asked for yet"
-	}
 	r, err := reportOf(ctx, l.kube, l.name)
 	if err != nil {
 		return false, err.Error()
