@@ -385,11 +385,11 @@ func (s *Session) keepComparing(ctx context.Context, broken <-chan error, ok fun
 		case <-proved:
 			ok()
 		case <-s.secret.changed():
-			if err := s.reproved(ctx); err != nil {
+			if err := unless(ctx, broken, s.reproved); err != nil {
 				return err
 			}
 		case <-ticker.C():
-			if err := s.identify(ctx); err != nil {
+			if err := unless(ctx, broken, s.identify); err != nil {
 				return err
 			}
 			if listed == nil {
@@ -399,6 +399,23 @@ func (s *Session) keepComparing(ctx context.Context, broken <-chan error, ok fun
 			listed = nil
 			s.compared(complete)
 		}
+	}
+}
+
+// unless asks something of the engine, until the connection breaks: an engine that
+// does not answer must not hide that.
+func unless(ctx context.Context, broken <-chan error, ask func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	answer := make(chan error, 1)
+	go func() { answer <- ask(ctx) }()
+	select {
+	case err := <-answer:
+		return err
+	case err := <-broken:
+		cancel()
+		<-answer
+		return err
 	}
 }
 
