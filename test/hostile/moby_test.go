@@ -177,7 +177,9 @@ func exec(key engine.Key) func(context.Context, engine.Engine) outcome {
 }
 
 func remove(key engine.Key, tag string) func(context.Context, engine.Engine) outcome {
-	return func(ctx context.Context, e engine.Engine) outcome { return outcome{err: e.Remove(ctx, key, engine.RemoveOptions{Tag: tag})} }
+	return func(ctx context.Context, e engine.Engine) outcome {
+		return outcome{err: e.Remove(ctx, key, engine.RemoveOptions{Tag: tag})}
+	}
 }
 
 func act(key engine.Key, action containersv1alpha1.Action) func(context.Context, engine.Engine) outcome {
