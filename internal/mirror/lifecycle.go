@@ -64,7 +64,7 @@ func (r *reconciler) stateOf(run *running) State {
 	case session == nil:
 		return State{Reason: containersv1alpha1.ReasonConnecting, Message: "connecting"}
 	}
-	return session.State()
+	return session.Report()
 }
 
 func (p *purgeProcess) finished() bool {

@@ -29,6 +29,16 @@ func (l *link) disconnect() {
 	l.isUp = false
 }
 
+// whileUp calls f where the connection stands, and has its end wait for that:
+// what f notes is there when the end clears it.
+func (l *link) whileUp(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.isUp {
+		f()
+	}
+}
+
 func (l *link) up() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

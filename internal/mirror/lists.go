@@ -168,12 +168,17 @@ func (l *lists) startLocked(wanted *listing) {
 func (l *lists) run(ctx context.Context, wanted *listing) {
 	key := engine.Key{Kind: wanted.kind}
 	grace := l.clock.AfterFunc(problemGrace, func() {
-		if err := wanted.failure(); err != nil && ctx.Err() == nil {
-			l.problems.add(key, containersv1alpha1.ReasonListFailed, err)
-			wanted.settle()
-		}
+		wanted.whileFailed(func(err error) {
+			if ctx.Err() == nil {
+				l.problems.add(key, containersv1alpha1.ReasonListFailed, err)
+				wanted.settle()
+			}
+		})
 	})
-	defer grace.Stop()
+	defer func() {
+		grace.Stop()
+		wanted.fail(nil) // what has begun to say a failure has ended then
+	}()
 	backoff := reconnect
 	for {
 		items, complete, err := l.once(ctx, wanted)
@@ -187,6 +192,7 @@ func (l *lists) run(ctx context.Context, wanted *listing) {
 			<-ctx.Done()
 			return
 		case err == nil:
+			wanted.fail(nil) // it is not said any more, and then cleared
 			l.problems.clear(key, containersv1alpha1.ReasonListFailed)
 		case unusable(err): // it is of no use to ask again before the next comparison
 			l.problems.add(key, containersv1alpha1.ReasonListFailed, err)
@@ -218,8 +224,11 @@ func (l *lists) once(ctx context.Context, wanted *listing) ([]engine.Item, bool,
 	key, limit := engine.Key{Kind: wanted.kind}, l.limit(wanted.kind)
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	answered := false // guarded by l.mu
 	slow := l.clock.AfterFunc(problemGrace, func() {
-		if limited.Err() != nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if answered || limited.Err() != nil {
 			return
 		}
 		if !l.problems.has(key, containersv1alpha1.ReasonListFailed) {
@@ -231,7 +240,11 @@ func (l *lists) once(ctx context.Context, wanted *listing) ([]engine.Item, bool,
 	defer slow.Stop()
 	began := l.clock.Now()
 	items, complete, err := l.list(limited, wanted.kind)
-	l.took(wanted.kind, l.clock.Since(began))
+	took := l.clock.Since(began)
+	l.mu.Lock()
+	answered = true
+	l.mu.Unlock()
+	l.took(wanted.kind, took)
 	if err != nil && errors.Is(limited.Err(), context.DeadlineExceeded) {
 		err = fmt.Errorf("the engine has not answered within %s", limit)
 	}
@@ -290,10 +303,14 @@ func (w *listing) fail(err error) {
 	w.last = err
 }
 
-func (w *listing) failure() error {
+// whileFailed calls f where the last try failed, before the end of the next one is
+// noted.
+func (w *listing) whileFailed(f func(error)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.last
+	if w.last != nil {
+		f(w.last)
+	}
 }
 
 // complete reports whether the list is used.

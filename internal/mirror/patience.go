@@ -40,7 +40,8 @@ type patience struct {
 	clock clock.WithDelayedExecution
 	// replace starts a worker for objects of a kind.
 	replace func(engine.Kind)
-	// silent is called, once, for a call that was not answered for problemGrace.
+	// silent is called, once, for a call that was not answered for problemGrace, with
+	// mu held: it is before the answer, and what follows from that.
 	silent func(engine.Key)
 	// times are the constants of the same names; others in tests.
 	patienceTime, crowdedTime, asideStay, silentTime time.Duration
@@ -136,9 +137,8 @@ func (p *patience) lost(t *turn, cancel context.CancelCauseFunc) {
 	rest := p.silentTime - p.clock.Since(t.began)
 	t.timer = p.clock.AfterFunc(max(rest, 0), func() {
 		p.mu.Lock()
-		waits := p.turns[t.key] == t && t.cancel != nil
-		p.mu.Unlock()
-		if waits {
+		defer p.mu.Unlock()
+		if p.turns[t.key] == t && t.cancel != nil {
 			p.silent(t.key)
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"hash/maphash"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -79,11 +80,17 @@ type problemID struct {
 	reason string
 }
 
+// counted is what is known of a problem that is only counted.
+type counted struct {
+	reason string
+	shown  time.Time // from when on it is said
+}
+
 // problemSummary is all that is wrong with an engine's mirrors, in short.
 type problemSummary struct {
 	Count int
 	// Worst is the message of the worst problem, and Reason its reason; empty for
-	// none.
+	// none. Of problems that are only counted there is but the reason.
 	Worst, Reason string
 }
 
@@ -99,7 +106,7 @@ type problems struct {
 	mu      sync.Mutex
 	known   map[problemID]*problem    // guarded by mu
 	byKey   map[engine.Key][]*problem // guarded by mu; those of known
-	counted map[uint64]time.Time      // guarded by mu; by hash: from when on each is said
+	counted map[uint64]counted        // guarded by mu; by hash
 	touched map[engine.Key]struct{}   // guarded by mu; whose mirrors may not say what is so
 }
 
@@ -108,7 +115,7 @@ func newProblems(c clock.PassiveClock, subject func(engine.Key) string) *problem
 		clock: c, subject: subject, seed: maphash.MakeSeed(),
 		known:   map[problemID]*problem{},
 		byKey:   map[engine.Key][]*problem{},
-		counted: map[uint64]time.Time{},
+		counted: map[uint64]counted{},
 		touched: map[engine.Key]struct{}{},
 	}
 }
@@ -154,13 +161,14 @@ func (p *problems) note(key engine.Key, mirrors []string, reason string, err err
 // then.
 func (p *problems) admitLocked(id problemID, now time.Time, grace time.Duration) *problem {
 	hash := p.hash(id)
-	shown, wasCounted := p.counted[hash]
-	if !wasCounted || now.Add(grace).Before(shown) {
-		shown = now.Add(grace)
+	before, wasCounted := p.counted[hash]
+	shown := now.Add(grace)
+	if wasCounted && before.shown.Before(shown) {
+		shown = before.shown
 	}
 	if len(p.known) >= maxProblems {
 		if wasCounted || len(p.counted) < maxCountedProblems {
-			p.counted[hash] = shown
+			p.counted[hash] = counted{id.reason, shown}
 		}
 		return nil
 	}
@@ -196,8 +204,7 @@ func (p *problems) clear(key engine.Key, reasons ...string) {
 	}
 }
 
-// clearAll clears the problems of some reasons, whatever they are of. What is
-// only counted goes too: it comes again where it lasts.
+// clearAll clears the problems of some reasons, whatever they are of.
 func (p *problems) clearAll(reasons ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -206,7 +213,7 @@ func (p *problems) clearAll(reasons ...string) {
 			p.dropLocked(known)
 		}
 	}
-	clear(p.counted)
+	maps.DeleteFunc(p.counted, func(_ uint64, c counted) bool { return slices.Contains(reasons, c.reason) })
 }
 
 func (p *problems) dropLocked(known *problem) {
@@ -271,10 +278,14 @@ func (p *problems) summary() problemSummary {
 		}
 	}
 	if len(p.counted) > 0 {
-		now := p.clock.Now()
-		for _, shown := range p.counted {
-			if !shown.After(now) {
-				s.Count++
+		now, reasons := p.clock.Now(), problemReasons()
+		for _, c := range p.counted {
+			if c.shown.After(now) {
+				continue
+			}
+			s.Count++
+			if worst == nil && (s.Reason == "" || slices.Index(reasons, c.reason) < slices.Index(reasons, s.Reason)) {
+				s.Reason = c.reason
 			}
 		}
 	}
@@ -351,10 +362,12 @@ func worse(a, b *problem) int {
 
 // message says all of it in one sentence for a ContainerEngine.
 func (s problemSummary) message() string {
-	switch s.Count {
-	case 0:
+	switch {
+	case s.Count == 0:
 		return "all that the engine has is mirrored"
-	case 1:
+	case s.Worst == "": // what was known in detail is over
+		return fmt.Sprintf("%d of many problems are left, and are being tried again", s.Count)
+	case s.Count == 1:
 		return s.Worst
 	}
 	return fmt.Sprintf("%s; and %d more", s.Worst, s.Count-1)

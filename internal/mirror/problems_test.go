@@ -128,3 +128,24 @@ func TestProblemsAreBounded(t *testing.T) {
 		t.Errorf("%d and %d problems are kept", len(p.known), len(p.counted))
 	}
 }
+
+// TestCountedProblemsHaveAReason: where what is known in detail ends before what is
+// only counted, there is still something to say.
+func TestCountedProblemsHaveAReason(t *testing.T) {
+	t.Parallel()
+	p, _ := newTestProblems()
+	for i := range maxProblems + 2 {
+		p.add(containerKey(fmt.Sprint(i)), containersv1alpha1.ReasonActFailed, errors.New("denied"))
+	}
+	p.add(containerKey("last"), containersv1alpha1.ReasonInspectFailed, errors.New("silent"))
+	for i := range maxProblems {
+		p.clear(containerKey(fmt.Sprint(i)))
+	}
+	if s := p.summary(); s.Count != 3 || s.Reason != containersv1alpha1.ReasonInspectFailed || s.message() == "" {
+		t.Errorf("got %+v: %q", s, s.message())
+	}
+	p.clearAll(connectionReasons()...)
+	if s := p.summary(); s.Count != 2 || s.Reason != containersv1alpha1.ReasonActFailed {
+		t.Errorf("with the connection other problems went, too: %+v", s)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -36,6 +37,10 @@ const (
 	// provedAfter is how long a connection has to stand after its first comparison
 	// until the next attempt to connect is a first one again.
 	provedAfter = 10 * time.Second
+
+	// clockSlack is how much later than the engine's clock, as it was when the engine
+	// last said who it is, an event may be.
+	clockSlack = time.Minute
 
 	// manyWait is how many objects have to wait for that to be worth a word.
 	manyWait = 1000
@@ -121,6 +126,7 @@ type Session struct {
 
 	mu         sync.Mutex
 	state      State                    // guarded by mu
+	reported   State                    // guarded by mu; what Report returned last
 	clockAhead time.Duration            // guarded by mu; the engine's clock minus ours
 	identified time.Time                // guarded by mu; when the engine last proved who it is
 	lastEvent  time.Time                // guarded by mu; on the engine's clock
@@ -176,6 +182,25 @@ func (s *Session) State() State {
 	}
 	state.Problems = s.problems.summary()
 	return state
+}
+
+// Report returns the state for whoever writes it down. Whatever the reason was for
+// that, it is what later changes are compared with: a problem may begin, be
+// written down for another reason, and end between two looks at the problems.
+func (s *Session) Report() State {
+	state := s.State()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reported = state
+	return state
+}
+
+// isUnreported reports whether numbers or problems are not what was last reported.
+func (s *Session) isUnreported() bool {
+	now := s.State()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return now.Problems != s.reported.Problems || !maps.Equal(now.Counts, s.reported.Counts)
 }
 
 func (s *Session) setState(reason, message string) {
@@ -281,6 +306,7 @@ func anotherEngine(err error) bool {
 func (s *Session) connected(ctx context.Context, ok func()) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
+	defer s.problems.clearAll(connectionReasons()...) // a list may have failed since the stream's end
 	defer wg.Wait()
 	defer s.lists.disconnect()
 	defer cancel()
@@ -425,13 +451,23 @@ func (s *Session) identify(ctx context.Context) error {
 	return nil
 }
 
+// noteTimeLocked notes when an event was, where that can be: not before the stream
+// begins, and not in the future of the engine.
+func (s *Session) noteTimeLocked(at time.Time) {
+	latest := s.clock.Now().Add(s.clockAhead).Add(clockSlack)
+	if at.After(s.lastEvent) && !at.After(latest) {
+		s.lastEvent = at
+	}
+}
+
 // watchSince returns where the event stream is to begin: after the last event
-// that was seen, or now. The clock is the engine's.
+// that was seen, or now. The clock is the engine's, which may have been turned
+// back: what it does from now on would be missed by a stream that begins later.
 func (s *Session) watchSince() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.lastEvent.IsZero() {
-		return s.lastEvent
+	if now := s.state.Info.Clock; s.lastEvent.IsZero() || s.lastEvent.After(now) {
+		s.lastEvent = now
 	}
-	return s.state.Info.Clock
+	return s.lastEvent
 }

@@ -53,9 +53,7 @@ func (s *Session) sync(ctx context.Context, key engine.Key) error {
 	case err != nil && goesByWord(key) && s.removals.has(key):
 		return s.removeAnnounced(ctx, key)
 	case err != nil:
-		if s.link.up() {
-			s.problems.suspect(key, containersv1alpha1.ReasonInspectFailed, err)
-		}
+		s.link.whileUp(func() { s.problems.suspect(key, containersv1alpha1.ReasonInspectFailed, err) })
 		return fmt.Errorf("inspect %s %s: %w", key.Kind, key.ID, err)
 	case object.Key != key: // an image that was asked for by reference
 		s.removals.take(object.Key) // it is there, perhaps again

@@ -5,7 +5,9 @@ package mirror
 import (
 	"context"
 	"fmt"
-	"maps"
+	"slices"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
@@ -16,7 +18,7 @@ import (
 func (s *Session) event(e engine.Event) {
 	s.noteEvent(e)
 	s.mu.Lock()
-	s.lastEvent = e.At
+	s.noteTimeLocked(e.At)
 	if _, waiting := s.arrived[e.Key]; !waiting && e.Key.ID != "" {
 		s.arrived[e.Key] = s.clock.Now()
 	}
@@ -62,7 +64,7 @@ func (s *Session) work(ctx context.Context, kind engine.Kind) {
 		s.finish(key, run, err != nil)
 		switch {
 		case err == nil:
-			s.problems.clear(key, containersv1alpha1.ReasonInspectFailed, containersv1alpha1.ReasonWriteRefused)
+			s.clearProblems(key)
 			queue.Forget(key)
 			s.inspected.finish(key, item, s.table.versionOf(key))
 			s.requeueForeign(key, known)
@@ -79,11 +81,22 @@ func (s *Session) work(ctx context.Context, kind engine.Kind) {
 	}
 }
 
+// clearProblems takes that an object was synced.
+func (s *Session) clearProblems(key engine.Key) {
+	over := []string{containersv1alpha1.ReasonInspectFailed, containersv1alpha1.ReasonWriteRefused}
+	isDeleted := func(m client.Object) bool { return m.GetDeletionTimestamp() != nil }
+	if !slices.ContainsFunc(s.table.of(key), isDeleted) {
+		// The mirror may have gone while its deletion failed, and be replaced.
+		over = append(over, containersv1alpha1.ReasonDeletionFailed)
+	}
+	s.problems.clear(key, over...)
+}
+
 // silent takes that the engine has not answered for an object in problemGrace.
 func (s *Session) silent(key engine.Key) {
-	if s.link.up() {
+	s.link.whileUp(func() {
 		s.problems.add(key, containersv1alpha1.ReasonInspectFailed, fmt.Errorf("the engine has not answered for %s", problemGrace))
-	}
+	})
 	s.finishInBatch(key)
 }
 
@@ -116,7 +129,6 @@ func (s *Session) isBusy(key engine.Key) bool {
 // tell tells of changed numbers of mirrors and of problems, a while after they
 // changed: it must cost nothing for each single one.
 func (s *Session) tell(ctx context.Context) {
-	told := s.State()
 	ticker := s.clock.NewTicker(countDelay)
 	defer ticker.Stop()
 	for {
@@ -127,8 +139,7 @@ func (s *Session) tell(ctx context.Context) {
 			s.removals.sweep(s.clock.Now())
 			s.notices.tell(ctx)
 			s.tellProgress()
-			if now := s.State(); now.Problems != told.Problems || !maps.Equal(now.Counts, told.Counts) {
-				told = now
+			if s.isUnreported() {
 				s.changed()
 			}
 		}

@@ -79,21 +79,35 @@ func (c *Client) EventsFile(name string) string { return filepath.Join(c.Dir(nam
 // State reads what is new, and returns the state. Before a host agent says
 // anything, that is the zero one.
 func (e *Events) State() (State, error) {
-	lines, again, err := e.tail.read()
+	again, err := e.tail.open()
 	if again {
 		e.state = State{}
 	}
-	for _, text := range lines {
+	if err != nil {
+		return e.state, err
+	}
+	err = e.tail.read(func(text []byte) {
 		var said event
 		if json.Unmarshal(text, &said) == nil {
 			e.state.take(said)
 		}
-	}
+	})
 	return e.state, err
 }
 
 // Close ends the reading.
 func (e *Events) Close() { e.tail.close() }
+
+const (
+	// maxNews is how much of what is new in a file is read: the end of it. A host
+	// agent has an event for each port that it forwards, and says at its start what
+	// it does not repeat: the limit is for a file that is none of its.
+	maxNews = 64 << 20
+	// maxLine is how long a line may be: of longer ones nothing is kept.
+	maxLine = 64 << 10
+	// maxEnd is how much of the end of a log is searched for why a machine has ended.
+	maxEnd = 1 << 20
+)
 
 // tail reads a file to which lines are added, and which is made anew at times. It
 // keeps the file open, so that no other gets its number.
@@ -103,13 +117,15 @@ type tail struct {
 	file   *os.File // nil for none
 	offset int64
 	rest   []byte // of a line that is not whole yet
+	// skipping says that the line that goes on at offset is not read.
+	skipping bool
 }
 
 func (t *tail) close() {
 	if t.file != nil {
 		_ = t.file.Close()
 	}
-	t.file, t.offset, t.rest = nil, 0, nil
+	t.file, t.offset, t.rest, t.skipping = nil, 0, nil, false
 }
 
 // open opens the file where it is another than before, and reports whether it is.
@@ -132,26 +148,49 @@ func (t *tail) open() (again bool, err error) {
 	return true, err
 }
 
-// read returns the whole lines that are new, and whether the file is another
-// than before.
-func (t *tail) read() (lines [][]byte, again bool, err error) {
-	again, err = t.open()
-	if err != nil || t.file == nil {
-		return nil, again, err
+// read hands over the whole lines that are new. open comes before.
+func (t *tail) read(take func(text []byte)) error {
+	if t.file == nil {
+		return nil
 	}
 	info, err := t.file.Stat()
 	if err != nil {
-		return nil, again, err
+		return err
 	}
-	data, err := io.ReadAll(io.NewSectionReader(t.file, t.offset, info.Size()-t.offset))
-	t.offset += int64(len(data))
-	data = append(t.rest, data...)
-	whole := bytes.LastIndexByte(data, '\n') + 1
-	t.rest = bytes.Clone(data[whole:])
-	for text := range bytes.Lines(data[:whole]) {
-		lines = append(lines, text)
+	if begin := info.Size() - maxNews; begin > t.offset {
+		t.offset, t.rest, t.skipping = begin, nil, true
 	}
-	return lines, again, err
+	news := io.NewSectionReader(t.file, t.offset, info.Size()-t.offset)
+	buffer := make([]byte, 32<<10)
+	for {
+		n, err := news.Read(buffer)
+		t.offset += int64(n)
+		t.feed(buffer[:n], take)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// feed takes what follows, and hands over the lines that are whole with it.
+func (t *tail) feed(data []byte, take func(text []byte)) {
+	for part := range bytes.Lines(data) {
+		whole := bytes.HasSuffix(part, []byte("\n"))
+		switch {
+		case t.skipping:
+			t.skipping = !whole
+		case len(t.rest)+len(part) > maxLine:
+			t.rest, t.skipping = nil, !whole
+		default:
+			if t.rest = append(t.rest, part...); whole {
+				take(t.rest)
+				t.rest = t.rest[:0]
+			}
+		}
+	}
 }
 
 // Stage is how far a boot is.
@@ -195,34 +234,54 @@ func (b *Boot) Close() { b.tail.close() }
 
 // Stage reads what is new, and returns how far the boot is.
 func (b *Boot) Stage() Stage {
-	lines, again, err := b.tail.read()
+	again, err := b.tail.open()
 	if again {
 		b.stage = Stage{}
 	}
 	if err != nil {
 		return b.stage
 	}
-	for _, text := range lines {
+	_ = b.tail.read(func(text []byte) { // what can't be read has no stage
 		var said line
 		if json.Unmarshal(text, &said) != nil || said.Level == "debug" {
-			continue
+			return
 		}
 		for _, stage := range stages() {
 			if strings.HasPrefix(said.Msg, stage.Message) && stage.Percent > b.stage.Percent {
 				b.stage = Stage{stage.Percent, said.Msg}
 			}
 		}
-	}
+	})
 	return b.stage
 }
 
 // stderrMark begins what QEMU printed itself, in the host agent's log.
 const stderrMark = "qemu[stderr]: "
 
+// readEnd returns the end of a file, of at most limit bytes: whole lines where that
+// is not all of it.
+func readEnd(path string, limit int64) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	begin := max(0, info.Size()-limit)
+	data, err := io.ReadAll(io.NewSectionReader(file, begin, limit))
+	if begin > 0 {
+		data = data[bytes.IndexByte(data, '\n')+1:]
+	}
+	return data, err
+}
+
 // WhyEnded returns why the virtual machine of an instance has ended, by the host
 // agent's log; empty where that does not say.
 func (c *Client) WhyEnded(name string) string {
-	log, err := os.ReadFile(filepath.Join(c.Dir(name), bootLogFile))
+	log, err := readEnd(filepath.Join(c.Dir(name), bootLogFile), maxEnd)
 	if err != nil {
 		return ""
 	}
