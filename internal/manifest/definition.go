@@ -6,13 +6,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	clientset "k8s.io/apiextensions-apiserver/pkg/client/clientset/clientset"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/yaml"
 )
@@ -130,4 +133,44 @@ func (d definitionInstaller) waitServed(ctx context.Context, definition *apiexte
 		}
 	}
 	return nil
+}
+
+// waitDiscovered waits until the API server's discovery of everything has the
+// definitions. It follows some milliseconds behind what is served, and clients
+// that read it before would not know the kinds. A server that has no such
+// discovery, as before Kubernetes 1.26, has nothing to wait for.
+func waitDiscovered(ctx context.Context, client discovery.AggregatedDiscoveryInterfaceWithContext, definitions []*apiextensionsv1.CustomResourceDefinition) error {
+	var missing string
+	err := wait.PollUntilContextCancel(ctx, servedPoll, true, func(ctx context.Context) (bool, error) {
+		_, resources, _, err := client.GroupsAndMaybeResourcesWithContext(ctx)
+		if err != nil {
+			missing = err.Error()
+			return false, nil
+		}
+		if resources != nil {
+			missing = undiscovered(resources, definitions)
+		} else {
+			missing = ""
+		}
+		return missing == "", nil
+	})
+	if err != nil {
+		return fmt.Errorf("wait for discovery: %w (%s)", err, missing)
+	}
+	return nil
+}
+
+// undiscovered returns a definition that discovery lacks, empty for none.
+func undiscovered(resources map[schema.GroupVersion]*metav1.APIResourceList, definitions []*apiextensionsv1.CustomResourceDefinition) string {
+	for _, definition := range definitions {
+		for _, version := range definition.Spec.Versions {
+			found := resources[schema.GroupVersion{Group: definition.Spec.Group, Version: version.Name}]
+			if version.Served && (found == nil || !slices.ContainsFunc(found.APIResources, func(r metav1.APIResource) bool {
+				return r.Name == definition.Spec.Names.Plural
+			})) {
+				return definition.Name + " " + version.Name
+			}
+		}
+	}
+	return ""
 }

@@ -16,6 +16,7 @@ import (
 	clientset "k8s.io/apiextensions-apiserver/pkg/client/clientset/clientset"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/retry"
@@ -59,18 +60,21 @@ func (i Installer) Install(ctx context.Context, definitions, policies []Source) 
 	if err != nil {
 		return err
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return InstallPolicies(ctx, client, policies) })
+	group, together := errgroup.WithContext(ctx)
+	group.Go(func() error { return InstallPolicies(together, client, policies) })
 	for _, definition := range wanted {
 		group.Go(func() error {
 			d := definitionInstaller{client: extensions, sole: i.Sole}
-			if err := d.ensure(ctx, definition); err != nil {
+			if err := d.ensure(together, definition); err != nil {
 				return fmt.Errorf("install the definition %s: %w", definition.Name, err)
 			}
-			return d.waitServed(ctx, definition)
+			return d.waitServed(together, definition)
 		})
 	}
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return waitDiscovered(ctx, discovery.ToAggregatedDiscoveryInterfaceWithContext(client.DiscoveryClient), wanted)
 }
 
 // revision returns an object's revision, 0 where it is not RDD's own.

@@ -226,9 +226,13 @@ func refusalText(m client.Object, what string, users []client.Object, more int) 
 	if more > 0 {
 		who += fmt.Sprintf(" and %d more", more)
 	}
-	if kindOf(m) == engine.KindNamespace {
-		return fmt.Sprintf("%s is not empty: it has %s: remove them first", what, who)
+	them := "them"
+	if len(users)+more == 1 {
+		them = "that " + string(kindOf(users[0]))
 	}
-	return fmt.Sprintf("%s is used by %s: remove them first, or annotate it with %s=true and delete it again, "+
-		"which asks for the engine's own forced remove", what, who, containersv1alpha1.ForceAnnotation)
+	if kindOf(m) == engine.KindNamespace {
+		return fmt.Sprintf("%s is not empty: it has %s: remove %s first", what, who, them)
+	}
+	return fmt.Sprintf("%s is used by %s: remove %s first, or annotate the %s with %s=true and delete it again, "+
+		"which asks for the engine's own forced remove", what, who, them, kindOf(m), containersv1alpha1.ForceAnnotation)
 }

@@ -116,4 +116,8 @@ func TestRefusalText(t *testing.T) {
 	if strings.Contains(text, "\x1b") {
 		t.Errorf("%q", text)
 	}
+	one := refusalText(gateVolume("data"), "volume data", users[1:], 0)
+	if !strings.Contains(one, ": remove that container first, or annotate the volume with ") {
+		t.Errorf("one user: %q", one)
+	}
 }

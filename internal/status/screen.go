@@ -32,7 +32,7 @@ func (s *Status) Print(w io.Writer) error {
 	for _, e := range s.Engines {
 		row("Engine", "%s/%s at %s: %s", e.Namespace, e.Name, e.Spec.Endpoint, engineLine(e))
 		if e.Status.EngineID != "" {
-			row("", "%d containers, %d images, %d volumes", e.Status.Containers, e.Status.Images, e.Status.Volumes)
+			row("", "%s, %s, %s", counted(e.Status.Containers, "container"), counted(e.Status.Images, "image"), counted(e.Status.Volumes, "volume"))
 		}
 	}
 	if c := s.Contexts; c != nil {
@@ -132,4 +132,12 @@ func contextLine(c *Contexts) string {
 		line += "; " + c.Overridden + " is set and counts more"
 	}
 	return line
+}
+
+// counted returns a number of things, of which noun is one.
+func counted(n int32, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
 }

@@ -133,8 +133,8 @@ func (f *containerdFaults) answers(ce *containersv1alpha1.ContainerEngine) {
 		spec.ResyncPeriod = &metav1.Duration{Duration: time.Second}
 	})
 	f.eventually("the lists have failed, again and again", func() (bool, string) {
-		message := readyMessage(f.getEngine("moby"))
-		return strings.Contains(message, "list the images") && f.proxy.Left(listContainers) < many-2, message
+		failed, message := f.failedLists()
+		return failed == 2 && f.proxy.Left(listContainers) < many-2, message
 	})
 	if after := f.versions(); !maps.Equal(before, after) {
 		f.t.Errorf("mirrors were changed though no list came: %v, then %v", before, after)
@@ -292,11 +292,15 @@ func TestContainerdNamespaces(t *testing.T) {
 	second := &containersv1alpha1.ContainerNamespace{}
 	second.Name, second.Namespace = "second", namespace
 	e.must(e.kube.Delete(t.Context(), second))
-	e.eventually("containerd's refusal is told", func() (bool, string) {
-		e.must(e.kube.Get(t.Context(), ctrlclient.ObjectKeyFromObject(second), second))
-		return apimeta.IsStatusConditionFalse(second.Status.Conditions, containersv1alpha1.ConditionDeleting), fmt.Sprint(second.Status.Conditions)
+	e.eventually("a new object has containerd's refusal", func() (bool, string) {
+		err := e.kube.Get(t.Context(), ctrlclient.ObjectKeyFromObject(second), second)
+		return err == nil && second.DeletionTimestamp == nil &&
+			apimeta.IsStatusConditionTrue(second.Status.Conditions, containersv1alpha1.ConditionDeletionRefused), fmt.Sprint(err, second.Status.Conditions)
 	})
 	e.must(e.kube.Delete(t.Context(), e.container(objects["second"])))
+	e.equalSoon("moby")
+	e.must(e.kube.Get(t.Context(), ctrlclient.ObjectKeyFromObject(second), second)) // it did not go with the container
+	e.must(e.kube.Delete(t.Context(), second))
 	e.eventually("the namespace is gone", func() (bool, string) {
 		err := e.kube.Get(t.Context(), ctrlclient.ObjectKeyFromObject(second), second)
 		return apierrors.IsNotFound(err), fmt.Sprint(err, second.Status.Conditions)

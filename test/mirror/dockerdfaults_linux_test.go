@@ -167,8 +167,8 @@ func faultAnswers(f *faulty, ce *containersv1alpha1.ContainerEngine) {
 		began := time.Now()
 		f.setResync0(ce, time.Second)
 		f.eventually("the lists have failed", func() (bool, string) {
-			message := readyMessage(f.getEngine("moby"))
-			return strings.Contains(message, "list the images") && time.Since(began) > 2*time.Second, message
+			failed, message := f.failedLists()
+			return failed == 3 && time.Since(began) > 2*time.Second, message
 		})
 		for _, path := range []string{"/containers/json", "/images/json", "/volumes"} {
 			fail(path, 0)

@@ -56,18 +56,18 @@ func realEngines() []engineCase {
 		{
 			name:  "DebianContainerd",
 			start: startContainerd(containerd.Debian),
-			has:   features{processes: true, importEvents: true, pulls: false}, // it is older than the service that pulls
+			has:   features{processes: true, unreadInput: true, importEvents: true, pulls: false}, // it is older than the service that pulls
 		},
 		{
 			name:  "NewestContainerd",
 			start: startContainerd(containerd.Newest),
-			has:   features{processes: true, importEvents: true, pulls: true, pullProgress: true},
+			has:   features{processes: true, unreadInput: true, importEvents: true, pulls: true, pullProgress: true},
 		},
 		{
 			name:  "Debian",
 			start: startReal(dockerd.Debian),
 			has: features{
-				api: true, pulls: true, ports: true, health: true, processes: true, update: true, importEvents: true, commitEvents: true, pullProgress: true,
+				api: true, pulls: true, ports: true, health: true, processes: true, unreadInput: true, update: true, importEvents: true, commitEvents: true, pullProgress: true,
 				platforms: false, // it has the image store from before containerd's
 			},
 		},
@@ -75,7 +75,7 @@ func realEngines() []engineCase {
 			name:  "Newest",
 			start: startReal(dockerd.Newest),
 			has: features{
-				api: true, pulls: true, ports: true, health: true, processes: true, update: true, importEvents: true, commitEvents: true,
+				api: true, pulls: true, ports: true, health: true, processes: true, unreadInput: true, update: true, importEvents: true, commitEvents: true,
 				platforms: true, pullProgress: true,
 			},
 		},
@@ -86,6 +86,7 @@ func realEngines() []engineCase {
 				api: true, pulls: true, ports: true,
 				health:       false, // systemd's timers make the checks, and the tests have no systemd
 				processes:    true,
+				unreadInput:  false, // Podman 4 ends an exec's output when it can't write its input
 				update:       false, // Podman 4 has no such call
 				importEvents: false, // nor does it tell of images that come out of an archive
 				platforms:    false, // it keeps those of one platform

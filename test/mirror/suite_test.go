@@ -52,6 +52,8 @@ type features struct {
 	health bool
 	// processes really run and end.
 	processes bool
+	// unreadInput of a process costs none of its output.
+	unreadInput bool
 	// update changes a container's restart policy.
 	update bool
 	// importEvents tell of an image that was imported. Without, it is mirrored
