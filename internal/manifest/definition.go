@@ -143,13 +143,12 @@ func waitDiscovered(ctx context.Context, client discovery.AggregatedDiscoveryInt
 	var missing string
 	err := wait.PollUntilContextCancel(ctx, servedPoll, true, func(ctx context.Context) (bool, error) {
 		_, resources, _, err := client.GroupsAndMaybeResourcesWithContext(ctx)
-		if err != nil {
+		switch {
+		case err != nil:
 			missing = err.Error()
-			return false, nil
-		}
-		if resources != nil {
+		case resources != nil:
 			missing = undiscovered(resources, definitions)
-		} else {
+		default:
 			missing = ""
 		}
 		return missing == "", nil

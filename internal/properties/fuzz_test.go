@@ -19,7 +19,7 @@ func FuzzParse(f *testing.F) {
 		"inner": {Properties: map[string]apiextensionsv1.JSONSchemaProps{"name": {Type: "string", Enum: []apiextensionsv1.JSON{{Raw: []byte(`"x"`)}}}}},
 	}}, nil)
 	for _, seed := range []string{
-		"flag=true", "count=7\ncount=7", "count=9223372036854775808", "share=NaN", "share=-Inf", "share=1e400", "size=4Gi", "size=1e100000", "list=[{\"a\":1}]", "list=[null,{\"b\":1}]",
+		"flag=true", "count=7\n" + "count=7", "count=9223372036854775808", "share=NaN", "share=-Inf", "share=1e400", "size=4Gi", "size=1e100000", "list=[{\"a\":1}]", "list=[null,{\"b\":1}]",
 		"inner.name=x", "inner=x", "=", "x", "word=\x00\xff", "count=", "inner.name.x=1", "list=" + strings.Repeat("[", 10_001),
 	} {
 		f.Add(seed)

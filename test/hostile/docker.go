@@ -156,10 +156,10 @@ func (x *exchange) contentType() string {
 
 // statusLine is that of a good answer.
 func (x *exchange) statusLine() string {
-	switch {
-	case x.surface == StartExec:
+	switch x.surface {
+	case StartExec:
 		return "101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp"
-	case x.surface == CreateExec:
+	case CreateExec:
 		return "201 Created"
 	}
 	return "200 OK"

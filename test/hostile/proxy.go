@@ -103,6 +103,7 @@ func Start(tb testing.TB, upstream http.Handler, gRPC bool) *Proxy {
 
 // Pass returns a handler that passes requests on to an engine at unix:///path.
 func Pass(tb testing.TB, endpoint string, gRPC bool) http.Handler {
+	tb.Helper()
 	protocols := &http.Protocols{}
 	protocols.SetHTTP1(!gRPC)
 	protocols.SetUnencryptedHTTP2(gRPC)

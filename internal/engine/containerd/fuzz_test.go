@@ -200,7 +200,7 @@ func FuzzCRIStatus(f *testing.F) {
 func FuzzLogLines(f *testing.F) {
 	f.Add([]byte("2026-01-01T00:00:00Z stdout F hello\n2026-01-01T00:00:00Z stderr P ho\n2026-01-01T00:00:00Z stderr F  ho\n"))
 	f.Add([]byte(`{"log":"hello\n","stream":"stdout"}` + "\n" + `{"log":7}` + "\n\n" + `{"log":"\ud800"`))
-	f.Add([]byte(" \n  P\n   P\n"))
+	f.Add([]byte(" \n  P\n" + "   P\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for name, decode := range map[string]func([]byte) []byte{"plain": nil, "JSON": decodeJSONLog, "CRI": decodeCRILog} {
 			var whole, parts bytes.Buffer
@@ -222,7 +222,7 @@ func FuzzLogLines(f *testing.F) {
 }
 
 func FuzzNames(f *testing.F) {
-	f.Add("b:1\na@sha256:1\nsha256:1\na:1\na:1")
+	f.Add("b:1\na@sha256:1\nsha256:1\na:1" + "\na:1")
 	f.Add("@\n\nsha256:")
 	f.Fuzz(func(t *testing.T, lines string) {
 		all := strings.Split(lines, "\n")
