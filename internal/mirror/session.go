@@ -414,7 +414,7 @@ func unless(ctx context.Context, broken <-chan error, ask func(context.Context) 
 		return err
 	case err := <-broken:
 		cancel()
-		<-answer
+		_ = <-answer
 		return err
 	}
 }
