@@ -406,15 +406,15 @@ func (s *Session) keepComparing(ctx context.Context, broken <-chan error, ok fun
 // does not answer must not hide that.
 func unless(ctx context.Context, broken <-chan error, ask func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
+	var asking sync.WaitGroup
+	defer asking.Wait()
 	defer cancel()
 	answer := make(chan error, 1)
-	go func() { answer <- ask(ctx) }()
+	asking.Go(func() { answer <- ask(ctx) })
 	select {
 	case err := <-answer:
 		return err
 	case err := <-broken:
-		cancel()
-		_ = <-answer
 		return err
 	}
 }
