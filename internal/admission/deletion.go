@@ -21,7 +21,7 @@ import (
 // API server.
 const ControllersGroup = "rdd:controllers"
 
-// collectors are the users that delete what nobody needs any more.
+// collectors are the users that delete what its owner has left.
 var collectors = [...]string{
 	"system:serviceaccount:kube-system:generic-garbage-collector",
 	"system:serviceaccount:kube-system:namespace-controller",
@@ -55,7 +55,7 @@ func NewDeletionHook[T client.Object](resource schema.GroupVersionResource, empt
 	}}
 }
 
-// collects reports whether a user deletes what nobody needs any more.
+// collects reports whether a user is one of the collectors.
 func collects(user authenticationv1.UserInfo) bool {
 	return slices.Contains(user.Groups, ControllersGroup) || slices.Contains(collectors[:], user.Username)
 }

@@ -27,7 +27,7 @@ func howToComplete(reason string) string {
 	case containersv1alpha1.ReasonListFailed:
 		return "the engine can't list what it has: its own log says why, on this machine `sudo journalctl -u docker`"
 	case containersv1alpha1.ReasonListSlow:
-		return "wait: the list is used when it comes, and all else is shown meanwhile. A slow disk or network is the usual cause, for volumes also their driver"
+		return "wait: RDD uses the list when it comes, and shows everything else until then. A slow disk or network is the usual cause, for volumes also their driver"
 	case containersv1alpha1.ReasonInspectFailed:
 		return "wait where the object is being started or stopped, as the engine answers after that; else the engine's own log says why, " +
 			"on this machine `sudo journalctl -u docker`"

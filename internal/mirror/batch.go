@@ -20,7 +20,7 @@ type batch struct {
 	open   map[engine.Key]struct{} // guarded by mu
 	totals map[engine.Kind]int     // guarded by mu
 	ended  map[engine.Kind]int     // guarded by mu
-	sealed bool                    // guarded by mu; no more will be added
+	sealed bool                    // guarded by mu; nothing will be added
 }
 
 func newBatch() *batch {

@@ -57,6 +57,9 @@ func (s *Session) delete(ctx context.Context, key engine.Key, have, want client.
 	case known && d.next.After(now):
 		s.queue.AddAfter(key, d.next.Sub(now))
 		return s.showDeletion(ctx, have, want, nil)
+	case d.ended && s.isOlder(key, d.answered):
+		s.queue.Add(key)
+		return nil
 	case d.ended:
 		if again, err := s.settle(ctx, key, have, want, d); err != nil || !again {
 			return err
@@ -68,6 +71,16 @@ func (s *Session) delete(ctx context.Context, key engine.Key, have, want client.
 	}
 	s.startRemoval(key, have, want)
 	return nil
+}
+
+// isOlder reports whether the sync under way began before a time. What it has of
+// the engine may be older then: it may show an object that is removed by now, and
+// what has its name next must not be removed for it.
+func (s *Session) isOlder(key engine.Key, at time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	run := s.busy[key]
+	return run != nil && run.began.Before(at)
 }
 
 // startRemoval has the engine remove what a mirror stands for. The end queues the

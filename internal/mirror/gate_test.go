@@ -53,7 +53,7 @@ func TestInUse(t *testing.T) {
 		"one of two tags":                   {[]client.Object{user, last, other}, last, false},
 		"a tag with digests of another":     {[]client.Object{user}, gateImage("img-1", "used", "", "used:1", "used@sha256:1", "copy@sha256:1"), false},
 		"an image without a tag":            {[]client.Object{more}, gateImage("img-4", "untagged", "", ""), true},
-		"an image that nobody uses":         {[]client.Object{more}, last, false},
+		"an image without users":            {[]client.Object{more}, last, false},
 		"an image of another namespace":     {[]client.Object{elsewhere}, gateImage("img-5", "far", "second", "far:1"), false},
 		"a namespace with a container":      {[]client.Object{elsewhere}, &containersv1alpha1.ContainerNamespace{ObjectMeta: gateMeta("ns", "default", "")}, true},
 		"a namespace with an image":         {[]client.Object{gateImage("i", "i", "k8s.io", "i:1")}, &containersv1alpha1.ContainerNamespace{ObjectMeta: gateMeta("n", "k8s.io", "")}, true},

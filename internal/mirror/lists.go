@@ -95,7 +95,7 @@ func (l *lists) compare(b *batch) <-chan bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.alive == nil {
-		return result // nobody waits for it any more
+		return result // its reader left with the connection
 	}
 	alive := l.alive
 	l.wg.Go(func() {

@@ -80,6 +80,7 @@ func (r *reconciler) Collect(found chan<- prometheus.Metric) {
 
 // syncing is one sync of an engine object.
 type syncing struct {
+	began time.Time
 	// arrived is when the first event came that it answers; zero for none.
 	arrived time.Time
 	wrote   bool // guarded by Session.mu
@@ -89,7 +90,7 @@ type syncing struct {
 func (s *Session) begin(key engine.Key) *syncing {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	run := &syncing{arrived: s.arrived[key]}
+	run := &syncing{began: s.clock.Now(), arrived: s.arrived[key]}
 	delete(s.arrived, key)
 	s.busy[key] = run
 	return run

@@ -157,7 +157,7 @@ func (d *deletions) takeRefused(name mirrorName) (metav1.Condition, bool) {
 	return r.condition, ok
 }
 
-// forgetRefused takes that the engine has an object no more: another one of the
+// forgetRefused forgets an object that has left the engine: another one of the
 // name has nothing to do with it.
 func (d *deletions) forgetRefused(key engine.Key) {
 	d.mu.Lock()

@@ -34,6 +34,7 @@ type deletion struct {
 	underWay bool      // the engine is being asked, or will be
 	asked    time.Time // of the try under way
 	ended    bool      // err is the engine's answer, which nothing has followed from yet
+	answered time.Time // of err
 	err      error
 	agreed   int       // times in a row that the engine claimed that the object is gone
 	failed   int       // times in a row that it failed
@@ -154,7 +155,7 @@ func (d *deletions) end(r removal, err error) (pause time.Duration, ok bool) {
 	if known == nil {
 		return 0, false
 	}
-	known.underWay, known.ended, known.err = false, true, err
+	known.underWay, known.ended, known.err, known.answered = false, true, err, d.clock.Now()
 	switch {
 	case r.final(err):
 		return 0, true

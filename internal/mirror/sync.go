@@ -76,7 +76,7 @@ func (s *Session) sync(ctx context.Context, key engine.Key) error {
 		s.queue.Add(rival)
 	}
 	if err == nil && len(want) == 0 {
-		s.problems.clear(key) // it is no more
+		s.problems.clear(key)
 	}
 	if err == nil && object.Container != nil {
 		return s.act(ctx, key, object.Container.Status, asked)
@@ -204,7 +204,7 @@ type refusals struct {
 }
 
 func (r *refusals) add(m client.Object, err error) {
-	// A conflict is no failure: what was written meanwhile is taken into account.
+	// A conflict is no failure: the retry reads the newer version.
 	if err == nil || apierrors.IsConflict(err) || errors.Is(err, context.Canceled) {
 		return
 	}

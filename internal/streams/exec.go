@@ -137,7 +137,7 @@ var errStopping = errors.New("the connection to the process ended as rdd is stop
 func (s *session) channel(number byte) channel { return channel{s.conn, number} }
 
 // receive takes what the client sends, until it closes the connection. Of a message
-// no more is read than the process takes.
+// only as much is read as the process takes.
 func (s *session) receive(stdin *io.PipeWriter) {
 	buffer := make([]byte, frameSize)
 	for {

@@ -244,7 +244,7 @@ func (x *exchange) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-// forever writes the same for as long as there is somebody who reads it.
+// forever writes the same until its reader leaves.
 func (x *exchange) forever(data []byte) {
 	block := data
 	for len(block) < 32<<10 && len(data) > 0 {

@@ -46,7 +46,10 @@ func (e *env) becomes(id string, phase containersv1alpha1.Phase) *containersv1al
 	e.t.Helper()
 	var m *containersv1alpha1.Container
 	e.eventually("the container is "+string(phase), func() (bool, string) {
-		m = e.container(id)
+		m = &containersv1alpha1.Container{}
+		if err := e.kube.Get(e.t.Context(), ctrlclient.ObjectKey{Namespace: namespace, Name: id}, m); err != nil {
+			return false, err.Error()
+		}
 		asked := m.Annotations[containersv1alpha1.ActionAnnotation] != "" || m.Spec.State != "" && m.Status.ObservedGeneration < m.Generation
 		return m.Status.Status == phase && !asked, fmt.Sprintf("%s, asked %v, %+v", m.Status.Status, asked, m.Status.LastAction)
 	})

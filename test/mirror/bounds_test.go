@@ -71,6 +71,7 @@ func TestWhatIsTooLargeIsMirroredWithinBounds(t *testing.T) {
 	engine.AddContainers(2*deepInspects, fakedocker.ContainerOptions{Image: busyboxImage})
 
 	ce := e.connect("moby")
+	e.waitComplete("moby", containersv1alpha1.ReasonComplete, 0) // an inspection of megabytes may take longer than the first list
 	for id, want := range wants {
 		var c containersv1alpha1.Container
 		e.must(e.kube.Get(t.Context(), ctrlclient.ObjectKey{Namespace: namespace, Name: id}, &c))

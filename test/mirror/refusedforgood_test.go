@@ -69,7 +69,7 @@ func TestPolicyRefusesAMirror(t *testing.T) {
 	if n := engine.Requests()["GET /volumes/{name}"]; n > 20 {
 		t.Errorf("it was tried %d times", n)
 	}
-	t.Log("a mirror that is no more wanted is no problem any more")
+	t.Log("a mirror that is not wanted any longer is not a problem")
 	engine.AddVolume("second")
 	e.waitComplete("moby", containersv1alpha1.ReasonWriteRefused, 2, "and 1 more")
 	_, err := e.docker.VolumeRemove(t.Context(), "second", client.VolumeRemoveOptions{})

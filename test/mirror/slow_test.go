@@ -23,7 +23,7 @@ import (
 
 // prompt is how long what nothing holds up may take: less than the engine takes
 // for what is slow, and enough for a busy machine.
-const prompt = 5 * time.Second
+const prompt = 15 * time.Second
 
 // waitComplete waits until a ContainerEngine says that so much is wrong, and
 // returns how it says it. The reason is that of the worst.
@@ -218,7 +218,7 @@ func TestSlowList(t *testing.T) {
 		t.Errorf("connected after %s", took)
 	}
 	e.waitComplete("moby", containersv1alpha1.ReasonListSlow, 1, "volumes", "5s")
-	t.Log("what happens meanwhile is not undone by the list")
+	t.Log("the list does not undo what happens before it comes")
 	engine.AddVolume("late")
 	_, err := docker.VolumeRemove(t.Context(), "early", client.VolumeRemoveOptions{})
 	e.must(err)

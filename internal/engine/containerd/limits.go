@@ -19,7 +19,7 @@ import (
 
 const (
 	// maxMessage is the largest answer that is taken, in bytes: containerd itself
-	// sends no more, unless its configuration says otherwise.
+	// sends less, unless its configuration says otherwise.
 	maxMessage = 16 << 20
 	// maxListMessage is for answers that are a whole list, for the sake of engines
 	// whose configuration says otherwise.

@@ -197,7 +197,7 @@ func (p *peer) connect(t *testing.T) *containerd.Engine {
 const far = 100_000 // messages of an endless stream, which no client should read
 
 // TestEndlessLists: what has no end is given up at a limit, with an error that says
-// so, and no more of it is read.
+// so, and the rest of it is not read.
 func TestEndlessLists(t *testing.T) {
 	t.Parallel()
 	label := map[string]string{"a": strings.Repeat("x", 4000)}

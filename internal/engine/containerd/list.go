@@ -106,7 +106,7 @@ func (e *Engine) containerItems(ctx context.Context, namespace string, kept *lim
 }
 
 // listRecords reads the stream of a namespace's containers to its end before
-// anything else is asked: containerd holds its database meanwhile. Of each
+// anything else is asked: containerd holds its database until then. Of each
 // specification, which may have 16 MB, only what is compared is kept.
 func (e *Engine) listRecords(ctx context.Context, namespace string, kept *limits.Budget) ([]record, error) {
 	ctx, cancel := context.WithCancel(in(ctx, namespace))

@@ -152,7 +152,7 @@ func statusOf(response *http.Response) string {
 }
 
 // failure reduces an answer that is an error to the message in it. What answers at
-// an endpoint may be no Docker engine, and its text is for nobody else to read.
+// an endpoint may be no Docker engine, and then its text must not reach other readers.
 func failure(response *http.Response) *http.Response {
 	body, _ := io.ReadAll(io.LimitReader(response.Body, limits.Failure))
 	_ = response.Body.Close()

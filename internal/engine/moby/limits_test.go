@@ -137,7 +137,7 @@ func asks(p *peer, what string) func(context.Context) error {
 }
 
 // TestEndlessAnswers: what has no end is given up at a limit, with an error that
-// says so, and no more of it is read.
+// says so, and the rest of it is not read.
 func TestEndlessAnswers(t *testing.T) {
 	t.Parallel()
 	entry := `{"Id":"` + someID + `","Names":["/a"],"Labels":{"a":"` + strings.Repeat("x", 900) + `"}},`
