@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,8 +24,8 @@ import (
 func TestShortProblemIsTakenBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		changes := 0
-		s := &Session{table: newTable(), sessionConfig: sessionConfig{clock: clock.RealClock{}, changed: func() { changes++ }}}
+		var changes atomic.Int32
+		s := &Session{table: newTable(), sessionConfig: sessionConfig{clock: clock.RealClock{}, changed: func() { changes.Add(1) }}}
 		s.problems = newProblems(s.clock, s.subject)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
@@ -32,11 +33,11 @@ func TestShortProblemIsTakenBack(t *testing.T) {
 			defer close(ended)
 			s.tell(ctx)
 		}()
-		look := func() (told int) {
-			before := changes
+		look := func() (told int32) {
+			before := changes.Load()
 			time.Sleep(countDelay)
 			synctest.Wait()
-			return changes - before
+			return changes.Load() - before
 		}
 		s.Report()
 		time.Sleep(countDelay / 2)
@@ -87,8 +88,8 @@ func TestStatusDoesNotWaitForMirrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var s *Session
-		problems := -1
-		s = &Session{table: newTable(), sessionConfig: sessionConfig{clock: clock.RealClock{}, changed: func() { problems = s.Report().Problems.Count }}}
+		var problems atomic.Int32
+		s = &Session{table: newTable(), sessionConfig: sessionConfig{clock: clock.RealClock{}, changed: func() { problems.Store(int32(s.Report().Problems.Count)) }}}
 		s.problems = newProblems(s.clock, s.subject)
 		s.notices = &notices{problems: s.problems, table: s.table, clock: s.clock, events: &record.FakeRecorder{}, client: stuckClient{}, wrote: func(client.Object) {}}
 		m := &containersv1alpha1.Container{ObjectMeta: metav1.ObjectMeta{Name: "web", ResourceVersion: "1"}}
@@ -103,14 +104,14 @@ func TestStatusDoesNotWaitForMirrors(t *testing.T) {
 		s.problems.suspect(key, containersv1alpha1.ReasonInspectFailed, errors.New("first"))
 		time.Sleep(problemGrace + 2*countDelay) // the mirror is being written
 		synctest.Wait()
-		if problems != 1 {
-			t.Errorf("%d problems are told, want 1", problems)
+		if n := problems.Load(); n != 1 {
+			t.Errorf("%d problems are told, want 1", n)
 		}
 		s.problems.add(containerKey("other"), containersv1alpha1.ReasonWriteRefused, errors.New("second"))
 		time.Sleep(2 * countDelay)
 		synctest.Wait()
-		if problems != 2 {
-			t.Errorf("%d problems are told, want 2", problems)
+		if n := problems.Load(); n != 2 {
+			t.Errorf("%d problems are told, want 2", n)
 		}
 		cancel()
 		running.Wait()

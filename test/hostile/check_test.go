@@ -17,7 +17,7 @@ import (
 
 const (
 	// callLimit is how long a caller waits for an answer that comes, however large.
-	callLimit = 20 * time.Second
+	callLimit = time.Minute
 	// quietLimit likewise, for one that does not come.
 	quietLimit = 300 * time.Millisecond
 	// grace is how much later a call may return than its context ends.
