@@ -94,7 +94,6 @@ func FuzzContainer(f *testing.F) {
 			t.Error("the same container makes another status")
 		}
 		_, _ = logOf(&c, process)
-		_, _ = processSpec(c.GetSpec().GetValue(), engine.ExecOptions{Command: []string{"true"}})
 	})
 }
 
