@@ -129,26 +129,24 @@ func (s *Session) isBusy(key engine.Key) bool {
 // tell tells of changed numbers of mirrors and of problems, a while after they
 // changed: it must cost nothing for each single one.
 func (s *Session) tell(ctx context.Context) {
-	ticker := s.clock.NewTicker(countDelay)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C():
-			s.removals.sweep(s.clock.Now())
-			s.tellProgress()
-			if s.isUnreported() {
-				s.changed()
-			}
+	s.repeat(ctx, func() {
+		s.removals.sweep(s.clock.Now())
+		s.tellProgress()
+		if s.isUnreported() {
+			s.changed()
 		}
-	}
+	})
 }
 
 // tellMirrors likewise has the mirrors and Events tell of problems. It writes, which
 // may take long where the API server is busy: what the ContainerEngine says does
 // not wait for that.
 func (s *Session) tellMirrors(ctx context.Context) {
+	s.repeat(ctx, func() { s.notices.tell(ctx) })
+}
+
+// repeat does something after each countDelay, until ctx ends.
+func (s *Session) repeat(ctx context.Context, do func()) {
 	ticker := s.clock.NewTicker(countDelay)
 	defer ticker.Stop()
 	for {
@@ -156,7 +154,7 @@ func (s *Session) tellMirrors(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C():
-			s.notices.tell(ctx)
+			do()
 		}
 	}
 }
