@@ -5,6 +5,7 @@ package controlplane
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -25,11 +26,22 @@ var basicNamespaces = []string{metav1.NamespaceDefault, metav1.NamespaceSystem, 
 // rddGroups are the API groups of RDD.
 var rddGroups = []string{"app.rancherdesktop.io", "containers.rancherdesktop.io", "lima.rancherdesktop.io", "rdd.rancherdesktop.io"}
 
+// operateRole is for those who may act on containers that exist, and no more:
+// start, stop and delete them, and read their logs. A holder of edit can do
+// whatever the user can who runs RDD: a ContainerEngine, a ConfigMap with a
+// lima.yaml and a LimaVM name that user's files, and exec runs a process.
+const operateRole = "operate"
+
 // basicRoles are the roles that clients expect to find. Those named system: are
 // bound to everyone who is known.
 func basicRoles() []*rbacv1.ClusterRole {
 	read := []string{"get", "list", "watch"}
 	core := []string{"configmaps", "events", "namespaces", "serviceaccounts"}
+	view := []rbacv1.PolicyRule{
+		{APIGroups: rddGroups, Resources: []string{"*"}, Verbs: read},
+		{APIGroups: []string{""}, Resources: core, Verbs: read},
+		{NonResourceURLs: []string{"/passthrough/engine/logs/*"}, Verbs: []string{"get"}},
+	}
 	return []*rbacv1.ClusterRole{
 		clusterRole("cluster-admin",
 			rbacv1.PolicyRule{APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"*"}},
@@ -38,10 +50,12 @@ func basicRoles() []*rbacv1.ClusterRole {
 			rbacv1.PolicyRule{APIGroups: rddGroups, Resources: []string{"*"}, Verbs: []string{"*"}},
 			rbacv1.PolicyRule{APIGroups: []string{""}, Resources: append(core, "secrets"), Verbs: []string{"*"}},
 			rbacv1.PolicyRule{NonResourceURLs: []string{"/passthrough/*"}, Verbs: []string{"*"}}),
-		clusterRole("view",
-			rbacv1.PolicyRule{APIGroups: rddGroups, Resources: []string{"*"}, Verbs: read},
-			rbacv1.PolicyRule{APIGroups: []string{""}, Resources: core, Verbs: read},
-			rbacv1.PolicyRule{NonResourceURLs: []string{"/passthrough/engine/logs/*"}, Verbs: []string{"get"}}),
+		clusterRole(operateRole, slices.Concat(view, []rbacv1.PolicyRule{{
+			APIGroups: []string{"containers.rancherdesktop.io"},
+			Resources: []string{"containers"},
+			Verbs:     []string{"update", "patch", "delete", "deletecollection"},
+		}})...),
+		clusterRole("view", view...),
 		clusterRole("system:discovery",
 			rbacv1.PolicyRule{NonResourceURLs: []string{"/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*",
 				"/healthz", "/livez", "/readyz", "/version", "/version/"}, Verbs: []string{"get"}}),
