@@ -47,7 +47,7 @@ func checkKey(key engine.Key) error {
 // mirrors returns the mirrors that an engine object should have, each within its bounds: longer values are cut, and entries left out; what that
 // concerns is in the condition Truncated.
 func (o owner) mirrors(object engine.Object, namespace string) []client.Object {
-	objects := o.unbounded(object, namespace)
+	objects := kinds[object.Key.Kind].want(o, object, namespace)
 	for _, obj := range objects {
 		bound(obj)
 	}
@@ -56,20 +56,7 @@ func (o owner) mirrors(object engine.Object, namespace string) []client.Object {
 
 // bound brings the status of a mirror within its bounds. It changes no array or map, which the mirror may share with what the engine returned.
 func bound(obj client.Object) {
-	var parts []part
-	var times []timeField
-	switch o := obj.(type) {
-	case *containersv1alpha1.Container:
-		foldStatusPorts(&o.Status)
-		parts, times = containerParts(&o.Status), []timeField{
-			{"createdAt", &o.Status.CreatedAt}, {"startedAt", &o.Status.StartedAt}, {"finishedAt", &o.Status.FinishedAt}}
-	case *containersv1alpha1.Image:
-		parts, times = imageParts(&o.Status), []timeField{{"createdAt", &o.Status.CreatedAt}}
-	case *containersv1alpha1.Volume:
-		parts, times = volumeParts(&o.Status), []timeField{{"createdAt", &o.Status.CreatedAt}}
-	case *containersv1alpha1.ContainerNamespace:
-		parts = namespaceParts(&o.Status)
-	}
+	parts, times := kinds[kindOf(obj)].status.bounds(obj)
 	shrink(parts, maxStatus-reserved-frame)
 	reason, notes := reasonTooLarge, notesOf(parts)
 	if len(notes) == 0 {
@@ -92,10 +79,11 @@ func bound(obj client.Object) {
 	})
 }
 
-func foldStatusPorts(status *containersv1alpha1.ContainerStatus) {
-	if folded := foldPorts(status.Ports); len(folded) != len(status.Ports) {
-		status.Ports, status.PortSummary = folded, engine.PortSummary(folded)
+func containerBounds(s *containersv1alpha1.ContainerStatus) ([]part, []timeField) {
+	if folded := foldPorts(s.Ports); len(folded) != len(s.Ports) {
+		s.Ports, s.PortSummary = folded, engine.PortSummary(folded)
 	}
+	return containerParts(s), []timeField{{"createdAt", &s.CreatedAt}, {"startedAt", &s.StartedAt}, {"finishedAt", &s.FinishedAt}}
 }
 
 func containerParts(s *containersv1alpha1.ContainerStatus) []part {

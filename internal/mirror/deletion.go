@@ -96,15 +96,10 @@ func (s *Session) startRemoval(key engine.Key, have, want client.Object) {
 }
 
 // endsDeletion reports whether an engine's answer ends the deletion of an object
-// that it still shows. Containers are removed by force, and are tried again.
+// that it still shows.
 func endsDeletion(key engine.Key, err error) bool {
-	switch key.Kind {
-	case engine.KindContainer:
-		return false
-	case engine.KindNamespace:
-		return errors.Is(err, engine.ErrRefused) || errors.Is(err, errors.ErrUnsupported)
-	}
-	return errors.Is(err, engine.ErrRefused)
+	ends := kinds[key.Kind].endsDeletion
+	return ends != nil && ends(err)
 }
 
 // awaitRemoval shows what becomes of an object whose removal takes long.
@@ -133,7 +128,7 @@ func (s *Session) settle(ctx context.Context, key engine.Key, have, want client.
 		return true, nil
 	case d.agreed > 0:
 		return true, s.fail(ctx, key, have, want, reasonContradicted, contradiction(d.err))
-	case errors.Is(d.err, engine.ErrFailed) && key.Kind != engine.KindContainer && lasted >= failurePatience:
+	case errors.Is(d.err, engine.ErrFailed) && kinds[key.Kind].endsDeletion != nil && lasted >= failurePatience:
 		return false, s.refuse(ctx, key, have, want, reasonFailed, d.err)
 	case d.failed == 1 && lasted < problemGrace: // as of two removals at a time
 		return true, s.showDeletion(ctx, have, want, nil)
@@ -239,18 +234,4 @@ func deletionCounts(ctx context.Context, reader client.Reader, namespace, name s
 		return false, client.IgnoreNotFound(err)
 	}
 	return n.DeletionTimestamp == nil, nil
-}
-
-func conditionsOf(obj client.Object) *[]metav1.Condition {
-	switch o := obj.(type) {
-	case *containersv1alpha1.Container:
-		return &o.Status.Conditions
-	case *containersv1alpha1.Image:
-		return &o.Status.Conditions
-	case *containersv1alpha1.Volume:
-		return &o.Status.Conditions
-	case *containersv1alpha1.ContainerNamespace:
-		return &o.Status.Conditions
-	}
-	return &[]metav1.Condition{}
 }

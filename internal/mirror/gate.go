@@ -3,6 +3,7 @@
 package mirror
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -10,7 +11,9 @@ import (
 	"sync/atomic"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
@@ -118,22 +121,22 @@ func (g *gate) known(m client.Object) *table {
 	return nil
 }
 
-// listKnown fills a table from the API server.
+// listKnown fills a table from the API server with the mirrors that use others.
 func listKnown(ctx context.Context, reader client.Reader, namespace, name string) (*table, error) {
 	t := newTable()
-	for _, list := range []client.ObjectList{&containersv1alpha1.ContainerList{}, &containersv1alpha1.ImageList{}} {
+	for _, kind := range kinds {
+		if kind.uses == nil {
+			continue
+		}
+		list := kind.list()
 		if err := reader.List(ctx, list, client.InNamespace(namespace), client.MatchingLabels{containersv1alpha1.EngineLabel: name}); err != nil {
 			return nil, err
 		}
-		switch list := list.(type) {
-		case *containersv1alpha1.ContainerList:
-			for i := range list.Items {
-				t.watched(&list.Items[i])
-			}
-		case *containersv1alpha1.ImageList:
-			for i := range list.Items {
-				t.watched(&list.Items[i])
-			}
+		if err := apimeta.EachListItem(list, func(m runtime.Object) error {
+			t.watched(m.(client.Object))
+			return nil
+		}); err != nil {
+			return nil, err
 		}
 	}
 	return t, nil
@@ -187,22 +190,12 @@ func prove(ctx context.Context, reader client.Reader, m client.Object, users []c
 
 // userName is what people call a container or an image.
 func userName(m client.Object) string {
-	switch m := m.(type) {
-	case *containersv1alpha1.Container:
-		if m.Status.Name != "" {
-			return printable.Text(m.Status.Name, maxName)
-		}
-	case *containersv1alpha1.Image:
-		if m.Status.RepoTag != "" {
-			return printable.Text(m.Status.RepoTag, maxName)
-		}
-	}
-	return printable.Text(keyOf(m).ID, maxName)
+	return printable.Text(cmp.Or(titleOf(m), keyOf(m).ID), maxName)
 }
 
 func refusalText(m client.Object, what string, users []client.Object, more int) string {
 	var parts []string
-	for _, kind := range []engine.Kind{engine.KindContainer, engine.KindImage} {
+	for _, kind := range slices.Backward(engine.Kinds) {
 		var names []string
 		for _, user := range users {
 			if kindOf(user) != kind {

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -16,33 +15,6 @@ import (
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
-
-// kinds has an empty object and an empty list of the mirrors of each kind of
-// engine object.
-var kinds = map[engine.Kind]struct {
-	object func() client.Object
-	list   func() client.ObjectList
-}{
-	engine.KindContainer: {func() client.Object { return &containersv1alpha1.Container{} }, func() client.ObjectList { return &containersv1alpha1.ContainerList{} }},
-	engine.KindImage:     {func() client.Object { return &containersv1alpha1.Image{} }, func() client.ObjectList { return &containersv1alpha1.ImageList{} }},
-	engine.KindVolume:    {func() client.Object { return &containersv1alpha1.Volume{} }, func() client.ObjectList { return &containersv1alpha1.VolumeList{} }},
-	engine.KindNamespace: {func() client.Object { return &containersv1alpha1.ContainerNamespace{} }, func() client.ObjectList { return &containersv1alpha1.ContainerNamespaceList{} }},
-}
-
-// kindOf returns the kind of engine object that a mirror is of.
-func kindOf(obj client.Object) engine.Kind {
-	switch obj.(type) {
-	case *containersv1alpha1.Container:
-		return engine.KindContainer
-	case *containersv1alpha1.Image:
-		return engine.KindImage
-	case *containersv1alpha1.Volume:
-		return engine.KindVolume
-	case *containersv1alpha1.ContainerNamespace:
-		return engine.KindNamespace
-	}
-	return ""
-}
 
 // keyOf returns the key of what a mirror stands for.
 func keyOf(obj client.Object) engine.Key {
@@ -121,44 +93,42 @@ func damaged(have, want client.Object) bool {
 		})
 }
 
-// namespaceOf returns the namespace of the engine that an object is in, empty
-// where there is no object.
-func namespaceOf(object engine.Object) string {
-	switch {
-	case object.Container != nil:
-		return object.Container.Namespace
-	case object.Volume != nil:
-		return object.Volume.Namespace
-	case object.Namespace != nil:
-		return object.Namespace.Name
-	case len(object.Images) > 0:
-		return object.Images[0].Namespace
+// wantContainer is [mirrorKind.want] of containers.
+func wantContainer(o owner, object engine.Object, namespace string) []client.Object {
+	if object.Container == nil {
+		return nil
 	}
-	return ""
+	status := *object.Container
+	status.Namespace = namespace
+	return []client.Object{&containersv1alpha1.Container{ObjectMeta: o.meta(o.containerName(object.Key), object.Key), Status: status}}
 }
 
-// unbounded returns the mirrors that an engine object should have, however large.
-// namespace is the name of the ContainerNamespace of its namespace.
-func (o owner) unbounded(object engine.Object, namespace string) []client.Object {
-	key := object.Key
-	switch {
-	case object.Container != nil:
-		status := *object.Container
-		status.Namespace = namespace
-		return []client.Object{&containersv1alpha1.Container{ObjectMeta: o.meta(o.containerName(key), key), Status: status}}
-	case object.Volume != nil:
-		status := *object.Volume
-		status.Namespace = namespace
-		return []client.Object{&containersv1alpha1.Volume{ObjectMeta: o.meta(containersv1alpha1.VolumeName(o.name, key.ID), key), Status: status}}
-	case object.Namespace != nil:
-		return []client.Object{&containersv1alpha1.ContainerNamespace{ObjectMeta: o.meta(namespace, key), Status: *object.Namespace}}
-	}
+// wantImages is [mirrorKind.want] of images.
+func wantImages(o owner, object engine.Object, namespace string) []client.Object {
 	objects := make([]client.Object, 0, len(object.Images))
 	for _, status := range object.Images {
 		status.Namespace = namespace
-		objects = append(objects, &containersv1alpha1.Image{ObjectMeta: o.meta(o.imageName(key, status.RepoTag), key), Status: status})
+		objects = append(objects, &containersv1alpha1.Image{ObjectMeta: o.meta(o.imageName(object.Key, status.RepoTag), object.Key), Status: status})
 	}
 	return objects
+}
+
+// wantVolume is [mirrorKind.want] of volumes.
+func wantVolume(o owner, object engine.Object, namespace string) []client.Object {
+	if object.Volume == nil {
+		return nil
+	}
+	status := *object.Volume
+	status.Namespace = namespace
+	return []client.Object{&containersv1alpha1.Volume{ObjectMeta: o.meta(containersv1alpha1.VolumeName(o.name, object.Key.ID), object.Key), Status: status}}
+}
+
+// wantNamespace is [mirrorKind.want] of namespaces.
+func wantNamespace(o owner, object engine.Object, namespace string) []client.Object {
+	if object.Namespace == nil {
+		return nil
+	}
+	return []client.Object{&containersv1alpha1.ContainerNamespace{ObjectMeta: o.meta(namespace, object.Key), Status: *object.Namespace}}
 }
 
 // containerName is the container's ID where no other container may have it, and
@@ -186,66 +156,6 @@ func (o owner) namespaceName(namespace string) string {
 		return namespace
 	}
 	return containersv1alpha1.ContainerNamespaceName(o.name, namespace)
-}
-
-// engineObject returns what is known of an engine object from its mirrors.
-func engineObject(key engine.Key, mirrors []client.Object) engine.Object {
-	object := engine.Object{Key: key}
-	for _, m := range mirrors {
-		switch m := m.(type) {
-		case *containersv1alpha1.Container:
-			object.Container = &m.Status
-		case *containersv1alpha1.Volume:
-			object.Volume = &m.Status
-		case *containersv1alpha1.ContainerNamespace:
-			object.Namespace = &m.Status
-		case *containersv1alpha1.Image:
-			object.Images = append(object.Images, m.Status)
-		}
-	}
-	return object
-}
-
-// withStatus returns have with the status of want, or nil where that changes
-// nothing. What only the mirror knows is kept: what was done through it, and
-// since when its conditions are as they are. It shares nothing with either: a
-// client decodes the answer to a write into the arrays and maps of what it wrote,
-// while others may read the same answer of the engine.
-func withStatus(have, want client.Object, now time.Time) client.Object {
-	updated := have.DeepCopyObject().(client.Object)
-	switch u := updated.(type) {
-	case *containersv1alpha1.Container:
-		old := u.Status
-		u.Status = want.(*containersv1alpha1.Container).Status
-		u.Status.LastAction = old.LastAction
-		u.Status.ObservedGeneration = old.ObservedGeneration
-		u.Status.Conditions = mergeConditions(old.Conditions, u.Status.Conditions, now)
-		if apiequality.Semantic.DeepEqual(old, u.Status) {
-			return nil
-		}
-	case *containersv1alpha1.Image:
-		old := u.Status
-		u.Status = want.(*containersv1alpha1.Image).Status
-		u.Status.Conditions = mergeConditions(old.Conditions, u.Status.Conditions, now)
-		if apiequality.Semantic.DeepEqual(old, u.Status) {
-			return nil
-		}
-	case *containersv1alpha1.Volume:
-		old := u.Status
-		u.Status = want.(*containersv1alpha1.Volume).Status
-		u.Status.Conditions = mergeConditions(old.Conditions, u.Status.Conditions, now)
-		if apiequality.Semantic.DeepEqual(old, u.Status) {
-			return nil
-		}
-	case *containersv1alpha1.ContainerNamespace:
-		old := u.Status
-		u.Status = want.(*containersv1alpha1.ContainerNamespace).Status
-		u.Status.Conditions = mergeConditions(old.Conditions, u.Status.Conditions, now)
-		if apiequality.Semantic.DeepEqual(old, u.Status) {
-			return nil
-		}
-	}
-	return updated.DeepCopyObject().(client.Object)
 }
 
 // ownConditions are those that say what the engine has. Each other one of a mirror

@@ -49,18 +49,6 @@ const (
 	countDelay = time.Second
 )
 
-// workers are how many objects of a kind are synced at a time, but for those that
-// the engine takes long for.
-func workers(kind engine.Kind) int {
-	switch kind {
-	case engine.KindContainer:
-		return 8
-	case engine.KindNamespace:
-		return 1
-	}
-	return 4
-}
-
 // reconnect is the back-off between attempts to connect.
 var reconnect = wait.Backoff{Duration: 100 * time.Millisecond, Factor: 2, Jitter: 0.1, Steps: 100, Cap: 9 * time.Second} // ten at the most, with the jitter
 
@@ -245,7 +233,7 @@ func (s *Session) run(ctx context.Context) {
 	}
 	defer stopWatching()
 	for _, kind := range engine.Kinds {
-		for range workers(kind) {
+		for range kinds[kind].workers {
 			s.startWorker(kind)
 		}
 	}

@@ -37,7 +37,7 @@ func (s *Session) sync(ctx context.Context, key engine.Key) error {
 		return err
 	}
 	seen, asked, told := s.link.number(), s.table.of(key), s.removals.has(key)
-	if told && goesByWord(key) {
+	if told && kinds[key.Kind].removedByEvent {
 		return s.removeAnnounced(ctx, key)
 	}
 	object, err := s.inspect(ctx, key)
@@ -50,7 +50,7 @@ func (s *Session) sync(ctx context.Context, key engine.Key) error {
 			return err
 		}
 		s.forget(key)
-	case err != nil && goesByWord(key) && s.removals.has(key):
+	case err != nil && kinds[key.Kind].removedByEvent && s.removals.has(key):
 		return s.removeAnnounced(ctx, key)
 	case err != nil:
 		s.link.whileUp(func() { s.problems.suspect(key, containersv1alpha1.ReasonInspectFailed, err) })
@@ -62,7 +62,7 @@ func (s *Session) sync(ctx context.Context, key engine.Key) error {
 	case told: // and made again since
 		s.removals.take(key)
 	}
-	namespace, err := s.namespaces.name(ctx, namespaceOf(object))
+	namespace, err := s.namespaces.name(ctx, kinds[key.Kind].namespace(object))
 	if err != nil {
 		var refused refusals
 		refused.fail(fmt.Errorf("write the ContainerNamespace that it is in: %w", err))
@@ -96,13 +96,6 @@ func (s *Session) inspect(ctx context.Context, key engine.Key) (object engine.Ob
 		return err
 	})
 	return object, err
-}
-
-// goesByWord reports whether the engine's word that it removed an object is
-// enough: of an image it says so by one of several names, and an inspection also
-// tells what else changed.
-func goesByWord(key engine.Key) bool {
-	return key.Kind == engine.KindContainer || key.Kind == engine.KindVolume
 }
 
 // removeAnnounced removes the mirrors of an object of which the engine told, in
@@ -229,18 +222,6 @@ func (r *refusals) note(p *problems, key engine.Key) {
 		grace = 0
 	}
 	p.note(key, r.mirrors, containersv1alpha1.ReasonWriteRefused, r.first, grace)
-}
-
-// titleOf returns what people call the object that a mirror is of, empty where
-// that is not known.
-func titleOf(m client.Object) string {
-	switch m := m.(type) {
-	case *containersv1alpha1.Container:
-		return m.Status.Name
-	case *containersv1alpha1.Volume:
-		return m.Status.Name
-	}
-	return tagOf(m)
 }
 
 func (s *Session) create(ctx context.Context, want client.Object) error {

@@ -14,28 +14,37 @@ import (
 // usesOf returns the engine objects that can't be removed while there is what a
 // mirror stands for: the image and the volumes of a container, and the namespace
 // in which a container or an image is, where the engine has several.
-func usesOf(obj client.Object) []engine.Key {
+func usesOf(m client.Object) []engine.Key {
+	if uses := kinds[kindOf(m)].uses; uses != nil {
+		return uses(m)
+	}
+	return nil
+}
+
+// usedByContainer is [mirrorKind.uses] of containers.
+func usedByContainer(obj client.Object) []engine.Key {
+	m := obj.(*containersv1alpha1.Container)
 	var used []engine.Key
-	namespace := obj.GetAnnotations()[containersv1alpha1.NamespaceAnnotation]
-	switch m := obj.(type) {
-	case *containersv1alpha1.Container:
-		if m.Status.Image != "" {
-			used = append(used, engine.Key{Kind: engine.KindImage, Namespace: namespace, ID: m.Status.Image})
+	if m.Status.Image != "" {
+		used = append(used, engine.Key{Kind: engine.KindImage, Namespace: m.Annotations[containersv1alpha1.NamespaceAnnotation], ID: m.Status.Image})
+	}
+	for _, mount := range m.Status.Mounts {
+		key := engine.Key{Kind: engine.KindVolume, ID: mount.Name}
+		if mount.Name != "" && !slices.Contains(used, key) {
+			used = append(used, key)
 		}
-		for _, mount := range m.Status.Mounts {
-			key := engine.Key{Kind: engine.KindVolume, ID: mount.Name}
-			if mount.Name != "" && !slices.Contains(used, key) {
-				used = append(used, key)
-			}
-		}
-	case *containersv1alpha1.Image:
-	default:
+	}
+	return append(used, namespaceOf(m)...)
+}
+
+// namespaceOf returns the engine's namespace that a mirror's object is in; none if
+// the engine has but one.
+func namespaceOf(m client.Object) []engine.Key {
+	namespace := m.GetAnnotations()[containersv1alpha1.NamespaceAnnotation]
+	if namespace == "" {
 		return nil
 	}
-	if namespace != "" {
-		used = append(used, engine.Key{Kind: engine.KindNamespace, ID: namespace})
-	}
-	return used
+	return []engine.Key{{Kind: engine.KindNamespace, ID: namespace}}
 }
 
 // uses tells which mirrors use an engine object. It is part of a table, and

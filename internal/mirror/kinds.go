@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mirror
+
+import (
+	"errors"
+	"reflect"
+	"time"
+
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+)
+
+// mirrorKind is everything that depends on the kind of an engine object. A new
+// kind is one entry of kinds, and its field in [engine.Object].
+type mirrorKind struct {
+	object func() client.Object
+	list   func() client.ObjectList
+
+	// workers is how many objects are synced at the same time, not counting those
+	// that the engine takes long for.
+	workers int
+	// removedByEvent says that an event which reports the removal of an object is
+	// enough to remove its mirrors. An engine reports the removal of an image by one
+	// of several names, and an inspection also finds what else changed.
+	removedByEvent bool
+	// endsDeletion reports whether an answer of the engine ends the deletion of an
+	// object that the engine still shows. It is nil for a kind whose removal is
+	// forced, and retried until the object is gone.
+	endsDeletion func(error) bool
+
+	// want returns the mirrors that an object of the engine should have, however
+	// large. namespace is the name of its ContainerNamespace.
+	want func(o owner, object engine.Object, namespace string) []client.Object
+	// namespace returns the engine's namespace of an object; empty if the object
+	// does not exist.
+	namespace func(object engine.Object) string
+
+	// uses returns the engine objects that can't be removed while m's exists; nil
+	// for a kind that uses nothing.
+	uses func(m client.Object) []engine.Key
+
+	status statusKind
+}
+
+// statusKind handles the status of one kind of mirror, whatever its type.
+type statusKind interface {
+	conditions(m client.Object) *[]metav1.Condition
+	// title is what users call the object; empty if that is not known.
+	title(m client.Object) string
+	// bounds returns the fields that can be made smaller.
+	bounds(m client.Object) ([]part, []timeField)
+	// known adds the status of a mirror to what is known of an engine object.
+	known(object *engine.Object, m client.Object)
+	// replace gives m the status of want, and keeps what only m knows. It reports
+	// whether that changed m.
+	replace(m, want client.Object, now time.Time) bool
+}
+
+// kinds has each kind that is mirrored.
+var kinds = map[engine.Kind]mirrorKind{
+	engine.KindContainer: {
+		object:         func() client.Object { return &containersv1alpha1.Container{} },
+		list:           func() client.ObjectList { return &containersv1alpha1.ContainerList{} },
+		workers:        8,
+		removedByEvent: true,
+		want:           wantContainer,
+		namespace:      func(object engine.Object) string { return statusOr(object.Container).Namespace },
+		uses:           usedByContainer,
+		status: typed[*containersv1alpha1.Container, containersv1alpha1.ContainerStatus]{
+			of:           func(m *containersv1alpha1.Container) *containersv1alpha1.ContainerStatus { return &m.Status },
+			conditionsOf: func(s *containersv1alpha1.ContainerStatus) *[]metav1.Condition { return &s.Conditions },
+			titleOf:      func(s *containersv1alpha1.ContainerStatus) string { return s.Name },
+			partsOf:      containerBounds,
+			addTo:        func(object *engine.Object, s *containersv1alpha1.ContainerStatus) { object.Container = s },
+			keep: func(updated *containersv1alpha1.ContainerStatus, old containersv1alpha1.ContainerStatus) {
+				updated.LastAction, updated.ObservedGeneration = old.LastAction, old.ObservedGeneration
+			},
+		},
+	},
+	engine.KindImage: {
+		object:       func() client.Object { return &containersv1alpha1.Image{} },
+		list:         func() client.ObjectList { return &containersv1alpha1.ImageList{} },
+		workers:      4,
+		endsDeletion: func(err error) bool { return errors.Is(err, engine.ErrRefused) },
+		want:         wantImages,
+		namespace: func(object engine.Object) string {
+			if len(object.Images) == 0 {
+				return ""
+			}
+			return object.Images[0].Namespace
+		},
+		uses: namespaceOf,
+		status: typed[*containersv1alpha1.Image, containersv1alpha1.ImageStatus]{
+			of:           func(m *containersv1alpha1.Image) *containersv1alpha1.ImageStatus { return &m.Status },
+			conditionsOf: func(s *containersv1alpha1.ImageStatus) *[]metav1.Condition { return &s.Conditions },
+			titleOf:      func(s *containersv1alpha1.ImageStatus) string { return s.RepoTag },
+			partsOf: func(s *containersv1alpha1.ImageStatus) ([]part, []timeField) {
+				return imageParts(s), []timeField{{"createdAt", &s.CreatedAt}}
+			},
+			addTo: func(object *engine.Object, s *containersv1alpha1.ImageStatus) {
+				object.Images = append(object.Images, *s)
+			},
+		},
+	},
+	engine.KindVolume: {
+		object:         func() client.Object { return &containersv1alpha1.Volume{} },
+		list:           func() client.ObjectList { return &containersv1alpha1.VolumeList{} },
+		workers:        4,
+		removedByEvent: true,
+		endsDeletion:   func(err error) bool { return errors.Is(err, engine.ErrRefused) },
+		want:           wantVolume,
+		namespace:      func(object engine.Object) string { return statusOr(object.Volume).Namespace },
+		status: typed[*containersv1alpha1.Volume, containersv1alpha1.VolumeStatus]{
+			of:           func(m *containersv1alpha1.Volume) *containersv1alpha1.VolumeStatus { return &m.Status },
+			conditionsOf: func(s *containersv1alpha1.VolumeStatus) *[]metav1.Condition { return &s.Conditions },
+			titleOf:      func(s *containersv1alpha1.VolumeStatus) string { return s.Name },
+			partsOf: func(s *containersv1alpha1.VolumeStatus) ([]part, []timeField) {
+				return volumeParts(s), []timeField{{"createdAt", &s.CreatedAt}}
+			},
+			addTo: func(object *engine.Object, s *containersv1alpha1.VolumeStatus) { object.Volume = s },
+		},
+	},
+	engine.KindNamespace: {
+		object:  func() client.Object { return &containersv1alpha1.ContainerNamespace{} },
+		list:    func() client.ObjectList { return &containersv1alpha1.ContainerNamespaceList{} },
+		workers: 1,
+		endsDeletion: func(err error) bool {
+			return errors.Is(err, engine.ErrRefused) || errors.Is(err, errors.ErrUnsupported)
+		},
+		want:      wantNamespace,
+		namespace: func(object engine.Object) string { return statusOr(object.Namespace).Name },
+		status: typed[*containersv1alpha1.ContainerNamespace, containersv1alpha1.ContainerNamespaceStatus]{
+			of: func(m *containersv1alpha1.ContainerNamespace) *containersv1alpha1.ContainerNamespaceStatus {
+				return &m.Status
+			},
+			conditionsOf: func(s *containersv1alpha1.ContainerNamespaceStatus) *[]metav1.Condition { return &s.Conditions },
+			partsOf: func(s *containersv1alpha1.ContainerNamespaceStatus) ([]part, []timeField) {
+				return namespaceParts(s), nil
+			},
+			addTo: func(object *engine.Object, s *containersv1alpha1.ContainerNamespaceStatus) { object.Namespace = s },
+		},
+	},
+}
+
+// byType finds the kind of a mirror by its Go type.
+var byType = func() map[reflect.Type]engine.Kind {
+	types := map[reflect.Type]engine.Kind{}
+	for kind, entry := range kinds {
+		types[reflect.TypeOf(entry.object())] = kind
+	}
+	return types
+}()
+
+// kindOf returns the kind of engine object that a mirror is of; empty for none.
+func kindOf(m client.Object) engine.Kind { return byType[reflect.TypeOf(m)] }
+
+// conditionsOf returns the conditions of a mirror, to be changed.
+func conditionsOf(m client.Object) *[]metav1.Condition { return kinds[kindOf(m)].status.conditions(m) }
+
+// titleOf returns what users call the object that a mirror is of; empty if that is
+// not known.
+func titleOf(m client.Object) string { return kinds[kindOf(m)].status.title(m) }
+
+// engineObject returns what is known of an engine object from its mirrors.
+func engineObject(key engine.Key, mirrors []client.Object) engine.Object {
+	object := engine.Object{Key: key}
+	for _, m := range mirrors {
+		kinds[key.Kind].status.known(&object, m)
+	}
+	return object
+}
+
+// withStatus returns have with the status of want, or nil if that changes nothing.
+// What only the mirror knows is kept: what was done through it, and since when its
+// conditions have their values. It shares nothing with either: a client decodes
+// the answer to a write into the arrays and maps of what it wrote, while others may
+// read the same answer of the engine.
+func withStatus(have, want client.Object, now time.Time) client.Object {
+	updated := have.DeepCopyObject().(client.Object)
+	if !kinds[kindOf(have)].status.replace(updated, want, now) {
+		return nil
+	}
+	return updated.DeepCopyObject().(client.Object)
+}
+
+// typed says where the parts are of a status of type S in a mirror of type O.
+type typed[O client.Object, S any] struct {
+	of           func(O) *S
+	conditionsOf func(*S) *[]metav1.Condition
+	titleOf      func(*S) string // nil if there is no title
+	partsOf      func(*S) ([]part, []timeField)
+	addTo        func(*engine.Object, *S)
+	// keep gives a status what only the old one knows; nil for nothing but conditions.
+	keep func(updated *S, old S)
+}
+
+func (t typed[O, S]) conditions(m client.Object) *[]metav1.Condition {
+	return t.conditionsOf(t.of(m.(O)))
+}
+
+func (t typed[O, S]) title(m client.Object) string {
+	if t.titleOf == nil {
+		return ""
+	}
+	return t.titleOf(t.of(m.(O)))
+}
+
+func (t typed[O, S]) bounds(m client.Object) ([]part, []timeField) { return t.partsOf(t.of(m.(O))) }
+
+func (t typed[O, S]) known(object *engine.Object, m client.Object) { t.addTo(object, t.of(m.(O))) }
+
+func (t typed[O, S]) replace(m, want client.Object, now time.Time) bool {
+	status := t.of(m.(O))
+	old := *status
+	*status = *t.of(want.(O))
+	if t.keep != nil {
+		t.keep(status, old)
+	}
+	conditions := t.conditionsOf(status)
+	*conditions = mergeConditions(*t.conditionsOf(&old), *conditions, now)
+	return !apiequality.Semantic.DeepEqual(old, *status)
+}
+
+// statusOr returns a status, or an empty one for none.
+func statusOr[S any](status *S) S {
+	if status == nil {
+		return *new(S)
+	}
+	return *status
+}
