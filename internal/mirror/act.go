@@ -163,8 +163,8 @@ func (a *acts) put(key engine.Key, next *act) {
 // the container is, and before are its mirrors as they were when the engine was
 // asked for it: a wish that came later may be for a container that has changed
 // since, and is not fulfilled by what it was like before.
-func (s *Session) act(ctx context.Context, key engine.Key, phase containersv1alpha1.Phase, before []client.Object) error {
-	mirrors := s.table.of(key)
+func (a *actor) act(ctx context.Context, key engine.Key, phase containersv1alpha1.Phase, before []client.Object) error {
+	mirrors := a.table.of(key)
 	if len(mirrors) != 1 || mirrors[0].GetDeletionTimestamp() != nil {
 		return nil
 	}
@@ -172,17 +172,17 @@ func (s *Session) act(ctx context.Context, key engine.Key, phase containersv1alp
 	if !ok {
 		return nil
 	}
-	current := s.acts.get(key)
+	current := a.acts.get(key)
 	if current == nil || !current.retry.IsZero() {
-		if current = s.nextAct(key, m, phase, current); current == nil {
+		if current = a.nextAct(key, m, phase, current); current == nil {
 			return nil
 		}
 		if !current.fulfilled {
-			s.startAct(ctx, key, *current)
+			a.startAct(ctx, key, *current)
 			return nil
 		}
 		if !current.in(before) {
-			s.queue.Add(key)
+			a.queue.Add(key)
 			return nil
 		}
 		current.completed = current.observed
@@ -191,29 +191,29 @@ func (s *Session) act(ctx context.Context, key engine.Key, phase containersv1alp
 	case current.completed.IsZero():
 		return nil // its end queues the container
 	case current.again():
-		s.tryAgain(key, *current)
+		a.tryAgain(key, *current)
 		return nil
 	}
-	return s.record(ctx, key, m, current)
+	return a.record(ctx, key, m, current)
 }
 
 // nextAct returns what is to be done now, nil for nothing. last is what failed,
 // and is to be tried again after a pause unless something else is asked for
 // meanwhile; nil for none.
-func (s *Session) nextAct(key engine.Key, m *containersv1alpha1.Container, phase containersv1alpha1.Phase, last *act) *act {
+func (a *actor) nextAct(key engine.Key, m *containersv1alpha1.Container, phase containersv1alpha1.Phase, last *act) *act {
 	w := wishOf(m, phase)
 	if w == nil {
-		s.acts.forget(key)
-		s.problems.clear(key, containersv1alpha1.ReasonActFailed)
+		a.acts.forget(key)
+		a.problems.clear(key, containersv1alpha1.ReasonActFailed)
 		return nil
 	}
-	next := &act{wish: *w, observed: s.clock.Now()}
+	next := &act{wish: *w, observed: a.clock.Now()}
 	if last == nil || last.wish != *w {
-		s.problems.clear(key, containersv1alpha1.ReasonActFailed)
+		a.problems.clear(key, containersv1alpha1.ReasonActFailed)
 		return next
 	}
-	if rest := last.retry.Sub(s.clock.Now()); rest > 0 {
-		s.queue.AddAfter(key, rest)
+	if rest := last.retry.Sub(a.clock.Now()); rest > 0 {
+		a.queue.AddAfter(key, rest)
 		return nil
 	}
 	next.observed, next.tries, next.missing = last.observed, last.tries, last.missing
@@ -221,26 +221,26 @@ func (s *Session) nextAct(key engine.Key, m *containersv1alpha1.Container, phase
 }
 
 // startAct asks the engine, in the background.
-func (s *Session) startAct(ctx context.Context, key engine.Key, next act) {
-	s.acts.put(key, &next)
-	s.acts.wg.Go(func() {
+func (a *actor) startAct(ctx context.Context, key engine.Key, next act) {
+	a.acts.put(key, &next)
+	a.acts.wg.Go(func() {
 		ctx, cancel := context.WithTimeout(ctx, actTimeout)
 		defer cancel()
 		done := next
-		slow := s.whenSlow(ctx, next.action, func(took time.Duration) {
-			s.problems.add(key, containersv1alpha1.ReasonActFailed, fmt.Errorf("%s: no answer of the engine within %s", next.action, took))
+		slow := a.whenSlow(ctx, next.action, func(took time.Duration) {
+			a.problems.add(key, containersv1alpha1.ReasonActFailed, fmt.Errorf("%s: no answer of the engine within %s", next.action, took))
 		})
-		done.err = s.engine.Act(ctx, key, next.action)
+		done.err = a.engine.Act(ctx, key, next.action)
 		slow()
-		done.completed = s.clock.Now()
-		s.acts.put(key, &done)
-		s.queue.Add(key)
+		done.completed = a.clock.Now()
+		a.acts.put(key, &done)
+		a.queue.Add(key)
 	})
 }
 
 // whenSlow calls f when an act takes longer than it ever should, unless the
 // returned function is called before, which waits for f.
-func (s *Session) whenSlow(ctx context.Context, action containersv1alpha1.Action, f func(time.Duration)) (done func()) {
+func (a *actor) whenSlow(ctx context.Context, action containersv1alpha1.Action, f func(time.Duration)) (done func()) {
 	patience := problemGrace
 	if action == containersv1alpha1.ActionStop || action == containersv1alpha1.ActionRestart {
 		patience = slowStop
@@ -249,7 +249,7 @@ func (s *Session) whenSlow(ctx context.Context, action containersv1alpha1.Action
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		timer := s.clock.NewTimer(patience)
+		timer := a.clock.NewTimer(patience)
 		defer timer.Stop()
 		select {
 		case <-ctx.Done():
@@ -265,7 +265,7 @@ func (s *Session) whenSlow(ctx context.Context, action containersv1alpha1.Action
 
 // record writes what came of an act into the Container, and then takes the
 // annotation away that asked for it.
-func (s *Session) record(ctx context.Context, key engine.Key, m *containersv1alpha1.Container, done *act) error {
+func (a *actor) record(ctx context.Context, key engine.Key, m *containersv1alpha1.Container, done *act) error {
 	result := &containersv1alpha1.LastAction{
 		Action:      done.action,
 		State:       containersv1alpha1.ActionSucceeded,
@@ -283,47 +283,40 @@ func (s *Session) record(ctx context.Context, key engine.Key, m *containersv1alp
 	updated.Status.LastAction = result
 	updated.Status.ObservedGeneration = max(updated.Status.ObservedGeneration, done.generation)
 	if !apiequality.Semantic.DeepEqual(updated.Status, m.Status) {
-		if err := s.client.Status().Update(ctx, updated); err != nil {
+		if err := a.writer.status(ctx, updated); err != nil {
 			return err
 		}
-		s.table.wrote(updated)
-		s.counted("update", updated)
 	}
 	if done.generation == 0 && updated.Annotations[containersv1alpha1.ActionAnnotation] == string(done.action) {
-		if err := s.removeAction(ctx, updated); err != nil {
+		if err := a.removeAction(ctx, updated); err != nil {
 			return err
 		}
 	}
-	s.acts.forget(key)
-	s.problems.clear(key, containersv1alpha1.ReasonActFailed)
-	s.queue.Add(key) // there may be another wish
+	a.acts.forget(key)
+	a.problems.clear(key, containersv1alpha1.ReasonActFailed)
+	a.queue.Add(key) // there may be another wish
 	return nil
 }
 
 // tryAgain has an act tried again that the connection broke off, or for which the
 // engine found no container: most often that is gone, and so is its object soon.
-func (s *Session) tryAgain(key engine.Key, failed act) {
-	s.log.Debug("an act failed, will try again", "action", failed.action, "id", key.ID, "error", failed.err)
-	s.problems.suspect(key, containersv1alpha1.ReasonActFailed, fmt.Errorf("%s: %w", failed.action, failed.err))
+func (a *actor) tryAgain(key engine.Key, failed act) {
+	a.log.Debug("an act failed, will try again", "action", failed.action, "id", key.ID, "error", failed.err)
+	a.problems.suspect(key, containersv1alpha1.ReasonActFailed, fmt.Errorf("%s: %w", failed.action, failed.err))
 	failed.tries++
 	if errors.Is(failed.err, engine.ErrNotFound) {
 		failed.missing++
 	}
 	pause := failed.pause()
-	failed.retry = s.clock.Now().Add(pause)
-	s.acts.put(key, &failed)
-	s.queue.AddAfter(key, pause)
+	failed.retry = a.clock.Now().Add(pause)
+	a.acts.put(key, &failed)
+	a.queue.AddAfter(key, pause)
 }
 
 // removeAction takes the annotation away, if nobody wrote to the object since it
 // was read.
-func (s *Session) removeAction(ctx context.Context, m *containersv1alpha1.Container) error {
+func (a *actor) removeAction(ctx context.Context, m *containersv1alpha1.Container) error {
 	without := m.DeepCopy()
 	delete(without.Annotations, containersv1alpha1.ActionAnnotation)
-	if err := s.client.Patch(ctx, without, client.MergeFromWithOptions(m, client.MergeFromWithOptimisticLock{})); err != nil {
-		return err
-	}
-	s.table.wrote(without)
-	s.counted("update", without)
-	return nil
+	return a.writer.patch(ctx, m, without)
 }

@@ -19,19 +19,24 @@ import (
 // compare lists every kind and queues what differs from its mirrors, as a part
 // of the batch. Of a kind whose list fails nothing is queued, and the others go
 // on. The result says whether every kind was listed.
-func (s *Session) compare(b *batch) <-chan bool {
+func (s *syncer) compare(b *batch) <-chan bool {
 	s.mu.Lock()
 	s.current = b
 	s.mu.Unlock()
 	return s.lists.compare(b)
 }
 
+// comparison returns what the last comparison found; nil for none.
+func (s *syncer) comparison() *batch {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current
+}
+
 // enqueueDifferent queues what differs of one kind, and what is looked at anyhow.
 // Where the list is not complete, what is not in it may exist nevertheless.
-func (s *Session) enqueueDifferent(kind engine.Kind, items []engine.Item, complete bool, b *batch) {
-	s.mu.Lock()
-	now := s.clock.Now().Add(s.clockAhead)
-	s.mu.Unlock()
+func (s *syncer) enqueueDifferent(kind engine.Kind, items []engine.Item, complete bool, b *batch) {
+	now := s.connection.now()
 	var different, same []engine.Key
 	listed := make(map[engine.Key]bool, len(items))
 	for _, item := range items {
@@ -59,7 +64,7 @@ func (s *Session) enqueueDifferent(kind engine.Kind, items []engine.Item, comple
 }
 
 // matches reports whether an item needs no inspection.
-func (s *Session) matches(item engine.Item, known engine.Object, now time.Time) bool {
+func (s *syncer) matches(item engine.Item, known engine.Object, now time.Time) bool {
 	return item.Current(known, now) || s.inspected.match(item, s.table.versionOf(item.Key), known, now)
 }
 
@@ -76,7 +81,7 @@ func wants(m client.Object) bool {
 }
 
 // inTurn returns a few of the keys, others each time.
-func (s *Session) inTurn(kind engine.Kind, keys []engine.Key) []engine.Key {
+func (s *syncer) inTurn(kind engine.Kind, keys []engine.Key) []engine.Key {
 	if len(keys) <= deepResync {
 		return keys
 	}

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package mirror keeps Kubernetes objects equal to what is in container
-// engines: Container, Image, Volume and ContainerNamespace objects for each
-// ContainerEngine.
 package mirror
 
 import (

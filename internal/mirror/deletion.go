@@ -10,7 +10,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -46,52 +45,50 @@ const (
 // stands for, which want shows. The engine removes it in the background, and a
 // later sync finds that it has. have may lack a status: it may have been deleted
 // before that was written.
-func (s *Session) delete(ctx context.Context, key engine.Key, have, want client.Object) error {
-	d, known := s.deletions.of(have.GetUID())
-	now := s.clock.Now()
+func (a *actor) delete(ctx context.Context, key engine.Key, have, want client.Object) error {
+	d, known := a.deletions.of(have.GetUID())
+	now := a.clock.Now()
 	switch {
 	case refusedNow(have):
-		return s.replace(ctx, have, want)
+		return a.replace(ctx, have, want)
 	case d.underWay:
-		return s.awaitRemoval(ctx, key, have, want, d)
+		return a.awaitRemoval(ctx, key, have, want, d)
 	case known && d.next.After(now):
-		s.queue.AddAfter(key, d.next.Sub(now))
-		return s.showDeletion(ctx, have, want, nil)
-	case d.ended && s.isOlder(key, d.answered):
-		s.queue.Add(key)
+		a.queue.AddAfter(key, d.next.Sub(now))
+		return a.showDeletion(ctx, have, want, nil)
+	case d.ended && a.isOlder(key, d.answered):
+		a.queue.Add(key)
 		return nil
 	case d.ended:
-		if again, err := s.settle(ctx, key, have, want, d); err != nil || !again {
+		if again, err := a.settle(ctx, key, have, want, d); err != nil || !again {
 			return err
 		}
 	}
-	meant, err := s.deletionIsMeant(ctx)
+	meant, err := a.deletionIsMeant(ctx)
 	if err != nil || !meant {
 		return err
 	}
-	s.startRemoval(key, have, want)
+	a.startRemoval(key, have, want)
 	return nil
 }
 
 // isOlder reports whether the sync under way began before a time. What it has of
 // the engine may be older then: it may show an object that is removed by now, and
 // what has its name next must not be removed for it.
-func (s *Session) isOlder(key engine.Key, at time.Time) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	run := s.busy[key]
-	return run != nil && run.began.Before(at)
+func (a *actor) isOlder(key engine.Key, at time.Time) bool {
+	began := a.mirrors.began(key)
+	return !began.IsZero() && began.Before(at)
 }
 
 // startRemoval has the engine remove what a mirror stands for. The end queues the
 // object again.
-func (s *Session) startRemoval(key engine.Key, have, want client.Object) {
+func (a *actor) startRemoval(key engine.Key, have, want client.Object) {
 	options := engine.RemoveOptions{Tag: tagOf(want), Force: have.GetAnnotations()[containersv1alpha1.ForceAnnotation] == "true"}
-	s.deletions.start(removal{
+	a.deletions.start(removal{
 		uid:    have.GetUID(),
-		remove: func() error { return s.engine.Remove(s.alive, key, options) },
+		remove: func() error { return a.engine.Remove(a.alive, key, options) },
 		final:  func(err error) bool { return endsDeletion(key, err) },
-		wake:   func(after time.Duration) { s.queue.AddAfter(key, after) },
+		wake:   func(after time.Duration) { a.queue.AddAfter(key, after) },
 	})
 }
 
@@ -103,37 +100,37 @@ func endsDeletion(key engine.Key, err error) bool {
 }
 
 // awaitRemoval shows what becomes of an object whose removal takes long.
-func (s *Session) awaitRemoval(ctx context.Context, key engine.Key, have, want client.Object, d deletion) error {
-	took := s.clock.Since(d.asked)
+func (a *actor) awaitRemoval(ctx context.Context, key engine.Key, have, want client.Object, d deletion) error {
+	took := a.clock.Since(d.asked)
 	if d.asked.IsZero() || took < statusGrace {
 		return nil // the removal queues the object when it takes longer, and when it has ended
 	}
 	if took < problemGrace {
-		return s.showDeletion(ctx, have, want, nil)
+		return a.showDeletion(ctx, have, want, nil)
 	}
-	return s.fail(ctx, key, have, want, reasonFailed, fmt.Errorf("the engine has been removing it since %s, and has not answered",
+	return a.fail(ctx, key, have, want, reasonFailed, fmt.Errorf("the engine has been removing it since %s, and has not answered",
 		d.asked.UTC().Format(time.RFC3339)))
 }
 
 // settle does what follows from the engine's answer to a removal, after which it
 // still shows the object. It reports whether to try again.
-func (s *Session) settle(ctx context.Context, key engine.Key, have, want client.Object, d deletion) (again bool, err error) {
-	lasted := s.clock.Since(d.since)
+func (a *actor) settle(ctx context.Context, key engine.Key, have, want client.Object, d deletion) (again bool, err error) {
+	lasted := a.clock.Since(d.since)
 	switch {
 	case errors.Is(d.err, errors.ErrUnsupported) && key.Kind == engine.KindNamespace:
-		return false, s.namespaces.release(ctx, key, have)
+		return false, a.mirrors.releaseNamespace(ctx, key, have)
 	case endsDeletion(key, d.err):
-		return false, s.refuse(ctx, key, have, want, reasonRefused, d.err)
+		return false, a.refuse(ctx, key, have, want, reasonRefused, d.err)
 	case d.agreed > 0 && d.agreed < contradictions:
 		return true, nil
 	case d.agreed > 0:
-		return true, s.fail(ctx, key, have, want, reasonContradicted, contradiction(d.err))
+		return true, a.fail(ctx, key, have, want, reasonContradicted, contradiction(d.err))
 	case errors.Is(d.err, engine.ErrFailed) && kinds[key.Kind].endsDeletion != nil && lasted >= failurePatience:
-		return false, s.refuse(ctx, key, have, want, reasonFailed, d.err)
+		return false, a.refuse(ctx, key, have, want, reasonFailed, d.err)
 	case d.failed == 1 && lasted < problemGrace: // as of two removals at a time
-		return true, s.showDeletion(ctx, have, want, nil)
+		return true, a.showDeletion(ctx, have, want, nil)
 	}
-	return true, s.fail(ctx, key, have, want, reasonFailed, d.err)
+	return true, a.fail(ctx, key, have, want, reasonFailed, d.err)
 }
 
 // engineWords returns what an engine said, without what RDD's kinds of errors add.
@@ -156,15 +153,15 @@ func contradiction(err error) error {
 
 // fail puts on a mirror why the engine has not removed what it stands for. It is
 // tried again.
-func (s *Session) fail(ctx context.Context, key engine.Key, have, want client.Object, reason string, err error) error {
+func (a *actor) fail(ctx context.Context, key engine.Key, have, want client.Object, reason string, err error) error {
 	message := engineWords(err)
-	s.problems.note(key, []string{have.GetName()}, containersv1alpha1.ReasonDeletionFailed, errors.New(message), 0)
+	a.problems.note(key, []string{have.GetName()}, containersv1alpha1.ReasonDeletionFailed, errors.New(message), 0)
 	// Its words stay for a while: an engine's errors may have parts that are random,
 	// and each change is a write.
-	if known := s.problems.of(key, have.GetName()); known != nil && known.reason == containersv1alpha1.ReasonDeletionFailed {
+	if known := a.problems.of(key, have.GetName()); known != nil && known.reason == containersv1alpha1.ReasonDeletionFailed {
 		message = known.message
 	}
-	return s.showDeletion(ctx, have, want, &metav1.Condition{
+	return a.showDeletion(ctx, have, want, &metav1.Condition{
 		Type:    containersv1alpha1.ConditionDeleting,
 		Status:  metav1.ConditionFalse,
 		Reason:  reason,
@@ -174,8 +171,8 @@ func (s *Session) fail(ctx context.Context, key engine.Key, have, want client.Ob
 
 // showDeletion writes how the engine has what a deleted mirror stands for, and a
 // condition; nil for none that is new.
-func (s *Session) showDeletion(ctx context.Context, have, want client.Object, condition *metav1.Condition) error {
-	now := s.clock.Now()
+func (a *actor) showDeletion(ctx context.Context, have, want client.Object, condition *metav1.Condition) error {
+	now := a.clock.Now()
 	updated := withStatus(have, want, now)
 	if condition != nil {
 		same := updated == nil
@@ -188,23 +185,15 @@ func (s *Session) showDeletion(ctx context.Context, have, want client.Object, co
 			updated = nil
 		}
 	}
-	return s.writeDeletion(ctx, have, s.notices.inWrite(keyOf(have), have, updated))
+	return a.writeDeletion(ctx, have, a.notices.inWrite(keyOf(have), have, updated))
 }
 
 // writeDeletion writes the status of a deleted mirror; nil for no change.
-func (s *Session) writeDeletion(ctx context.Context, have, updated client.Object) error {
+func (a *actor) writeDeletion(ctx context.Context, have, updated client.Object) error {
 	if updated == nil {
 		return nil
 	}
-	if err := s.client.Status().Update(ctx, updated); err != nil {
-		if apierrors.IsNotFound(err) {
-			s.table.removed(have)
-		}
-		return client.IgnoreNotFound(err)
-	}
-	s.table.wrote(updated)
-	s.counted("update", updated)
-	return nil
+	return client.IgnoreNotFound(a.writer.status(ctx, updated))
 }
 
 // deletionIsMeant reports whether the deletion of a mirror is meant for the
@@ -212,9 +201,9 @@ func (s *Session) writeDeletion(ctx context.Context, have, updated client.Object
 // of the whole namespace, whose garbage the mirrors then are. Either was
 // written before the mirror was deleted, so asking the API server itself, and
 // no cache, tells for sure.
-func (s *Session) deletionIsMeant(ctx context.Context) (bool, error) {
-	return deletionCounts(ctx, s.reader, s.owner.namespace, s.owner.name, func(e *containersv1alpha1.ContainerEngine) bool {
-		return e.UID == s.owner.reference.UID
+func (a *actor) deletionIsMeant(ctx context.Context) (bool, error) {
+	return deletionCounts(ctx, a.reader, a.owner.namespace, a.owner.name, func(e *containersv1alpha1.ContainerEngine) bool {
+		return e.UID == a.owner.reference.UID
 	})
 }
 

@@ -18,11 +18,11 @@ const emptiedPause = 5 * time.Second
 
 // list lists a kind. Only where complete is true may an object that is not in it
 // be gone; some items may come with an error.
-func (s *Session) list(ctx context.Context, kind engine.Kind) (items []engine.Item, complete bool, err error) {
-	suspect := s.emptiedUnheard(kind)
-	items, err = s.engine.List(ctx, kind)
+func (c *connection) list(ctx context.Context, kind engine.Kind) (items []engine.Item, complete bool, err error) {
+	suspect := c.emptiedUnheard(kind)
+	items, err = c.engine.List(ctx, kind)
 	if err == nil && len(items) == 0 && suspect() {
-		items, err = s.listAgain(ctx, kind)
+		items, err = c.listAgain(ctx, kind)
 	}
 	if err != nil {
 		return items, false, fmt.Errorf("list the %ss: %w", kind, err)
@@ -32,39 +32,27 @@ func (s *Session) list(ctx context.Context, kind engine.Kind) (items []engine.It
 
 // listAgain lists a kind again of which all objects have gone without an event.
 // That there are none is believed only if it is the same engine for sure.
-func (s *Session) listAgain(ctx context.Context, kind engine.Kind) ([]engine.Item, error) {
-	s.log.Warn("the engine lists nothing of a kind, and reported no removal: it is asked again", "kind", kind, "in", emptiedPause)
+func (c *connection) listAgain(ctx context.Context, kind engine.Kind) ([]engine.Item, error) {
+	c.log.Warn("the engine lists nothing of a kind, and reported no removal: it is asked again", "kind", kind, "in", emptiedPause)
 	select {
 	case <-ctx.Done():
 		return nil, ctx.Err()
-	case <-s.clock.After(emptiedPause):
+	case <-c.clock.After(emptiedPause):
 	}
-	items, err := s.engine.List(ctx, kind)
+	items, err := c.engine.List(ctx, kind)
 	if err != nil || len(items) > 0 {
 		return items, err
 	}
-	return nil, s.prove(ctx, kind)
+	return nil, c.prove(ctx, kind)
 }
 
 // emptiedUnheard takes notice of a prune that the engine has reported until now.
 // The result reports whether a kind has mirrors of objects whose removal the
 // engine has not reported.
-func (s *Session) emptiedUnheard(kind engine.Kind) func() bool {
-	pruned := s.removals.take(engine.Key{Kind: kind})
+func (c *connection) emptiedUnheard(kind engine.Kind) func() bool {
+	pruned := c.removals.take(engine.Key{Kind: kind})
 	return func() bool {
-		return !pruned && slices.ContainsFunc(s.table.keys(kind), func(key engine.Key) bool { return !s.removals.has(key) })
-	}
-}
-
-// noteEvent takes what an event is beside the name of an object: a prune, which
-// names none, and one that could not be read. Both have all of the kind compared.
-func (s *Session) noteEvent(e engine.Event) {
-	switch {
-	case e.Key.ID != "":
-	case e.All:
-		s.removals.add(e.Key)
-	case e.Lost != nil:
-		s.log.Debug("an event can't be read: all of its kind is compared", "kind", e.Key.Kind, "error", e.Lost)
+		return !pruned && slices.ContainsFunc(c.table.keys(kind), func(key engine.Key) bool { return !c.removals.has(key) })
 	}
 }
 

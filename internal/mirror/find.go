@@ -35,8 +35,8 @@ func (r *reconciler) puller(namespace, containerNamespace string) (pull.Target, 
 		if s.owner.namespace != namespace || !s.connectedNow() {
 			continue
 		}
-		if inEngine, ok := s.namespaces.of(containerNamespace); ok {
-			return pull.Target{Engine: s.engine, Namespace: inEngine, Connected: s.alive, Mirrored: s.mirrored}, true
+		if inEngine, ok := s.syncer.namespaces.of(containerNamespace); ok {
+			return pull.Target{Engine: s.connection.engine, Namespace: inEngine, Connected: s.alive, Mirrored: s.mirrored}, true
 		}
 	}
 	return pull.Target{}, false
@@ -48,7 +48,7 @@ func (s *Session) mirrored(key engine.Key) bool {
 	if len(s.table.of(key)) > 0 {
 		return true
 	}
-	s.queue.Add(key)
+	s.syncer.queue.Add(key)
 	return false
 }
 
@@ -64,16 +64,16 @@ func (r *reconciler) container(ctx context.Context, name string) (engine.Engine,
 		if err != nil {
 			return nil, key, err
 		}
-		return s.engine, known, nil
+		return s.connection.engine, known, nil
 	}
 	var failures []error
 	for _, s := range sessions {
 		if !s.connectedNow() {
 			continue
 		}
-		object, err := s.engine.Inspect(ctx, key)
+		object, err := s.connection.engine.Inspect(ctx, key)
 		if err == nil {
-			return s.engine, object.Key, nil
+			return s.connection.engine, object.Key, nil
 		}
 		if !errors.Is(err, engine.ErrNotFound) {
 			failures = append(failures, err)

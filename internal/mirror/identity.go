@@ -22,16 +22,30 @@ func identityOf(info *engine.Info) identity {
 // any engine.
 var errUnnamed = errors.New("the engine does not report its ID, which it did before: nothing is changed on its word")
 
+// changedError says that another engine answers.
+type changedError struct{ had, has string }
+
+func (e *changedError) Error() string {
+	return fmt.Sprintf("the endpoint answers as engine %q, and the mirrors are of %q: nothing is changed on its word; "+
+		"stop and start the ContainerEngine (spec.running) to mirror the other engine instead", e.has, e.had)
+}
+
+// anotherEngine reports whether err says that another engine answers.
+func anotherEngine(err error) bool {
+	var changed *changedError
+	return errors.As(err, &changed)
+}
+
 // differ reports whether both values are known and not the same.
 func differ(known, reported string) bool { return known != "" && reported != "" && known != reported }
 
 // recognize makes sure that the engine which answers is the one that the mirrors
 // are of. The name of a machine may change: another one alone is another engine
 // only if nothing is there any more that was.
-func (s *Session) recognize(ctx context.Context, info *engine.Info) error {
-	s.mu.Lock()
-	known := s.known
-	s.mu.Unlock()
+func (c *connection) recognize(ctx context.Context, info *engine.Info) error {
+	c.mu.Lock()
+	known := c.known
+	c.mu.Unlock()
 	now := identityOf(info)
 	switch {
 	case known.id != "" && now.id == "":
@@ -41,7 +55,7 @@ func (s *Session) recognize(ctx context.Context, info *engine.Info) error {
 	case differ(known.rootDir, now.rootDir):
 		return &changedError{had: known.id + " in " + known.rootDir, has: now.id + " in " + now.rootDir}
 	case differ(known.hostName, now.hostName):
-		familiar, err := s.familiar(ctx)
+		familiar, err := c.familiar(ctx)
 		if err != nil {
 			return fmt.Errorf("the engine's machine is now %q, and was %q; whether it is the same engine can't be seen: %w", now.hostName, known.hostName, err)
 		}
@@ -49,12 +63,12 @@ func (s *Session) recognize(ctx context.Context, info *engine.Info) error {
 			return &changedError{had: known.id + " on " + known.hostName, has: now.id + " on " + now.hostName}
 		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, field := range []struct {
 		known    *string
 		reported string
-	}{{&s.known.id, now.id}, {&s.known.rootDir, now.rootDir}, {&s.known.hostName, now.hostName}} {
+	}{{&c.known.id, now.id}, {&c.known.rootDir, now.rootDir}, {&c.known.hostName, now.hostName}} {
 		if field.reported != "" {
 			*field.known = field.reported
 		}
@@ -64,17 +78,17 @@ func (s *Session) recognize(ctx context.Context, info *engine.Info) error {
 
 // familiar reports whether the engine has one of the objects at least that have
 // mirrors, or there are no mirrors.
-func (s *Session) familiar(ctx context.Context) (bool, error) {
+func (c *connection) familiar(ctx context.Context) (bool, error) {
 	mirrored := false
 	var failures []error
 	for _, kind := range []engine.Kind{engine.KindContainer, engine.KindImage, engine.KindVolume} {
-		if s.table.count(kind) == 0 {
+		if c.table.count(kind) == 0 {
 			continue
 		}
 		mirrored = true
-		items, err := s.engine.List(ctx, kind)
+		items, err := c.engine.List(ctx, kind)
 		for _, item := range items {
-			if len(s.table.of(item.Key)) > 0 {
+			if len(c.table.of(item.Key)) > 0 {
 				return true, nil
 			}
 		}
@@ -87,14 +101,14 @@ func (s *Session) familiar(ctx context.Context) (bool, error) {
 
 // prove makes sure that it is the known engine, in every respect, which reports
 // that it has nothing of a kind.
-func (s *Session) prove(ctx context.Context, kind engine.Kind) error {
-	info, err := s.engine.Info(ctx)
+func (c *connection) prove(ctx context.Context, kind engine.Kind) error {
+	info, err := c.engine.Info(ctx)
 	if err != nil {
 		return fmt.Errorf("whether it is the same engine that has no %ss any more can't be seen: %w", kind, err)
 	}
-	s.mu.Lock()
-	known := s.known
-	s.mu.Unlock()
+	c.mu.Lock()
+	known := c.known
+	c.mu.Unlock()
 	if now := identityOf(&info); now.id == "" || now != known {
 		return &changedError{
 			had: fmt.Sprintf("%s in %s on %s", known.id, known.rootDir, known.hostName),

@@ -198,19 +198,19 @@ func (l *leaking) checkTables() {
 	sizes := func() []int {
 		s.table.mu.Lock()
 		defer s.table.mu.Unlock()
-		s.acts.mu.Lock()
-		defer s.acts.mu.Unlock()
-		s.removals.mu.Lock()
-		defer s.removals.mu.Unlock()
-		s.deletions.mu.Lock()
-		defer s.deletions.mu.Unlock()
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.pacer.mu.Lock()
-		defer s.pacer.mu.Unlock()
+		s.actor.acts.mu.Lock()
+		defer s.actor.acts.mu.Unlock()
+		s.connection.removals.mu.Lock()
+		defer s.connection.removals.mu.Unlock()
+		s.actor.deletions.mu.Lock()
+		defer s.actor.deletions.mu.Unlock()
+		s.syncer.mu.Lock()
+		defer s.syncer.mu.Unlock()
+		s.syncer.pacer.mu.Lock()
+		defer s.syncer.pacer.mu.Unlock()
 		return []int{
 			len(s.table.objects), len(s.table.byKey), len(s.table.byTag), len(s.table.ours), len(s.table.gone),
-			len(s.acts.list), len(s.removals.keys), len(s.deletions.byUID), len(s.busy), len(s.arrived), max(1, len(s.pacer.debts)),
+			len(s.actor.acts.list), len(s.connection.removals.keys), len(s.actor.deletions.byUID), len(s.syncer.busy), len(s.syncer.arrived), max(1, len(s.syncer.pacer.debts)),
 		}
 	}
 	want := []int{2, 2, 1, 2, 0, 0, 0, 0, 0, 0, 1}
@@ -219,7 +219,7 @@ func (l *leaking) checkTables() {
 		return slices.Equal(got, want), fmt.Sprintf("objects, byKey, byTag, ours, gone, acts, removals, deletions, busy, arrived, debts: %v, want %v", got, want)
 	})
 	for _, key := range l.keys {
-		if n := s.queue[key.Kind].NumRequeues(key); n != 0 {
+		if n := s.syncer.queue[key.Kind].NumRequeues(key); n != 0 {
 			l.t.Errorf("the rate limiter remembers %d failures of %v", n, key)
 		}
 	}
@@ -249,7 +249,7 @@ func (l *leaking) usage() usage {
 	for _, record := range records[:n] {
 		for frames := runtime.CallersFrames(record.Stack()); ; {
 			frame, more := frames.Next()
-			if strings.Contains(frame.Function, "internal/mirror.(*Session)") || strings.Contains(frame.Function, "engine/moby.") {
+			if strings.Contains(frame.Function, "internal/mirror.(*") || strings.Contains(frame.Function, "engine/moby.") {
 				u.heap += record.InUseBytes()
 				break
 			}

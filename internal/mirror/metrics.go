@@ -3,12 +3,7 @@
 package mirror
 
 import (
-	"time"
-
 	"github.com/prometheus/client_golang/prometheus"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
 // metrics are the mirror's own. Their engine is a ContainerEngine's namespace
@@ -75,51 +70,5 @@ func (r *reconciler) Collect(found chan<- prometheus.Metric) {
 		for kind, n := range s.State().Counts {
 			found <- prometheus.MustNewConstMetric(mirroredObjects, prometheus.GaugeValue, float64(n), s.owner.String(), string(kind))
 		}
-	}
-}
-
-// syncing is one sync of an engine object.
-type syncing struct {
-	began time.Time
-	// arrived is when the first event came that it answers; zero for none.
-	arrived time.Time
-	wrote   bool // guarded by Session.mu
-}
-
-// begin notes that an engine object is being synced.
-func (s *Session) begin(key engine.Key) *syncing {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	run := &syncing{began: s.clock.Now(), arrived: s.arrived[key]}
-	delete(s.arrived, key)
-	s.busy[key] = run
-	return run
-}
-
-// finish notes that it has been, and whether that failed.
-func (s *Session) finish(key engine.Key, run *syncing, failed bool) {
-	s.mu.Lock()
-	delete(s.busy, key)
-	answered := !run.arrived.IsZero()
-	if _, newer := s.arrived[key]; failed && answered && !newer {
-		s.arrived[key] = run.arrived
-	}
-	wrote := run.wrote
-	s.mu.Unlock()
-	switch labels := []string{s.owner.String(), string(key.Kind)}; {
-	case failed:
-		s.metrics.retries.WithLabelValues(labels...).Inc()
-	case wrote && answered:
-		s.metrics.latency.WithLabelValues(labels...).Observe(s.clock.Since(run.arrived).Seconds())
-	}
-}
-
-// counted notes a write that the API server took.
-func (s *Session) counted(verb string, obj client.Object) {
-	s.metrics.writes.WithLabelValues(s.owner.String(), string(kindOf(obj)), verb).Inc()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if run := s.busy[keyOf(obj)]; run != nil {
-		run.wrote = true
 	}
 }

@@ -18,7 +18,7 @@ import (
 // another engine's ContainerNamespace has that name already, the engine's name
 // follows a dot.
 type namespaces struct {
-	session *Session
+	syncer *syncer
 
 	mu       sync.Mutex
 	names    map[string]string       // guarded by mu; by the engine's namespace
@@ -60,7 +60,7 @@ func (n *namespaces) of(name string) (namespace string, ok bool) {
 }
 
 func (n *namespaces) claim(ctx context.Context, namespace string) (string, error) {
-	s := n.session
+	s := n.syncer
 	key := engine.Key{Kind: engine.KindNamespace, ID: namespace}
 	if have := s.table.of(key); len(have) > 0 {
 		return have[0].GetName(), nil
@@ -81,16 +81,21 @@ func (n *namespaces) claim(ctx context.Context, namespace string) (string, error
 	return "", errors.Join(failures...)
 }
 
-// release lets a ContainerNamespace go that the user deleted. It is not made
+// release has a ContainerNamespace go that the user deleted. It is not created
 // again before the next connection.
-func (n *namespaces) release(ctx context.Context, key engine.Key, have client.Object) error {
+func (n *namespaces) release(key engine.Key) {
 	n.mu.Lock()
+	defer n.mu.Unlock()
 	if n.released == nil {
 		n.released = map[engine.Key]struct{}{}
 	}
 	n.released[key] = struct{}{}
-	n.mu.Unlock()
-	return n.session.remove(ctx, have)
+}
+
+// releaseNamespace implements [mirrors].
+func (s *syncer) releaseNamespace(ctx context.Context, key engine.Key, have client.Object) error {
+	s.namespaces.release(key)
+	return s.writer.remove(ctx, have)
 }
 
 func (n *namespaces) isReleased(key engine.Key) bool {

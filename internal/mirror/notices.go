@@ -34,10 +34,9 @@ type notices struct {
 	problems *problems
 	table    *table
 	owner    owner
-	client   client.Client
+	writer   *writer
 	events   record.EventRecorder
 	clock    clock.PassiveClock
-	wrote    func(client.Object) // called after each write
 
 	later map[engine.Key]time.Time // marks that were refused, and when to try again; of the one caller of tell
 }
@@ -85,11 +84,9 @@ func (n *notices) mark(ctx context.Context, key engine.Key) {
 		if marked == nil {
 			continue
 		}
-		err := n.client.Status().Update(ctx, marked)
+		err := n.writer.status(ctx, marked)
 		switch {
 		case err == nil:
-			n.table.wrote(marked)
-			n.wrote(marked)
 		case apierrors.IsNotFound(err):
 		case refusedForGood(err):
 			// The ContainerEngine says it nevertheless.

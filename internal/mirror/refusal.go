@@ -34,8 +34,8 @@ func refusedNow(obj client.Object) bool {
 // refuse ends a deletion that the engine refused: it must not be carried out hours
 // later, when what is in the way has gone. The refusal is written before anything
 // else, so that a daemon that is killed here knows it when it runs again.
-func (s *Session) refuse(ctx context.Context, key engine.Key, have, want client.Object, reason string, err error) error {
-	updated := withStatus(have, want, s.clock.Now())
+func (a *actor) refuse(ctx context.Context, key engine.Key, have, want client.Object, reason string, err error) error {
+	updated := withStatus(have, want, a.clock.Now())
 	if updated == nil {
 		updated = have.DeepCopyObject().(client.Object)
 	}
@@ -48,35 +48,35 @@ func (s *Session) refuse(ctx context.Context, key engine.Key, have, want client.
 		Reason:             reason,
 		Message:            engineWords(err),
 		ObservedGeneration: have.GetGeneration(),
-		LastTransitionTime: metav1.NewTime(s.clock.Now().Truncate(time.Second)),
+		LastTransitionTime: metav1.NewTime(a.clock.Now().Truncate(time.Second)),
 	}
 	bounded.Set(conditions, refused)
-	if err := s.writeDeletion(ctx, have, updated); err != nil {
+	if err := a.writeDeletion(ctx, have, updated); err != nil {
 		return err
 	}
-	s.problems.clear(key, containersv1alpha1.ReasonDeletionFailed)
+	a.problems.clear(key, containersv1alpha1.ReasonDeletionFailed)
 	if heldByOthers(updated) {
-		s.tellRefusal(updated, refused)
+		a.tellRefusal(updated, refused)
 	}
-	return s.replace(ctx, updated, want)
+	return a.replace(ctx, updated, want)
 }
 
 // replace replaces a deleted mirror whose deletion the engine refused by a new
 // one, which shows the refusal. While it has finalizers of others it can't be
 // replaced, and stays as it is.
-func (s *Session) replace(ctx context.Context, have, want client.Object) error {
-	if meant, err := s.deletionIsMeant(ctx); err != nil || !meant {
+func (a *actor) replace(ctx context.Context, have, want client.Object) error {
+	if meant, err := a.deletionIsMeant(ctx); err != nil || !meant {
 		return err // the ContainerEngine stops, or the namespace is deleted: no new mirrors
 	}
 	if heldByOthers(have) {
-		return s.showDeletion(ctx, have, want, nil)
+		return a.showDeletion(ctx, have, want, nil)
 	}
 	refused := apimeta.FindStatusCondition(*conditionsOf(have), containersv1alpha1.ConditionDeletionRefused)
-	s.deletions.putRefused(nameOf(have), refusal{keyOf(have), *refused})
-	if err := s.remove(ctx, have); err != nil {
+	a.deletions.putRefused(nameOf(have), refusal{keyOf(have), *refused})
+	if err := a.writer.remove(ctx, have); err != nil {
 		return err
 	}
-	return s.create(ctx, want)
+	return a.mirrors.create(ctx, want)
 }
 
 func heldByOthers(obj client.Object) bool {
@@ -84,15 +84,15 @@ func heldByOthers(obj client.Object) bool {
 	return len(finalizers) > 1 || len(finalizers) == 1 && !controllerutil.ContainsFinalizer(obj, containersv1alpha1.MirrorFinalizer)
 }
 
-func (s *Session) tellRefusal(on client.Object, refused metav1.Condition) {
-	s.events.Event(on, corev1.EventTypeWarning, containersv1alpha1.ConditionDeletionRefused,
+func (a *actor) tellRefusal(on client.Object, refused metav1.Condition) {
+	a.events.Event(on, corev1.EventTypeWarning, containersv1alpha1.ConditionDeletionRefused,
 		"the deletion ended, and is not tried again: "+refused.Message)
 }
 
 // withRefusal returns updated, nil for no change of have, with the refusal of the
 // deletion of the mirror before, and without one that is no longer shown.
-func (s *Session) withRefusal(have, updated client.Object) client.Object {
-	pending, isPending := s.deletions.refusedOf(nameOf(have))
+func (a *actor) withRefusal(have, updated client.Object) client.Object {
+	pending, isPending := a.deletions.refusedOf(nameOf(have))
 	shown := apimeta.FindStatusCondition(*conditionsOf(have), containersv1alpha1.ConditionDeletionRefused)
 	changed := updated != nil
 	if !isPending && shown == nil {
@@ -106,28 +106,34 @@ func (s *Session) withRefusal(have, updated client.Object) client.Object {
 		bounded.Set(conditionsOf(updated), pending)
 		return updated
 	}
-	if rest := refusalShown - s.clock.Since(shown.LastTransitionTime.Time); !changed && rest > 0 {
-		s.queue.AddAfter(keyOf(have), rest)
+	if rest := refusalShown - a.clock.Since(shown.LastTransitionTime.Time); !changed && rest > 0 {
+		a.queue.AddAfter(keyOf(have), rest)
 		return nil
 	}
 	apimeta.RemoveStatusCondition(conditionsOf(updated), containersv1alpha1.ConditionDeletionRefused)
 	return updated
 }
 
-// wroteRefusal takes that a mirror was written as [Session.withRefusal] returned
+// wroteRefusal takes that a mirror was written as [actor.withRefusal] returned
 // it.
-func (s *Session) wroteRefusal(m client.Object) {
-	if refused, ok := s.deletions.takeRefused(nameOf(m)); ok {
-		s.tellRefusal(m, refused)
+func (a *actor) wroteRefusal(m client.Object) {
+	if refused, ok := a.deletions.takeRefused(nameOf(m)); ok {
+		a.tellRefusal(m, refused)
 	}
 }
 
+// forget takes that an object has left the engine.
+func (a *actor) forget(key engine.Key) {
+	a.acts.forgetEnded(key)
+	a.deletions.forgetRefused(key)
+}
+
 // forgetDeletion takes that a mirror is gone.
-func (s *Session) forgetDeletion(m client.Object) {
-	if _, known := s.deletions.of(m.GetUID()); known {
-		s.problems.clear(keyOf(m), containersv1alpha1.ReasonDeletionFailed)
+func (a *actor) forgetDeletion(m client.Object) {
+	if _, known := a.deletions.of(m.GetUID()); known {
+		a.problems.clear(keyOf(m), containersv1alpha1.ReasonDeletionFailed)
 	}
-	s.deletions.forget(m.GetUID())
+	a.deletions.forget(m.GetUID())
 }
 
 // refusal is what the next mirror of a name shows.

@@ -37,17 +37,17 @@ func TestStreamBeginsWhereItEnded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			fake := clocktesting.NewFakeClock(begin.Add(-ahead))
-			s := &Session{sessionConfig: sessionConfig{clock: fake}, clockAhead: ahead}
-			s.state.Info = &engine.Info{Clock: begin}
-			if since := s.watchSince(); !since.Equal(begin) {
+			c := &connection{clock: fake, ahead: ahead}
+			c.info = &engine.Info{Clock: begin}
+			if since := c.watchSince(); !since.Equal(begin) {
 				t.Errorf("the first stream begins %s, want %s", since, begin)
 			}
 			fake.Step(10 * time.Second)
 			for _, at := range test.events {
-				s.noteTimeLocked(at)
+				c.noteTime(at)
 			}
-			s.state.Info = &engine.Info{Clock: begin.Add(10*time.Second + test.turned)}
-			if got := s.watchSince().Sub(begin); got != test.want {
+			c.info = &engine.Info{Clock: begin.Add(10*time.Second + test.turned)}
+			if got := c.watchSince().Sub(begin); got != test.want {
 				t.Errorf("the next stream begins %s after the first, want %s", got, test.want)
 			}
 		})

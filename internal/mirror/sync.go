@@ -29,14 +29,14 @@ var errForeign = errors.New("an object of that name exists and belongs to somebo
 // sync makes the mirrors of one engine object equal to it. It reads the engine
 // first and writes what differs; called again with nothing changed it writes
 // nothing. A nil error means that the mirrors are equal.
-func (s *Session) sync(ctx context.Context, key engine.Key) error {
+func (s *syncer) sync(ctx context.Context, key engine.Key) error {
 	if s.namespaces.isReleased(key) {
 		return nil
 	}
 	if err := checkKey(key); err != nil {
 		return err
 	}
-	seen, asked, told := s.link.number(), s.table.of(key), s.removals.has(key)
+	seen, asked, told := s.connection.link.number(), s.table.of(key), s.connection.removals.has(key)
 	if told && kinds[key.Kind].removedByEvent {
 		return s.removeAnnounced(ctx, key)
 	}
@@ -46,21 +46,21 @@ func (s *Session) sync(ctx context.Context, key engine.Key) error {
 	}
 	switch {
 	case errors.Is(err, engine.ErrNotFound):
-		if err := s.verifyGone(ctx, key, seen); err != nil {
+		if err := s.connection.verifyGone(ctx, key, seen); err != nil {
 			return err
 		}
 		s.forget(key)
-	case err != nil && kinds[key.Kind].removedByEvent && s.removals.has(key):
+	case err != nil && kinds[key.Kind].removedByEvent && s.connection.removals.has(key):
 		return s.removeAnnounced(ctx, key)
 	case err != nil:
-		s.link.whileUp(func() { s.problems.suspect(key, containersv1alpha1.ReasonInspectFailed, err) })
+		s.connection.link.whileUp(func() { s.problems.suspect(key, containersv1alpha1.ReasonInspectFailed, err) })
 		return fmt.Errorf("inspect %s %s: %w", key.Kind, key.ID, err)
 	case object.Key != key: // an image that was asked for by reference
-		s.removals.take(object.Key) // it is there, perhaps again
+		s.connection.removals.take(object.Key) // it is there, perhaps again
 		s.queue.Add(object.Key)
 		return nil
 	case told: // and made again since
-		s.removals.take(key)
+		s.connection.removals.take(key)
 	}
 	namespace, err := s.namespaces.name(ctx, kinds[key.Kind].namespace(object))
 	if err != nil {
@@ -79,20 +79,20 @@ func (s *Session) sync(ctx context.Context, key engine.Key) error {
 		s.problems.clear(key)
 	}
 	if err == nil && object.Container != nil {
-		return s.act(ctx, key, object.Container.Status, asked)
+		return s.actor.act(ctx, key, object.Container.Status, asked)
 	}
 	return err
 }
 
 // inspect asks the engine for an object. The worker that asks is replaced where
 // that takes long.
-func (s *Session) inspect(ctx context.Context, key engine.Key) (object engine.Object, err error) {
+func (s *syncer) inspect(ctx context.Context, key engine.Key) (object engine.Object, err error) {
 	t := turnOf(ctx)
 	if t == nil {
-		return s.engine.Inspect(ctx, key)
+		return s.connection.engine.Inspect(ctx, key)
 	}
 	err = s.patience.call(ctx, t, true, func(ctx context.Context) error {
-		object, err = s.engine.Inspect(ctx, key)
+		object, err = s.connection.engine.Inspect(ctx, key)
 		return err
 	})
 	return object, err
@@ -101,20 +101,19 @@ func (s *Session) inspect(ctx context.Context, key engine.Key) (object engine.Ob
 // removeAnnounced removes the mirrors of an object of which the engine told, in
 // this connection, that it removed it. An event that comes later of the same name
 // queues it again.
-func (s *Session) removeAnnounced(ctx context.Context, key engine.Key) error {
+func (s *syncer) removeAnnounced(ctx context.Context, key engine.Key) error {
 	s.forget(key)
 	if err := s.write(ctx, key, s.table.of(key), nil); err != nil {
 		return err
 	}
-	s.removals.done(key, s.clock.Now())
+	s.connection.removals.done(key, s.clock.Now())
 	s.problems.clear(key)
 	return nil
 }
 
 // forget drops what was known of an object that the engine has no more.
-func (s *Session) forget(key engine.Key) {
-	s.acts.forgetEnded(key)
-	s.deletions.forgetRefused(key)
+func (s *syncer) forget(key engine.Key) {
+	s.actor.forget(key)
 	switch key.Kind {
 	case engine.KindNamespace:
 		s.namespaces.forget(key.ID)
@@ -137,27 +136,9 @@ func newTags(have, want []client.Object) []string {
 	return tags
 }
 
-// verifyGone makes sure that an engine which says not found is the one that
-// had the object: either it told of the removal itself, or it proves who it is.
-func (s *Session) verifyGone(ctx context.Context, key engine.Key, seen uint64) error {
-	if s.link.number() != seen || !s.link.up() {
-		return errUnverified
-	}
-	if s.removals.take(key) {
-		return nil
-	}
-	if err := s.identify(ctx); err != nil {
-		return fmt.Errorf("%w: %w", errUnverified, err)
-	}
-	if s.link.number() != seen {
-		return errUnverified
-	}
-	return nil
-}
-
 // write makes the mirrors of one engine object, which are have, what they
 // should be. It does all it can, and returns what failed.
-func (s *Session) write(ctx context.Context, key engine.Key, have, want []client.Object) error {
+func (s *syncer) write(ctx context.Context, key engine.Key, have, want []client.Object) error {
 	var failures []error
 	var refused refusals
 	for _, w := range want {
@@ -168,7 +149,7 @@ func (s *Session) write(ctx context.Context, key engine.Key, have, want []client
 			err = s.create(ctx, w)
 			refused.add(w, err)
 		case have[i].GetDeletionTimestamp() != nil:
-			err = s.delete(ctx, key, have[i], w)
+			err = s.actor.delete(ctx, key, have[i], w)
 		default:
 			err = s.update(ctx, have[i], w)
 			refused.add(w, err)
@@ -179,7 +160,7 @@ func (s *Session) write(ctx context.Context, key engine.Key, have, want []client
 	}
 	for _, h := range have {
 		if !slices.ContainsFunc(want, func(w client.Object) bool { return h.GetName() == w.GetName() }) {
-			if err := s.remove(ctx, h); err != nil {
+			if err := s.writer.remove(ctx, h); err != nil {
 				refused.add(h, err)
 				failures = append(failures, fmt.Errorf("remove the %s %s: %w", kindOf(h), h.GetName(), err))
 			}
@@ -224,24 +205,22 @@ func (r *refusals) note(p *problems, key engine.Key) {
 	p.note(key, r.mirrors, containersv1alpha1.ReasonWriteRefused, r.first, grace)
 }
 
-func (s *Session) create(ctx context.Context, want client.Object) error {
+func (s *syncer) create(ctx context.Context, want client.Object) error {
 	created := want.DeepCopyObject().(client.Object)
-	err := s.client.Create(ctx, created)
+	err := s.writer.create(ctx, created)
 	if apierrors.IsAlreadyExists(err) {
 		return s.adopt(ctx, want)
 	}
 	if err != nil {
 		return err
 	}
-	s.table.wrote(created)
-	s.counted("create", created)
 	return s.update(ctx, created, want)
 }
 
 // adopt deals with an object that has the name of a mirror and is not in the
 // table: a mirror of ours that the watch has not brought yet, or somebody
 // else's object, which stays as it is.
-func (s *Session) adopt(ctx context.Context, want client.Object) error {
+func (s *syncer) adopt(ctx context.Context, want client.Object) error {
 	have := kinds[kindOf(want)].object()
 	if err := s.reader.Get(ctx, client.ObjectKeyFromObject(want), have); err != nil {
 		return err
@@ -257,24 +236,19 @@ func (s *Session) adopt(ctx context.Context, want client.Object) error {
 	return s.update(ctx, have, want)
 }
 
-func (s *Session) update(ctx context.Context, have, want client.Object) error {
+func (s *syncer) update(ctx context.Context, have, want client.Object) error {
 	have, err := s.mend(ctx, have, want)
 	if err != nil {
 		return err
 	}
-	updated := s.notices.inWrite(keyOf(have), have, s.withRefusal(have, withStatus(have, want, s.clock.Now())))
+	updated := s.notices.inWrite(keyOf(have), have, s.actor.withRefusal(have, withStatus(have, want, s.clock.Now())))
 	if updated == nil {
 		return nil
 	}
-	if err := s.client.Status().Update(ctx, updated); err != nil {
-		if apierrors.IsNotFound(err) {
-			s.table.removed(have)
-		}
+	if err := s.writer.status(ctx, updated); err != nil {
 		return err
 	}
-	s.table.wrote(updated)
-	s.counted("update", updated)
-	s.wroteRefusal(updated)
+	s.actor.wroteRefusal(updated)
 	return nil
 }
 
@@ -282,7 +256,7 @@ func (s *Session) update(ctx context.Context, have, want client.Object) error {
 // the finalizer its deletion would not reach the engine, and without the
 // annotations it would stand for something else. It returns the mirror as it is
 // then.
-func (s *Session) mend(ctx context.Context, have, want client.Object) (client.Object, error) {
+func (s *syncer) mend(ctx context.Context, have, want client.Object) (client.Object, error) {
 	if !damaged(have, want) {
 		return have, nil
 	}
@@ -297,22 +271,10 @@ func (s *Session) mend(ctx context.Context, have, want client.Object) (client.Ob
 	}
 	maps.Copy(annotations, want.GetAnnotations())
 	mended.SetAnnotations(annotations)
-	if err := s.client.Patch(ctx, mended, client.MergeFromWithOptions(have, client.MergeFromWithOptimisticLock{})); err != nil {
+	if err := s.writer.patch(ctx, have, mended); err != nil {
 		return nil, err
 	}
-	s.table.wrote(mended)
-	s.counted("update", mended)
 	return mended, nil
-}
-
-// remove removes a mirror whose engine object is gone.
-func (s *Session) remove(ctx context.Context, have client.Object) error {
-	err := release(ctx, s.client, have)
-	if err == nil {
-		s.table.removed(have)
-		s.counted("delete", have)
-	}
-	return err
 }
 
 // release takes a mirror's finalizer away and deletes it: nothing is asked of

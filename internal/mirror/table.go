@@ -11,6 +11,7 @@ import (
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/printable"
 )
 
 // mirrorName names a mirror within one owner.
@@ -260,4 +261,17 @@ func (t *table) count(kind engine.Kind) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.counts[kind]
+}
+
+// subject says what an object is called by people: by its name where it has one.
+func (t *table) subject(key engine.Key) string {
+	if key.ID == "" {
+		return "the list of " + string(key.Kind) + "s"
+	}
+	for _, m := range t.of(key) {
+		if title := titleOf(m); title != "" {
+			return string(key.Kind) + " " + printable.Text(title, maxName)
+		}
+	}
+	return string(key.Kind) + " " + printable.Text(key.ID, maxName)
 }

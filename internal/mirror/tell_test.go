@@ -19,14 +19,22 @@ import (
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 )
 
+// reporter returns a session that has nothing to sync.
+func reporter(changed func()) *Session {
+	t := newTable()
+	return &Session{
+		clock: clock.RealClock{}, changed: changed, table: t, problems: newProblems(clock.RealClock{}, t.subject),
+		connection: &connection{}, syncer: &syncer{},
+	}
+}
+
 // TestShortProblemIsTakenBack: a problem that is written down for another reason,
 // and ends before the next look at the problems, does not stay in the status.
 func TestShortProblemIsTakenBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var changes atomic.Int32
-		s := &Session{table: newTable(), sessionConfig: sessionConfig{clock: clock.RealClock{}, changed: func() { changes.Add(1) }}}
-		s.problems = newProblems(s.clock, s.subject)
+		s := reporter(func() { changes.Add(1) })
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() {
@@ -89,9 +97,8 @@ func TestStatusDoesNotWaitForMirrors(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var s *Session
 		var problems atomic.Int32
-		s = &Session{table: newTable(), sessionConfig: sessionConfig{clock: clock.RealClock{}, changed: func() { problems.Store(int32(s.Report().Problems.Count)) }}}
-		s.problems = newProblems(s.clock, s.subject)
-		s.notices = &notices{problems: s.problems, table: s.table, clock: s.clock, events: &record.FakeRecorder{}, client: stuckClient{}, wrote: func(client.Object) {}}
+		s = reporter(func() { problems.Store(int32(s.Report().Problems.Count)) })
+		s.notices = &notices{problems: s.problems, table: s.table, clock: s.clock, events: &record.FakeRecorder{}, writer: &writer{client: stuckClient{}, table: s.table}}
 		m := &containersv1alpha1.Container{ObjectMeta: metav1.ObjectMeta{Name: "web", ResourceVersion: "1"}}
 		s.table.watched(m)
 		key := keyOf(m)

@@ -11,13 +11,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// mirrorWatch brings a session what happens to its mirrors, from the caches
+// mirrorWatch brings a syncer what happens to its mirrors, from the caches
 // that all sessions of a manager share.
 type mirrorWatch struct{ informers cache.Informers }
 
-// start fills the session's table and keeps it up to date until stop is called.
+// start fills the syncer's table and keeps it up to date until stop is called.
 // It returns when the table holds every mirror.
-func (w mirrorWatch) start(ctx context.Context, s *Session) (stop func(), err error) {
+func (w mirrorWatch) start(ctx context.Context, s *syncer) (stop func(), err error) {
 	var stops []func()
 	stop = func() {
 		for _, stop := range stops {
@@ -48,7 +48,7 @@ func (w mirrorWatch) start(ctx context.Context, s *Session) (stop func(), err er
 
 // handler takes what the watch brings: it goes into the table, and where it is
 // somebody else's doing the object is queued.
-func (s *Session) handler() toolscache.ResourceEventHandler {
+func (s *syncer) handler() toolscache.ResourceEventHandler {
 	changed := func(obj any) {
 		m, ok := obj.(client.Object)
 		if !ok || !s.owner.owns(m) {
@@ -82,7 +82,7 @@ func (s *Session) handler() toolscache.ResourceEventHandler {
 
 // misled looks at what a mirror stood for, where somebody has it stand for
 // something else: that has no mirror now.
-func (s *Session) misled(old, obj any) {
+func (s *syncer) misled(old, obj any) {
 	before, _ := old.(client.Object)
 	after, _ := obj.(client.Object)
 	if before != nil && after != nil && s.owner.owns(before) && keyOf(before) != keyOf(after) {
@@ -91,7 +91,7 @@ func (s *Session) misled(old, obj any) {
 }
 
 // lost takes that a mirror is no more: it was deleted, or made somebody else's.
-func (s *Session) lost(obj any) {
+func (s *syncer) lost(obj any) {
 	if tombstone, ok := obj.(toolscache.DeletedFinalStateUnknown); ok {
 		obj = tombstone.Obj
 	}
@@ -99,7 +99,7 @@ func (s *Session) lost(obj any) {
 	if !ok || !s.owner.owns(m) {
 		return
 	}
-	s.forgetDeletion(m)
+	s.actor.forgetDeletion(m)
 	if s.table.watchedRemoval(m) {
 		s.queue.Add(keyOf(m))
 	}

@@ -11,14 +11,13 @@ import (
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/printable"
 )
 
 // event takes an event of the stream: it names an object, and that is queued.
-func (s *Session) event(e engine.Event) {
+func (s *syncer) event(e engine.Event) {
 	s.noteEvent(e)
+	s.connection.noteTime(e.At)
 	s.mu.Lock()
-	s.noteTimeLocked(e.At)
 	if _, waiting := s.arrived[e.Key]; !waiting && e.Key.ID != "" {
 		s.arrived[e.Key] = s.clock.Now()
 	}
@@ -31,12 +30,12 @@ func (s *Session) event(e engine.Event) {
 	case e.Key.ID == "":
 		return // it is about nothing
 	case e.Gone:
-		s.removals.add(e.Key)
+		s.connection.removals.add(e.Key)
 		s.patience.announced(e.Key)
 		s.queue.Add(e.Key)
 		return
 	}
-	s.removals.take(e.Key) // it may be there again
+	s.connection.removals.take(e.Key) // it may be there again
 	delay := s.pacer.delay(e.Key)
 	if e.Passing {
 		delay = max(delay, passing)
@@ -44,13 +43,13 @@ func (s *Session) event(e engine.Event) {
 	s.queue.AddAfter(e.Key, delay)
 }
 
-func (s *Session) startWorker(kind engine.Kind) {
+func (s *syncer) startWorker(kind engine.Kind) {
 	s.workers.Go(func() { s.work(s.alive, kind) })
 }
 
 // work syncs one object of a kind after the other until the queue ends, or
 // another worker has taken its place.
-func (s *Session) work(ctx context.Context, kind engine.Kind) {
+func (s *syncer) work(ctx context.Context, kind engine.Kind) {
 	queue := s.queue[kind]
 	for {
 		key, shutdown := queue.Get()
@@ -82,7 +81,7 @@ func (s *Session) work(ctx context.Context, kind engine.Kind) {
 }
 
 // clearProblems takes that an object was synced.
-func (s *Session) clearProblems(key engine.Key) {
+func (s *syncer) clearProblems(key engine.Key) {
 	over := []string{containersv1alpha1.ReasonInspectFailed, containersv1alpha1.ReasonWriteRefused}
 	isDeleted := func(m client.Object) bool { return m.GetDeletionTimestamp() != nil }
 	if !slices.ContainsFunc(s.table.of(key), isDeleted) {
@@ -93,25 +92,22 @@ func (s *Session) clearProblems(key engine.Key) {
 }
 
 // silent takes that the engine has not answered for an object in problemGrace.
-func (s *Session) silent(key engine.Key) {
-	s.link.whileUp(func() {
+func (s *syncer) silent(key engine.Key) {
+	s.connection.link.whileUp(func() {
 		s.problems.add(key, containersv1alpha1.ReasonInspectFailed, fmt.Errorf("the engine has not answered for %s", problemGrace))
 	})
 	s.finishInBatch(key)
 }
 
-func (s *Session) finishInBatch(key engine.Key) {
-	s.mu.Lock()
-	current := s.current
-	s.mu.Unlock()
-	if current != nil {
+func (s *syncer) finishInBatch(key engine.Key) {
+	if current := s.comparison(); current != nil {
 		current.finish(key)
 	}
 }
 
 // requeueForeign queues an object again where somebody else wrote one of its
 // mirrors while it was synced: after the version that was known before.
-func (s *Session) requeueForeign(key engine.Key, known uint64) {
+func (s *syncer) requeueForeign(key engine.Key, known uint64) {
 	for _, m := range s.table.of(key) {
 		if s.table.foreign(nameOf(m)) && version(m) > known {
 			s.queue.Add(key)
@@ -120,81 +116,14 @@ func (s *Session) requeueForeign(key engine.Key, known uint64) {
 	}
 }
 
-func (s *Session) isBusy(key engine.Key) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.busy[key] != nil
-}
-
-// tell tells of changed numbers of mirrors and of problems, a while after they
-// changed: it must cost nothing for each single one.
-func (s *Session) tell(ctx context.Context) {
-	s.repeat(ctx, func() {
-		s.removals.sweep(s.clock.Now())
-		s.tellProgress()
-		if s.isUnreported() {
-			s.changed()
-		}
-	})
-}
-
-// tellMirrors likewise has the mirrors and Events tell of problems. It writes, which
-// may take long where the API server is busy: what the ContainerEngine says does
-// not wait for that.
-func (s *Session) tellMirrors(ctx context.Context) {
-	s.repeat(ctx, func() { s.notices.tell(ctx) })
-}
-
-// repeat does something after each countDelay, until ctx ends.
-func (s *Session) repeat(ctx context.Context, do func()) {
-	ticker := s.clock.NewTicker(countDelay)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C():
-			do()
-		}
+// noteEvent records what an event is beside the name of an object: a prune, which
+// names none, and one that could not be read. Both have all of the kind compared.
+func (s *syncer) noteEvent(e engine.Event) {
+	switch {
+	case e.Key.ID != "":
+	case e.All:
+		s.connection.removals.add(e.Key)
+	case e.Lost != nil:
+		s.log.Debug("an event can't be read: all of its kind is compared", "kind", e.Key.Kind, "error", e.Lost)
 	}
-}
-
-// tellProgress says how far the first comparison of a connection is, or, later,
-// how much there is to be done where that is much.
-func (s *Session) tellProgress() {
-	s.mu.Lock()
-	first := s.current
-	s.mu.Unlock()
-	waiting := ""
-	if n := s.queue.waiting(); n >= manyWait {
-		waiting = "; " + thousands(n) + " changes are on their way"
-	}
-	switch state := s.State(); {
-	case state.Reason == containersv1alpha1.ReasonConnected:
-		s.setStateIf(containersv1alpha1.ReasonConnected, state.Reason, "connected"+waiting)
-	case first == nil || !first.first || !s.link.up():
-	default:
-		progress := first.progress()
-		if progress == "" {
-			return
-		}
-		reason := state.Reason
-		if reason == containersv1alpha1.ReasonConnectFailed {
-			reason = containersv1alpha1.ReasonConnecting
-		}
-		s.setStateIf(state.Reason, reason, "connecting: "+progress)
-	}
-}
-
-// subject says what an object is called by people: by its name where it has one.
-func (s *Session) subject(key engine.Key) string {
-	if key.ID == "" {
-		return "the list of " + string(key.Kind) + "s"
-	}
-	for _, m := range s.table.of(key) {
-		if title := titleOf(m); title != "" {
-			return string(key.Kind) + " " + printable.Text(title, maxName)
-		}
-	}
-	return string(key.Kind) + " " + printable.Text(key.ID, maxName)
 }
