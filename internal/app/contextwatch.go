@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
-	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -18,6 +17,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/diagnostics"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/dockercontext"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/background"
 )
 
 // contextSettle is the wait after a change, as a program may write a file piece by
@@ -31,9 +31,10 @@ type contextWatch struct {
 	dir      string // where the user's contexts are
 	log      *slog.Logger
 
+	waker background.Waker
+
 	mu      sync.Mutex
-	queue   workqueue.TypedRateLimitingInterface[reconcile.Request] // guarded by mu; nil before the reconciler runs
-	watcher *fsnotify.Watcher                                       // guarded by mu; nil while it does not run
+	watcher *fsnotify.Watcher // guarded by mu; nil while it does not run
 }
 
 // newContextWatch returns nil where there is no instance, and so no context.
@@ -43,14 +44,6 @@ func newContextWatch(inst *instance.Instance, log *slog.Logger) (*contextWatch, 
 	}
 	dir, err := dockercontext.Dir(os.Getenv)
 	return &contextWatch{instance: inst, dir: dir, log: log}, err
-}
-
-// takeQueue is a [source.Func].
-func (w *contextWatch) takeQueue(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.queue = queue
-	return nil
 }
 
 // Start implements manager.Runnable.
@@ -90,11 +83,7 @@ func (w *contextWatch) set(watcher *fsnotify.Watcher) {
 }
 
 func (w *contextWatch) wake() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.queue != nil {
-		w.queue.AddAfter(reconcile.Request{NamespacedName: client.ObjectKey{Name: appv1alpha1.AppName}}, contextSettle)
-	}
+	w.waker.WakeAfter(reconcile.Request{NamespacedName: client.ObjectKey{Name: appv1alpha1.AppName}}, contextSettle)
 }
 
 // observe looks at the contexts of an App that has one, and has changes of them

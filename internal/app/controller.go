@@ -25,7 +25,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
@@ -58,7 +57,7 @@ func Setup(host manager.Host) error {
 		// the App's still.
 		Watches(&containersv1alpha1.ContainerEngine{}, handler.EnqueueRequestsFromMapFunc(theApp), builder.WithPredicates(engineChanged)).
 		Watches(&limav1alpha1.LimaVM{}, handler.EnqueueRequestsFromMapFunc(theApp), builder.WithPredicates(ofTheApp, machineChanged)).
-		WatchesRawSource(source.Func(docker.takeQueue)).
+		WatchesRawSource(docker.waker.Source()).
 		Complete(manager.Patient(&reconciler{
 			client: host.GetClient(), reader: host.GetAPIReader(), docker: docker, machines: newMachines(host.Instance),
 		}))
@@ -142,7 +141,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, err
 	}
 	s := &scope{reconciler: r, before: app.DeepCopy(), app: app}
-	defer func() { err = errors.Join(err, s.patchStatus(ctx)) }()
+	defer func() { err = errors.Join(err, manager.PatchStatus(ctx, s.client, s.before, s.app)) }()
 
 	if app.DeletionTimestamp != nil {
 		return reconcile.Result{}, s.delete(ctx)
@@ -156,13 +155,6 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{RequeueAfter: namespacePoll}, nil
 	}
 	return reconcile.Result{}, err
-}
-
-func (s *scope) patchStatus(ctx context.Context) error {
-	if apiequality.Semantic.DeepEqual(s.before.Status, s.app.Status) {
-		return nil
-	}
-	return client.IgnoreNotFound(s.client.Status().Patch(ctx, s.app, client.MergeFrom(s.before)))
 }
 
 // ensure makes what the App owns as the spec says.

@@ -14,7 +14,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
@@ -57,7 +56,7 @@ func setupDiagnostics(host manager.Host) error {
 		if err := host.Add(contexts); err != nil {
 			return err
 		}
-		b = b.WatchesRawSource(source.Func(contexts.takeQueue))
+		b = b.WatchesRawSource(contexts.waker.Source())
 	}
 	return b.Complete(d)
 }

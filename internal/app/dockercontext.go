@@ -8,12 +8,10 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/metadata"
-	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -24,6 +22,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/dockercontext"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/background"
 )
 
 // dockerContext keeps the Docker context of the App's engine, where the App is
@@ -34,15 +33,14 @@ type dockerContext struct {
 	reader client.Reader         // not from a cache
 	// host is the endpoint that a context is wanted for; empty for none, and before
 	// one was. It is for the one reconcile at a time.
-	host string
-
-	mu    sync.Mutex
-	queue workqueue.TypedRateLimitingInterface[reconcile.Request] // guarded by mu; nil before the reconciler runs
+	host  string
+	waker background.Waker
 }
 
 // newDockerContext adds the keeper of the context to the controller's host.
 func newDockerContext(host manager.Host) (*dockerContext, error) {
 	d := &dockerContext{reader: host.GetAPIReader()}
+	d.wake() // an App that is gone may have left a context, which no other event reports
 	if host.Instance == nil {
 		return d, nil
 	}
@@ -74,23 +72,8 @@ func newKeeper(inst *instance.Instance, dir string, log *slog.Logger, changed fu
 	})
 }
 
-// takeQueue is a [source.Func]: the keeper wakes the reconciler through the
-// queue. The first time is at the start: an App that is gone has left a context,
-// maybe, and nothing else speaks of it.
-func (d *dockerContext) takeQueue(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-	d.mu.Lock()
-	d.queue = queue
-	d.mu.Unlock()
-	d.wake()
-	return nil
-}
-
 func (d *dockerContext) wake() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.queue != nil {
-		d.queue.Add(reconcile.Request{NamespacedName: client.ObjectKey{Name: appv1alpha1.AppName}})
-	}
+	d.waker.Wake(reconcile.Request{NamespacedName: client.ObjectKey{Name: appv1alpha1.AppName}})
 }
 
 // state returns how far the keeper is.

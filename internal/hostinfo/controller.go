@@ -10,18 +10,17 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/bounded"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/diagnostics"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/background"
 )
 
 // lookInterval is how often the machine is looked at: nothing tells of what
@@ -57,7 +56,7 @@ func setup(host manager.Host, look func(context.Context) rddv1alpha1.HostInfoSta
 		Named("hostinfo").
 		WithOptions(controller.Options{NewQueue: manager.NewQueue}).
 		For(&rddv1alpha1.HostInfo{}).
-		WatchesRawSource(source.Func(w.takeQueue)).
+		WatchesRawSource(w.waker.Source()).
 		Complete(manager.Patient(r))
 }
 
@@ -67,9 +66,10 @@ type watcher struct {
 	look  func(context.Context) rddv1alpha1.HostInfoStatus
 	clock clock.WithTicker
 
+	waker background.Waker
+
 	mu     sync.Mutex
-	queue  workqueue.TypedRateLimitingInterface[reconcile.Request] // guarded by mu; nil before the reconciler runs
-	latest *rddv1alpha1.HostInfoStatus                             // guarded by mu; nil before the first look
+	latest *rddv1alpha1.HostInfoStatus // guarded by mu; nil before the first look
 }
 
 // Start implements manager.Runnable.
@@ -83,28 +83,13 @@ func (w *watcher) Start(ctx context.Context) error {
 		}
 		w.mu.Lock()
 		w.latest = &status
-		w.wakeLocked()
 		w.mu.Unlock()
+		w.waker.Wake(reconcile.Request{NamespacedName: client.ObjectKey{Name: rddv1alpha1.HostInfoName}})
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C():
 		}
-	}
-}
-
-// takeQueue is a [source.Func]: looks wake the reconciler through the queue.
-func (w *watcher) takeQueue(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.queue = queue
-	w.wakeLocked()
-	return nil
-}
-
-func (w *watcher) wakeLocked() {
-	if w.queue != nil && w.latest != nil {
-		w.queue.Add(reconcile.Request{NamespacedName: client.ObjectKey{Name: rddv1alpha1.HostInfoName}})
 	}
 }
 
@@ -170,5 +155,5 @@ func (r *reconciler) patchStatus(ctx context.Context, info *rddv1alpha1.HostInfo
 	}
 	before := info.DeepCopy()
 	seen.DeepCopyInto(&info.Status)
-	return client.IgnoreNotFound(r.client.Status().Patch(ctx, info, client.MergeFrom(before)))
+	return manager.PatchStatus(ctx, r.client, before, info)
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -18,7 +17,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/finalizer"
@@ -46,7 +44,7 @@ func setup(host manager.Host, cfg Config, probe *limactl.Probe) error {
 		For(&limav1alpha1.LimaVM{}, builder.WithPredicates(
 			predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, liveness.WhenMarked(conditionsOf)))).
 		Owns(&corev1.ConfigMap{}, builder.OnlyMetadata).
-		WatchesRawSource(source.Func(r.machines.takeQueue)).
+		WatchesRawSource(r.machines.waker.Source()).
 		Complete(manager.Patient(r))
 }
 
@@ -97,8 +95,8 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if err := finalizer.Ensure(ctx, r.client, vm, finalizer.Cleanup); err != nil {
 		return reconcile.Result{}, err
 	}
-	s := &scope{reconciler: r, before: vm.DeepCopy(), vm: vm, machine: r.machines.get(request, vm.UID), wake: r.machines.waker(request)}
-	defer func() { err = errors.Join(err, s.patchStatus(ctx)) }()
+	s := &scope{reconciler: r, before: vm.DeepCopy(), vm: vm, machine: r.machines.get(request, vm.UID), wake: r.machines.wake(request)}
+	defer func() { err = errors.Join(err, manager.PatchStatus(ctx, s.client, s.before, s.vm)) }()
 
 	vm.Status.ObservedGeneration = vm.Generation
 	vm.Status.Progress = nil
@@ -106,13 +104,6 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return s.delete(ctx, request)
 	}
 	return s.advance(ctx)
-}
-
-func (s *scope) patchStatus(ctx context.Context) error {
-	if apiequality.Semantic.DeepEqual(s.before.Status, s.vm.Status) {
-		return nil
-	}
-	return client.IgnoreNotFound(s.client.Status().Patch(ctx, s.vm, client.MergeFrom(s.before)))
 }
 
 // advance does the next thing that brings the virtual machine closer to what is
@@ -167,15 +158,16 @@ func (s *scope) taken(ctx context.Context) (*limav1alpha1.LimaVM, error) {
 // it is no longer wanted. Of one that has ended it takes the result.
 func (s *scope) during() (busy bool) {
 	op := s.machine.op
-	progress, done, err := op.state()
-	if !done {
+	state := op.State()
+	if !state.Done {
 		if s.unwanted(op) {
-			op.cancel()
+			op.Cancel()
 		}
-		s.vm.Status.Progress = &progress
-		s.doing(op.kind, progress.Message)
+		s.vm.Status.Progress = &state.Progress
+		s.doing(op.kind, state.Progress.Message)
 		return true
 	}
+	err := state.Err
 	s.machine.op, s.ended = nil, op.kind
 	switch {
 	case err == nil:
@@ -222,7 +214,7 @@ func (s *scope) begin(kind opKind, do func(context.Context, *actions) error) rec
 		s.machine.watch = nil
 	}
 	cfg, tool, name := s.Config, s.limactl, s.vm.Name
-	s.machine.op = s.machines.start(kind, s.desired, s.wake, func(ctx context.Context, tell func(limav1alpha1.Progress)) error {
+	s.machine.op = s.machines.start(s.Clock, kind, s.desired, s.wake, func(ctx context.Context, tell func(limav1alpha1.Progress)) error {
 		return do(ctx, &actions{Config: cfg, client: tool, name: name, tell: tell})
 	})
 	if s.machine.op == nil {

@@ -15,18 +15,18 @@ import (
 // delete removes the virtual machine, and then lets the LimaVM go.
 func (s *scope) delete(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	if op := s.machine.op; op != nil {
-		progress, done, err := op.state()
-		if !done {
+		state := op.State()
+		if !state.Done {
 			if op.kind != opDelete {
-				op.cancel()
+				op.Cancel()
 			}
-			s.vm.Status.Progress = &progress
-			s.doing(opDelete, progress.Message)
+			s.vm.Status.Progress = &state.Progress
+			s.doing(opDelete, state.Progress.Message)
 			return reconcile.Result{}, nil
 		}
 		s.machine.op = nil
-		if err != nil && op.kind == opDelete {
-			s.failed(opDelete, err)
+		if state.Err != nil && op.kind == opDelete {
+			s.failed(opDelete, state.Err)
 		}
 	}
 	gone, err := s.gone(ctx)

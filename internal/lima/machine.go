@@ -3,13 +3,13 @@
 package lima
 
 import (
-	"context"
 	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/background"
 )
 
 // machine is what the controller keeps in mind of a LimaVM. It belongs to the
@@ -36,40 +36,14 @@ type checked struct {
 	err       error
 }
 
-// machines are the LimaVMs that the controller knows. It is a runnable of its
-// manager, and ends what runs for them with it. What limactl has started then
-// goes on.
+// machines are the LimaVMs that the controller knows, and what runs for them. What
+// limactl has started outlives the manager.
 type machines struct {
-	running sync.WaitGroup
+	background.Group
+	waker background.Waker
 
-	mu      sync.Mutex
-	queue   workqueue.TypedRateLimitingInterface[reconcile.Request] // guarded by mu
-	list    map[reconcile.Request]*machine                          // guarded by mu
-	cancels map[int]context.CancelFunc                              // guarded by mu; of what runs
-	next    int                                                     // guarded by mu
-	stopped bool                                                    // guarded by mu; nothing starts any more
-}
-
-// takeQueue is a [source.Func]: what runs for a machine wakes the reconciler
-// through the queue.
-func (m *machines) takeQueue(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.queue = queue
-	return nil
-}
-
-// Start implements manager.Runnable.
-func (m *machines) Start(ctx context.Context) error {
-	<-ctx.Done()
-	m.mu.Lock()
-	m.stopped = true
-	for _, cancel := range m.cancels {
-		cancel()
-	}
-	m.mu.Unlock()
-	m.running.Wait()
-	return nil
+	mu   sync.Mutex
+	list map[reconcile.Request]*machine // guarded by mu
 }
 
 // get returns the machine of a request, which is made where there is none. One
@@ -105,7 +79,7 @@ func (m *machines) forget(request reconcile.Request) {
 
 func (m *machine) giveUp() {
 	if m.op != nil {
-		m.op.cancel()
+		m.op.Cancel()
 	}
 	if m.watch != nil {
 		m.watch.cancel()
@@ -113,39 +87,9 @@ func (m *machine) giveUp() {
 	}
 }
 
-// run runs something until it returns, or until it is cancelled. It reports
-// false where nothing may start any more.
-func (m *machines) run(do func(context.Context)) (context.CancelFunc, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.stopped {
-		return func() {}, false
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	if m.cancels == nil {
-		m.cancels = map[int]context.CancelFunc{}
-	}
-	number := m.next
-	m.next++
-	m.cancels[number] = cancel
-	m.running.Go(func() {
-		defer func() {
-			cancel()
-			m.mu.Lock()
-			defer m.mu.Unlock()
-			delete(m.cancels, number)
-		}()
-		do(ctx)
-	})
-	return cancel, true
-}
-
-// waker returns what has a request reconciled after a time.
-func (m *machines) waker(request reconcile.Request) func(time.Duration) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	queue := m.queue
-	return func(after time.Duration) { queue.AddAfter(request, after) }
+// wake returns what has a request reconciled after a time.
+func (m *machines) wake(request reconcile.Request) func(time.Duration) {
+	return func(after time.Duration) { m.waker.WakeAfter(request, after) }
 }
 
 // crashLoop is how many failures in a row are one.

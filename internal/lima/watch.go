@@ -26,7 +26,7 @@ type watch struct {
 // observe watches a virtual machine: the end of its processes, and what its host
 // agent says, wake the reconciler.
 func (m *machines) observe(client *limactl.Client, name string, processes limactl.Processes, state limactl.State, wake func(time.Duration)) *watch {
-	cancel, started := m.run(func(ctx context.Context) {
+	cancel, started := m.Go(context.Background(), func(ctx context.Context) {
 		var wg sync.WaitGroup
 		defer wg.Wait()
 		for _, id := range []process.ID{processes.HostAgent, processes.Driver} {

@@ -10,13 +10,11 @@ import (
 	"sync"
 	"time"
 
-	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/tools/record"
-	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -25,7 +23,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/bounded"
@@ -33,6 +30,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/finalizer"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/liveness"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/background"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/pull"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/streams"
 )
@@ -81,7 +79,7 @@ func setup(host manager.Host, open Open, gate *gate) error {
 		// All of a namespace, as one that goes may be what another one waits for.
 		Watches(&containersv1alpha1.ContainerEngine{}, handler.EnqueueRequestsFromMapFunc(r.neighbours),
 			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, liveness.WhenMarked(engineConditions)))).
-		WatchesRawSource(source.Func(r.takeQueue)).
+		WatchesRawSource(r.waker.Source()).
 		Complete(manager.Patient(r))
 }
 
@@ -106,29 +104,15 @@ type reconciler struct {
 	metrics  *metrics
 	load     *load // of all sessions
 
-	mu       sync.Mutex
-	queue    workqueue.TypedRateLimitingInterface[reconcile.Request] // guarded by mu
-	sessions map[types.UID]*running                                  // guarded by mu
-	stopped  bool                                                    // guarded by mu; no session starts any more
-}
+	waker background.Waker
 
-// takeQueue is a [source.Func]: sessions wake the reconciler through the queue.
-func (r *reconciler) takeQueue(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.queue = queue
-	return nil
+	mu       sync.Mutex
+	sessions map[types.UID]*running // guarded by mu
+	stopped  bool                   // guarded by mu; no session starts any more
 }
 
 func (r *reconciler) wake(request reconcile.Request) func() {
-	return func() {
-		r.mu.Lock()
-		queue := r.queue
-		r.mu.Unlock()
-		if queue != nil {
-			queue.Add(request)
-		}
-	}
+	return func() { r.waker.Wake(request) }
 }
 
 // Start implements manager.Runnable: it waits for the end of the manager, and
@@ -156,7 +140,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, err
 	}
 	before := e.DeepCopy()
-	defer func() { err = errors.Join(err, r.patchStatus(ctx, before, &e)) }()
+	defer func() { err = errors.Join(err, manager.PatchStatus(ctx, r.client, before, &e)) }()
 
 	rival, err := r.rival(ctx, &e)
 	switch {
@@ -168,14 +152,6 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, r.run(ctx, &e)
 	}
 	return reconcile.Result{}, r.stop(ctx, &e)
-}
-
-// patchStatus writes the status where it was changed.
-func (r *reconciler) patchStatus(ctx context.Context, before, e *containersv1alpha1.ContainerEngine) error {
-	if apiequality.Semantic.DeepEqual(before.Status, e.Status) {
-		return nil
-	}
-	return client.IgnoreNotFound(r.client.Status().Patch(ctx, e, client.MergeFrom(before)))
 }
 
 // neighbours returns a ContainerEngine and all others in its namespace.

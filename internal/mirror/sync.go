@@ -50,6 +50,7 @@ func (s *syncer) sync(ctx context.Context, key engine.Key) error {
 			return err
 		}
 		s.forget(key)
+		object = engine.Object{Key: key}
 	case err != nil && kinds[key.Kind].removedByEvent && s.connection.removals.has(key):
 		return s.removeAnnounced(ctx, key)
 	case err != nil:

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"time"
 
-	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -24,7 +23,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/bounded"
@@ -33,8 +31,6 @@ import (
 )
 
 const (
-	// writePause is the least time between two writes of a progress.
-	writePause = 500 * time.Millisecond
 	// retryPause is the wait after a pull that the connection broke off.
 	retryPause = time.Second
 	// mirrorPause is the wait for the mirror of a pulled image.
@@ -72,7 +68,7 @@ func Setup(host manager.Host, find Find) error {
 		For(&containersv1alpha1.ImagePullRequest{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&containersv1alpha1.ContainerEngine{}, handler.EnqueueRequestsFromMapFunc(r.neighbours),
 			builder.WithPredicates(connectionChanged())).
-		WatchesRawSource(source.Func(r.operations.takeQueue)).
+		WatchesRawSource(r.operations.waker.Source()).
 		Complete(manager.Patient(r))
 }
 
@@ -131,11 +127,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	before := pull.DeepCopy()
 	pull.Status.ObservedGeneration = pull.Generation
 	result := r.advance(request, pull)
-	if apiequality.Semantic.DeepEqual(before.Status, pull.Status) {
-		return result, nil
-	}
-	r.operations.wrote(request)
-	return result, client.IgnoreNotFound(r.client.Status().Patch(ctx, pull, client.MergeFrom(before)))
+	return result, manager.PatchStatus(ctx, r.client, before, pull)
 }
 
 func ended(pull *containersv1alpha1.ImagePullRequest) bool {
@@ -149,8 +141,7 @@ func (r *reconciler) expire(ctx context.Context, pull *containersv1alpha1.ImageP
 		if at.After(r.operations.clock.Now()) { // the clock was ahead
 			before := pull.DeepCopy()
 			pull.Status.CompletedAt = r.now()
-			err := r.client.Status().Patch(ctx, pull, client.MergeFrom(before))
-			return reconcile.Result{RequeueAfter: retention}, client.IgnoreNotFound(err)
+			return reconcile.Result{RequeueAfter: retention}, manager.PatchStatus(ctx, r.client, before, pull)
 		}
 		if left := at.Add(retention).Sub(r.operations.clock.Now()); left > 0 {
 			return reconcile.Result{RequeueAfter: left}, nil
@@ -181,23 +172,20 @@ func (r *reconciler) advance(request reconcile.Request, pull *containersv1alpha1
 		r.operations.start(request, pull.UID, target, puller, pull.Spec.RepoTag)
 		return reconcile.Result{}
 	}
-	state := op.state()
-	switch {
-	case !state.done && state.pause > 0: // it was written a moment ago
-		return reconcile.Result{RequeueAfter: state.pause}
-	case state.done && state.err == nil && !op.mirrored():
+	state := op.State()
+	if state.Done && state.Err == nil && !op.isMirrored(state.Result) {
 		return reconcile.Result{RequeueAfter: mirrorPause}
 	}
-	if state.progress != nil {
-		pull.Status.Progress = state.progress
+	if state.Progress != nil {
+		pull.Status.Progress = state.Progress
 	}
 	switch {
-	case !state.done:
-	case errors.Is(state.err, engine.ErrRefused):
-		r.finish(pull, state.err)
-	case state.err != nil:
+	case !state.Done:
+	case errors.Is(state.Err, engine.ErrRefused):
+		r.finish(pull, state.Err)
+	case state.Err != nil:
 		r.operations.end(request)
-		progressing(pull, containersv1alpha1.ReasonRetrying, state.err.Error()+"; it is tried again")
+		progressing(pull, containersv1alpha1.ReasonRetrying, state.Err.Error()+"; it is tried again")
 		return reconcile.Result{RequeueAfter: retryPause}
 	default:
 		r.finish(pull, nil)

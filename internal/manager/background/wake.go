@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package background is for what a controller does outside of Reconcile: work
+// that takes long, its progress, and what wakes the controller.
+package background
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+)
+
+// Waker queues requests of one controller. The zero value is ready; requests from
+// before the controller starts are queued when it does.
+type Waker struct {
+	mu      sync.Mutex
+	queue   workqueue.TypedRateLimitingInterface[reconcile.Request] // guarded by mu; nil before the controller starts
+	pending map[reconcile.Request]struct{}                          // guarded by mu
+}
+
+// Source is the source of the controller's requests, for WatchesRawSource.
+func (w *Waker) Source() source.Source { return source.Func(w.start) }
+
+func (w *Waker) start(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.queue = queue
+	for request := range w.pending {
+		queue.Add(request)
+	}
+	w.pending = nil
+	return nil
+}
+
+// Wake queues a request.
+func (w *Waker) Wake(request reconcile.Request) { w.WakeAfter(request, 0) }
+
+// WakeAfter queues a request after a time.
+func (w *Waker) WakeAfter(request reconcile.Request, after time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.queue == nil {
+		if w.pending == nil {
+			w.pending = map[reconcile.Request]struct{}{}
+		}
+		w.pending[request] = struct{}{}
+		return
+	}
+	w.queue.AddAfter(request, after)
+}
