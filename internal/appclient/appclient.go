@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package appclient reads and changes the App for commands, and waits until it
-// has come true. A connection that is lost meanwhile, as the daemon is started
+// has come true. A connection that is lost during the wait, as the daemon is started
 // again, is taken up again.
 package appclient
 
@@ -34,7 +34,7 @@ type Client struct {
 	// Progress, which may be nil, is told what is being waited for.
 	Progress func(message string)
 	// Percent, which may be nil, is told how much is over of what the virtual
-	// machine is doing; nil for what nobody knows. It is called from another
+	// machine is doing; nil if that is unknown. It is called from another
 	// goroutine.
 	Percent func(percent *int32)
 }
@@ -94,7 +94,7 @@ func (c *Client) Set(ctx context.Context, spec map[string]any, dryRun bool) (gen
 		written, err := c.write(ctx, spec, data, dryRun)
 		switch {
 		case apierrors.IsAlreadyExists(err):
-			continue // somebody else made it meanwhile
+			continue // another client created it
 		case err != nil:
 			return 0, err
 		case written.GetDeletionTimestamp() == nil || dryRun:

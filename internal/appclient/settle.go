@@ -74,7 +74,7 @@ type settling struct {
 	tell func(message string)
 
 	// machine begins to tell how far the virtual machine in a namespace is; nil where
-	// nobody wants to know, or it has begun.
+	// the caller does not ask, or it has begun.
 	machine func(namespace string)
 
 	message string // of the end
@@ -97,7 +97,7 @@ func (w *settling) stands() {
 func (w *settling) look(object client.Object) (done bool, err error) {
 	app, ok := object.(*appv1alpha1.App)
 	if !ok {
-		return false, errors.New("the App was deleted meanwhile")
+		return false, errors.New("the App was deleted during the wait")
 	}
 	settled := apimeta.FindStatusCondition(app.Status.Conditions, appv1alpha1.ConditionSettled)
 	// Of a controller that is gone no newer generation is to be expected.

@@ -105,7 +105,7 @@ func (a *appSession) running() (*appv1alpha1.App, error) {
 	}
 	app, err = a.app().Get(a.ctx)
 	if err == nil && app == nil {
-		err = errors.New("the App was deleted meanwhile")
+		err = errors.New("the App was deleted during the wait")
 	}
 	return app, err
 }

@@ -35,6 +35,6 @@ func TestTimeIsOver(t *testing.T) {
 	}
 	err = c.List(justOver{t.Context()}, &appv1alpha1.AppList{})
 	if err == nil || strings.Contains(err.Error(), "limiter") {
-		t.Errorf("nobody listens there: %v", err)
+		t.Errorf("nothing listens there: %v", err)
 	}
 }

@@ -52,7 +52,7 @@ func TestRememberedSchemas(t *testing.T) {
 		{"a failure is not remembered", func() {}, true, 2},
 		{"an answer is", func() { inner.err = nil }, false, 1},
 		{"a change is asked for until it is settled", source.change, false, 2},
-		{"and then no more", func() { source.changed.Store(time.Now().Add(-2 * schemaSettle).UnixNano()) }, false, 0},
+		{"and then no longer", func() { source.changed.Store(time.Now().Add(-2 * schemaSettle).UnixNano()) }, false, 0},
 	} {
 		step.do()
 		before := inner.asked

@@ -71,7 +71,7 @@ type auth struct {
 }
 
 // newAuth knows the administrator by token, service accounts by theirs, and
-// nobody else. The administrator may do all, service accounts what RBAC says.
+// no other client. The administrator may do all, service accounts what RBAC says.
 func newAuth(id *pki.Identity, client kubernetes.Interface, informers informers.SharedInformerFactory) (*auth, error) {
 	a := &auth{audiences: authenticator.Audiences{issuer}}
 	admin := authenticator.WrapAudienceAgnosticToken(a.audiences, tokenfile.New(map[string]*user.DefaultInfo{

@@ -26,7 +26,7 @@ var basicNamespaces = []string{metav1.NamespaceDefault, metav1.NamespaceSystem, 
 // rddGroups are the API groups of RDD.
 var rddGroups = []string{"app.rancherdesktop.io", "containers.rancherdesktop.io", "lima.rancherdesktop.io", "rdd.rancherdesktop.io"}
 
-// operateRole is for those who may act on containers that exist, and no more:
+// operateRole is for those who may act on containers that exist, nothing else:
 // start, stop and delete them, and read their logs. A holder of edit can do
 // whatever the user can who runs RDD: a ContainerEngine, a ConfigMap with a
 // lima.yaml and a LimaVM name that user's files, and exec runs a process.

@@ -61,7 +61,7 @@ type Config struct {
 	// all that begin with it where it ends with a slash. Clients have been
 	// authenticated, and authorised as for all paths that are no resources.
 	Handlers map[string]http.Handler
-	// Lasting are namespaces that nobody may delete, besides Kubernetes' own.
+	// Lasting are namespaces that no client may delete, besides Kubernetes' own.
 	Lasting []string
 	// Untracked are the resources whose fields' writers are not noted.
 	Untracked []schema.GroupResource

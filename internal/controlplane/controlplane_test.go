@@ -213,8 +213,8 @@ func volume(name, color string) *unstructured.Unstructured {
 	return object
 }
 
-// testUntrackedFields sees that nobody's fields of mirrors are noted until
-// somebody applies, whose conflicts are then found.
+// testUntrackedFields sees that no fields of mirrors are recorded for any
+// manager until a client applies, whose conflicts are then found.
 func testUntrackedFields(t *testing.T, env *controlplanetest.Env) {
 	volumes := volumes(t, env)
 	managers := func(object *unstructured.Unstructured) (names []string) {

@@ -17,7 +17,7 @@ const untrackedName = "UntrackedFields"
 
 // untracked drops the managed fields of new objects of some resources: which
 // writer set which field. The API server does not begin to track them later,
-// until somebody applies to the object. Objects with one writer, of which there
+// until a client applies to the object. Objects with one writer, of which there
 // may be thousands, are half the size without, and quicker to write.
 type untracked struct {
 	*admission.Handler

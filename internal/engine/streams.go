@@ -21,7 +21,7 @@ type LogOptions struct {
 // Logger is an engine that keeps what containers write.
 type Logger interface {
 	// Logs returns what a container wrote to its standard output and error, in
-	// order, byte for byte. [ErrRefused] says that nobody keeps it.
+	// order, byte for byte. [ErrRefused] says that it is not kept.
 	Logs(ctx context.Context, key Key, options LogOptions) (io.ReadCloser, error)
 }
 

@@ -31,7 +31,7 @@ func Ensure(ctx context.Context, c client.Client, object client.Object, name str
 }
 
 // Release takes a finalizer from an object, where it is there, whoever else
-// writes to the object meanwhile. The object in memory is not changed.
+// writes to the object at the same time. The object in memory is not changed.
 func Release(ctx context.Context, c client.Client, object client.Object, name string) error {
 	i := slices.Index(object.GetFinalizers(), name)
 	if i < 0 {
@@ -43,7 +43,7 @@ func Release(ctx context.Context, c client.Client, object client.Object, name st
 }
 
 // ReleaseLast is Release once no other finalizer is left: whoever owns an object
-// knows it until all others have cleaned up after it, even where somebody took away
+// knows it until all others have cleaned up after it, even if a client took away
 // the reference to its owner.
 func ReleaseLast(ctx context.Context, c client.Client, object client.Object, name string) error {
 	if slices.ContainsFunc(object.GetFinalizers(), func(other string) bool { return other != name }) {

@@ -29,7 +29,7 @@ var _ = postpone()
 
 func postpone() bool {
 	if before := debug.SetGCPercent(first); before != goDefault {
-		debug.SetGCPercent(before) // somebody asked for it
+		debug.SetGCPercent(before) // the environment asks for it
 		return false
 	}
 	type garbage struct{ _ *byte }

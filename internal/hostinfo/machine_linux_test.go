@@ -17,7 +17,7 @@ import (
 	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
 )
 
-// withoutRoot runs f with nobody's rights where the test has root's, on a thread
+// withoutRoot runs f with the rights of the user nobody if the test has root's, on a thread
 // that ends with it.
 func withoutRoot(t *testing.T, f func()) {
 	t.Helper()

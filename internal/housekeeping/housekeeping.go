@@ -52,7 +52,7 @@ const (
 type Config struct {
 	// REST reaches the API server with all rights.
 	REST *rest.Config
-	// Namespaces is an informer of its own or a shared one, which somebody
+	// Namespaces is an informer of its own or a shared one, which another part
 	// starts.
 	Namespaces cache.SharedIndexInformer
 	// KindsChanged gives a value after each change of the kinds that the API

@@ -149,7 +149,7 @@ func (s *scope) resetRequested() bool {
 	return request != "" && request != s.vm.Status.ObservedResetRequest
 }
 
-// endOrphans ends what ran of an instance that somebody removed meanwhile.
+// endOrphans ends what ran of an instance that another program removed.
 func (s *scope) endOrphans() error {
 	if s.machine.watch == nil {
 		return nil
@@ -198,7 +198,7 @@ func (s *scope) letEnd() reconcile.Result {
 	return reconcile.Result{RequeueAfter: endingPoll}
 }
 
-// noticeDeath counts the end of a virtual machine that ran, and that nobody here
+// noticeDeath counts the end of a virtual machine that ran, and that this daemon
 // has stopped.
 func (s *scope) noticeDeath() {
 	ran := apimeta.IsStatusConditionTrue(s.before.Status.Conditions, limav1alpha1.ConditionRunning)

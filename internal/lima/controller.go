@@ -182,8 +182,8 @@ func (s *scope) during() (busy bool) {
 	return false
 }
 
-// unwanted reports whether an operation that is under way leads where nobody wants
-// to go any more.
+// unwanted reports whether an operation that is under way leads to a state that is no longer
+// wanted.
 func (s *scope) unwanted(op *operation) bool {
 	switch op.kind {
 	case opBoot:

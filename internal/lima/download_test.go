@@ -31,8 +31,8 @@ func TestWatchDownload(t *testing.T) {
 		percent int32
 		message string
 	}{
-		"a size that is known":   {"/sized.qcow2", 25, "/sized.qcow2 (4 MiB)"},
-		"a size that nobody has": {"/other.qcow2", -1, "/other.qcow2 (0 MiB so far)"},
+		"a size that is known": {"/sized.qcow2", 25, "/sized.qcow2 (4 MiB)"},
+		"an unknown size":      {"/other.qcow2", -1, "/other.qcow2 (0 MiB so far)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cache, url := t.TempDir(), sizes.URL+test.file

@@ -59,7 +59,7 @@ func (c *Client) copyOf(ctx context.Context, vm *limav1alpha1.LimaVM) (*corev1.C
 	return copied, nil
 }
 
-// Edit asks for a virtual machine to be changed. Somebody else's change of the
+// Edit asks for a virtual machine to be changed. Another client's change of the
 // template in the same moment is a conflict, and stays.
 func (c *Client) Edit(ctx context.Context, vm *limav1alpha1.LimaVM, change Change) (*Edited, error) {
 	edited := &Edited{Request: requestOf(vm), vm: vm, changed: change.Params}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package limaclient makes, changes and removes LimaVMs for commands, and waits
-// until that has come true. A connection that is lost meanwhile, as the daemon is
+// until that has come true. A connection that is lost during the wait, as the daemon is
 // started again, is taken up again.
 package limaclient
 
@@ -33,7 +33,7 @@ var errNoController = errors.New("this instance has no controllers of the lima g
 type Client struct {
 	follow.Source
 	// Percent, which may be nil, is told how much is over of what is being done; nil
-	// for what nobody knows.
+	// if it is unknown.
 	Percent func(percent *int32)
 }
 
@@ -182,7 +182,7 @@ func (c *Client) patch(ctx context.Context, vm *limav1alpha1.LimaVM, change map[
 	}
 	request := requestOf(written)
 	if written.UID != vm.UID {
-		return request, fmt.Errorf("%s was deleted meanwhile, and made again", vm.Name)
+		return request, fmt.Errorf("%s was deleted and created again during the wait", vm.Name)
 	}
 	// What failed before may be said until the request is taken up; with another
 	// generation that is told apart.

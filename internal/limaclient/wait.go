@@ -148,11 +148,11 @@ func (r Request) judge(vm *limav1alpha1.LimaVM) (done bool, err error) {
 	case r.gone && !there:
 		return true, nil
 	case !there:
-		return false, errors.New("it was deleted meanwhile")
+		return false, errors.New("it was deleted during the wait")
 	case !r.gone && vm.DeletionTimestamp != nil:
 		return false, errors.New("it is being deleted")
 	case !r.gone && vm.ShouldRun() != r.running:
-		return false, errors.New("somebody else has asked for the opposite meanwhile (spec.running)")
+		return false, errors.New("another client has set spec.running to the opposite")
 	}
 	if r.rejected && vm.Status.TemplateError != "" && vm.Status.ObservedGeneration >= r.generation {
 		return false, &RejectedError{vm.Status.TemplateError}

@@ -49,17 +49,17 @@ func TestJudge(t *testing.T) {
 		change  func(*limav1alpha1.LimaVM)
 		want    string
 	}{
-		"it runs":                     {start, func(*limav1alpha1.LimaVM) {}, done},
-		"ran before":                  {start, func(vm *limav1alpha1.LimaVM) { vm.Status.Conditions[1].ObservedGeneration = 2 }, waits},
-		"is asked for more meanwhile": {start, func(vm *limav1alpha1.LimaVM) { vm.Generation = 4 }, waits},
-		"starts":                      {start, func(vm *limav1alpha1.LimaVM) { runs(vm, limav1alpha1.ReasonStarting, 3) }, waits},
-		"could not start":             {start, func(vm *limav1alpha1.LimaVM) { runs(vm, limav1alpha1.ReasonStartFailed, 3) }, fails},
-		"could not start before":      {start, func(vm *limav1alpha1.LimaVM) { runs(vm, limav1alpha1.ReasonStartFailed, 2) }, waits},
-		"is to stop meanwhile":        {start, func(vm *limav1alpha1.LimaVM) { vm.Spec.Running = ptr.To(false) }, fails},
-		"is deleted meanwhile":        {start, func(vm *limav1alpha1.LimaVM) { vm.DeletionTimestamp = ptr.To(metav1.NewTime(time.Now())) }, fails},
-		"is another":                  {start, func(vm *limav1alpha1.LimaVM) { vm.UID = "2" }, fails},
-		"is to restart":               {start, func(vm *limav1alpha1.LimaVM) { vm.Annotations = map[string]string{limav1alpha1.RestartAnnotation: "x"} }, waits},
-		"is to stop, and runs":        {stop, func(vm *limav1alpha1.LimaVM) { vm.Spec.Running = ptr.To(false) }, waits},
+		"it runs":                    {start, func(*limav1alpha1.LimaVM) {}, done},
+		"ran before":                 {start, func(vm *limav1alpha1.LimaVM) { vm.Status.Conditions[1].ObservedGeneration = 2 }, waits},
+		"is changed during the wait": {start, func(vm *limav1alpha1.LimaVM) { vm.Generation = 4 }, waits},
+		"starts":                     {start, func(vm *limav1alpha1.LimaVM) { runs(vm, limav1alpha1.ReasonStarting, 3) }, waits},
+		"could not start":            {start, func(vm *limav1alpha1.LimaVM) { runs(vm, limav1alpha1.ReasonStartFailed, 3) }, fails},
+		"could not start before":     {start, func(vm *limav1alpha1.LimaVM) { runs(vm, limav1alpha1.ReasonStartFailed, 2) }, waits},
+		"is to stop then":            {start, func(vm *limav1alpha1.LimaVM) { vm.Spec.Running = ptr.To(false) }, fails},
+		"is deleted then":            {start, func(vm *limav1alpha1.LimaVM) { vm.DeletionTimestamp = ptr.To(metav1.NewTime(time.Now())) }, fails},
+		"is another":                 {start, func(vm *limav1alpha1.LimaVM) { vm.UID = "2" }, fails},
+		"is to restart":              {start, func(vm *limav1alpha1.LimaVM) { vm.Annotations = map[string]string{limav1alpha1.RestartAnnotation: "x"} }, waits},
+		"is to stop, and runs":       {stop, func(vm *limav1alpha1.LimaVM) { vm.Spec.Running = ptr.To(false) }, waits},
 		"is to stop, and did": {stop, func(vm *limav1alpha1.LimaVM) {
 			vm.Spec.Running = ptr.To(false)
 			runs(vm, limav1alpha1.ReasonStopped, 3)

@@ -36,8 +36,8 @@ type wish struct {
 }
 
 // wishOf returns what a Container asks for, nil for nothing. phase is how its
-// container is. An act whose end nobody saw, as the daemon was killed, is found
-// fulfilled, and not done again.
+// container is. An act whose end was not recorded, because the daemon was killed, is
+// found fulfilled, and not repeated.
 func wishOf(m *containersv1alpha1.Container, phase containersv1alpha1.Phase) *wish {
 	stopped := phase == containersv1alpha1.PhaseExited || phase == containersv1alpha1.PhaseCreated || phase == containersv1alpha1.PhaseDead
 	running := phase == containersv1alpha1.PhaseRunning || phase == containersv1alpha1.PhaseRestarting
@@ -97,7 +97,7 @@ type act struct {
 }
 
 // pause returns how long to wait before the next try: not at all after the first
-// one that found no container, which most often is no more.
+// one that found no container, which most often is gone.
 func (a *act) pause() time.Duration {
 	if a.tries == 1 && a.missing == 1 {
 		return 0
@@ -139,7 +139,7 @@ func (a *acts) forget(key engine.Key) {
 	delete(a.list, key)
 }
 
-// forgetEnded forgets what was done to a container that is no more. What is
+// forgetEnded forgets what was done to a container that is gone. What is
 // under way ends first, and queues the container again.
 func (a *acts) forgetEnded(key engine.Key) {
 	a.mu.Lock()
@@ -199,7 +199,7 @@ func (a *actor) act(ctx context.Context, key engine.Key, phase containersv1alpha
 
 // nextAct returns what is to be done now, nil for nothing. last is what failed,
 // and is to be tried again after a pause unless something else is asked for
-// meanwhile; nil for none.
+// before; nil for none.
 func (a *actor) nextAct(key engine.Key, m *containersv1alpha1.Container, phase containersv1alpha1.Phase, last *act) *act {
 	w := wishOf(m, phase)
 	if w == nil {
@@ -313,7 +313,7 @@ func (a *actor) tryAgain(key engine.Key, failed act) {
 	a.queue.AddAfter(key, pause)
 }
 
-// removeAction takes the annotation away, if nobody wrote to the object since it
+// removeAction takes the annotation away, if no client wrote to the object since it
 // was read.
 func (a *actor) removeAction(ctx context.Context, m *containersv1alpha1.Container) error {
 	without := m.DeepCopy()

@@ -357,7 +357,7 @@ func (r *reconciler) startPurge(ctx context.Context, e *containersv1alpha1.Conta
 }
 
 // forgetOthers ends what runs for ContainerEngines that had the name and are
-// gone, other than by [reconciler.stop]: somebody took their finalizers away.
+// gone, other than by [reconciler.stop]: a client took their finalizers away.
 // It reports whether their mirrors are gone too. uid is the one that has the
 // name now, empty for none.
 func (r *reconciler) forgetOthers(ctx context.Context, name types.NamespacedName, uid types.UID) (bool, error) {

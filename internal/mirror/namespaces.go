@@ -105,7 +105,7 @@ func (n *namespaces) isReleased(key engine.Key) bool {
 	return ok
 }
 
-// forget takes that the engine has a namespace no more.
+// forget records that the engine no longer has a namespace.
 func (n *namespaces) forget(namespace string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -84,7 +84,7 @@ func mirrorAnnotations() []string {
 	return []string{containersv1alpha1.IDAnnotation, containersv1alpha1.NamespaceAnnotation, containersv1alpha1.OwnerAnnotation}
 }
 
-// damaged reports whether somebody took away from a mirror what makes it one, or
+// damaged reports whether a client took away from a mirror what makes it one, or
 // put something else there.
 func damaged(have, want client.Object) bool {
 	return !controllerutil.ContainsFinalizer(have, containersv1alpha1.MirrorFinalizer) ||

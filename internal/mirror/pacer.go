@@ -51,7 +51,7 @@ func (p *pacer) delay(key engine.Key) time.Duration {
 	p.sweepLocked(now)
 	d := p.debts[key].left(now)
 	if d.events >= paceBurst {
-		// The wait ends when the bucket has room again; events meanwhile join
+		// The wait ends when the bucket has room again; events until then join
 		// the one that waits.
 		p.debts[key] = debt{events: d.events, at: now}
 		return time.Duration((d.events - paceBurst + 1) * float64(paceInterval))

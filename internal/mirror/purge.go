@@ -42,8 +42,8 @@ func purge(ctx context.Context, c client.Client, reader client.Reader, o owner) 
 }
 
 // orphaned reports whether an object is a mirror of an owner that was deleted
-// with the wish to keep what it owns. Mirrors can't outlive it: nobody would
-// keep them true. The annotation tells them from what a person made.
+// with the wish to keep what it owns. Mirrors can't outlive it: nothing would
+// keep them current. The annotation tells them from what a person made.
 func (o owner) orphaned(obj client.Object) bool {
 	return len(obj.GetOwnerReferences()) == 0 && controllerutil.ContainsFinalizer(obj, containersv1alpha1.MirrorFinalizer) &&
 		obj.GetAnnotations()[containersv1alpha1.OwnerAnnotation] == string(o.reference.UID)

@@ -59,7 +59,7 @@ func sameEndpoint(a, b string) bool {
 }
 
 // yield leaves the engine to another ContainerEngine. Mirrors that are there, as
-// it was not always so, would be true no more, and in the other's way.
+// it was not always so, would no longer be true, and in the other's way.
 func (r *reconciler) yield(ctx context.Context, e *containersv1alpha1.ContainerEngine, rival string) error {
 	report(e, e.Generation, State{
 		Reason:  containersv1alpha1.ReasonConflict,

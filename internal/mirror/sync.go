@@ -21,10 +21,10 @@ import (
 
 // errUnverified says that what the engine answered can't be trusted, as it may
 // be another engine by now.
-var errUnverified = errors.New("the connection to the engine broke meanwhile")
+var errUnverified = errors.New("the connection to the engine broke before the answer was verified")
 
 // errForeign says that an object which is not ours has the name of a mirror.
-var errForeign = errors.New("an object of that name exists and belongs to somebody else")
+var errForeign = errors.New("an object of that name exists and is not a mirror of this engine")
 
 // sync makes the mirrors of one engine object equal to it. It reads the engine
 // first and writes what differs; called again with nothing changed it writes
@@ -112,7 +112,7 @@ func (s *syncer) removeAnnounced(ctx context.Context, key engine.Key) error {
 	return nil
 }
 
-// forget drops what was known of an object that the engine has no more.
+// forget drops what was known of an object that left the engine.
 func (s *syncer) forget(key engine.Key) {
 	s.actor.forget(key)
 	switch key.Kind {
@@ -219,8 +219,8 @@ func (s *syncer) create(ctx context.Context, want client.Object) error {
 }
 
 // adopt deals with an object that has the name of a mirror and is not in the
-// table: a mirror of ours that the watch has not brought yet, or somebody
-// else's object, which stays as it is.
+// table: a mirror of ours that the watch has not brought yet, or another
+// client's object, which stays as it is.
 func (s *syncer) adopt(ctx context.Context, want client.Object) error {
 	have := kinds[kindOf(want)].object()
 	if err := s.reader.Get(ctx, client.ObjectKeyFromObject(want), have); err != nil {
@@ -253,7 +253,7 @@ func (s *syncer) update(ctx context.Context, have, want client.Object) error {
 	return nil
 }
 
-// mend gives a mirror back what makes it one, where somebody took it away: without
+// mend gives a mirror back what makes it one, if a client took it away: without
 // the finalizer its deletion would not reach the engine, and without the
 // annotations it would stand for something else. It returns the mirror as it is
 // then.
@@ -280,7 +280,7 @@ func (s *syncer) mend(ctx context.Context, have, want client.Object) (client.Obj
 
 // release takes a mirror's finalizer away and deletes it: nothing is asked of
 // the engine. A mirror that is gone is no error, and one that was written
-// meanwhile is: it may have its finalizer again, with which a deletion acts.
+// since is: it may have its finalizer again, with which a deletion acts.
 func release(ctx context.Context, c client.Client, have client.Object) error {
 	stripped := have
 	if controllerutil.ContainsFinalizer(have, containersv1alpha1.MirrorFinalizer) {

@@ -78,7 +78,7 @@ func (t *table) watched(obj client.Object) {
 	t.storeLocked(name, obj)
 }
 
-// foreign reports whether the newest version of a mirror is somebody else's.
+// foreign reports whether the newest version of a mirror was written by another client.
 func (t *table) foreign(name mirrorName) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -98,7 +98,7 @@ func (t *table) removed(obj client.Object) {
 }
 
 // watchedRemoval records that a watch saw a mirror go. It reports whether that
-// was news: somebody else removed it.
+// was not known: another client removed it.
 func (t *table) watchedRemoval(obj client.Object) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -40,7 +40,7 @@ var (
 )
 
 // knownName returns the container name that the table knows, and whether the
-// version is somebody else's.
+// version is another client's.
 func knownName(t *testing.T, tbl *table) string {
 	t.Helper()
 	mirrors := tbl.of(c1Key)
@@ -99,7 +99,7 @@ func TestTableRemoval(t *testing.T) {
 		t.Errorf("the end of the first ended the second: %q", got)
 	}
 	if !tbl.watchedRemoval(testContainer(12, "u2", "second")) {
-		t.Error("an end that somebody else made was no news")
+		t.Error("a removal by another client was known already")
 	}
 	if tbl.watchedRemoval(testContainer(12, "u2", "second")) {
 		t.Error("an end was news twice")

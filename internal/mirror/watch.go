@@ -46,8 +46,8 @@ func (w mirrorWatch) start(ctx context.Context, s *syncer) (stop func(), err err
 	return stop, nil
 }
 
-// handler takes what the watch brings: it goes into the table, and where it is
-// somebody else's doing the object is queued.
+// handler takes what the watch brings: it goes into the table, and if another
+// client wrote it the object is queued.
 func (s *syncer) handler() toolscache.ResourceEventHandler {
 	changed := func(obj any) {
 		m, ok := obj.(client.Object)
@@ -80,7 +80,7 @@ func (s *syncer) handler() toolscache.ResourceEventHandler {
 	}
 }
 
-// misled looks at what a mirror stood for, where somebody has it stand for
+// misled looks at what a mirror stood for, when a client has it stand for
 // something else: that has no mirror now.
 func (s *syncer) misled(old, obj any) {
 	before, _ := old.(client.Object)
@@ -90,7 +90,7 @@ func (s *syncer) misled(old, obj any) {
 	}
 }
 
-// lost takes that a mirror is no more: it was deleted, or made somebody else's.
+// lost takes that a mirror is gone: it was deleted, or given to another owner.
 func (s *syncer) lost(obj any) {
 	if tombstone, ok := obj.(toolscache.DeletedFinalStateUnknown); ok {
 		obj = tombstone.Obj

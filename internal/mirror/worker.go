@@ -105,7 +105,7 @@ func (s *syncer) finishInBatch(key engine.Key) {
 	}
 }
 
-// requeueForeign queues an object again where somebody else wrote one of its
+// requeueForeign queues an object again if another client wrote one of its
 // mirrors while it was synced: after the version that was known before.
 func (s *syncer) requeueForeign(key engine.Key, known uint64) {
 	for _, m := range s.table.of(key) {

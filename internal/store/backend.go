@@ -34,7 +34,7 @@ func newBackend(log logstructured.Log) *backend {
 
 // mendedLog is kine's log without three of its faults, see also [watches].
 //
-// kine takes a write that failed for a revision that somebody else wrote: a
+// kine takes a write that failed for a revision that another writer made: a
 // create on a full disk would succeed, and an update would be a conflict, tried
 // again for ever. Append notes in the context's [write] why it failed.
 //
@@ -90,7 +90,7 @@ func writing(ctx context.Context) (context.Context, *write) {
 // own returns the revision that a write made. Of a key that is made again kine
 // says the newest that there is, which with other writers is a later one: who
 // takes it for the object's can't write to it, and takes what others write
-// meanwhile for old.
+// since then for old.
 func (w *write) own(revision int64, written bool) int64 {
 	if written && w.revision > 0 {
 		return w.revision

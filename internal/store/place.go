@@ -76,7 +76,7 @@ func (p Place) remote(ctx context.Context) (*Remote, error) {
 	})
 }
 
-// Erase removes what the instance has there. Nobody may have it open.
+// Erase removes what the instance has there. No process may have it open.
 func (p Place) Erase(ctx context.Context) error {
 	if p.Endpoint.Kind() == datastore.File {
 		for _, path := range Files(p.file()) {

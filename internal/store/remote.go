@@ -270,7 +270,7 @@ func (r *Remote) Erase(ctx context.Context) error {
 			return err
 		}
 		for _, kv := range page.Kvs {
-			// kine knows no other way to delete. A key that somebody changes meanwhile
+			// kine knows no other way to delete. A key that another client changes at that time
 			// comes with the next page.
 			options := kubernetes.DeleteOptions{GetOnFailure: true}
 			if _, err := c.Kubernetes.OptimisticDelete(ctx, string(kv.Key), kv.ModRevision, options); err != nil {

@@ -64,7 +64,7 @@ func (c *keptConn) Close() error {
 	return errors.Join(append(errs, c.connection.Close())...)
 }
 
-// take returns a statement that nobody uses. [errors.ErrUnsupported] says that
+// take returns a statement that is not in use. [errors.ErrUnsupported] says that
 // there can be none.
 func (c *keptConn) take(ctx context.Context, text string) (statement, error) {
 	if s, ok := c.kept[text]; ok {

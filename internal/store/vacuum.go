@@ -58,7 +58,7 @@ func (v vacuuming) PostCompact(ctx context.Context) error {
 }
 
 // checkpoint moves what is in the log into the file, as far as readers let it, and
-// syncs both. It waits for nobody.
+// syncs both. It does not wait.
 func (v vacuuming) checkpoint(ctx context.Context) error {
 	var busy, pages, moved int64
 	return v.DB.QueryRowContext(ctx, passiveSQL).Scan(&busy, &pages, &moved)

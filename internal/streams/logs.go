@@ -21,7 +21,7 @@ import (
 const binaryProtocol = "binary.k8s.io"
 
 // Logs serves the log of the container whose ID ends the path: binary messages
-// of what it wrote, and a close message when there is no more. The query takes
+// of what it wrote, and a close message at the end. The query takes
 // tail=N, the number of the last lines to begin with, and follow=true.
 func Logs(containers Find) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {

@@ -203,7 +203,7 @@ func (e *Engine) removeAll() {
 		ctx := In(ctx, namespace)
 		containers, _ := e.Client.Containers(ctx)
 		for _, c := range containers {
-			if e.config.Restarts { // it would be started again meanwhile
+			if e.config.Restarts { // it would be started again before
 				_, _ = c.SetLabels(ctx, map[string]string{"containerd.io/restart.status": "unknown"})
 			}
 			if task, err := c.Task(ctx, nil); err == nil {

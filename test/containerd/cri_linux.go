@@ -22,7 +22,7 @@ const (
 )
 
 // criConfiguration is for pods in the machine's own network: no plugins for
-// networks are needed. Nothing listens for streams, as nobody asks for one.
+// networks are needed. Nothing listens for streams, because no test asks for one.
 const criConfiguration = `[plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = %q
   disable_tcp_service = true

@@ -125,7 +125,7 @@ func (p *Proxy) Calls() map[string]int {
 	return maps.Clone(p.calls)
 }
 
-// LoseEvents has all events get lost from now on, or no more.
+// LoseEvents has all events get lost from now on, or not any longer.
 func (p *Proxy) LoseEvents(lose bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -167,7 +167,7 @@ func (s *Server) dieLocked(c *ctr, code int) {
 	c.exitCode = code
 	c.finishedAt = s.clock()
 	if c.health != "" {
-		c.health = container.Unhealthy // as dockerd does where nobody checks
+		c.health = container.Unhealthy // as dockerd does without a check
 	}
 	close(c.ended)
 	c.ended = make(chan struct{})

@@ -145,7 +145,7 @@ func includes(f filters, m *events.Message) bool {
 }
 
 // subscriber is an open event stream. However slow its reader, it loses nothing
-// and holds up nobody.
+// and delays no request.
 type subscriber struct {
 	filter filters
 	wake   chan struct{} // has one element when there may be something to take

@@ -125,7 +125,7 @@ func (p *puller) write(line progressLine) error {
 		}
 	}
 	if p.encoder.Encode(line) != nil || p.flush.Flush() != nil {
-		return errCut // nobody reads any more
+		return errCut // the client has stopped reading
 	}
 	return nil
 }

@@ -71,7 +71,7 @@ type Server struct {
 	hangs  hangs
 }
 
-// New returns an engine without objects that nobody can reach yet.
+// New returns an engine without objects that is not reachable yet.
 func New(cfg Config) *Server {
 	s := &Server{
 		version: cmp.Or(cfg.Version, "20.10.24"),

@@ -146,7 +146,7 @@ func TestWantedState(t *testing.T) {
 	}
 	stops := requests(engine.Server, "stop")
 
-	e.askAction(id, containersv1alpha1.ActionStart) // somebody else wants it to run
+	e.askAction(id, containersv1alpha1.ActionStart) // another client wants it to run
 	e.becomes(id, containersv1alpha1.PhaseRunning)
 	ce := e.getEngine("moby")
 	e.waitCompared(ce)

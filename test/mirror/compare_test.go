@@ -10,7 +10,7 @@ import (
 
 type fields = compare.Fields
 
-// equal waits until the mirrors of an engine are what the engine has: no more,
+// equal waits until the mirrors of an engine are what the engine has: not more,
 // no less, and every field.
 func (e *env) equal(engineName string) {
 	e.t.Helper()

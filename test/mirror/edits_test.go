@@ -8,7 +8,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/test/fakedocker"
 )
 
-// TestAnEditIsLookedAtOnce: somebody's label on a mirror makes the mirror look at
+// TestAnEditIsLookedAtOnce: a client's label on a mirror makes the mirror look at
 // its container, and then be at rest.
 func TestAnEditIsLookedAtOnce(t *testing.T) {
 	t.Parallel()

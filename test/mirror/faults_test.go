@@ -205,7 +205,7 @@ func TestBurstOfEventsIsAFewWrites(t *testing.T) {
 		t.Fatal(err)
 	}
 	e.equal("moby")
-	// Nobody else writes: every revision is one of ours.
+	// No other client writes: every revision is one of ours.
 	limit := 12 + 5*int(took.Seconds()+1)
 	if writes := e.resourceVersion(id) - before; writes > uint64(limit) {
 		t.Errorf("%d writes for 1001 events in %s, want at most %d", writes, took, limit)
@@ -513,7 +513,7 @@ func TestForeignObjects(t *testing.T) {
 	engine.CutEvents()
 	e.waitCompared(ce)
 	check("after a comparison")
-	// Deleting an object that is nobody's mirror never reaches the engine.
+	// Deleting an object that is no mirror never reaches the engine.
 	held := foreign[1]
 	e.must(e.kube.Delete(t.Context(), held))
 	e.must(e.kube.Get(t.Context(), ctrlclient.ObjectKeyFromObject(held), held))

@@ -85,7 +85,7 @@ func runningStatus(id string) containersv1alpha1.ContainerStatus {
 	}
 	return containersv1alpha1.ContainerStatus{
 		Name: "web", Namespace: "moby", Image: "sha256:" + id, ImageName: "nginx:latest", Path: "nginx", Args: []string{"-g", "daemon off;"},
-		Labels: map[string]string{"maintainer": "somebody"}, Status: containersv1alpha1.PhaseRunning, PID: 4711,
+		Labels: map[string]string{"maintainer": "user"}, Status: containersv1alpha1.PhaseRunning, PID: 4711,
 		CreatedAt: &now, StartedAt: &now, PortSummary: "127.0.0.1:8080->80/tcp",
 		Networks: []containersv1alpha1.NetworkAttachment{{Name: "bridge"}}, RestartPolicy: "no",
 		Conditions: []metav1.Condition{condition("Running", metav1.ConditionTrue), condition("Paused", metav1.ConditionFalse),

@@ -11,7 +11,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/test/fakedocker"
 )
 
-// TestForcedEndOfAContainerEngine: somebody takes its finalizer away, so that
+// TestForcedEndOfAContainerEngine: a client takes its finalizer away, so that
 // the ContainerEngine goes before its mirrors, and makes another of that name.
 func TestForcedEndOfAContainerEngine(t *testing.T) {
 	t.Parallel()

@@ -82,7 +82,7 @@ func runScenarios(t *testing.T, newMachine func(*testing.T) machine, points, str
 				last, hit := a.disarm(t)
 				a.settle(t, last)
 				if !hit {
-					t.Logf("there are no more than %d points", point)
+					t.Logf("there are at most %d points", point)
 					return
 				}
 			}
@@ -314,7 +314,7 @@ func (a *attack) compare(response *http.Response) error {
 		w, ok := a.wishes[condition.ObservedGeneration]
 		switch {
 		case condition.Type == appv1alpha1.ConditionSettled && (!ok || app.Status.ObservedGeneration != condition.ObservedGeneration):
-			a.t.Errorf("Settled of a generation that nobody asked for, or acted on: %+v", app.Status)
+			a.t.Errorf("Settled of a generation that was not asked for, or not acted on: %+v", app.Status)
 		case condition.Type == appv1alpha1.ConditionSettled:
 			a.said++
 			a.compareWish(condition.Type, w)

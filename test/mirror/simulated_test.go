@@ -224,7 +224,7 @@ func TestSimulatedDeletion(t *testing.T) {
 	s.equalToFile() // opened again, it has all that the file has
 }
 
-// waitGone waits until an object is no more.
+// waitGone waits until an object is gone.
 func (e *env) waitGone(object ctrlclient.Object) {
 	e.t.Helper()
 	e.eventually(object.GetName()+" is gone", func() (bool, string) {

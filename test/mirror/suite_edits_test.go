@@ -14,7 +14,7 @@ import (
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 )
 
-// suiteEdits: what makes a mirror a mirror comes back where somebody takes it
+// suiteEdits: what makes a mirror a mirror comes back when a client takes it
 // away, and its deletion reaches the engine.
 func suiteEdits(d *driver) {
 	other := d.createContainer("other", container.Config{}, container.HostConfig{})
@@ -56,7 +56,7 @@ func suiteApply(d *driver) {
 		m.Name, m.Namespace = id, namespace
 		d.must(d.kube.Patch(d.t.Context(), m, ctrlclient.RawPatch(types.ApplyPatchType, fmt.Appendf(nil,
 			`{"apiVersion":%q,"kind":"Container","metadata":{"name":%q,"namespace":%q}%s}`,
-			containersv1alpha1.GroupVersion, id, namespace, spec)), ctrlclient.FieldOwner("somebody")))
+			containersv1alpha1.GroupVersion, id, namespace, spec)), ctrlclient.FieldOwner("other")))
 		return m
 	}
 	for _, none := range []string{`,"spec":{}`, ``} {

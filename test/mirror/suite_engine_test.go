@@ -74,7 +74,7 @@ func minor(d *driver, version string) int {
 }
 
 // suiteComparisons: of an engine where nothing happens, a list differs in
-// nothing from what an inspection showed, so that a comparison costs no more
+// nothing from what an inspection showed, so that a comparison costs nothing more
 // than the lists.
 func suiteComparisons(d *driver) {
 	created := d.createContainer("created", container.Config{Labels: map[string]string{"a": "b"}}, container.HostConfig{})

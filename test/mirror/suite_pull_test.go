@@ -118,7 +118,7 @@ func suitePulls(d *driver) {
 		d.t.Errorf("failed, with %+v", missing.Status)
 	}
 
-	d.t.Log("a request that is deleted pulls no more")
+	d.t.Log("a request that is deleted stops pulling")
 	images.SetRate(4 << 10)
 	reference = images.Push("team/slow:v1", 1, 256<<10)
 	slow := d.pull("slow", reference)
@@ -131,7 +131,7 @@ func suitePulls(d *driver) {
 	d.stopManager()
 	images.SetRate(0)
 	if d.hands.HasImage(d.t.Context(), reference) {
-		d.t.Error("a pull went on that nobody waits for")
+		d.t.Error("a pull without a request went on")
 	}
 	d.startManager()
 	d.waitPull(unfinished, "is complete", func() bool { return isTrue(unfinished, containersv1alpha1.ConditionComplete) })

@@ -189,7 +189,7 @@ func runSuite(t *testing.T, engine subject, has features) {
 			test.run(&driver{env: &inner, engine: engine, has: has})
 		})
 		if !passed {
-			t.Fatalf("no more of the suite: %s may have left something behind", test.name)
+			t.Fatalf("the suite ends here: %s may have left something behind", test.name)
 		}
 	}
 }
@@ -368,7 +368,7 @@ func suiteVolumes(d *driver) {
 	}
 }
 
-// suiteEngineRestart kills the engine. The mirrors are kept meanwhile, with
+// suiteEngineRestart kills the engine. The mirrors are kept during that, with
 // their names and UIDs, and are equal afterwards.
 func suiteEngineRestart(d *driver) {
 	stays := d.createContainer("stays", container.Config{}, container.HostConfig{})
@@ -420,7 +420,7 @@ func suiteStopAndStart(d *driver) {
 }
 
 // suiteManagerRestart ends the controllers and starts them again: what happened
-// meanwhile is caught up with, and what did not change is not written.
+// during that is caught up with, and what did not change is not written.
 func suiteManagerRestart(d *driver) {
 	kept := d.createContainer("kept", container.Config{}, container.HostConfig{})
 	gone := d.createContainer("gone", container.Config{}, container.HostConfig{})

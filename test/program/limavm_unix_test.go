@@ -169,7 +169,7 @@ func TestVMMistakes(t *testing.T) {
 	start := h.spawn("rdd", "limavm", "start", "web")
 	start.says("web: Booting: ")
 	h.ok("limavm", "stop", "web") // a start that is under way is given up
-	if code := start.wait(patience); code != 1 || !strings.Contains(start.stderr.String(), "somebody else has asked for the opposite") {
+	if code := start.wait(patience); code != 1 || !strings.Contains(start.stderr.String(), "another client has set spec.running") {
 		t.Errorf("exit code %d: %s", code, start.stderr)
 	}
 }

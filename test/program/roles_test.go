@@ -19,7 +19,9 @@ func TestOperate(t *testing.T) {
 	ids := engine.AddContainers(2, fakedocker.ContainerOptions{Image: "busybox:latest", Running: true})
 	h.ok("set", "running=true", "containerEngine.endpoint="+engine.Endpoint())
 	h.ok("ctl", "create", "clusterrolebinding", "operators", "--clusterrole=operate", "--user=bob")
-	as := func(args ...string) []string { return append([]string{"ctl", "--as=bob", "--as-group=system:authenticated"}, args...) }
+	as := func(args ...string) []string {
+		return append([]string{"ctl", "--as=bob", "--as-group=system:authenticated"}, args...)
+	}
 
 	for _, refused := range []string{
 		"create containerengines.containers.rancherdesktop.io", "patch containerengines", "patch containerengines --subresource=status", "create limavms", "create configmaps", "patch configmaps",

@@ -84,7 +84,7 @@ func TestSetMeetsADelete(t *testing.T) {
 	if code := set.wait(patience); code != 1 {
 		t.Errorf("exit code %d", code)
 	}
-	set.says("the App was deleted meanwhile")
+	set.says("the App was deleted during the wait")
 }
 
 // TestSetsAtTheSameTime: the App is made once, and every setting holds.

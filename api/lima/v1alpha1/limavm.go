@@ -95,7 +95,7 @@ type Progress struct {
 	// +required
 	Phase Phase `json:"phase"`
 
-	// Percent is how much of it is over, roughly; absent where nobody knows.
+	// Percent is how much of it is over, roughly; absent if it is unknown.
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=100
 	// +optional
@@ -154,7 +154,7 @@ type LimaVMStatus struct {
 	ObservedResetRequest string `json:"observedResetRequest,omitempty"`
 
 	// RestartCount is how often the virtual machine was started again: because
-	// somebody asked for it, for another template, or after a failure.
+	// a user asked for it, for another template, or after a failure.
 	// +optional
 	RestartCount int32 `json:"restartCount"`
 

@@ -2,7 +2,7 @@
 
 // Package containerd is an [engine.Engine] behind containerd's own API
 // (https://github.com/containerd/containerd/tree/main/api), from version 1.6 on:
-// its typed services, as generated, and no more of its client. Each of
+// its typed services, as generated, and nothing else of its client. Each of
 // containerd's namespaces is one of the engine; it has no volumes.
 package containerd
 

@@ -53,7 +53,7 @@ func ofCRI(c *containersapi.Container) bool { return c.GetLabels()[criKind] != "
 func isSandbox(c *containersapi.Container) bool { return c.GetLabels()[criKind] == "sandbox" }
 
 // criCall calls a method whose request has an ID and perhaps a field more. It
-// reports whether there is somebody who knows the ID.
+// reports whether a client of the CRI knows the ID.
 func (e *Engine) criCall(ctx context.Context, method, id string) (answer []byte, known bool, err error) {
 	request := protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), id)
 	err = e.conn.Invoke(ctx, criService+method, &request, &answer, grpc.ForceCodec(wire{}))

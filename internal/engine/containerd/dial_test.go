@@ -57,7 +57,7 @@ func TestExplain(t *testing.T) {
 
 // TestConnectionsThatBreak: many ask at once who is there, while each connection
 // breaks as soon as it stands. The race detector looks on: the library's
-// connections come and go meanwhile.
+// while connections come and go.
 func TestConnectionsThatBreak(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "c.sock")
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "unix", path)
@@ -88,7 +88,7 @@ func TestConnectionsThatBreak(t *testing.T) {
 		running.Go(func() {
 			for ctx.Err() == nil {
 				if info, err := e.Info(ctx); err == nil {
-					t.Errorf("%+v of nobody", info)
+					t.Errorf("%+v without an engine", info)
 				}
 			}
 		})

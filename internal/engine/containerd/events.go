@@ -120,7 +120,7 @@ func (e *Engine) trustEvents(come bool) {
 	e.targets.trust(come)
 }
 
-// gone reports whether an event says that what has the key is no more: a task's
+// gone reports whether an event says that what has the key is gone: a task's
 // does not say it of its container, nor a name's of its image.
 func gone(envelope *types.Envelope, key engine.Key) bool {
 	return strings.HasSuffix(envelope.GetTopic(), "/delete") && key.Kind != engine.KindImage && !strings.HasPrefix(envelope.GetTopic(), "/tasks/")

@@ -100,7 +100,7 @@ func (p *process) Run(ctx context.Context, stdin io.Reader, stdout, stderr io.Wr
 		return 0, err
 	}
 	defer pipes.close()
-	// A client that goes away meanwhile leaves nothing half begun: whether the
+	// A client that disconnects during that leaves nothing half begun: whether the
 	// process runs would not be known then.
 	beginning, cancel := context.WithTimeout(in(p.engine.alive, p.key.Namespace), callTimeout)
 	defer cancel()

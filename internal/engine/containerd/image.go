@@ -48,7 +48,7 @@ func (e *Engine) inspectImage(ctx context.Context, key engine.Key) (engine.Objec
 		if records, err = e.imageRecords(ctx, key.Namespace, fmt.Sprintf("target.digest==%q", object.Key.ID)); err != nil {
 			return object, err
 		}
-		if len(records) == 0 { // it has moved meanwhile
+		if len(records) == 0 { // it has moved since
 			return object, fmt.Errorf("%w: image %q", engine.ErrNotFound, key.ID)
 		}
 	}

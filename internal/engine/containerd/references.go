@@ -18,7 +18,7 @@ type names struct {
 }
 
 // sortNames tells the names of an image from each other. The CRI plugin also
-// names images by a bare digest, which nobody needs to see.
+// names images by a bare digest, which no user needs to see.
 func sortNames(all []string) names {
 	var n names
 	for _, name := range all {
@@ -53,7 +53,7 @@ func (n names) fit(known []containersv1alpha1.ImageStatus) bool {
 // only, and a name that is gone does not tell of which image.
 type references struct {
 	mu sync.Mutex
-	// digests are by namespace and name; guarded by mu. It has no more entries
+	// digests are by namespace and name; guarded by mu. It never has more entries
 	// than containerd had images, as each removal is an event or a lost one.
 	digests map[[2]string]string
 }
@@ -77,7 +77,7 @@ func (r *references) take(namespace, name string) string {
 }
 
 // reset forgets everything, as a new connection may be to a containerd that has
-// changed meanwhile.
+// changed since.
 func (r *references) reset() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

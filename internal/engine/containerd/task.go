@@ -67,7 +67,7 @@ func (e *Engine) start(ctx context.Context, key engine.Key, c *containersapi.Con
 	}
 	if _, err := e.tasks.Start(in(ctx, key.Namespace), &tasksapi.StartRequest{ContainerID: key.ID}); err != nil {
 		if now, failure := e.task(ctx, key); failure == nil && now.GetStatus() == task.Status_RUNNING {
-			return nil // somebody else was quicker, or we were before we were killed
+			return nil // another client was quicker, or this daemon was before it was killed
 		}
 		// What was made for a program that can't be run is of no use.
 		_, _ = e.tasks.Delete(in(context.WithoutCancel(ctx), key.Namespace), &tasksapi.DeleteTaskRequest{ContainerID: key.ID})
@@ -79,7 +79,7 @@ func (e *Engine) start(ctx context.Context, key engine.Key, c *containersapi.Con
 // unwatched does something with a container that the restart monitor may look after,
 // which then goes by the labels in after. The monitor deletes the task, and with it the
 // exit code, of one that is to run and does not, and of one that runs and is not to:
-// meanwhile it is to be neither.
+// until then it is to be neither.
 func (e *Engine) unwatched(ctx context.Context, key engine.Key, c *containersapi.Container, after map[string]string, do func() error) error {
 	noted := c.GetLabels()
 	if noted[restartStatusLabel] == "" {
@@ -229,7 +229,7 @@ func (e *Engine) kill(ctx context.Context, key engine.Key, process *task.Process
 }
 
 // signal sends a signal to the container's process, and lets a paused one run to
-// take it. One that has ended meanwhile is no error.
+// take it. A task that has ended is no error.
 func (e *Engine) signal(ctx context.Context, key engine.Key, process *task.Process, number uint32) error {
 	ctx = in(ctx, key.Namespace)
 	_, err := e.tasks.Kill(ctx, &tasksapi.KillRequest{ContainerID: key.ID, Signal: number, All: number == sigkill})
@@ -257,7 +257,7 @@ func (e *Engine) wait(ctx context.Context, key engine.Key, limit time.Duration) 
 		return false, nil
 	}
 	if err = e.translate(err); errors.Is(err, engine.ErrNotFound) {
-		return true, nil // somebody has deleted it
+		return true, nil // another client has deleted it
 	}
 	return false, err
 }

@@ -20,7 +20,7 @@ type clients struct {
 }
 
 // renew has the version settled anew. An engine that comes back may be a newer
-// one, which speaks the old version no more, or an older one. What is under way
+// one, which no longer speaks the old version, or an older one. What is under way
 // goes on with the clients that it has.
 func (e *Engine) renew() error {
 	copied := *e.http // the client changes it

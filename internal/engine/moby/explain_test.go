@@ -53,7 +53,7 @@ func TestErrorsOfConnections(t *testing.T) {
 	secure := serve(t, &tls.Config{Certificates: pair(t, authority.Server("127.0.0.1"))})        //nolint:gosec // any version
 	elsewhere := serve(t, &tls.Config{Certificates: pair(t, authority.Server("other.invalid"))}) //nolint:gosec // any version
 	old := serve(t, &tls.Config{Certificates: pair(t, authority.Server("127.0.0.1")), MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10})
-	nobody := unused(t)
+	closed := unused(t)
 	missing := filepath.Join(t.TempDir(), "d.sock")
 	for name, test := range map[string]struct {
 		cfg  Config
@@ -67,8 +67,8 @@ func TestErrorsOfConnections(t *testing.T) {
 		"system's roots":    {Config{Endpoint: "tcp://" + secure, Secret: material{}}, []string{"certificate signed by unknown authority"}},
 		"other host":        {Config{Endpoint: "tcp://" + elsewhere, Secret: trusted}, []string{"for another host", "127.0.0.1"}},
 		"TLS 1.1":           {Config{Endpoint: "tcp://" + old, Secret: trusted}, []string{"protocol version"}},
-		"nobody there":      {Config{Endpoint: "tcp://" + nobody}, []string{"tcp://" + nobody + ": connection refused: nothing listens there"}},
-		"nobody with TLS":   {Config{Endpoint: "tcp://" + nobody, Secret: trusted}, []string{"connection refused: nothing listens there"}},
+		"closed port":       {Config{Endpoint: "tcp://" + closed}, []string{"tcp://" + closed + ": connection refused: nothing listens there"}},
+		"closed with TLS":   {Config{Endpoint: "tcp://" + closed, Secret: trusted}, []string{"connection refused: nothing listens there"}},
 		"no socket":         {Config{Endpoint: "unix://" + missing}, []string{"unix://" + missing + ": no such socket"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -162,7 +162,7 @@ func (e *Engine) Inspect(ctx context.Context, key engine.Key) (engine.Object, er
 	defer cancel()
 	object := engine.Object{Key: key}
 	if key.Namespace != "" {
-		return object, engine.ErrNotFound // there is but one, and nobody names it
+		return object, engine.ErrNotFound // there is but one, and no user names it
 	}
 	switch key.Kind {
 	case engine.KindNamespace:

@@ -47,7 +47,7 @@ func newRoute(cfg Config) (*route, error) {
 		if err != nil {
 			return nil, err
 		}
-		// Any host will do: it is a header that nobody reads.
+		// Any host will do: it is a header that no engine reads.
 		r.host, r.dial, r.close = "tcp://docker.invalid:80", dialer.dial, dialer.close
 	case "tcp":
 		base, err := parseTCP(cfg.Endpoint)

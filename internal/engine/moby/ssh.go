@@ -42,7 +42,7 @@ type sshDialer struct {
 
 	mu     sync.Mutex
 	conns  map[*sshConn]struct{} // guarded by mu; those that are open
-	closed bool                  // guarded by mu; there will be no more
+	closed bool                  // guarded by mu; no connection follows
 }
 
 // newSSHDialer takes an endpoint ssh://user@host:port/path apart.
@@ -59,7 +59,7 @@ func newSSHDialer(endpoint string) (*sshDialer, error) {
 		command = []string{"docker", "--host=unix://" + spec.Path, "system", "dial-stdio"}
 	}
 	args, err := spec.Command([]string{
-		"-T", "-o", "BatchMode=yes", // nobody is there to answer a question
+		"-T", "-o", "BatchMode=yes", // no user is there to answer a question
 		"-o", "ConnectTimeout=10",
 		"-o", "ServerAliveInterval=15", // a host that went away is noticed after 45 s
 		"-o", "ControlMaster=no", // a master would live on; one that is there is used
@@ -186,7 +186,7 @@ func (c *sshConn) Close() error {
 		c.ending, ended = context.WithTimeout(context.Background(), sshEnd)
 		go func() {
 			defer ended()
-			_ = c.Conn.Close() // how a process ends that was told to matters to nobody
+			_ = c.Conn.Close() // how a process ends that was asked to does not matter
 			c.dialer.forget(c)
 		}()
 	})

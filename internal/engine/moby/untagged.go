@@ -45,7 +45,7 @@ func (u *untagged) has(id string) bool {
 }
 
 // built notes on which image another was built, and returns that where the engine
-// showed it: most likely it does no more.
+// showed it: most likely it does not any longer.
 func (u *untagged) built(id, parent string) string {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -63,7 +63,7 @@ func (u *untagged) built(id, parent string) string {
 	return parent
 }
 
-// gone returns the image on which one was built that is no more: the engine may
+// gone returns the image on which one was built that is gone: the engine may
 // show it again.
 func (u *untagged) gone(id string) string {
 	u.mu.Lock()

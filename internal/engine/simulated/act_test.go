@@ -66,7 +66,7 @@ func TestAct(t *testing.T) {
 	if got := status(); got.PID != 0 || got.FinishedAt == nil {
 		t.Errorf("a stopped container: %+v", got)
 	}
-	if err := e.Act(t.Context(), engine.Key{Kind: engine.KindContainer, ID: "nobody"}, containersv1alpha1.ActionStop); !errors.Is(err, engine.ErrNotFound) {
+	if err := e.Act(t.Context(), engine.Key{Kind: engine.KindContainer, ID: "unknown"}, containersv1alpha1.ActionStop); !errors.Is(err, engine.ErrNotFound) {
 		t.Errorf("a container that is not there: %v", err)
 	}
 	if content, err := os.ReadFile(path); err != nil || string(content) != file {

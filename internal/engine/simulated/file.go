@@ -22,7 +22,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/regular"
 )
 
-// maxSize of a file, in bytes: more is no file that somebody wrote for this.
+// maxSize of a file, in bytes: a larger file was not written for this.
 const maxSize = 64 << 20
 
 // contents is what a file says, in the words of the API's status fields.
@@ -112,7 +112,7 @@ func toJSON(content []byte) ([]byte, error) {
 		}
 	}
 	if found == nil {
-		// Also what a file is for a moment that somebody writes.
+		// Also what a file is for a moment while a program writes it.
 		return nil, errors.New("it is empty; an engine with nothing in it is written {}")
 	}
 	return found, nil

@@ -233,14 +233,14 @@ func TestBadFileBreaksTheStream(t *testing.T) {
 	}
 }
 
-// TestInfoLooks: a change that the system tells nobody of is seen when the
+// TestInfoLooks: a change that the system does not report is seen when the
 // engine is asked who it is.
 func TestInfoLooks(t *testing.T) {
 	e, path := newEngine(t, "{}")
 	if _, err := e.Inspect(t.Context(), volumeKey("a")); !errors.Is(err, engine.ErrNotFound) {
 		t.Fatal(err)
 	}
-	write(t, path, "volumes: [{name: a}]") // nobody watches
+	write(t, path, "volumes: [{name: a}]") // nothing watches
 	if _, err := e.Info(t.Context()); err != nil {
 		t.Fatal(err)
 	}

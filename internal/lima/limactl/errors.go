@@ -12,7 +12,7 @@ type Kind int
 
 // The kinds of errors.
 const (
-	// Failed is what limactl says no more of than its words.
+	// Failed is a failure that limactl only describes in text.
 	Failed Kind = iota
 	// Missing: there is no limactl.
 	Missing
@@ -72,7 +72,7 @@ func KindOf(err error) Kind {
 	return Failed
 }
 
-// Permanent reports whether limactl can't be run at all, until somebody changes
+// Permanent reports whether limactl can't be run at all, until the user changes
 // the machine.
 func Permanent(err error) bool {
 	switch KindOf(err) {

@@ -134,7 +134,7 @@ func TestLimactlThatHangs(t *testing.T) {
 	if took := time.Since(began); took > 20*time.Second {
 		t.Errorf("it was given up after %s", took)
 	}
-	// The end comes when nobody has it open for writing any more.
+	// The end comes when no process has it open for writing.
 	must(t, alive.SetReadDeadline(time.Now().Add(20*time.Second)))
 	if said, err := io.ReadAll(alive); string(said) != "started\n" || err != nil {
 		t.Errorf("something still runs: %q, %v", said, err)

@@ -92,7 +92,7 @@ func TestNoMountsByDefault(t *testing.T) {
 		t.Fatal(err)
 	}
 	if bytes.Contains(got, []byte("\nmounts:")) {
-		t.Errorf("the guest sees directories of the host that nobody asked for:\n%s", got)
+		t.Errorf("the guest sees directories of the host that the user did not ask for:\n%s", got)
 	}
 }
 
