@@ -110,9 +110,29 @@ func (r Rules[T]) check(ctx context.Context, reader client.Reader, kind schema.G
 		}
 	}
 	if wrong := r.Validate(ctx, reader, object, old); len(wrong) > 0 {
+		if err := undecided(wrong); err != nil {
+			return refusal(err)
+		}
 		return refusal(apierrors.NewInvalid(kind, object.GetName(), wrong))
 	}
 	return admission.Allowed("")
+}
+
+// Undecided is for the list that [Rules].Validate returns: it can't be told whether the
+// object is valid, for the reason err. The client gets the status of err, and may try
+// again.
+func Undecided(at *field.Path, err error) *field.Error {
+	return &field.Error{Type: field.ErrorTypeInternal, Field: at.String(), BadValue: err, Detail: err.Error()}
+}
+
+// undecided returns the reason of the first [Undecided] in a list; nil for none.
+func undecided(list field.ErrorList) error {
+	for _, wrong := range list {
+		if err, ok := wrong.BadValue.(error); ok && wrong.Type == field.ErrorTypeInternal {
+			return err
+		}
+	}
+	return nil
 }
 
 // refusal is the answer for an error, which keeps its status where it has one.

@@ -47,7 +47,7 @@ func newAdmission(c *chain, cfg Config) (admission.Interface, error) {
 		initializer.New(c.schemas, c.dynamic, c.informers, c.auth.authorizer, c.generic.FeatureGate,
 			c.generic.EffectiveVersion, c.generic.DrainedNotify(), c.mapper),
 		webhookinit.NewPluginInitializer(
-			webhook.NewDefaultAuthenticationInfoResolverWrapper(nil, nil, c.clientConfig, c.generic.TracerProvider),
+			c.asCaller(cfg),
 			webhook.NewDefaultServiceResolver(),
 		),
 		exclusions{},

@@ -68,6 +68,8 @@ type auth struct {
 	authorizer      authorizer.Authorizer
 	rules           authorizer.RuleResolver
 	serviceAccounts serviceAccountRegistry
+	// keys are those with which service account tokens are checked.
+	keys serviceaccount.PublicKeysGetter
 }
 
 // newAuth knows the administrator by token, service accounts by theirs, and
@@ -81,6 +83,7 @@ func newAuth(id *pki.Identity, client kubernetes.Interface, informers informers.
 	if err != nil {
 		return nil, err
 	}
+	a.keys = keys
 	accounts := serviceaccount.JWTTokenAuthenticator([]string{issuer}, keys, a.audiences,
 		serviceaccount.NewValidator(tokenSubjects{client}))
 	tokens := tokenunion.New(admin, tokencache.New(accounts, true, tokenCacheTTL, 0))

@@ -8,11 +8,14 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	serviceaccountuser "k8s.io/apiserver/pkg/authentication/serviceaccount"
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/kubernetes/pkg/serviceaccount"
 
 	"golang.org/x/sync/errgroup"
 
@@ -40,6 +43,7 @@ func basicRoles() []*rbacv1.ClusterRole {
 	view := []rbacv1.PolicyRule{
 		{APIGroups: rddGroups, Resources: []string{"*"}, Verbs: read},
 		{APIGroups: []string{""}, Resources: core, Verbs: read},
+		{APIGroups: []string{eventsv1.GroupName}, Resources: []string{"events"}, Verbs: read},
 		{NonResourceURLs: []string{"/passthrough/engine/logs/*"}, Verbs: []string{"get"}},
 	}
 	return []*rbacv1.ClusterRole{
@@ -49,6 +53,7 @@ func basicRoles() []*rbacv1.ClusterRole {
 		clusterRole("edit",
 			rbacv1.PolicyRule{APIGroups: rddGroups, Resources: []string{"*"}, Verbs: []string{"*"}},
 			rbacv1.PolicyRule{APIGroups: []string{""}, Resources: append(core, "secrets"), Verbs: []string{"*"}},
+			rbacv1.PolicyRule{APIGroups: []string{eventsv1.GroupName}, Resources: []string{"events"}, Verbs: []string{"*"}},
 			rbacv1.PolicyRule{NonResourceURLs: []string{"/passthrough/*"}, Verbs: []string{"*"}}),
 		clusterRole(operateRole, slices.Concat(view, []rbacv1.PolicyRule{{
 			APIGroups: []string{"containers.rancherdesktop.io"},
@@ -59,6 +64,11 @@ func basicRoles() []*rbacv1.ClusterRole {
 		clusterRole("system:discovery",
 			rbacv1.PolicyRule{NonResourceURLs: []string{"/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*",
 				"/healthz", "/livez", "/readyz", "/version", "/version/"}, Verbs: []string{"get"}}),
+		clusterRole("system:monitoring",
+			rbacv1.PolicyRule{NonResourceURLs: []string{"/metrics", "/metrics/*", "/healthz", "/healthz/*", "/livez", "/livez/*", "/readyz", "/readyz/*"},
+				Verbs: []string{"get"}}),
+		clusterRole("system:service-account-issuer-discovery",
+			rbacv1.PolicyRule{NonResourceURLs: []string{serviceaccount.OpenIDConfigPath, serviceaccount.JWKSPath}, Verbs: []string{"get"}}),
 		clusterRole("system:basic-user",
 			rbacv1.PolicyRule{APIGroups: []string{"authorization.k8s.io"}, Resources: []string{"selfsubjectaccessreviews", "selfsubjectrulesreviews"}, Verbs: []string{"create"}},
 			rbacv1.PolicyRule{APIGroups: []string{"authentication.k8s.io"}, Resources: []string{"selfsubjectreviews"}, Verbs: []string{"create"}}),
@@ -72,9 +82,11 @@ func clusterRole(name string, rules ...rbacv1.PolicyRule) *rbacv1.ClusterRole {
 func basicBindings() []*rbacv1.ClusterRoleBinding {
 	var bindings []*rbacv1.ClusterRoleBinding
 	for role, group := range map[string]string{
-		"cluster-admin":     user.SystemPrivilegedGroup,
-		"system:discovery":  user.AllAuthenticated,
-		"system:basic-user": user.AllAuthenticated,
+		"cluster-admin":                           user.SystemPrivilegedGroup,
+		"system:discovery":                        user.AllAuthenticated,
+		"system:basic-user":                       user.AllAuthenticated,
+		"system:monitoring":                       user.MonitoringGroup,
+		"system:service-account-issuer-discovery": serviceaccountuser.AllServiceAccountsGroup,
 	} {
 		bindings = append(bindings, &rbacv1.ClusterRoleBinding{
 			ObjectMeta: metav1.ObjectMeta{Name: role},

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -40,6 +41,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/restmapper"
 	basecompatibility "k8s.io/component-base/compatibility"
+	"k8s.io/kube-openapi/pkg/common"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 
 	rddopenapi "github.com/rancher-sandbox/rancher-desktop-daemon/internal/openapi"
@@ -52,6 +54,8 @@ const (
 	masterCount = 1
 
 	requestTimeout = time.Minute
+
+	apiTitle = "Rancher Desktop daemon"
 
 	// watchDrain bounds the wait for watches to end at shutdown.
 	watchDrain = time.Second
@@ -91,6 +95,10 @@ type chain struct {
 	hooked       *hooked
 	storages     storages
 	kindsChanged chan struct{}
+	kinds        atomic.Uint64 // counts the changes of the kinds that are served
+
+	// openAPIv2 returns a configuration for one document, which changes it.
+	openAPIv2 func() *common.Config
 
 	custom *apiextensionsserver.CustomResourceDefinitions
 	front  *genericapiserver.GenericAPIServer
@@ -182,12 +190,17 @@ func (c *chain) makeGeneric(cfg Config) error {
 	g.AddHealthChecks(storeCheck(cfg.Store))
 	g.AggregatedDiscoveryGroupManager = aggregated.NewResourceManager("apis")
 	g.BuildHandlerChainFunc = func(handler http.Handler, config *genericapiserver.Config) http.Handler {
-		return cfg.drain.filter(genericapiserver.DefaultBuildHandlerChain(handler, config))
+		return cfg.drain.filter(genericapiserver.DefaultBuildHandlerChain(strangers(handler, cfg.authenticated), config))
 	}
 	definitions := openapi.GetOpenAPIDefinitionsWithoutDisabledFeatures(rddopenapi.Definitions)
-	g.OpenAPIV3Config = genericapiserver.DefaultOpenAPIV3Config(definitions,
-		openapinamer.NewDefinitionNamer(legacyscheme.Scheme, apiextensionsserver.Scheme))
-	g.OpenAPIV3Config.Info.Title = "Rancher Desktop daemon"
+	namer := openapinamer.NewDefinitionNamer(legacyscheme.Scheme, apiextensionsserver.Scheme)
+	g.OpenAPIV3Config = genericapiserver.DefaultOpenAPIV3Config(definitions, namer)
+	g.OpenAPIV3Config.Info.Title = apiTitle
+	c.openAPIv2 = func() *common.Config {
+		config := genericapiserver.DefaultOpenAPIConfig(definitions, namer)
+		config.Info.Title, config.Info.Version = apiTitle, cfg.Version
+		return config
+	}
 	c.generic = g
 	return nil
 }
@@ -210,7 +223,7 @@ func (c *chain) makeAdmission(cfg Config) (err error) {
 }
 
 // makeCustom makes the server of custom resources, the last in the chain.
-func (c *chain) makeCustom(Config) error {
+func (c *chain) makeCustom(cfg Config) error {
 	g := *c.generic // its hooks and its storage are its own, the rest is shared
 	g.PostStartHooks = map[string]genericapiserver.PostStartHookConfigEntry{}
 	g.RESTOptionsGetter = c.storages.definitions()
@@ -224,7 +237,7 @@ func (c *chain) makeCustom(Config) error {
 			CRDRESTOptionsGetter: c.storages.custom(),
 			MasterCount:          masterCount,
 			ServiceResolver:      webhook.NewDefaultServiceResolver(),
-			AuthResolverWrapper:  webhook.NewDefaultAuthenticationInfoResolverWrapper(nil, nil, c.clientConfig, g.TracerProvider),
+			AuthResolverWrapper:  c.asCaller(cfg),
 		},
 	}
 	var err error
@@ -250,6 +263,10 @@ func (c *chain) makeFront(cfg Config) (err error) {
 		return err
 	}
 	if err := installNative(c.front, c); err != nil {
+		return err
+	}
+	c.front.Handler.NonGoRestfulMux.Handle(openAPIv2Path, &openAPIv2{build: c.buildOpenAPIv2, kinds: c.kinds.Load, idle: openAPIv2Idle})
+	if err := installIssuer(c.front, c.auth.keys); err != nil {
 		return err
 	}
 	for path, handler := range cfg.Handlers {

@@ -30,6 +30,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/admission"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/connlimit"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/pki"
 )
 
@@ -71,6 +72,7 @@ type Config struct {
 	loopbackToken string
 	drain         *drain
 	serving       *serving
+	authenticated func(address string)
 }
 
 // Server is a control plane.
@@ -86,7 +88,9 @@ type Server struct {
 
 // New composes a control plane. It does not serve before [Server.Run].
 func New(cfg Config) (*Server, error) {
-	s := &Server{listener: newTrackingListener(cfg.Listener), drain: &drain{}, token: pki.NewToken()}
+	limited := connlimit.New(cfg.Listener, maxStrangers)
+	cfg.authenticated = limited.Authenticated
+	s := &Server{listener: newTrackingListener(limited), drain: &drain{}, token: pki.NewToken()}
 	now := cfg.Now
 	if now == nil {
 		now = time.Now

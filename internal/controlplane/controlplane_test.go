@@ -33,6 +33,7 @@ import (
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/controlplanetest"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/demo"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/mirror"
 )
@@ -77,7 +78,10 @@ func TestAPI(t *testing.T) {
 	t.Run("NamespaceDeletion", func(t *testing.T) { testNamespaceDeletion(t, env) })
 	t.Run("ServiceAccount", func(t *testing.T) { testServiceAccount(t, env) })
 	t.Run("PolicyParameters", func(t *testing.T) { testPolicyParameters(t, env) })
+	t.Run("Events", func(t *testing.T) { testEvents(t, env) })
+	t.Run("Issuer", func(t *testing.T) { testIssuer(t, env) })
 	t.Run("OpenAPI", func(t *testing.T) { testOpenAPI(t, env) })
+	t.Run("OpenAPIv2", func(t *testing.T) { testOpenAPIv2(t, env) })
 }
 
 // request makes a request as curl would, without a token where that is empty.
@@ -109,7 +113,8 @@ func request(t *testing.T, env *controlplanetest.Env, token, path, accept string
 
 func testAnonymous(t *testing.T, env *controlplanetest.Env) {
 	for _, path := range []string{"/healthz", "/livez", "/readyz", "/version", "/readyz?verbose"} {
-		if status, body := request(t, env, "", path, ""); status != http.StatusOK {
+		status, body := request(t, env, "", path, "")
+		if status != http.StatusOK || path != "/version" && body != "ok" {
 			t.Errorf("GET %s without a token: %d %s", path, status, body)
 		}
 	}
@@ -121,6 +126,9 @@ func testAnonymous(t *testing.T, env *controlplanetest.Env) {
 		if status, _ := request(t, env, "wrong", path, ""); status != http.StatusUnauthorized {
 			t.Errorf("GET %s with a wrong token: %d, want 401", path, status)
 		}
+	}
+	if _, body := request(t, env, env.Identity.AdminToken, "/readyz?verbose", ""); !strings.Contains(body, "[+]store ok") {
+		t.Errorf("GET /readyz?verbose with a token: %s", body)
 	}
 	var info struct{ GitVersion string }
 	_, body := request(t, env, "", "/version", "")
@@ -451,6 +459,59 @@ func testOpenAPI(t *testing.T, env *controlplanetest.Env) {
 			return status == http.StatusOK && strings.Contains(body, word)
 		})
 	}
+}
+
+// testOpenAPIv2 finds all kinds in the one document that older clients read, in both of
+// its forms, also a kind that was defined after it was read before.
+func testOpenAPIv2(t *testing.T, env *controlplanetest.Env) {
+	const path = "/openapi/v2"
+	var document struct {
+		Swagger     string
+		Paths       map[string]any
+		Definitions map[string]struct {
+			Properties map[string]any
+			Kinds      []metav1.GroupVersionKind `json:"x-kubernetes-group-version-kind"`
+		}
+	}
+	read := func() {
+		t.Helper()
+		status, body := request(t, env, env.Identity.AdminToken, path, "application/json")
+		if err := json.Unmarshal([]byte(body), &document); err != nil || status != http.StatusOK || document.Swagger != "2.0" {
+			t.Fatalf("%d, %v: %.200s", status, err, body)
+		}
+	}
+	read()
+	for name, kind := range map[string]metav1.GroupVersionKind{
+		"io.k8s.api.core.v1.ConfigMap": {Version: "v1", Kind: "ConfigMap"},
+		"io.k8s.api.events.v1.Event":   {Group: "events.k8s.io", Version: "v1", Kind: "Event"},
+		"io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition": {Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"},
+		"io.rancherdesktop.containers.v1alpha1.Container":                                   {Group: "containers.rancherdesktop.io", Version: "v1alpha1", Kind: "Container"},
+	} {
+		if got := document.Definitions[name]; !slices.Contains(got.Kinds, kind) || got.Properties["metadata"] == nil {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	for _, want := range []string{"/api/v1/namespaces/{namespace}/configmaps", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+		"/apis/containers.rancherdesktop.io/v1alpha1/namespaces/{namespace}/containers/{name}"} {
+		if document.Paths[want] == nil {
+			t.Errorf("no path %s", want)
+		}
+	}
+	parsed, err := clientset(t, env.Remote()).Discovery().OpenAPISchema() // as kubectl asks, in protobuf
+	if err != nil || len(parsed.GetDefinitions().GetAdditionalProperties()) != len(document.Definitions) {
+		t.Errorf("in protobuf: %d definitions of %d, %v", len(parsed.GetDefinitions().GetAdditionalProperties()), len(document.Definitions), err)
+	}
+	if status, _ := request(t, env, "", path, ""); status != http.StatusUnauthorized {
+		t.Errorf("without a token: %d", status)
+	}
+	if document.Definitions["io.rancherdesktop.app.v1alpha1.Demo"].Properties != nil {
+		t.Fatal("there is a Demo already")
+	}
+	env.Install(manager.Definitions(demo.Controllers()))
+	eventually(t, "a new kind is in the document", func() bool {
+		read()
+		return document.Definitions["io.rancherdesktop.app.v1alpha1.Demo"].Properties["spec"] != nil
+	})
 }
 
 // TestTooOldWatch: after a restart nothing is left of the history, and a client

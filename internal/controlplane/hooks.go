@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/emicklei/go-restful/v3"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apiextensions-apiserver/pkg/controller/openapiv3"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -122,19 +123,25 @@ func patiently(ctx context.Context, do func(context.Context) error) error {
 // be built before one is read.
 func (c *chain) definitionsDocuments() (map[string]*spec3.OpenAPI, error) {
 	documents := map[string]*spec3.OpenAPI{}
-	services := c.custom.GenericAPIServer.Handler.GoRestfulContainer.RegisteredWebServices()
-	for i, service := range services {
-		path := strings.TrimPrefix(service.RootPath(), "/")
-		if !strings.HasPrefix(path, "apis/"+apiextensionsv1.GroupName+"/") {
-			continue
-		}
-		document, err := builder3.BuildOpenAPISpecFromRoutes(restfuladapter.AdaptWebServices(services[i:i+1]), c.generic.OpenAPIV3Config)
+	for _, service := range c.definitionsServices() {
+		document, err := builder3.BuildOpenAPISpecFromRoutes(restfuladapter.AdaptWebServices([]*restful.WebService{service}), c.generic.OpenAPIV3Config)
 		if err != nil {
 			return nil, err
 		}
-		documents[path] = document
+		documents[strings.TrimPrefix(service.RootPath(), "/")] = document
 	}
 	return documents, nil
+}
+
+// definitionsServices returns what serves CustomResourceDefinitions.
+func (c *chain) definitionsServices() []*restful.WebService {
+	var services []*restful.WebService
+	for _, service := range c.custom.GenericAPIServer.Handler.GoRestfulContainer.RegisteredWebServices() {
+		if strings.HasPrefix(service.RootPath(), "/apis/"+apiextensionsv1.GroupName+"/") {
+			services = append(services, service)
+		}
+	}
+	return services
 }
 
 // discoveryHandler adds the groups of custom resources to GET /apis, for
@@ -149,6 +156,7 @@ func (c *chain) discoveryHandler() cache.ResourceEventHandler {
 		c.syncDiscoveryGroup(definition.Spec.Group)
 		c.mapper.Reset()
 		c.schemas.change()
+		c.kinds.Add(1)
 		select {
 		case c.kindsChanged <- struct{}{}:
 		default: // one is on its way already

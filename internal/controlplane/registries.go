@@ -10,6 +10,7 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apiserver/pkg/registry/generic"
 	"k8s.io/apiserver/pkg/registry/rest"
@@ -35,6 +36,7 @@ import (
 	_ "k8s.io/kubernetes/pkg/apis/authorization/install"
 	_ "k8s.io/kubernetes/pkg/apis/coordination/install"
 	_ "k8s.io/kubernetes/pkg/apis/core/install"
+	_ "k8s.io/kubernetes/pkg/apis/events/install"
 	_ "k8s.io/kubernetes/pkg/apis/rbac/install"
 )
 
@@ -51,6 +53,7 @@ func nativeResources() *serverstorage.ResourceConfig {
 		authenticationv1.SchemeGroupVersion,
 		authorizationv1.SchemeGroupVersion,
 		coordinationv1.SchemeGroupVersion,
+		eventsv1.SchemeGroupVersion,
 		rbacv1.SchemeGroupVersion,
 	)
 	return config
@@ -67,7 +70,11 @@ type groupProvider interface {
 func installNative(server *genericapiserver.GenericAPIServer, c *chain) error {
 	resources := nativeResources()
 	options := c.storages.native(resources)
-	legacy, err := coreGroup(options, c.auth.serviceAccounts)
+	events, err := eventstorage.NewREST(options, uint64(eventTTL.Seconds()))
+	if err != nil {
+		return err
+	}
+	legacy, err := coreGroup(options, events, c.auth.serviceAccounts)
 	if err != nil {
 		return err
 	}
@@ -78,7 +85,8 @@ func installNative(server *genericapiserver.GenericAPIServer, c *chain) error {
 	if err != nil {
 		return err
 	}
-	var groups []*genericapiserver.APIGroupInfo
+	newer := eventsGroup(events)
+	groups := []*genericapiserver.APIGroupInfo{&newer}
 	for _, provider := range []groupProvider{
 		authenticationrest.RESTStorageProvider{Authenticator: c.auth.authenticator, APIAudiences: c.auth.audiences},
 		authorizationrest.RESTStorageProvider{Authorizer: c.auth.authorizer, RuleResolver: c.auth.rules},
@@ -95,18 +103,22 @@ func installNative(server *genericapiserver.GenericAPIServer, c *chain) error {
 	return server.InstallAPIGroups(groups...)
 }
 
+// eventsGroup serves Events in the shape that newer clients ask for. They are the same
+// ones as those of the core group.
+func eventsGroup(events *eventstorage.REST) genericapiserver.APIGroupInfo {
+	group := genericapiserver.NewDefaultAPIGroupInfo(eventsv1.GroupName, legacyscheme.Scheme, legacyscheme.ParameterCodec, legacyscheme.Codecs)
+	group.VersionedResourcesStorageMap[eventsv1.SchemeGroupVersion.Version] = map[string]rest.Storage{"events": events}
+	return group
+}
+
 // coreGroup is the part of the core group that makes sense without nodes.
-func coreGroup(options generic.RESTOptionsGetter, serviceAccounts serviceAccountRegistry) (genericapiserver.APIGroupInfo, error) {
+func coreGroup(options generic.RESTOptionsGetter, events *eventstorage.REST, serviceAccounts serviceAccountRegistry) (genericapiserver.APIGroupInfo, error) {
 	group := genericapiserver.NewDefaultAPIGroupInfo(core.GroupName, legacyscheme.Scheme, legacyscheme.ParameterCodec, legacyscheme.Codecs)
 	configMaps, err := configmapstorage.NewREST(options)
 	if err != nil {
 		return group, err
 	}
 	secrets, err := secretstorage.NewREST(options)
-	if err != nil {
-		return group, err
-	}
-	events, err := eventstorage.NewREST(options, uint64(eventTTL.Seconds()))
 	if err != nil {
 		return group, err
 	}

@@ -4,6 +4,7 @@ package daemon
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 
@@ -38,6 +39,10 @@ func (d *daemon) compose() error {
 	for _, controller := range d.All {
 		hooks = append(hooks, controller.Standing...)
 	}
+	handlers, err := d.handlers()
+	if err != nil {
+		return err
+	}
 	d.control, err = controlplane.New(controlplane.Config{
 		Listener:    d.listener,
 		Identity:    d.identity,
@@ -48,7 +53,7 @@ func (d *daemon) compose() error {
 			return manifest.InstallPolicies(ctx, client, manager.Policies(d.Controllers))
 		},
 		Hooks:       hooks,
-		Handlers:    d.handlers(),
+		Handlers:    handlers,
 		Lasting:     []string{manager.SystemNamespace}, // without its Leases two processes would do the same work
 		Untracked:   containersv1alpha1.MirrorResources(),
 		ReadyChecks: d.gates.Checks(),
@@ -70,18 +75,23 @@ func (d *daemon) compose() error {
 }
 
 // handlers are what the daemon serves besides the API.
-func (d *daemon) handlers() map[string]http.Handler {
+func (d *daemon) handlers() (map[string]http.Handler, error) {
+	certificate, err := tls.X509KeyPair(d.identity.Caller.Cert, d.identity.Caller.Key)
+	if err != nil {
+		return nil, err
+	}
 	return map[string]http.Handler{
 		passthrough.Prefix: &passthrough.Router{
-			Local:  func() passthrough.Endpoints { return d.manager.Endpoints() },
-			Remote: func(ctx context.Context) ([]passthrough.Remote, error) { return d.discovery().Remotes(ctx) },
-			Log:    d.Log,
+			Local:       func() passthrough.Endpoints { return d.manager.Endpoints() },
+			Remote:      func(ctx context.Context) ([]passthrough.Remote, error) { return d.discovery().Remotes(ctx) },
+			Certificate: certificate,
+			Log:         d.Log,
 		},
 		health.Path: health.Handler(func(ctx context.Context) error { return d.store.Writable(ctx) }),
 		controllersMetrics: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			promhttp.HandlerFor(d.manager.Metrics(), promhttp.HandlerOpts{}).ServeHTTP(w, r)
 		}),
-	}
+	}, nil
 }
 
 func (d *daemon) discovery() manager.Discovery { return manager.Discovery{Client: d.client} }

@@ -22,8 +22,12 @@ import (
 )
 
 const (
-	// validationLimit bounds a check by limactl: the API server waits for 5 s.
+	// validationLimit bounds a check by limactl, with the wait for its turn, which
+	// turnLimit bounds: the API server waits for 5 s.
 	validationLimit = 4 * time.Second
+	turnLimit       = 2 * time.Second
+	// maxValidations is how many checks by limactl run at once.
+	maxValidations = 2
 
 	// longestSocket is the name that OpenSSH makes of the longest one in an
 	// instance's directory, for a moment: 16 characters follow the dot.
@@ -42,7 +46,7 @@ func maxSocketPath() int {
 // hook needs code: whether a name is free, a path short enough, and a template
 // one, neither a schema nor CEL can tell.
 func hook(cfg Config, probe *limactl.Probe) admission.Hook {
-	gate := gate{cfg, probe}
+	gate := gate{cfg, probe, make(chan struct{}, maxValidations)}
 	return admission.NewHook(limav1alpha1.GroupVersion.WithResource("limavms"), "LimaVM", admission.Rules[*limav1alpha1.LimaVM]{
 		New:      func() *limav1alpha1.LimaVM { return &limav1alpha1.LimaVM{} },
 		Validate: gate.validate,
@@ -53,6 +57,7 @@ func hook(cfg Config, probe *limactl.Probe) admission.Hook {
 type gate struct {
 	Config
 	probe *limactl.Probe
+	turns chan struct{} // one for each check by limactl that runs
 }
 
 func (g gate) validate(ctx context.Context, reader client.Reader, vm, old *limav1alpha1.LimaVM) field.ErrorList {
@@ -106,13 +111,28 @@ func (g gate) checkTemplate(ctx context.Context, reader client.Reader, vm *limav
 	if err != nil {
 		return field.ErrorList{field.Invalid(at, name, err.Error())}
 	}
+	return g.ask(ctx, at, name, rendered)
+}
+
+// ask has limactl check the template that is in the ConfigMap of that name.
+func (g gate) ask(ctx context.Context, at *field.Path, name, template string) field.ErrorList {
 	ctx, cancel := context.WithTimeout(ctx, validationLimit)
 	defer cancel()
+	waited := time.NewTimer(turnLimit)
+	defer waited.Stop()
+	select {
+	case g.turns <- struct{}{}:
+		defer func() { <-g.turns }()
+	case <-ctx.Done():
+		return field.ErrorList{admission.Undecided(at, context.Cause(ctx))}
+	case <-waited.C:
+		return field.ErrorList{admission.Undecided(at, apierrors.NewTooManyRequests("limactl is checking other templates: try again later", 1))}
+	}
 	tool, err := limactl.Open(ctx, g.probe, g.Limactl, g.Home)
 	if err != nil {
 		return nil
 	}
-	if err := tool.Validate(ctx, rendered); limactl.KindOf(err) == limactl.Invalid {
+	if err := tool.Validate(ctx, template); limactl.KindOf(err) == limactl.Invalid {
 		return field.ErrorList{field.Invalid(at, name, "limactl rejects its template: "+err.Error())}
 	}
 	return nil

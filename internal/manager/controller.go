@@ -91,7 +91,8 @@ type Host struct {
 
 // Serve makes a handler an endpoint of the controller, which clients reach as
 // /passthrough/<controller>/<endpoint>/… on the API server's port. The API
-// server has authenticated and authorised them. It must be called in Setup.
+// server has authenticated and authorised them; the handler sees the path after the
+// endpoint. It must be called in Setup.
 func (h Host) Serve(endpoint string, handler http.Handler) { h.endpoints[endpoint] = handler }
 
 // conflictPause is the wait for a cache to show what somebody else wrote.

@@ -4,81 +4,87 @@ package manager
 
 import (
 	"context"
+	"crypto/subtle"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"sigs.k8s.io/controller-runtime/pkg/log"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/connlimit"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/passthrough"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/pki"
 )
 
 const (
-	headerTimeout = 10 * time.Second
-	closeTimeout  = time.Second
+	closeTimeout = time.Second
+
+	// maxStrangers is how many connections of clients that have not authenticated a
+	// port keeps.
+	maxStrangers = 64
+
+	// What admission and metrics do at once, and for how long.
+	maxAdmissions    = 64
+	admissionWait    = time.Second
+	admissionTimeout = webhookTimeout * time.Second
+	maxReview        = 8 << 20 // bytes; two objects of the size that the API server takes
+	maxScrapes       = 4
+	scrapeWait       = time.Second
+	scrapeTimeout    = 10 * time.Second
 )
 
-// servers are the ports of a standalone manager: one for its health, which is
-// open, and one with TLS for admission, passthrough and metrics. Admission is
-// for whoever asks, as with all webhooks: its answers depend on nothing but the
-// question. The others know their clients.
+// servers are the ports of a standalone manager: one that tells anyone whether the
+// process lives, and one with TLS for admission, passthrough and metrics, which
+// authenticates each client.
 type servers struct {
 	authority *pki.Authority
 	token     string // by which passthrough knows the API server
+	path      string // of admission; new at each start, and known to the API server only
 	advertise string
 	health    *http.Server
-	healthAt  net.Listener
+	healthAt  *connlimit.Listener
 	secure    *http.Server
-	secureAt  net.Listener
+	secureAt  *connlimit.Listener
 	serving   sync.WaitGroup
 }
 
 func (s *standalone) listen(ctx context.Context) (_ *servers, err error) {
-	v := &servers{token: pki.NewToken(), advertise: s.Advertise}
+	v := &servers{token: pki.NewToken(), path: admissionPath + pki.NewToken() + "/", advertise: s.Advertise}
 	if v.authority, err = pki.NewAuthority(); err != nil {
 		return nil, err
 	}
-	mux := http.NewServeMux()
-	if err := serveHooks(mux, s.manager.Controllers, s.manager.Reader()); err != nil {
-		return nil, err
-	}
-	mux.Handle(passthrough.Prefix, &passthrough.Server{Endpoints: s.manager.Endpoints, Token: v.token})
-	authorized, err := s.authorized()
+	callers, err := s.callers()
 	if err != nil {
 		return nil, err
 	}
-	metrics, err := authorized(log.Log.WithName("metrics"), promhttp.HandlerFor(s.manager.Metrics(), promhttp.HandlerOpts{}))
+	door, err := s.door(v, callers != nil)
 	if err != nil {
 		return nil, err
 	}
-	mux.Handle("/metrics", metrics)
-	v.secure = &http.Server{Handler: mux, ReadHeaderTimeout: headerTimeout, TLSConfig: &tls.Config{
+	v.secure = s.server(door)
+	v.secure.TLSConfig = &tls.Config{
 		GetCertificate: v.authority.Serving(time.Now, s.Advertise).GetCertificate,
-		MinVersion:     tls.VersionTLS12,
-	}}
-
-	health := http.NewServeMux()
-	for _, path := range []string{"/healthz", "/livez", "/readyz"} {
-		health.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok")) })
+		MinVersion:     tls.VersionTLS13,
 	}
-	v.health = &http.Server{Handler: health, ReadHeaderTimeout: headerTimeout}
-
-	var config net.ListenConfig
-	if v.healthAt, err = config.Listen(ctx, "tcp", net.JoinHostPort(s.Bind, strconv.Itoa(s.HealthPort))); err != nil {
+	if callers != nil {
+		v.secure.TLSConfig.ClientAuth, v.secure.TLSConfig.ClientCAs = tls.VerifyClientCertIfGiven, callers
+	}
+	v.health = s.server(http.HandlerFunc(serveHealth))
+	if v.healthAt, err = s.bind(ctx, s.HealthPort); err != nil {
 		return nil, fmt.Errorf("listen for health checks: %w", err)
 	}
-	if v.secureAt, err = config.Listen(ctx, "tcp", net.JoinHostPort(s.Bind, strconv.Itoa(s.Port))); err != nil {
+	if v.secureAt, err = s.bind(ctx, s.Port); err != nil {
 		_ = v.healthAt.Close()
 		return nil, fmt.Errorf("listen for the API server: %w", err)
 	}
@@ -87,14 +93,106 @@ func (s *standalone) listen(ctx context.Context) (_ *servers, err error) {
 	return v, nil
 }
 
-// authorized lets those through of whom the API server says that they may read
-// the path.
-func (s *standalone) authorized() (metricsserver.Filter, error) {
-	client, err := rest.HTTPClientFor(s.manager.REST)
+// callers returns the authorities of the API server's client certificate; nil if it
+// shows none, as that of another cluster does.
+func (s *standalone) callers() (*x509.CertPool, error) {
+	if !s.discovers {
+		return nil, nil
+	}
+	config, err := rest.TLSConfigFor(s.REST)
 	if err != nil {
 		return nil, err
 	}
-	return filters.WithAuthenticationAndAuthorization(s.manager.REST, client)
+	if config == nil || config.RootCAs == nil {
+		return nil, fault.New(fault.Usage, "", "", fmt.Errorf("the kubeconfig for %s has no certificate authority, by which this process "+
+			"knows the API server: write one with `rdd service config --file FILE`", s.REST.Host))
+	}
+	return config.RootCAs, nil
+}
+
+// door serves the secure port.
+func (s *standalone) door(v *servers, certified bool) (http.Handler, error) {
+	hooks := http.NewServeMux()
+	if err := serveHooks(hooks, v.path, s.manager.Controllers, s.manager.Reader()); err != nil {
+		return nil, err
+	}
+	gathered := promhttp.HandlerFor(s.manager.Metrics(), promhttp.HandlerOpts{})
+	metrics := scrapers{client: s.client, log: func(message string, err error) { s.Log.Warn(message, "error", err) },
+		handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			v.secureAt.Authenticated(r.RemoteAddr)
+			gathered.ServeHTTP(w, r)
+		})}
+	return &door{
+		servers:   v,
+		certified: certified,
+		admission: newLimit(maxAdmissions, admissionWait, admissionTimeout, maxReview).bound(hooks),
+		metrics:   newLimit(maxScrapes, scrapeWait, scrapeTimeout, 0).bound(metrics),
+		endpoints: &passthrough.Server{Endpoints: s.manager.Endpoints, Token: v.token},
+	}, nil
+}
+
+// door leads requests to what their clients may use.
+type door struct {
+	servers *servers
+	// certified says that the API server shows a client certificate.
+	certified          bool
+	admission, metrics http.Handler
+	endpoints          *passthrough.Server
+}
+
+// ServeHTTP implements [http.Handler].
+func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	called := !d.certified || pki.IsCaller(r.TLS)
+	switch path := r.URL.Path; {
+	case path == "/metrics":
+		d.metrics.ServeHTTP(w, r) // which authenticates
+	case called && d.servers.isAdmission(path):
+		d.servers.secureAt.Authenticated(r.RemoteAddr)
+		d.admission.ServeHTTP(w, r)
+	case called && strings.HasPrefix(path, passthrough.Prefix) && d.endpoints.Admits(r):
+		d.servers.secureAt.Authenticated(r.RemoteAddr)
+		d.endpoints.ServeHTTP(w, r)
+	default:
+		refuse(w, r)
+	}
+}
+
+// isAdmission reports whether a path begins with the secret of admission.
+func (v *servers) isAdmission(path string) bool {
+	return len(path) > len(v.path) && subtle.ConstantTimeCompare([]byte(path[:len(v.path)]), []byte(v.path)) == 1
+}
+
+// serveHealth says that the process lives, and nothing else.
+func serveHealth(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Connection", "close")
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(refusedTimeout))
+	switch path := r.URL.Path; {
+	case r.Method != http.MethodGet && r.Method != http.MethodHead, path != "/healthz" && path != "/livez" && path != "/readyz":
+		http.Error(w, "forbidden", http.StatusForbidden)
+	default:
+		_, _ = w.Write([]byte("ok"))
+	}
+}
+
+// server returns a server with the limits that hold for every listener.
+func (s *standalone) server(handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug), // strangers may not fill the log
+	}
+}
+
+func (s *standalone) bind(ctx context.Context, port int) (*connlimit.Listener, error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", net.JoinHostPort(s.Bind, strconv.Itoa(port)))
+	if err != nil {
+		return nil, err
+	}
+	return connlimit.New(listener, maxStrangers), nil
 }
 
 // close ends the servers, and what is under way soon after.
@@ -116,7 +214,7 @@ func (v *servers) url() string {
 func port(listener net.Listener) int { return listener.Addr().(*net.TCPAddr).Port }
 
 func (v *servers) webhooks(client kubernetes.Interface) Webhooks {
-	return Webhooks{Client: client, URL: v.url(), CA: v.authority.CACert}
+	return Webhooks{Client: client, URL: v.url() + v.path, CA: v.authority.CACert}
 }
 
 // entry describes the ports.

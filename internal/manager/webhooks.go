@@ -21,7 +21,8 @@ import (
 )
 
 const (
-	// admissionPath begins the paths at which an external process is asked.
+	// admissionPath begins the paths at which an external process is asked. A secret
+	// follows.
 	admissionPath = "/admission/"
 
 	webhookTimeout = 5 // seconds
@@ -30,7 +31,7 @@ const (
 // Webhooks tells an API server to ask an external process about writes.
 type Webhooks struct {
 	Client kubernetes.Interface
-	// URL is where the process listens: a scheme and a host.
+	// URL is where the process is asked, and ends with a slash. It is a secret.
 	URL string
 	// CA is the authority of its certificate, in PEM.
 	CA []byte
@@ -113,12 +114,12 @@ func (w Webhooks) Remove(ctx context.Context, controller Controller) error {
 }
 
 func hookPath(controller Controller, i int, what string) string {
-	return admissionPath + controller.Name + "/" + strconv.Itoa(i) + "/" + what
+	return controller.Name + "/" + strconv.Itoa(i) + "/" + what
 }
 
 // serveHooks adds the hooks of the controllers to a server that the API server
-// asks.
-func serveHooks(mux *http.ServeMux, controllers []Controller, reader client.Reader) error {
+// asks, below a path.
+func serveHooks(mux *http.ServeMux, path string, controllers []Controller, reader client.Reader) error {
 	for _, controller := range controllers {
 		for i, hook := range controller.Hooks {
 			for what, decide := range map[string]admission.Decide{"default": hook.Default, "validate": hook.Validate} {
@@ -133,7 +134,7 @@ func serveHooks(mux *http.ServeMux, controllers []Controller, reader client.Read
 				if err != nil {
 					return err
 				}
-				mux.Handle(hookPath(controller, i, what), handler)
+				mux.Handle(path+hookPath(controller, i, what), handler)
 			}
 		}
 	}

@@ -2,14 +2,16 @@
 
 // Package passthrough leads requests for /passthrough/<controller>/<endpoint>/…
 // on the API server's port to the controller's own handler, in this process or
-// in another one. The API server has authenticated and authorised the client;
-// the handler sees the same path, and who the client is in the headers
-// X-Remote-User and X-Remote-Group, as in Kubernetes' API aggregation.
-// Connections may be upgraded, to WebSockets for example.
+// in another one. The API server has authenticated and authorised the client. The
+// handler sees the path after /passthrough/<controller>/<endpoint>, which is in the
+// header X-Forwarded-Prefix; who the client is in X-Remote-User and X-Remote-Group, as
+// in Kubernetes' API aggregation; and its address in X-Forwarded-For. Connections may
+// be upgraded, to WebSockets for example.
 package passthrough
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -19,17 +21,10 @@ import (
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apiserver/pkg/endpoints/request"
 )
 
 // Prefix begins the paths of all endpoints.
 const Prefix = "/passthrough/"
-
-// Headers that tell handlers who the client is.
-const (
-	UserHeader  = "X-Remote-User"
-	GroupHeader = "X-Remote-Group"
-)
 
 // Endpoints are handlers, by controller and by their names.
 type Endpoints map[string]map[string]http.Handler
@@ -51,21 +46,26 @@ func Split(path string) (controller, endpoint, rest string) {
 	return controller, endpoint, rest
 }
 
+// prefixOf returns what begins the path of an endpoint's requests.
+func prefixOf(controller, endpoint string) string { return Prefix + controller + "/" + endpoint }
+
 // Router finds the handler for a request.
 type Router struct {
 	// Local returns the endpoints in this process.
 	Local func() Endpoints
 	// Remote returns those of other processes.
 	Remote func(ctx context.Context) ([]Remote, error)
-	Log    *slog.Logger
+	// Certificate is what is shown to other processes.
+	Certificate tls.Certificate
+	Log         *slog.Logger
 }
 
 // ServeHTTP implements [http.Handler].
 func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	controller, endpoint, _ := Split(req.URL.Path)
-	local := r.Local()
+	local, prefix := r.Local(), prefixOf(controller, endpoint)
 	if handler, ok := local[controller][endpoint]; ok {
-		handler.ServeHTTP(w, identified(req))
+		handler.ServeHTTP(w, within(identified(req, prefix), prefix))
 		return
 	}
 	remotes, err := r.Remote(req.Context())
@@ -77,7 +77,7 @@ func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	known := local.Names()
 	for _, remote := range remotes {
 		if slices.Contains(remote.Endpoints[controller], endpoint) {
-			remote.serve(w, identified(req), r.Log)
+			remote.serve(w, identified(req, prefix), r.Certificate, r.Log)
 			return
 		}
 		maps.Copy(known, remote.Endpoints)
@@ -98,43 +98,6 @@ func notFound(controller, endpoint string, known map[string][]string) string {
 		list = "none"
 	}
 	return fmt.Sprintf("no controller %q offers an endpoint %q; there are: %s", controller, endpoint, list)
-}
-
-// identified returns the request without the client's credentials, and with its
-// name.
-func identified(req *http.Request) *http.Request {
-	out := req.Clone(req.Context())
-	for _, header := range []string{"Authorization", UserHeader, GroupHeader} {
-		out.Header.Del(header)
-	}
-	out.Header["Sec-Websocket-Protocol"] = withoutToken(out.Header.Values("Sec-Websocket-Protocol"))
-	if len(out.Header["Sec-Websocket-Protocol"]) == 0 {
-		out.Header.Del("Sec-Websocket-Protocol")
-	}
-	if user, ok := request.UserFrom(req.Context()); ok {
-		out.Header.Set(UserHeader, user.GetName())
-		out.Header[GroupHeader] = slices.Clone(user.GetGroups())
-	}
-	return out
-}
-
-// tokenProtocol begins the subprotocol by which browsers send a bearer token
-// with a WebSocket, as they can't set headers.
-const tokenProtocol = "base64url.bearer.authorization.k8s.io."
-
-func withoutToken(values []string) []string {
-	var kept []string
-	for _, value := range values {
-		for protocol := range strings.SplitSeq(value, ",") {
-			if protocol = strings.TrimSpace(protocol); !strings.HasPrefix(protocol, tokenProtocol) {
-				kept = append(kept, protocol)
-			}
-		}
-	}
-	if len(kept) == 0 {
-		return nil
-	}
-	return []string{strings.Join(kept, ", ")}
 }
 
 // Refuse answers as the API server does.

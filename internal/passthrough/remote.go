@@ -29,8 +29,8 @@ type Remote struct {
 	Token string
 }
 
-// serve leads the request to the other process.
-func (r Remote) serve(w http.ResponseWriter, req *http.Request, log *slog.Logger) {
+// serve leads the request, which is [identified], to the other process.
+func (r Remote) serve(w http.ResponseWriter, req *http.Request, certificate tls.Certificate, log *slog.Logger) {
 	target, err := url.Parse(r.URL)
 	authorities := x509.NewCertPool()
 	if err != nil || !authorities.AppendCertsFromPEM(r.CA) {
@@ -41,12 +41,14 @@ func (r Remote) serve(w http.ResponseWriter, req *http.Request, log *slog.Logger
 	// A connection for each request, which ends with it: the next one may find
 	// another process.
 	transport := &http.Transport{
-		TLSClientConfig:   &tls.Config{RootCAs: authorities, MinVersion: tls.VersionTLS13},
-		DisableKeepAlives: true,
+		TLSClientConfig:    &tls.Config{RootCAs: authorities, Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS13},
+		DisableKeepAlives:  true,
+		DisableCompression: true,
 	}
 	proxy := httputil.ReverseProxy{
 		Rewrite: func(p *httputil.ProxyRequest) {
 			p.Out.URL.Scheme, p.Out.URL.Host = target.Scheme, target.Host
+			restate(p.In.Header, p.Out.Header)
 			p.Out.Header.Set(tokenHeader, r.Token)
 		},
 		Transport:     transport,
@@ -63,12 +65,17 @@ func (r Remote) serve(w http.ResponseWriter, req *http.Request, log *slog.Logger
 // the token.
 type Server struct {
 	Endpoints func() Endpoints
-	Token     string
+	Token     string // not empty
+}
+
+// Admits reports whether a request comes from the API server.
+func (s *Server) Admits(req *http.Request) bool {
+	return subtle.ConstantTimeCompare([]byte(req.Header.Get(tokenHeader)), []byte(s.Token)) == 1
 }
 
 // ServeHTTP implements [http.Handler].
 func (s *Server) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	if subtle.ConstantTimeCompare([]byte(req.Header.Get(tokenHeader)), []byte(s.Token)) != 1 {
+	if !s.Admits(req) {
 		Refuse(w, http.StatusUnauthorized, metav1.StatusReasonUnauthorized, "only the API server is served here")
 		return
 	}
@@ -80,5 +87,5 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		Refuse(w, http.StatusNotFound, metav1.StatusReasonNotFound, notFound(controller, endpoint, endpoints.Names()))
 		return
 	}
-	handler.ServeHTTP(w, req)
+	handler.ServeHTTP(w, within(req, prefixOf(controller, endpoint)))
 }

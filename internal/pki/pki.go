@@ -40,6 +40,9 @@ const (
 
 	secretMode = 0o600
 	tokenBytes = 32
+
+	// CallerName is the API server's name in its client certificate.
+	CallerName = "rdd:api-server"
 )
 
 // validity is when an authority's certificate is valid: at any time that a clock may
@@ -95,7 +98,13 @@ type Identity struct {
 	AdminToken string
 	// ServiceAccountKey signs the tokens of service accounts.
 	ServiceAccountKey *ecdsa.PrivateKey
+	// Caller is what the API server shows to those that it calls. It is new at each
+	// start, and written nowhere.
+	Caller Pair
 }
+
+// Pair is a certificate and its key, both in PEM.
+type Pair struct{ Cert, Key []byte }
 
 // Load returns the identity kept in dir, which must exist. What is missing is
 // made; an authority that is not valid at all times, as those of earlier versions, is
@@ -111,6 +120,9 @@ func Load(dir string, now time.Time) (*Identity, error) {
 		return nil, err
 	}
 	if id.AdminToken, err = loadToken(filepath.Join(dir, "admin.token")); err != nil {
+		return nil, err
+	}
+	if id.Caller, err = id.ClientCert(CallerName); err != nil {
 		return nil, err
 	}
 	return &id, nil
@@ -227,6 +239,37 @@ func (a *Authority) ServingCert(now time.Time, names ...string) (cert, key []byt
 		return nil, nil, err
 	}
 	return encode("CERTIFICATE", der), encode("EC PRIVATE KEY", keyDER), nil
+}
+
+// ClientCert returns a certificate for a client of that name. Nothing is written. It is
+// valid at all times, as its key ends with the process.
+func (a *Authority) ClientCert(name string) (Pair, error) {
+	clientKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return Pair{}, err
+	}
+	from, to := validity()
+	der, err := sign(&x509.Certificate{
+		Subject:     pkix.Name{CommonName: name},
+		NotBefore:   from,
+		NotAfter:    to,
+		KeyUsage:    x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}, a.ca, clientKey.Public(), a.caKey)
+	if err != nil {
+		return Pair{}, err
+	}
+	keyDER, err := x509.MarshalECPrivateKey(clientKey)
+	if err != nil {
+		return Pair{}, err
+	}
+	return Pair{Cert: encode("CERTIFICATE", der), Key: encode("EC PRIVATE KEY", keyDER)}, nil
+}
+
+// IsCaller reports whether the other end of a connection has shown the API server's
+// client certificate, which the listener has verified.
+func IsCaller(state *tls.ConnectionState) bool {
+	return state != nil && len(state.VerifiedChains) > 0 && state.VerifiedChains[0][0].Subject.CommonName == CallerName
 }
 
 // NewToken returns an unguessable word.

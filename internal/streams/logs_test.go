@@ -44,7 +44,7 @@ func serveLog(t *testing.T, of engine.Engine) (address string) {
 	t.Helper()
 	server := httptest.NewServer(Logs(func(context.Context, string) (engine.Engine, engine.Key, error) { return of, engine.Key{}, nil }))
 	t.Cleanup(server.Close)
-	return server.URL + "/passthrough/engine/logs/c"
+	return server.URL + "/c"
 }
 
 // TestLogsAreBytes: every byte arrives as it is, and how the log ended is told.

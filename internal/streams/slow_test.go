@@ -305,7 +305,7 @@ func TestStop(t *testing.T) {
 	handled := make(chan struct{})
 	server := startTLS(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer close(handled)
-		Exec(find).ServeHTTP(w, r.WithContext(stopping))
+		http.StripPrefix(passthrough.Prefix+"engine/exec", Exec(find)).ServeHTTP(w, r.WithContext(stopping))
 	}), false)
 	client := &Client{&rest.Config{Host: server.URL, TLSClientConfig: rest.TLSClientConfig{CAData: authority(server)}}}
 	stdout := &slowly{size: little}

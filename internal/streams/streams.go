@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"strings"
 
 	"github.com/gorilla/websocket"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -43,9 +44,9 @@ func badRequest(format string, args ...any) error {
 	return &refusal{http.StatusBadRequest, metav1.StatusReasonBadRequest, fmt.Errorf(format, args...)}
 }
 
-// find returns the container that a request's path names, after the endpoint.
+// find returns the container that a request's path names.
 func find(request *http.Request, find Find) (engine.Engine, engine.Key, error) {
-	_, _, id := passthrough.Split(request.URL.Path)
+	id := strings.TrimPrefix(request.URL.Path, "/")
 	if len(id) > maxID || !idGrammar.MatchString(id) {
 		return nil, engine.Key{}, fmt.Errorf("container %q: %w", id, engine.ErrNotFound)
 	}

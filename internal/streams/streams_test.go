@@ -31,7 +31,7 @@ func TestFind(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			asked := false
-			request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/passthrough/engine/logs/"+tt.id, nil)
+			request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/"+tt.id, nil)
 			_, _, err := find(request, func(context.Context, string) (engine.Engine, engine.Key, error) {
 				asked = true
 				return nil, engine.Key{}, nil
@@ -52,7 +52,7 @@ func TestUnknownContainer(t *testing.T) {
 	for name, handler := range map[string]http.Handler{"logs": Logs(unknown), "exec": Exec(unknown)} {
 		t.Run(name, func(t *testing.T) {
 			answer := httptest.NewRecorder()
-			handler.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/passthrough/engine/"+name+"/c?tail=x&tty=x", nil))
+			handler.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/c?tail=x&tty=x", nil))
 			if answer.Code != http.StatusNotFound {
 				t.Errorf("%d %s, want %d", answer.Code, answer.Body, http.StatusNotFound)
 			}

@@ -134,6 +134,11 @@ func check(err error) {
 }
 
 func (c *command) validate(file string) {
+	if c.faults.ValidateMS > 0 {
+		check(stage.Note(c.home, stage.ValidateBegins))
+		pass(c.faults.ValidateMS)
+		check(stage.Note(c.home, stage.ValidateEnds))
+	}
 	data, err := os.ReadFile(file)
 	check(err)
 	var parsed map[string]any

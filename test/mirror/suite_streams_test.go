@@ -37,7 +37,7 @@ func (e *env) endpoints() *httptest.Server {
 	pprof.Do(context.Background(), pprof.Labels(testLabel, e.t.Name()), func(context.Context) {
 		server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 			controller, endpoint, _ := passthrough.Split(request.URL.Path)
-			e.ran.manager.Endpoints()[controller][endpoint].ServeHTTP(w, request)
+			http.StripPrefix(passthrough.Prefix+controller+"/"+endpoint, e.ran.manager.Endpoints()[controller][endpoint]).ServeHTTP(w, request)
 		}))
 	})
 	e.t.Cleanup(server.Close)

@@ -35,7 +35,7 @@ func TestKubectl(t *testing.T) {
 	if err := os.WriteFile(kubeconfig, []byte(h.ok("service", "config")), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	h.env = append(h.env, "KUBECONFIG="+kubeconfig, "KUBE_EDITOR=true")
+	h.env = append(h.env, "KUBECONFIG="+kubeconfig, "KUBE_EDITOR=sed -i s/45s/50s/")
 	// A kubectl by name, as a link would have it.
 	if err := os.Symlink(filepath.Join(programs, "rdd"), filepath.Join(h.dir, "kubectl")); err != nil {
 		t.Fatal(err)
@@ -45,12 +45,13 @@ func TestKubectl(t *testing.T) {
 	t.Run("older", func(t *testing.T) { testKubectl(t, h, engine, []string{buildOldKubectl(t, h)}) })
 }
 
-// buildOldKubectl builds a kubectl that is some minor versions older.
+// buildOldKubectl builds a kubectl of the last version that reads OpenAPI v2 for apply,
+// create, diff and edit.
 func buildOldKubectl(t *testing.T, h *home) string {
 	t.Helper()
 	program := filepath.Join(h.dir, "old", "kubectl")
 	build := exec.CommandContext(t.Context(), "go", "build", "-C", "../oldkubectl", "-o", program,
-		"-ldflags", "-X k8s.io/component-base/version.gitVersion=v1.34.3", ".")
+		"-ldflags", "-X k8s.io/component-base/version.gitVersion=v1.27.16", ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build a kubectl of another version: %v\n%s", err, out)
@@ -99,6 +100,9 @@ func testKubectl(t *testing.T, h *home, engine *fakedocker.Server, kubectl []str
 	says([]string{"condition met"}, "wait", "--for=condition=Ready=false", "containerengine/applied", "-n", "default", "--timeout=30s")
 	says([]string{"45s"}, "get", "containerengine", "applied", "-n", "default", "-o", "jsonpath={.spec.resyncPeriod}")
 	says([]string{"ConnectFailed"}, "describe", "containerengine", "applied", "-n", "default")
+	says([]string{"edited"}, "edit", "containerengine", "applied", "-n", "default")
+	says([]string{"50s"}, "get", "containerengine", "applied", "-n", "default", "-o", "jsonpath={.spec.resyncPeriod}")
+	testKubectlUnknown(t, run, manifest, write)
 	write(strings.Replace(engineManifest, "unix:", "http:", 1))
 	if r := run("apply", "-f", manifest); r.code == 0 || !strings.Contains(r.stderr, "unix:///") {
 		t.Errorf("an endpoint that is none: exit code %d: %s", r.code, r.stderr)
@@ -119,6 +123,25 @@ func testKubectl(t *testing.T, h *home, engine *fakedocker.Server, kubectl []str
 		t.Error("a field that is not selectable was taken")
 	}
 	testKubectlWatch(t, h, engine, kubectl)
+}
+
+// testKubectlUnknown asks for what is not there: the answer names it, and tells of no
+// document that could not be read.
+func testKubectlUnknown(t *testing.T, run func(args ...string) result, manifest string, write func(text string)) {
+	t.Helper()
+	write("{apiVersion: nothing.example.com/v1, kind: Nothing, metadata: {name: x}}")
+	for _, command := range []string{"create", "apply", "diff"} {
+		if r := run(command, "-f", manifest); r.code == 0 || !strings.Contains(r.stderr, `no matches for kind "Nothing"`) || strings.Contains(r.stderr, "openapi") {
+			t.Errorf("%s of an unknown kind: exit code %d: %s%s", command, r.code, r.stdout, r.stderr)
+		}
+	}
+	if r := run("explain", "nothing"); r.code == 0 || !strings.Contains(r.stderr, `"nothing"`) || strings.Contains(r.stderr, "openapi") {
+		t.Errorf("explain of an unknown kind: exit code %d: %s%s", r.code, r.stdout, r.stderr)
+	}
+	write(strings.Replace(engineManifest, "endpoint", "endpiont", 1))
+	if r := run("create", "-f", manifest); r.code == 0 || !strings.Contains(r.stderr, `unknown field "spec.endpiont"`) {
+		t.Errorf("a field that is not there: exit code %d: %s%s", r.code, r.stdout, r.stderr)
+	}
 }
 
 // testKubectlWatch sees a container appear and vanish.

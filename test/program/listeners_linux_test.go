@@ -22,7 +22,7 @@ func TestUnauthenticated(t *testing.T) {
 	h := newHome(t)
 	h.ok("service", "start")
 	token := h.config().BearerToken
-	listeners := h.listeners()
+	listeners := h.listeners(h.pid())
 	if want := []string{"tcp " + h.status().Address}; fmt.Sprint(listeners) != fmt.Sprint(want) {
 		t.Errorf("the daemon listens on %v, want %v", listeners, want)
 	}
@@ -47,11 +47,11 @@ func TestUnauthenticated(t *testing.T) {
 	}
 }
 
-// listeners returns what the daemon listens on, as the kernel knows it.
-func (h *home) listeners() []string {
+// listeners returns what a process listens on, as the kernel knows it.
+func (h *home) listeners(pid int) []string {
 	h.t.Helper()
 	inodes := map[string]bool{}
-	links, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", h.pid()))
+	links, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -23,7 +23,11 @@ func (h *home) ask(method, path, token string, header http.Header) (int, string)
 
 func (h *home) askAt(config *rest.Config, method, path, token string, header http.Header) (int, string) {
 	h.t.Helper()
-	transport, err := rest.TransportFor(rest.AnonymousClientConfig(config))
+	config = rest.AnonymousClientConfig(config)
+	if len(header["Connection"]) > 0 {
+		config.NextProtos = []string{"http/1.1"} // the next version has no such header
+	}
+	transport, err := rest.TransportFor(config)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -66,12 +70,15 @@ func TestPassthrough(t *testing.T) {
 				h.runs("app", "demo")
 			}
 			token := h.config().BearerToken
-			forged := http.Header{"X-Remote-User": {"somebody"}, "X-Remote-Group": {"system:masters"}, "X-Mine": {"kept"}}
+			forged := http.Header{"X-Remote-User": {"somebody"}, "X-Remote-Group": {"system:masters"}, "X-Mine": {"kept"},
+				"X-Remote-Extra-Role": {"somebody"}, "X_remote_user": {"somebody"}, "X-Forwarded-For": {"somebody"}, "X-Forwarded-Prefix": {"somebody"},
+				"Connection": {"X-Remote-User, X-Remote-Group", "x-forwarded-for,X-Forwarded-Prefix", "X-Gone"}, "X-Gone": {"somebody"}}
 			code, body := h.ask(http.MethodGet, "/passthrough/demo/hello/a/b?c=d", token, forged)
 			if code != http.StatusOK || !strings.HasPrefix(body, "Hello, world!") {
 				t.Errorf("hello: %d %s", code, body)
 			}
-			for _, words := range []string{`Path = "/passthrough/demo/hello/a/b"`, "X-Mine: kept", "X-Remote-User: rdd:admin"} {
+			for _, words := range []string{"Path = \"/a/b\"\n", "X-Mine: kept", "X-Remote-User: rdd:admin\n", "X-Remote-Group: system:masters\n",
+				"X-Forwarded-For: 127.0.0.1\n", "X-Forwarded-Prefix: /passthrough/demo/hello\n"} {
 				if !strings.Contains(body, words) {
 					t.Errorf("hello does not say %q: %s", words, body)
 				}

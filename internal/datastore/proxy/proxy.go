@@ -48,6 +48,8 @@ const (
 	maxIdleTime      = 2 * time.Minute
 	maxReceive       = 2 << 20 // as etcd's, and more than any object
 	keepaliveMin     = 5 * time.Second
+	connectTimeout   = 10 * time.Second
+	maxHeaders       = 64 << 10 // bytes
 	socketMode       = 0o600
 )
 
@@ -114,6 +116,8 @@ func serve(ctx context.Context) error {
 	}
 	server := grpc.NewServer(
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveMin}),
+		grpc.ConnectionTimeout(connectTimeout),
+		grpc.MaxHeaderListSize(maxHeaders),
 		grpc.MaxRecvMsgSize(maxReceive),
 		grpc.MaxSendMsgSize(math.MaxInt32),
 	)

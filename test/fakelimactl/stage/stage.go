@@ -25,6 +25,9 @@ type Faults struct {
 	// CreateMS is how long one takes, in milliseconds, and BootMS a boot; 0 for no
 	// time.
 	CreateMS, BootMS int
+	// ValidateMS is how long a validation takes, in milliseconds; it is noted then when
+	// it begins and when it ends.
+	ValidateMS int
 	// Boot is how boots go: well, or one of the words below.
 	Boot string
 	// StopHangs has a graceful stop never end, and StopFails a forced one fail.
@@ -43,6 +46,12 @@ const (
 	BootDegraded = "degraded"
 	// BootDies is one that succeeds, after which the virtual machine ends.
 	BootDies = "dies"
+)
+
+// Notes of a validation that takes its time.
+const (
+	ValidateBegins = "validate begins"
+	ValidateEnds   = "validate ends"
 )
 
 // Words in a template that limactl rejects: at once, and as one that takes the

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package manager
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/passthrough"
+)
+
+const (
+	// headerTimeout bounds the TLS handshake and the header of a request, idleTimeout
+	// the pause between two requests of a connection.
+	headerTimeout = 5 * time.Second
+	idleTimeout   = time.Minute
+	maxHeader     = 64 << 10 // bytes
+
+	// refusedTimeout is how long a refused client may take to read why.
+	refusedTimeout = time.Second
+)
+
+// limit bounds the requests at a handler that answers at once and streams nothing.
+type limit struct {
+	slots chan struct{} // one for each request at work
+	// wait is how long a request waits for a slot, and timeout how long it may take in
+	// all, its body and its answer included.
+	wait, timeout time.Duration
+	body          int64 // bytes
+}
+
+func newLimit(atOnce int, wait, timeout time.Duration, body int64) *limit {
+	return &limit{slots: make(chan struct{}, atOnce), wait: wait, timeout: timeout, body: body}
+}
+
+// bound returns the handler with the limit.
+func (l *limit) bound(handler http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		control, deadline := http.NewResponseController(w), time.Now().Add(l.wait+l.timeout)
+		_ = control.SetReadDeadline(deadline)
+		_ = control.SetWriteDeadline(deadline)
+		defer func() { // the connection may have more requests
+			_ = control.SetReadDeadline(time.Time{})
+			_ = control.SetWriteDeadline(time.Time{})
+		}()
+		waited := time.NewTimer(l.wait)
+		defer waited.Stop()
+		select {
+		case l.slots <- struct{}{}:
+			defer func() { <-l.slots }()
+		case <-r.Context().Done():
+			return
+		case <-waited.C:
+			w.Header().Set("Retry-After", strconv.Itoa(1))
+			passthrough.Refuse(w, http.StatusTooManyRequests, metav1.StatusReasonTooManyRequests, "too many requests at once: try again later")
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, l.body)
+		handler.ServeHTTP(w, r)
+	})
+}
+
+// refuse answers a client that has not authenticated. Its body is not read.
+func refuse(w http.ResponseWriter, r *http.Request) {
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(refusedTimeout))
+	_ = control.SetWriteDeadline(time.Now().Add(refusedTimeout))
+	if r.ProtoMajor == 1 {
+		w.Header().Set("Connection", "close")
+	}
+	passthrough.Refuse(w, http.StatusUnauthorized, metav1.StatusReasonUnauthorized, "Unauthorized")
+}
