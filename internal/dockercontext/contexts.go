@@ -198,6 +198,11 @@ func (c *contexts) files(name string) (tlsFiles, error) {
 	return files, nil
 }
 
+// certificates returns the directory of a context's files for TLS.
+func (c *contexts) certificates(name string) string {
+	return filepath.Join(c.store.GetStorageInfo(name).TLSPath, dockerEndpoint)
+}
+
 // current returns the name of the current context as it is written, empty where
 // none is.
 func (c *contexts) current() (string, error) { return c.config.current() }
