@@ -134,11 +134,11 @@ func follow(path string) (string, error) {
 			return "", err
 		}
 		file := filepath.Join(dir, name)
-		link, err := os.Readlink(file)
+		link, notLink := os.Readlink(file)
 		switch {
-		case err != nil && at != path && (name == "" || name == "." || name == ".."):
+		case notLink != nil && at != path && (name == "" || name == "." || name == ".."):
 			return "", fmt.Errorf("it is a link to %s, which is no file", at)
-		case err != nil: // no link, or nothing yet
+		case notLink != nil: // or nothing yet
 			return file, nil
 		case filepath.IsAbs(link):
 			at = link

@@ -81,7 +81,9 @@ func TestNetworksOfStopped(t *testing.T) {
 				return
 			}
 			docker("update", "--restart", "always", "renamed")
-			become("updated", func(status *containersv1alpha1.ContainerStatus) bool { return strings.HasPrefix(status.RestartPolicy, "always") })
+			become("updated", func(status *containersv1alpha1.ContainerStatus) bool {
+				return strings.HasPrefix(status.RestartPolicy, "always")
+			})
 			docker("network", "connect", "first", "renamed")
 			docker("network", "rm", "first")
 			docker("network", "disconnect", "first", "renamed") // which has no event at all then
