@@ -6,7 +6,7 @@
 // Kubernetes API is JSON over HTTPS. Its argument is a kubeconfig as JSON.
 
 import { readFileSync } from 'node:fs';
-import { get } from 'node:https';
+import { Agent, get } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const containers = '/apis/containers.rancherdesktop.io/v1alpha1/containers';
@@ -20,6 +20,9 @@ function load(file) {
   return {
     server: cluster.server,
     options: {
+      // The default agent takes HTTPS_PROXY with NODE_USE_ENV_PROXY=1, for this
+      // machine too; one of its own does not.
+      agent: new Agent(),
       ca: Buffer.from(cluster['certificate-authority-data'], 'base64'),
       headers: { Authorization: `Bearer ${user.token}` },
     },
@@ -96,11 +99,15 @@ if (!file) {
   process.exit(2);
 }
 const connection = load(file);
+let last; // the code of the error that was printed
 for (;;) {
   try {
     await follow(connection);
+    last = undefined;
   } catch (error) {
     if (!error.code) throw error;
+    if (error.code !== last) console.error(`trying again: ${error.message || error.code}`);
+    last = error.code;
     await sleep(1000); // the daemon is away, or starting
   }
 }

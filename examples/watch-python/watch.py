@@ -6,12 +6,34 @@ It goes on while the daemon is away, and says what it missed. It needs the
 Kubernetes client for Python, and takes the kubeconfig that kubectl would take.
 """
 
+import ipaddress
+import sys
 import time
+from urllib.parse import urlsplit
 
 import urllib3
 from kubernetes import client, config, watch
 
 CONTAINERS = ("containers.rancherdesktop.io", "v1alpha1", "containers")
+CONNECT = 10  # seconds to wait for a connection
+
+
+def connect():
+    """Return the API of the cluster in the kubeconfig, which may have another port by now."""
+    config.load_kube_config()
+    settings = client.Configuration.get_default_copy()
+    if is_loopback(urlsplit(settings.host).hostname):
+        # From version 33 on the client takes HTTPS_PROXY for this machine, too,
+        # unless NO_PROXY has it.
+        settings.proxy = None
+    return client.CustomObjectsApi(client.ApiClient(settings))
+
+
+def is_loopback(host):
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def say(what, container):
@@ -42,13 +64,17 @@ class Containers:
 
     def follow(self, api):
         """List all containers, and watch from there until the watch is lost."""
-        listed = api.list_cluster_custom_object(*CONTAINERS)
+        listed = api.list_cluster_custom_object(*CONTAINERS, _request_timeout=CONNECT)
         for uid in self.known.keys() - {item["metadata"]["uid"] for item in listed["items"]}:
             self.drop(uid)
         for item in listed["items"]:
             self.put(item)
         version = listed["metadata"]["resourceVersion"]
-        for event in watch.Watch().stream(api.list_cluster_custom_object, *CONTAINERS, resource_version=version):
+        # The connection has a deadline, and the watch has none.
+        events = watch.Watch().stream(
+            api.list_cluster_custom_object, *CONTAINERS, resource_version=version, _request_timeout=(CONNECT, None)
+        )
+        for event in events:
             if event["type"] == "DELETED":
                 self.drop(event["object"]["metadata"]["uid"])
             else:
@@ -57,12 +83,17 @@ class Containers:
 
 def main():
     containers = Containers()
+    last = None
     while True:
         try:
-            config.load_kube_config()  # the daemon may have come back at another port
-            containers.follow(client.CustomObjectsApi())
-        except (client.ApiException, urllib3.exceptions.HTTPError):
-            time.sleep(1)  # the daemon is away, or the watch is too old to go on
+            containers.follow(connect())
+            last = None
+        except (client.ApiException, urllib3.exceptions.HTTPError) as error:
+            # The daemon is away, or the watch is too old to go on.
+            if type(error) is not last:
+                print(f"trying again: {error}", file=sys.stderr, flush=True)
+            last = type(error)
+            time.sleep(1)
 
 
 if __name__ == "__main__":

@@ -14,13 +14,13 @@ import (
 // power cut the file is the old one or the new one. Where it fails the old file
 // stands, and nothing is left beside it.
 func Write(path string, data []byte, mode os.FileMode) error {
-	return write(path, data, mode, true)
+	return Named(path, write(path, data, mode, true))
 }
 
 // WriteVolatile is Write without the wait for the disk, for files that
 // describe a process and mean nothing after it.
 func WriteVolatile(path string, data []byte, mode os.FileMode) error {
-	return write(path, data, mode, false)
+	return Named(path, write(path, data, mode, false))
 }
 
 func write(path string, data []byte, mode os.FileMode, durable bool) (err error) {

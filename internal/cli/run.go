@@ -14,10 +14,9 @@ import (
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/dockercontext"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/enginefinder"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/handover"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/printable"
 )
 
 func (e *env) runCommand() *cobra.Command {
@@ -26,9 +25,14 @@ func (e *env) runCommand() *cobra.Command {
 		Use:   "run [flags] CMD [ARGUMENT...]",
 		Short: "Run a command for which docker means this instance's engine",
 		Long: `Run a command for which docker, and every other client of Docker's API, means the
-engine of this instance: with DOCKER_CONTEXT (or, where there is no such context,
-DOCKER_HOST) for it, and the programs of the instance first in PATH. What is not running
-yet is started, as by ` + "`rdd start`" + `.
+engine of this instance: with DOCKER_HOST and DOCKER_CONTEXT for it, DOCKER_TLS_VERIFY
+and DOCKER_CERT_PATH if the engine wants TLS, and the programs of the instance first in
+PATH. Your own values of these, and of other variables that lead to an engine, such as
+CONTAINER_HOST, don't reach the command. What is not running yet is started, as by
+` + "`rdd start`" + `.
+
+An engine at ssh:// is reached by the docker command only: libraries for Docker's API,
+and so Testcontainers, don't speak ssh.
 
 The command takes the place of rdd: signals, the terminal and the exit code are its
 own. The exit code is 127 where there is no such command, and 126 where it can't
@@ -36,7 +40,10 @@ be run. Flags after CMD are those of the command.`,
 		Example: `  rdd run docker ps --all
 
   # A shell in which docker means this engine
-  rdd run bash`,
+  rdd run bash
+
+  # Tests that use Testcontainers
+  rdd run go test ./...`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return command.Usage("a command is needed; see `%s --help`", cmd.CommandPath())
@@ -76,11 +83,14 @@ func (e *env) run(ctx context.Context, timeout time.Duration, args []string) err
 		if err != nil {
 			return err
 		}
-		variables = a.dockerVariables(app)
+		variables = dockerVariables(inst, app)
 		return nil
 	})
 	if err != nil {
 		return err
+	}
+	if note := unreachable(variables, program); note != "" {
+		e.Say("rdd: %s", printable.Text(note, 1<<10))
 	}
 	variables["PATH"] = path
 	code, err := handover.To(program, args, handover.Environment(os.Environ(), variables))
@@ -108,29 +118,4 @@ func (a *appSession) running() (*appv1alpha1.App, error) {
 		err = errors.New("the App was deleted during the wait")
 	}
 	return app, err
-}
-
-// dockerVariables returns the variables that lead Docker's clients to the engine;
-// those that are empty would lead them elsewhere.
-func (a *appSession) dockerVariables(app *appv1alpha1.App) map[string]string {
-	variables := map[string]string{
-		enginefinder.HostEnv:    "",
-		enginefinder.ContextEnv: a.service.Instance.ContextName(),
-		"DOCKER_TLS":            "",
-		"DOCKER_TLS_VERIFY":     "",
-		"DOCKER_CERT_PATH":      "",
-	}
-	// The daemon may have made the context in another place than the user has
-	// contexts in.
-	contexts, err := dockercontext.Open(os.Getenv)
-	if err == nil && app.Status.DockerContext != "" {
-		_, err = contexts.Host(app.Status.DockerContext)
-	}
-	switch {
-	case err == nil && app.Status.DockerContext != "":
-		variables[enginefinder.ContextEnv] = app.Status.DockerContext
-	case app.Status.DockerSocket != "":
-		variables[enginefinder.HostEnv], variables[enginefinder.ContextEnv] = app.Status.DockerSocket, ""
-	}
-	return variables
 }

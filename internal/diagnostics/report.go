@@ -13,6 +13,7 @@ import (
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/printable"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/wording"
 )
 
 // over is the end of the reason of an Event that says that a finding is one no
@@ -59,7 +60,7 @@ func (r *Reporter) Report(findings []Finding, concerned ...client.Object) {
 		current[at] = true
 		before, known := r.told[at]
 		object := objects[f.Subject]
-		if object == nil || known && before.state == f.state {
+		if object == nil || known && wording.Same(before.state, f.state) {
 			continue
 		}
 		kind := corev1.EventTypeWarning

@@ -9,13 +9,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/cli/cli/context/store"
 	"github.com/moby/moby/client"
 
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/atomicfile"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 )
 
@@ -103,9 +106,28 @@ func (c *contexts) put(ctx context.Context, name, description, host string, file
 		return nil
 	}
 	if err := c.write(name, description, host, files); err != nil {
-		return fault.New(fault.Failed, "write the Docker context", name, err)
+		return fault.New(fault.Failed, "write the Docker context", name, named(err))
 	}
 	return nil
+}
+
+// storeTemp begins the names of the store's temporary files; a random number ends
+// them (github.com/moby/sys/atomicwriter).
+const storeTemp = ".tmp-"
+
+// named returns an error of the store that names no temporary file.
+func named(err error) error {
+	var link *os.LinkError
+	var file *fs.PathError
+	switch {
+	case errors.As(err, &link):
+		return atomicfile.Named(link.New, err)
+	case errors.As(err, &file):
+		if name, ok := strings.CutPrefix(filepath.Base(file.Path), storeTemp); ok {
+			return atomicfile.Named(filepath.Join(filepath.Dir(file.Path), strings.TrimRight(name, "0123456789")), err)
+		}
+	}
+	return err
 }
 
 func (c *contexts) write(name, description, host string, files tlsFiles) error {
@@ -196,6 +218,11 @@ func (c *contexts) files(name string) (tlsFiles, error) {
 		}
 	}
 	return files, nil
+}
+
+// certificates returns the directory of a context's files for TLS.
+func (c *contexts) certificates(name string) string {
+	return filepath.Join(c.store.GetStorageInfo(name).TLSPath, dockerEndpoint)
 }
 
 // current returns the name of the current context as it is written, empty where

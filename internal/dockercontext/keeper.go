@@ -13,6 +13,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/wording"
 )
 
 // patience is how long others are told that a context is being made. A current
@@ -53,7 +54,7 @@ type State struct {
 
 func (s State) is(other State) bool {
 	return s.Busy == other.Busy && s.Name == other.Name && (s.Err == nil) == (other.Err == nil) &&
-		(s.Err == nil || s.Err.Error() == other.Err.Error())
+		(s.Err == nil || wording.Same(s.Err.Error(), other.Err.Error()))
 }
 
 // Config describes a [Keeper]. All fields but Overridden must be set.
@@ -172,8 +173,11 @@ func (k *Keeper) try(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return nil // something else is wanted, or nothing any more
 	}
-	before := k.State().Err
-	if err != nil && (before == nil || before.Error() != err.Error()) {
+	switch before := k.State().Err; {
+	case err == nil:
+	case before != nil && wording.Same(before.Error(), err.Error()):
+		err = before
+	default:
 		k.Log.Warn("keeping the Docker context failed, will try again", "context", k.Name, "error", err)
 	}
 	k.tell(target, func(s *State) { s.Busy, s.Err = false, err })

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/atomicfile"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
@@ -22,6 +23,8 @@ type memory struct {
 	// Dir is where the contexts are, and Name is ours among them.
 	Dir  string `json:"dir"`
 	Name string `json:"name"`
+	// Made says that the context was made. Without it that may not have come to be.
+	Made bool `json:"made,omitempty"`
 	// Before is the current context before ours, as it was written; nil where
 	// ours was not made the current one.
 	Before *before `json:"before,omitempty"`
@@ -62,15 +65,29 @@ func (m *memory) save(file string) error {
 
 // undo removes the context, and makes the current one what it was, if it still
 // is ours. A context that can't be given up stays, as the client fails without.
+// If there is nothing to take back, nothing is written or locked: the directory
+// may be read-only, or not a directory any more.
 func (m *memory) undo(ctx context.Context) error {
-	if _, err := os.Stat(m.Dir); errors.Is(err, fs.ErrNotExist) {
+	c := open(m.Dir)
+	current, err := c.current()
+	switch {
+	case err != nil && m.Before != nil && !absent(err):
+		return err
+	case err == nil && current == m.Name:
+		if _, err := c.swap(ctx, m.Name, m.previous(c)); err != nil {
+			return err
+		}
+	}
+	_, err = os.Stat(c.store.GetStorageInfo(m.Name).MetadataPath)
+	if absent(err) || err != nil && !m.Made && m.Before == nil {
 		return nil
 	}
-	c := open(m.Dir)
-	if _, err := c.swap(ctx, m.Name, m.previous(c)); err != nil {
-		return err
-	}
 	return c.remove(ctx, m.Name)
+}
+
+// absent reports whether an error says that there is no such file, nor can be.
+func absent(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
 
 // previous returns the context to go back to: the default one where that of

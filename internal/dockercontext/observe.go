@@ -16,6 +16,9 @@ type Observation struct {
 	// Host is the endpoint of the context that was asked for; empty where there is
 	// none.
 	Host string
+	// Certificates is the directory of that context's ca.pem, cert.pem and key.pem,
+	// those that it has; empty if it has none.
+	Certificates string
 	// Current is the name of the current context.
 	Current string
 	// Chosen is whether a keeper made its own context the current one.
@@ -34,6 +37,9 @@ func Observe(dir, name, memory string) Observation {
 	if c.has(name) {
 		if f, err := c.get(name); err == nil {
 			o.Host = f.host
+			if len(f.files) > 0 {
+				o.Certificates = c.certificates(name)
+			}
 		}
 	}
 	if current, err := c.current(); err == nil && !isDefault(current) {

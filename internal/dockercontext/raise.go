@@ -5,9 +5,11 @@ package dockercontext
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/atomicfile"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 )
 
@@ -43,6 +45,12 @@ func (k *Keeper) raise(ctx context.Context, t *Target) error {
 		return err
 	}
 	k.setName(k.Name)
+	if !m.Made {
+		m.Made = true
+		if err := m.save(k.Memory); err != nil {
+			return err
+		}
+	}
 	if k.Overridden != "" {
 		return nil
 	}
@@ -72,6 +80,9 @@ func (k *Keeper) choose(ctx context.Context, c *contexts, m *memory) error {
 			return err
 		}
 		done, err := c.swap(ctx, current, k.Name)
+		if errors.Is(err, atomicfile.ErrMounted) {
+			return fmt.Errorf("%w; or set DOCKER_CONTEXT=%s where you use docker", err, k.Name)
+		}
 		if err != nil {
 			return err
 		}

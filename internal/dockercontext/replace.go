@@ -4,12 +4,14 @@ package dockercontext
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/atomicfile"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/regular"
 )
 
@@ -22,15 +24,28 @@ const (
 var errNoExchange = errors.ErrUnsupported
 
 // replaceFile puts a file with the content after in the place of the one that
-// has the content before (nil: that there is none), and keeps its mode; where
-// the name is a link its target. It is [errChanged] where another program has
-// written the file meanwhile, and what that wrote stands then. ready is called
-// when the new file is complete; nil for nothing.
+// has the content before (nil: that there is none), and keeps its mode; if the
+// name is a link, its target. It is [errChanged] if another program has written
+// the file since, and what that wrote stands then. ready is called when the new
+// file is complete; nil for nothing.
+//
+// A file that is mounted by itself is not replaced ([atomicfile.ErrMounted]), nor
+// written in place: Docker's client doesn't either, a reader could see half of it,
+// and it is shared with a system that has not got our context.
 func replaceFile(path string, before, after []byte, ready func()) error {
 	path, mode, err := target(path)
 	if err != nil {
 		return err
 	}
+	err = exchangeFile(path, mode, before, after, ready)
+	if errors.Is(err, errChanged) {
+		return err
+	}
+	return atomicfile.Named(path, err)
+}
+
+// exchangeFile is replaceFile for a path that is no link.
+func exchangeFile(path string, mode fs.FileMode, before, after []byte, ready func()) error {
 	tmp, err := writeBeside(path, after, mode)
 	if err != nil {
 		return err
@@ -86,16 +101,7 @@ func putBack(tmp, path string, ours []byte) error {
 // target returns the file that a path leads to, and the mode that it has or is
 // to have.
 func target(path string) (string, fs.FileMode, error) {
-	resolved, err := filepath.EvalSymlinks(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		resolved, err = path, nil
-		if link, linkErr := os.Readlink(path); linkErr == nil { // to a file that is not there yet
-			if !filepath.IsAbs(link) {
-				link = filepath.Join(filepath.Dir(path), link)
-			}
-			resolved = link
-		}
-	}
+	resolved, err := follow(path)
 	if err != nil {
 		return "", 0, err
 	}
@@ -109,6 +115,38 @@ func target(path string) (string, fs.FileMode, error) {
 		return "", 0, fmt.Errorf("%w: it is read-only", fs.ErrPermission)
 	}
 	return resolved, info.Mode().Perm(), nil
+}
+
+// maxLinks is how long a chain of links may be, as in Linux (path_resolution(7)).
+const maxLinks = 40
+
+// follow returns the file that opening path would open, or make: the last of a
+// chain of links need not be there, but its directory must.
+func follow(path string) (string, error) {
+	at := path
+	for range maxLinks {
+		dir, name := filepath.Split(at) // which keeps what follows a link, as in link/..
+		dir, err := filepath.EvalSymlinks(cmp.Or(dir, "."))
+		if errors.Is(err, fs.ErrNotExist) && at != path {
+			return "", fmt.Errorf("it is a link to %s: %w", at, err)
+		}
+		if err != nil {
+			return "", err
+		}
+		file := filepath.Join(dir, name)
+		link, notLink := os.Readlink(file)
+		switch {
+		case notLink != nil && at != path && (name == "" || name == "." || name == ".."):
+			return "", fmt.Errorf("it is a link to %s, which is no file", at)
+		case notLink != nil: // or nothing yet
+			return file, nil
+		case filepath.IsAbs(link):
+			at = link
+		default:
+			at = dir + string(filepath.Separator) + link // not cleaned: see above
+		}
+	}
+	return "", fmt.Errorf("it is a link to a link, and so on, more than %d times", maxLinks)
 }
 
 // writeBeside writes a temporary file into the directory of path. It is on disk

@@ -30,6 +30,8 @@ import (
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/kubernetes/pkg/controller/garbagecollector"
 	"k8s.io/kubernetes/pkg/controller/namespace/deletion"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/wording"
 )
 
 const (
@@ -107,6 +109,8 @@ type namespaces struct {
 	queue   workqueue.TypedRateLimitingInterface[string]
 	log     *slog.Logger
 	stop    func() // ends the events
+
+	failures wording.Told // of each namespace
 }
 
 func newNamespaces(ctx context.Context, cfg Config) (*namespaces, error) {
@@ -162,10 +166,14 @@ func (n *namespaces) work(ctx context.Context) {
 		switch {
 		case err == nil:
 			n.queue.Forget(name)
+			n.failures.Over(name)
 		case errors.As(err, &remaining):
+			n.failures.Over(name)
 			n.queue.AddAfter(name, namespacePoll)
 		case ctx.Err() == nil:
-			n.log.Warn("emptying a namespace failed, will try again", "namespace", name, "error", err)
+			if n.failures.News(name, err) {
+				n.log.Warn("emptying a namespace failed, will try again", "namespace", name, "error", err)
+			}
 			n.queue.AddRateLimited(name)
 		}
 		n.queue.Done(name)

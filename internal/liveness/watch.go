@@ -28,6 +28,7 @@ import (
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/wording"
 )
 
 const (
@@ -56,6 +57,8 @@ type watcher struct {
 	events  record.EventRecorder
 	seen    map[string]*seen
 	changed chan struct{} // holds a token after a Lease changed
+
+	failures wording.Told // of each controller
 }
 
 // seen is what was seen of a controller.
@@ -125,8 +128,13 @@ func (w *watcher) pass(ctx context.Context) (next time.Time) {
 			continue
 		}
 		again, err := w.look(ctx, controller)
-		if err != nil && ctx.Err() == nil {
+		switch {
+		case err == nil:
+			w.failures.Over(controller.Name)
+		case ctx.Err() == nil && w.failures.News(controller.Name, err):
 			w.Log.Warn("marking the conditions of a controller that is gone failed, will try again", "controller", controller.Name, "error", err)
+		}
+		if err != nil {
 			again = w.Clock.Now().Add(markRetry)
 		}
 		if !again.IsZero() && (next.IsZero() || again.Before(next)) {

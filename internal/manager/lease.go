@@ -16,6 +16,8 @@ import (
 	coordinationclient "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/wording"
 )
 
 const (
@@ -76,6 +78,7 @@ func (l *lease) leases() coordinationclient.LeaseInterface {
 // then, and with any error of waiting. Whatever else fails is tried again.
 func (l *lease) acquire(ctx context.Context, waiting func(holder string) error) error {
 	told := ""
+	var failures wording.Told
 	for first := true; ; first = false {
 		pause := leasePoll
 		holder, err := l.try(ctx)
@@ -83,7 +86,9 @@ func (l *lease) acquire(ctx context.Context, waiting func(holder string) error) 
 		case err != nil && (ctx.Err() != nil || first && errors.Is(err, errUnread) || forbidden(err)):
 			return fmt.Errorf("take the lease %s: %w", l.name, err)
 		case err != nil:
-			l.log.Warn("taking a lease failed, will try again", "lease", l.name, "error", err)
+			if failures.News(l.name, err) {
+				l.log.Warn("taking a lease failed, will try again", "lease", l.name, "error", err)
+			}
 			pause = leaseRetry
 		case holder == l.holder.Identity:
 			return nil

@@ -23,6 +23,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/version"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/wording"
 )
 
 const (
@@ -151,7 +152,7 @@ func (s *standalone) waitReady(ctx context.Context) error {
 			return nil
 		case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
 			return fault.New(fault.Failed, "read the discovery of", s.REST.Host, err)
-		case ctx.Err() == nil && err.Error() != told:
+		case ctx.Err() == nil && (told == "" || !wording.Same(err.Error(), told)):
 			told = err.Error()
 			s.Say("Waiting for the control plane: %v.", err)
 		}

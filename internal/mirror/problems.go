@@ -17,6 +17,7 @@ import (
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/printable"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/wording"
 )
 
 const (
@@ -151,7 +152,7 @@ func (p *problems) note(key engine.Key, mirrors []string, reason string, err err
 		known.mirrors = slices.Clone(mirrors)
 		p.touched[key] = struct{}{}
 	}
-	if known.message != message && (known.message == "" || now.Sub(known.worded) >= messageInterval) {
+	if !wording.Same(known.message, message) && (known.message == "" || now.Sub(known.worded) >= messageInterval) {
 		known.message, known.worded = message, now
 		p.touched[key] = struct{}{}
 	}

@@ -31,6 +31,20 @@ func python(t *testing.T) string {
 	return ""
 }
 
+// proxied has the Kubernetes client for Python take the proxy of the environment
+// for every host, as it does from version 33 on (Debian's is older).
+const proxied = `import os
+from kubernetes.client import configuration
+
+plain = configuration.Configuration.__init__
+
+def init(self, *args, **kwargs):
+    plain(self, *args, **kwargs)
+    self.proxy = os.environ["HTTPS_PROXY"]
+
+configuration.Configuration.__init__ = init
+`
+
 // example is a program that prints a line for each change of a container.
 type example struct {
 	*process
@@ -90,7 +104,12 @@ func TestExamples(t *testing.T) {
 	engine, docker := startEngine(t, 0)
 	old := engine.AddContainers(1, fakedocker.ContainerOptions{Image: "busybox:latest", NamePrefix: "old-", Running: true})[0]
 	kept := engine.AddContainers(1, fakedocker.ContainerOptions{Image: "busybox:latest", NamePrefix: "kept-", Running: true})[0]
+	// Nothing that speaks to this machine needs a proxy.
+	h.env = append(h.env, "HTTPS_PROXY=http://127.0.0.1:1", "HTTP_PROXY=http://127.0.0.1:1", "ALL_PROXY=http://127.0.0.1:1", "NODE_USE_ENV_PROXY=1",
+		"PYTHONPATH="+filepath.Dir(h.write("python/sitecustomize.py", proxied, 0o600)))
 	h.ok("set", "running=true", "containerEngine.endpoint="+engine.Endpoint())
+	h.ok("ctl", "get", "containers", "-A")
+	h.ok("ps")
 	examples := h.startExamples()
 	name := func(id string) string {
 		inspected, err := docker.ContainerInspect(t.Context(), id, client.ContainerInspectOptions{})

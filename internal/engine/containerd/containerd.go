@@ -60,6 +60,7 @@ type Engine struct {
 	alive      context.Context
 	cancel     context.CancelFunc
 	background sync.WaitGroup
+	followers  followers // of logs
 	mu         sync.Mutex
 	closed     bool // guarded by mu; nothing starts in the background any more
 

@@ -201,12 +201,12 @@ func FuzzLogLines(f *testing.F) {
 	f.Add([]byte(`{"log":"hello\n","stream":"stdout"}` + "\n" + `{"log":7}` + "\n\n" + `{"log":"\ud800"`))
 	f.Add([]byte(" \n  P\n" + "   P\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		for name, decode := range map[string]func([]byte) []byte{"plain": nil, "JSON": decodeJSONLog, "CRI": decodeCRILog} {
+		for name, decode := range map[string]func([]byte) (logEntry, bool){"plain": nil, "JSON": parseJSONLog, "CRI": parseCRILog} {
 			var whole, parts bytes.Buffer
 			for reader, to := range map[*bufio.Reader]*bytes.Buffer{
 				bufio.NewReader(bytes.NewReader(data)): &whole, bufio.NewReader(iotest.OneByteReader(bytes.NewReader(data))): &parts,
 			} {
-				if err := (&decoder{from: reader, decode: decode, to: to}).drain(); err != nil {
+				if err := (&decoder{from: reader, parse: decode, to: to}).drain(); err != nil {
 					t.Fatalf("%s: %v", name, err)
 				}
 			}

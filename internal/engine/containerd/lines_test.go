@@ -23,7 +23,7 @@ func TestLongLines(t *testing.T) {
 	const stamp = "2026-01-01T00:00:00Z stdout F "
 	file := io.MultiReader(strings.NewReader(stamp+"before\n"+stamp), strings.NewReader(strings.Repeat("x", limits.Line)), strings.NewReader("\n"+stamp+"after\n"))
 	var got strings.Builder
-	d := &decoder{from: bufio.NewReader(file), decode: decodeCRILog, to: &got}
+	d := &decoder{from: bufio.NewReader(file), parse: parseCRILog, to: &got}
 	if err := d.drain(); err != nil {
 		t.Fatal(err)
 	}

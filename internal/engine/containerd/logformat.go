@@ -5,29 +5,39 @@ package containerd
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 )
 
-// decodeJSONLog decodes a line of Docker's json-file, which nerdctl writes too.
-func decodeJSONLog(line []byte) []byte {
-	var entry struct {
-		Log string `json:"log"`
-	}
-	if json.Unmarshal(line, &entry) != nil {
-		return nil
-	}
-	return []byte(entry.Log)
+// logEntry is what a line of a file says of the container's output.
+type logEntry struct {
+	stream string // stdout or stderr
+	text   []byte
+	// partial says that the container's line goes on in the stream's next entry.
+	partial bool
 }
 
-// decodeCRILog decodes a line as the CRI plugin writes it: time, stream, F or P,
+// parseJSONLog reads a line of Docker's json-file, which nerdctl writes too.
+func parseJSONLog(line []byte) (logEntry, bool) {
+	var entry struct {
+		Log    string `json:"log"`
+		Stream string `json:"stream"`
+	}
+	if json.Unmarshal(line, &entry) != nil {
+		return logEntry{}, false
+	}
+	return logEntry{entry.Stream, []byte(entry.Log), !strings.HasSuffix(entry.Log, "\n")}, true
+}
+
+// parseCRILog reads a line as the CRI plugin writes it: time, stream, F or P,
 // text; P is for a part of a line
 // (https://github.com/kubernetes/design-proposals-archive/blob/main/node/kubelet-cri-logging.md).
-func decodeCRILog(line []byte) []byte {
+func parseCRILog(line []byte) (logEntry, bool) {
 	fields := bytes.SplitN(line, []byte(" "), 4)
 	if len(fields) < 4 {
-		return nil
+		return logEntry{}, false
 	}
 	if bytes.HasPrefix(fields[2], []byte("P")) {
-		return bytes.TrimSuffix(fields[3], []byte("\n"))
+		return logEntry{string(fields[1]), bytes.TrimSuffix(fields[3], []byte("\n")), true}, true
 	}
-	return fields[3]
+	return logEntry{string(fields[1]), fields[3], false}, true
 }

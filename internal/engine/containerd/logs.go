@@ -17,7 +17,6 @@ import (
 	containersapi "github.com/containerd/containerd/api/services/containers/v1"
 	tasksapi "github.com/containerd/containerd/api/services/tasks/v1"
 	"github.com/containerd/containerd/api/types/task"
-	"github.com/fsnotify/fsnotify"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/limits"
@@ -32,9 +31,9 @@ const lastWords = time.Second
 // logFile is where a container's output is kept, on this machine.
 type logFile struct {
 	path string
-	// decode returns what the container wrote of a line in the file; nil where
-	// the file has that and nothing else.
-	decode func(line []byte) []byte
+	// parse reads a line in the file; nil if the file has what the container wrote
+	// and nothing else.
+	parse func(line []byte) (logEntry, bool)
 }
 
 // Logs implements [engine.Logger]. containerd itself keeps no output: it leads
@@ -64,7 +63,8 @@ func (e *Engine) Logs(ctx context.Context, key engine.Key, options engine.LogOpt
 	case err != nil:
 		return nil, err
 	}
-	if err := seekLines(file, options.Tail); err != nil {
+	lines := &decoder{parse: kept.parse}
+	if err := lines.start(file, options.Tail); err != nil {
 		_ = file.Close()
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func (e *Engine) Logs(ctx context.Context, key engine.Key, options engine.LogOpt
 	if !e.inBackground(func() { // ends with ctx, with its reader, and with the Engine
 		defer func() { _ = file.Close() }()
 		defer context.AfterFunc(e.alive, stop)()
-		_ = writer.CloseWithError(e.copyLog(ctx, key, file, kept, options.Follow && running, writer))
+		_ = writer.CloseWithError(e.copyLog(ctx, key, lines, kept.path, options.Follow && running, writer))
 	}) {
 		stop()
 		_ = file.Close()
@@ -100,10 +100,10 @@ func (r logReader) Close() error {
 func logOf(c *containersapi.Container, process *task.Process) (logFile, error) {
 	noted := c.GetLabels()
 	if noted[nerdctlStateDir] != "" {
-		return logFile{filepath.Join(noted[nerdctlStateDir], c.GetID()+"-json.log"), decodeJSONLog}, nil
+		return logFile{filepath.Join(noted[nerdctlStateDir], c.GetID()+"-json.log"), parseJSONLog}, nil
 	}
 	if path := criMetadataOf(c).LogPath; path != "" {
-		return logFile{path, decodeCRILog}, nil
+		return logFile{path, parseCRILog}, nil
 	}
 	if address, err := url.Parse(output(c, process)); err == nil && address.Scheme == "file" {
 		return logFile{address.Path, nil}, nil
@@ -115,20 +115,14 @@ func logOf(c *containersapi.Container, process *task.Process) (logFile, error) {
 		engine.ErrRefused, c.GetID())
 }
 
-// copyLog writes a log to w, from where file is on.
-func (e *Engine) copyLog(ctx context.Context, key engine.Key, file *os.File, kept logFile, follow bool, w io.Writer) error {
-	lines := &decoder{from: bufio.NewReader(file), decode: kept.decode, to: w}
+// copyLog writes the lines of a log to w.
+func (e *Engine) copyLog(ctx context.Context, key engine.Key, lines *decoder, path string, follow bool, w io.Writer) error {
+	lines.to = w
 	if !follow {
 		return lines.drain()
 	}
-	watcher, err := fsnotify.NewWatcher()
-	if err != nil {
-		return err
-	}
-	defer func() { _ = watcher.Close() }()
-	if err := watcher.Add(kept.path); err != nil {
-		return err
-	}
+	changed, stop := e.followers.follow(path)
+	defer stop()
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	go func() { // ends with ctx
@@ -145,9 +139,7 @@ func (e *Engine) copyLog(ctx context.Context, key engine.Key, file *os.File, kep
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case err := <-watcher.Errors:
-			return err
-		case <-watcher.Events:
+		case <-changed:
 			if silence != nil {
 				silence = time.After(lastWords)
 			}
@@ -205,15 +197,30 @@ func seekLines(file *os.File, lines int) error {
 // decoder copies a file's content, line by line where it has to be decoded.
 type decoder struct {
 	from   *bufio.Reader
-	decode func(line []byte) []byte
+	parse  func(line []byte) (logEntry, bool) // nil for none
+	begins map[string]int64                   // where in the file the log of a stream begins; nil for at once
 	to     io.Writer
+	at     int64  // where in the file the line is that comes next
 	begun  []byte // of a line that has no end yet
 	size   int64  // of that line, of which at most [limits.Line] bytes are kept
 }
 
+// start has the log begin with the last lines in a file, or with all if their
+// number is negative.
+func (d *decoder) start(file *os.File, lines int) (err error) {
+	d.from = bufio.NewReader(file)
+	if d.parse == nil {
+		return seekLines(file, lines)
+	}
+	if d.begins, err = seekEntries(file, lines, d.parse); err == nil {
+		d.at, err = file.Seek(0, io.SeekCurrent)
+	}
+	return err
+}
+
 // drain copies all that there is now.
 func (d *decoder) drain() error {
-	if d.decode == nil {
+	if d.parse == nil {
 		_, err := io.Copy(d.to, d.from)
 		return err
 	}
@@ -242,8 +249,13 @@ func (d *decoder) drain() error {
 func (d *decoder) line() error {
 	text := fmt.Appendf(nil, "[a line of %d bytes is left out: it is longer than %s]\n", d.size, limits.Bytes(limits.Line))
 	if d.size <= limits.Line {
-		text = d.decode(d.begun)
+		entry, ok := d.parse(d.begun)
+		text = entry.text
+		if !ok || d.at < d.begins[entry.stream] {
+			text = nil
+		}
 	}
+	d.at += d.size
 	d.begun, d.size = d.begun[:0], 0
 	if cap(d.begun) > limits.Small {
 		d.begun = nil

@@ -63,7 +63,17 @@ func demultiplex(stdout, stderr io.Writer, from io.Reader) error {
 		if err != nil {
 			return fmt.Errorf("copy a frame of %d bytes: %w", size, err)
 		}
+		if ender, ok := to.(frameEnder); ok {
+			if err := ender.endFrame(size); err != nil {
+				return err
+			}
+		}
 	}
+}
+
+// frameEnder is a writer that is told where a frame ends.
+type frameEnder interface {
+	endFrame(size int64) error
 }
 
 // onlyWriter hides that a writer may read by itself, with a buffer of its own.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/moby/moby/api/types/events"
@@ -20,13 +21,19 @@ import (
 // Watch implements [engine.Engine].
 func (e *Engine) Watch(ctx context.Context, since time.Time, ready func(), sink func(engine.Event)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	defer e.ended.Store(true)
 	// The stream itself may be silent for ever, but not the answer that begins it.
 	begun := time.AfterFunc(callTimeout, func() {
 		cancel(fmt.Errorf("the engine does not begin its event stream: %w", context.DeadlineExceeded))
 	})
 	defer begun.Stop()
+	looks := &unreported{list: e.stoppedNetworks, sink: sink, woke: make(chan struct{}, 1)}
+	var looking sync.WaitGroup
+	defer looking.Wait()
+	if !e.podman.Load() { // which has events for them
+		looking.Go(func() { looks.run(ctx) }) // ends with ctx
+	}
+	defer cancel(nil)
 	consume := func(body io.Reader) error {
 		begun.Stop()
 		ready()
@@ -36,7 +43,7 @@ func (e *Engine) Watch(ctx context.Context, since time.Time, ready func(), sink 
 			if err != nil {
 				return err
 			}
-			if event, ok := decodeEvent(message); ok {
+			if event, ok := decodeEvent(message, looks.see); ok {
 				sink(event)
 			}
 		}
@@ -59,8 +66,9 @@ func (e *Engine) Watch(ctx context.Context, since time.Time, ready func(), sink 
 }
 
 // decodeEvent tells which object an event is about. Of one that can't be read
-// only its kind is known, all of which is then to be compared.
-func decodeEvent(text json.RawMessage) (engine.Event, bool) {
+// only its kind is known, all of which is then to be compared. see is called with
+// what could be read.
+func decodeEvent(text json.RawMessage, see func(events.Message)) (engine.Event, bool) {
 	var message events.Message
 	if err := json.Unmarshal(text, &message); err != nil {
 		kind, ok := map[events.Type]engine.Kind{
@@ -68,6 +76,7 @@ func decodeEvent(text json.RawMessage) (engine.Event, bool) {
 		}[message.Type]
 		return engine.Event{Key: engine.Key{Kind: kind}, Lost: fmt.Errorf("read an event of the engine: %w", err)}, ok
 	}
+	see(message)
 	event, ok := convertEvent(message)
 	if !ok || (event.Key.ID == "" && message.Action == events.ActionPrune) {
 		return event, ok
@@ -104,7 +113,10 @@ func convertEvent(m events.Message) (engine.Event, bool) {
 		}
 		return event, event.Key.ID != "" && m.Action != events.ActionMount && m.Action != events.ActionUnmount
 	case events.NetworkEventType:
-		container := m.Actor.Attributes["container"]
+		container, named := m.Actor.Attributes["container"]
+		if _, podman := m.Actor.Attributes[podmanPod]; podman && !named {
+			container = m.Actor.ID
+		}
 		event.Key = engine.Key{Kind: engine.KindContainer, ID: container}
 		return event, container != ""
 	}

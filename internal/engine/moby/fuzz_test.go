@@ -132,7 +132,7 @@ func FuzzEvent(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		event, ok := decodeEvent(data)
+		event, ok := decodeEvent(data, func(events.Message) {})
 		if !ok || event.Lost != nil {
 			return
 		}

@@ -53,6 +53,8 @@ type Engine struct {
 	// ended says that the event stream or the last look at the engine did.
 	ended    atomic.Bool
 	untagged untagged
+	// podman says that it is Podman, as it was when it was last asked who it is.
+	podman atomic.Bool
 	// stall is how long an engine may take to complete a message that it began.
 	stall time.Duration
 }
@@ -118,6 +120,7 @@ func (e *Engine) info(ctx context.Context) (engine.Info, error) {
 	if info.identity() == "" && info.ServerVersion == "" {
 		return engine.Info{}, errors.New("the engine does not say who it is: its answer has neither an ID nor a version")
 	}
+	e.podman.Store(info.BuildahVersion != "")
 	version, err := e.apiVersion(ctx)
 	if err != nil {
 		return engine.Info{}, err

@@ -24,6 +24,10 @@ const (
 	// no ID.
 	podmanName = "name"
 
+	// podmanPod is an attribute that all its events have. Those of networks are of
+	// the container, and no attribute names it.
+	podmanPod = "podId"
+
 	// podmanNoImage is what is said of the removal of an image that is not there.
 	podmanNoImage = "image not known"
 

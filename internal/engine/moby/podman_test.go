@@ -32,6 +32,9 @@ func TestPodmanEvents(t *testing.T) {
 		"Docker's deleted":      {`{"Type":"image","Action":"delete","Actor":{"ID":"sha256:` + hex + `"}}`, engine.Key{Kind: engine.KindImage, ID: "sha256:" + hex}, true, false},
 		"a reference":           {`{"Type":"image","Action":"pull","Actor":{"ID":"busybox:latest"}}`, engine.Key{Kind: engine.KindImage, ID: "busybox:latest"}, false, false},
 		"network goes":          {`{"Type":"container","Action":"cleanup","Actor":{"ID":"c"}}`, engine.Key{Kind: engine.KindContainer, ID: "c"}, false, false},
+		"network":               {`{"Type":"network","Action":"connect","Actor":{"ID":"c","Attributes":{"name":"web","podId":""}}}`, engine.Key{Kind: engine.KindContainer, ID: "c"}, false, false},
+		"Docker's network":      {`{"Type":"network","Action":"connect","Actor":{"ID":"n","Attributes":{"container":"c","name":"net"}}}`, engine.Key{Kind: engine.KindContainer, ID: "c"}, false, false},
+		"Docker's new network":  {`{"Type":"network","Action":"create","Actor":{"ID":"n","Attributes":{"name":"net"}}}`, engine.Key{}, false, true},
 		"removed container":     {`{"Type":"container","Action":"remove","Actor":{"ID":"c"}}`, engine.Key{Kind: engine.KindContainer, ID: "c"}, true, false},
 		"mount":                 {`{"Type":"container","Action":"mount","Actor":{"ID":"c"}}`, engine.Key{}, false, true},
 	} {

@@ -6,10 +6,8 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strconv"
 	"time"
 
-	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
@@ -28,16 +26,14 @@ func (e *Engine) Logs(ctx context.Context, key engine.Key, options engine.LogOpt
 	ctx, stop := context.WithCancel(ctx)
 	answered := make(chan error, 1)
 	go func() { // ends with ctx, and with its reader
-		logs, err := e.api().ContainerLogs(expectEndless(ctx, "a log"), key.ID, client.ContainerLogsOptions{
-			ShowStdout: true,
-			ShowStderr: true,
-			Follow:     options.Follow,
-			Tail:       tail(options.Tail),
-		})
-		err = translate(err)
+		last, err := e.lastLines(ctx, inspected, options.Tail)
+		var logs io.ReadCloser
+		if err == nil {
+			logs, err = e.log(ctx, inspected.ID, last.entries, options.Follow)
+		}
 		answered <- err
 		if err == nil {
-			err = merge(writer, logs, inspected.Config)
+			err = merge(&lineSkipper{to: writer, skip: last.skip}, logs, inspected)
 		}
 		_ = writer.CloseWithError(err)
 	}()
@@ -66,27 +62,6 @@ type logReader struct {
 func (r logReader) Close() error {
 	r.stop()
 	return r.PipeReader.Close()
-}
-
-// merge writes a log in which frames of standard output and error take turns
-// (https://docs.docker.com/reference/api/engine/, "Attach to a container"). That
-// of a terminal has none.
-func merge(w io.Writer, logs io.ReadCloser, config *container.Config) error {
-	defer func() { _ = logs.Close() }()
-	var err error
-	if config != nil && config.Tty {
-		_, err = io.Copy(w, logs)
-	} else {
-		err = demultiplex(w, w, logs)
-	}
-	return err
-}
-
-func tail(lines int) string {
-	if lines < 0 {
-		return "all"
-	}
-	return strconv.Itoa(lines)
 }
 
 // Exec implements [engine.Execer].

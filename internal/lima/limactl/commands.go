@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/atomicfile"
@@ -41,7 +42,12 @@ func inScratch(template string, do func(dir, file string) error) error {
 	if err := os.WriteFile(file, []byte(template), 0o600); err != nil {
 		return err
 	}
-	return do(dir, file)
+	err = do(dir, file)
+	if e := (*Error)(nil); errors.As(err, &e) {
+		// The name is another each time, and nothing is there any more.
+		e.Message = strings.ReplaceAll(e.Message, dir+string(filepath.Separator), "")
+	}
+	return err
 }
 
 // Check reports why no command of limactl would be carried out, nil where they

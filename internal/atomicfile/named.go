@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package atomicfile
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// ErrMounted says that a file can't be replaced because it is a mount point, as a
+// single file that is bind-mounted into a container is.
+var ErrMounted = errors.New("the file is mounted by itself and can't be replaced: mount its directory instead")
+
+// Named returns the error of a replacement of the file at path; nil for nil. It
+// names that file and not the temporary one, whose name is another at each try.
+func Named(path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var link *os.LinkError
+	var file *fs.PathError
+	switch {
+	case errors.As(err, &link):
+		err = link.Err
+	case errors.As(err, &file):
+		err = file.Err
+	}
+	// rename(2) says EBUSY of a mount point, and some file systems EXDEV.
+	if errors.Is(err, syscall.EBUSY) || errors.Is(err, syscall.EXDEV) {
+		err = fmt.Errorf("%w (%w)", ErrMounted, err)
+	}
+	return &fs.PathError{Op: "replace", Path: path, Err: err}
+}

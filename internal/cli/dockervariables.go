@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/dockercontext"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/enginefinder"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
+)
+
+const (
+	tlsVerifyEnv    = "DOCKER_TLS_VERIFY"
+	certPathEnv     = "DOCKER_CERT_PATH"
+	guestSocketEnv  = "TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE"
+	guestSocketPath = "/var/run/docker.sock"
+)
+
+// elsewhere are the variables that lead clients to an engine, those that
+// dockerVariables sets apart: values of the caller are for another engine.
+var elsewhere = []string{
+	"DOCKER_TLS",
+	"BUILDX_BUILDER",                                             // docker build
+	"CONTAINER_HOST", "CONTAINER_CONNECTION", "CONTAINER_SSHKEY", // podman
+	"TESTCONTAINERS_HOST_OVERRIDE",
+}
+
+// dockerVariables returns the variables that lead Docker's clients to the App's
+// engine; an empty value stands for a variable that must not be set. SDKs read
+// DOCKER_HOST only, and the docker command prefers it, without a warning, to
+// DOCKER_CONTEXT, which is for programs that read contexts by themselves.
+func dockerVariables(inst *instance.Instance, app *appv1alpha1.App) map[string]string {
+	variables := map[string]string{
+		// Without an engine that has Docker's API nothing listens there: clients
+		// fail, and don't find another engine.
+		enginefinder.HostEnv:    "unix://" + inst.DockerSocket(),
+		enginefinder.ContextEnv: "",
+		tlsVerifyEnv:            "",
+		certPathEnv:             "",
+		guestSocketEnv:          "",
+	}
+	for _, name := range elsewhere {
+		variables[name] = ""
+	}
+	if app.Spec.ContainerEngine.Endpoint == "" {
+		// Containers that get the socket run in the virtual machine, where it has
+		// another path.
+		variables[guestSocketEnv] = guestSocketPath
+	}
+	if app.Status.DockerSocket == "" {
+		return variables
+	}
+	variables[enginefinder.HostEnv] = app.Status.DockerSocket
+	name := app.Status.DockerContext
+	if name == "" {
+		return variables
+	}
+	// The daemon may have made the context in another place than the caller has
+	// contexts in.
+	if contexts, err := dockercontext.Open(os.Getenv); err == nil {
+		if _, err := contexts.Host(name); err == nil {
+			variables[enginefinder.ContextEnv] = name
+		}
+	}
+	if dir, err := dockercontext.Dir(os.Getenv); err == nil {
+		if certs := dockercontext.Observe(dir, name, inst.ContextMemory()).Certificates; certs != "" {
+			variables[certPathEnv], variables[tlsVerifyEnv] = certs, "1"
+		}
+	}
+	return variables
+}
+
+// unreachable says which clients can't use the variables, if CMD may be one of
+// them; empty if all can. The docker command can always.
+func unreachable(variables map[string]string, program string) string {
+	host, certs := variables[enginefinder.HostEnv], variables[certPathEnv]
+	switch {
+	case strings.HasPrefix(filepath.Base(program), "docker"):
+		return ""
+	case strings.HasPrefix(host, "ssh://"):
+		return "only the docker command reaches " + host + ": other clients of Docker's API don't speak ssh; " +
+			"forward a socket (`ssh -L`) and set containerEngine.endpoint to it"
+	case certs != "" && !hasFiles(certs, "cert.pem", "key.pem"):
+		return "only the docker command reaches " + host + ": other clients of Docker's API need a client's certificate, which the engine's Secret lacks"
+	}
+	return ""
+}
+
+func hasFiles(dir string, names ...string) bool {
+	for _, name := range names {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			return false
+		}
+	}
+	return true
+}
