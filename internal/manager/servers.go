@@ -27,6 +27,8 @@ import (
 const (
 	headerTimeout = 10 * time.Second
 	closeTimeout  = time.Second
+	// handlingTimeout is how long requests may take to end whose connection was closed.
+	handlingTimeout = 10 * time.Second
 )
 
 // servers are the ports of a standalone manager: one for its health, which is
@@ -42,6 +44,7 @@ type servers struct {
 	secure    *http.Server
 	secureAt  net.Listener
 	serving   sync.WaitGroup
+	handling  sync.RWMutex // held for reading by each request that is being answered
 }
 
 func (s *standalone) listen(ctx context.Context) (_ *servers, err error) {
@@ -63,7 +66,7 @@ func (s *standalone) listen(ctx context.Context) (_ *servers, err error) {
 		return nil, err
 	}
 	mux.Handle("/metrics", metrics)
-	v.secure = &http.Server{Handler: mux, ReadHeaderTimeout: headerTimeout, TLSConfig: &tls.Config{
+	v.secure = &http.Server{Handler: v.counted(mux), ReadHeaderTimeout: headerTimeout, TLSConfig: &tls.Config{
 		GetCertificate: v.authority.Serving(time.Now, s.Advertise).GetCertificate,
 		MinVersion:     tls.VersionTLS12,
 	}}
@@ -97,7 +100,18 @@ func (s *standalone) authorized() (metricsserver.Filter, error) {
 	return filters.WithAuthenticationAndAuthorization(s.manager.REST, client)
 }
 
-// close ends the servers, and what is under way soon after.
+// counted has [servers.close] wait for the requests that a handler answers.
+func (v *servers) counted(handler http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v.handling.RLock()
+		defer v.handling.RUnlock()
+		handler.ServeHTTP(w, r)
+	})
+}
+
+// close ends the servers, and what is under way soon after. What that has begun, as a
+// program that checks a template, is ended and cleaned up when it returns, unless that
+// takes too long.
 func (v *servers) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
@@ -107,6 +121,15 @@ func (v *servers) close() {
 		}
 	}
 	v.serving.Wait()
+	handled := make(chan struct{})
+	go func() { // ends with the process at the latest
+		defer close(handled)
+		v.handling.Lock()
+	}()
+	select {
+	case <-handled:
+	case <-time.After(handlingTimeout):
+	}
 }
 
 func (v *servers) url() string {

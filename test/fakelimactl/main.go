@@ -136,6 +136,11 @@ func check(err error) {
 func (c *command) validate(file string) {
 	data, err := os.ReadFile(file)
 	check(err)
+	for ms := 0; ms < c.faults.ValidateMS; ms += 100 {
+		pass(100)
+		_, err := os.Stat(file)
+		check(err) // rdd has removed it: the answer is of no use
+	}
 	var parsed map[string]any
 	if err := yaml.Unmarshal(data, &parsed); err != nil {
 		fatal("failed to unmarshal YAML (" + file + "): " + err.Error())

@@ -25,6 +25,8 @@ type Faults struct {
 	// CreateMS is how long one takes, in milliseconds, and BootMS a boot; 0 for no
 	// time.
 	CreateMS, BootMS int
+	// ValidateMS is how long the check of a template takes, in milliseconds.
+	ValidateMS int
 	// Boot is how boots go: well, or one of the words below.
 	Boot string
 	// StopHangs has a graceful stop never end, and StopFails a forced one fail.
