@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/owned"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/regular"
 )
 
@@ -22,7 +23,7 @@ const (
 var errNoExchange = errors.ErrUnsupported
 
 // replaceFile puts a file with the content after in the place of the one that
-// has the content before (nil: that there is none), and keeps its mode; where
+// has the content before (nil: that there is none), and keeps its mode and owner; where
 // the name is a link its target. It is [errChanged] where another program has
 // written the file meanwhile, and what that wrote stands then. ready is called
 // when the new file is complete; nil for nothing.
@@ -111,7 +112,8 @@ func target(path string) (string, fs.FileMode, error) {
 	return resolved, info.Mode().Perm(), nil
 }
 
-// writeBeside writes a temporary file into the directory of path. It is on disk
+// writeBeside writes a temporary file into the directory of path, with the owner of
+// the file that is there, or of the directory, if this user may. It is on disk
 // when the function returns.
 func writeBeside(path string, data []byte, mode fs.FileMode) (_ string, err error) {
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
@@ -129,6 +131,7 @@ func writeBeside(path string, data []byte, mode fs.FileMode) (_ string, err erro
 	if err = tmp.Chmod(mode); err != nil {
 		return "", err
 	}
+	owned.GiveAs(tmp, path)
 	return tmp.Name(), tmp.Sync()
 }
 
