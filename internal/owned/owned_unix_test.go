@@ -265,7 +265,7 @@ func TestExplain(t *testing.T) {
 	t.Setenv("HOME", home)
 	denied := &fs.PathError{Op: "open", Path: filepath.Join(home, "dir", "file"), Err: fs.ErrPermission}
 	plant(t, filepath.Join(home, "dir"), 0o700)
-	if err := Explain(denied.Path, denied); err != error(denied) {
+	if err := Explain(denied.Path, denied); err.Error() != denied.Error() {
 		t.Errorf("of an own directory: %v", err)
 	}
 	if err := os.Chown(filepath.Join(home, "dir"), other, other); err != nil {

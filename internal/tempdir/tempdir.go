@@ -79,7 +79,7 @@ func try(parent, prefix string) (*Dir, error) {
 	}
 	d := &Dir{Path: path, lock: flock.New(filepath.Join(path, lockName))}
 	locked, err := d.lock.TryLock()
-	if errors.Is(err, fs.ErrNotExist) || err == nil && !(locked && d.isLock()) {
+	if errors.Is(err, fs.ErrNotExist) || err == nil && (!locked || !d.isLock()) {
 		err = errSwept
 	}
 	if err != nil {
