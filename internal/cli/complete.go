@@ -140,7 +140,7 @@ func (e *env) completePrograms(_ *cobra.Command, args []string, prefix string) (
 	if err != nil || len(args) > 0 || filepath.Base(prefix) != prefix {
 		return nil, cobra.ShellCompDirectiveDefault
 	}
-	return handover.Programs(prefix, handover.PrependPath(filepath.Join(inst.ShortDir(), "bin"), os.Getenv("PATH"))), noFiles
+	return handover.Programs(prefix, handover.PrependPath(inst.BinDir(), os.Getenv("PATH"))), noFiles
 }
 
 // completeProperties completes PROPERTY, and then its VALUE where not all are

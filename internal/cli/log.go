@@ -15,6 +15,8 @@ import (
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/owned"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/regular"
 )
 
 const (
@@ -44,7 +46,7 @@ func (e *env) logCommand() *cobra.Command {
 			if errors.Is(err, os.ErrNotExist) {
 				return fault.New(fault.Failed, "read the log", filepath.Clean(path), errors.New("there is none yet"))
 			}
-			return err
+			return owned.Explain(path, err)
 		},
 	}
 	cmd.Flags().BoolVarP(&follow, "follow", "f", follow, "go on printing what is added")
@@ -57,7 +59,7 @@ func (e *env) logCommand() *cobra.Command {
 // then, where follow is set, what is added until ctx ends. A file that is
 // replaced, as at the start of a daemon, is followed from its beginning.
 func printLog(ctx context.Context, w io.Writer, path string, tail int, follow bool) error {
-	file, err := os.Open(path)
+	file, err := regular.Open(path)
 	if err != nil {
 		return err
 	}
@@ -103,7 +105,7 @@ func reopened(file *os.File, path string) (*os.File, error) {
 	if err != nil || os.SameFile(open, named) {
 		return nil, err
 	}
-	return os.Open(path)
+	return regular.Open(path)
 }
 
 // seekLines puts the file's offset before its last lines.

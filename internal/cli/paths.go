@@ -21,7 +21,7 @@ func (e *env) pathsCommand() *cobra.Command {
 		Example: `  rdd service paths log_dir
   eval "$(rdd service paths --output shell)"`,
 		RunE: func(_ *cobra.Command, args []string) error {
-			inst, err := e.Instance()
+			inst, err := instance.New(e.InstanceName) // also where they can't be trusted
 			if err != nil {
 				return err
 			}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -71,7 +70,7 @@ func (e *env) run(ctx context.Context, timeout time.Duration, args []string) err
 	if err != nil {
 		return err
 	}
-	path := handover.PrependPath(filepath.Join(inst.ShortDir(), "bin"), os.Getenv("PATH"))
+	path := handover.PrependPath(inst.BinDir(), os.Getenv("PATH"))
 	// Before anything is started for it.
 	program, err := handover.Find(args[0], path)
 	if err != nil {

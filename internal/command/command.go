@@ -65,8 +65,15 @@ func (n *instanceName) String() string { return string(*n) }
 // Type implements [pflag.Value].
 func (n *instanceName) Type() string { return "string" }
 
-// Instance returns the instance that the command is for.
-func (b *Base) Instance() (*instance.Instance, error) { return instance.New(b.InstanceName) }
+// Instance returns the instance that the command is for, which no other user has a
+// say in.
+func (b *Base) Instance() (*instance.Instance, error) {
+	inst, err := instance.New(b.InstanceName)
+	if err != nil {
+		return nil, err
+	}
+	return inst, inst.Check()
+}
 
 // Say prints what a command did.
 func (b *Base) Say(format string, args ...any) {

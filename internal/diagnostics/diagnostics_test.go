@@ -220,6 +220,8 @@ func TestDiagnose(t *testing.T) {
 		"another context was current":   {observed: Observed{App: settled(0), Contexts: contexts(socket, "other", false)}},
 		"a context that is being moved": {observed: Observed{App: settled(1), Contexts: contexts("unix:///other", "rd-2", true)}},
 		"no context yet":                {observed: Observed{App: appOf(true, socket), Contexts: &Contexts{Current: "default"}}},
+		"a read-only disk": {observed: Observed{Disk: &Disk{Path: "/d", Free: 1, Total: 2 * gibibyte, ReadOnly: true}},
+			want: []string{"disk-read-only HostInfo system"}},
 		"a disk below 1 GiB": {observed: Observed{Disk: &Disk{Path: "/d", Free: gibibyte - 1, Total: 2 * gibibyte}},
 			want: []string{"disk-nearly-full HostInfo system"}, words: []string{"of 2.0 GiB", "/d"}},
 		"a disk below 5 %":      {observed: Observed{Disk: &Disk{Free: 4 * gibibyte, Total: 100 * gibibyte}}, want: []string{"disk-nearly-full HostInfo system"}},

@@ -73,6 +73,8 @@ type Disk struct {
 	Path string
 	// Free is what the user can still write, Total the whole, in bytes.
 	Free, Total int64
+	// ReadOnly is whether nothing can be written.
+	ReadOnly bool
 }
 
 // NearlyFull reports whether there is little room, for the disk as it is and for

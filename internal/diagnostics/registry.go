@@ -16,6 +16,7 @@ const (
 	VMFailed           Code = "vm-failed"
 	VMDegraded         Code = "vm-degraded"
 	AppNotSettled      Code = "app-not-settled"
+	DiskReadOnly       Code = "disk-read-only"
 	DiskNearlyFull     Code = "disk-nearly-full"
 	StoreLarge         Code = "store-large"
 	ContextFailed      Code = "context-failed"
@@ -147,9 +148,15 @@ func ofApp() []Definition {
 
 func ofMachine() []Definition {
 	return []Definition{{
+		Code: DiskReadOnly, Severity: Error, Title: "The disk is read-only",
+		Text: "the file system of {path} is read-only: nothing can be changed, and no daemon can be started",
+		Remedy: "see why: `findmnt -T {path}` shows the mount, and the kernel's log (`dmesg`) an error of the disk, after which a file system is often made " +
+			"read-only; mount it writable again, then `{rdd} service stop` and `{rdd} service start`",
+	}, {
 		Code: DiskNearlyFull, Severity: Warning, Title: "The disk is nearly full",
-		Text:   "{free} of {total} are free on the file system of {path}: when it is full nothing can be changed any more",
-		Remedy: "make room: `docker system df` shows what images and containers take, `docker system prune` removes what is not used",
+		Text:      "{free} of {total} are free on the file system of {path}: when it is full nothing can be changed any more",
+		Remedy:    "make room: `docker system df` shows what images and containers take, `docker system prune` removes what is not used",
+		DependsOn: []Code{DiskReadOnly},
 	}, {
 		Code: StoreLarge, Severity: Warning, Title: "The store is large",
 		Text: "{path} has {size}, with its log: old versions of objects go every five minutes, and what they took is given back to the disk in steps",

@@ -351,6 +351,9 @@ func isSettled(app *appv1alpha1.App) bool {
 }
 
 func (d *diagnosis) disk() {
+	if d.Disk != nil && d.Disk.ReadOnly {
+		d.add(DiskReadOnly, theHost(), "", "path", d.Disk.Path)
+	}
 	if d.Disk != nil && d.Disk.NearlyFull() {
 		d.add(DiskNearlyFull, theHost(), "", "free", Size(d.Disk.Free), "total", Size(d.Disk.Total), "path", d.Disk.Path)
 	}

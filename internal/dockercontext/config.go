@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/owned"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/regular"
 )
 
@@ -61,7 +62,7 @@ func (c config) read() (data []byte, value currentValue, err error) {
 			return nil, currentValue{}, nil
 		}
 		if err != nil {
-			return nil, currentValue{}, err
+			return nil, currentValue{}, owned.Explain(c.path, err)
 		}
 		value, err = findCurrent(data)
 		if err == nil && len(data) > 0 {
@@ -99,7 +100,7 @@ func (c config) swap(from, to string) (bool, error) {
 		}
 	}
 	if err != nil {
-		return false, fault.New(fault.Failed, "change", c.path, err)
+		return false, fault.New(fault.Failed, "change", c.path, owned.Explain(c.path, err))
 	}
 	return true, nil
 }

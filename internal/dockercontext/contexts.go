@@ -20,6 +20,8 @@ import (
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/atomicfile"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/owned"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/regular"
 )
 
 const (
@@ -105,8 +107,12 @@ func (c *contexts) put(ctx context.Context, name, description, host string, file
 	if err == nil && have.host == host && !have.skipVerify && have.files.equal(files) {
 		return nil
 	}
-	if err := c.write(name, description, host, files); err != nil {
-		return fault.New(fault.Failed, "write the Docker context", name, named(err))
+	err = c.write(name, description, host, files)
+	if err == nil {
+		err = owned.GiveAsBeside(c.dir, filepath.Dir(c.store.GetStorageInfo(name).MetadataPath), filepath.Dir(c.store.GetStorageInfo(name).TLSPath))
+	}
+	if err != nil {
+		return fault.New(fault.Failed, "write the Docker context", name, owned.Explain(c.dir, named(err)))
 	}
 	return nil
 }
@@ -169,8 +175,35 @@ func (c *contexts) has(name string) bool {
 	if isDefault(name) {
 		return true
 	}
-	_, err := c.store.GetMetadata(name)
+	_, err := c.metadata(name)
 	return !errdefs.IsNotFound(err)
+}
+
+// metadata reads what a context says, but for its certificates.
+func (c *contexts) metadata(name string) (store.Metadata, error) {
+	if err := checkFile(c.store.GetStorageInfo(name).MetadataPath, "meta.json"); err != nil {
+		return store.Metadata{}, err
+	}
+	return c.store.GetMetadata(name)
+}
+
+// checkFile checks that a file can be read to its end, which Docker's library only
+// tries. One that does not exist is the library's.
+func checkFile(elements ...string) error {
+	path := filepath.Join(elements...)
+	file, err := regular.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return owned.Explain(path, err)
+	}
+	defer func() { _ = file.Close() }()
+	info, err := file.Stat()
+	if err == nil && info.Size() > maxFile {
+		err = &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("it has more than %d bytes", maxFile)}
+	}
+	return err
 }
 
 // found is what a context says of its engine.
@@ -185,7 +218,7 @@ func (c *contexts) get(name string) (found, error) {
 	if isDefault(name) {
 		return found{host: client.DefaultDockerHost}, nil
 	}
-	stored, err := c.store.GetMetadata(name)
+	stored, err := c.metadata(name)
 	if errdefs.IsNotFound(err) {
 		return found{}, fault.New(fault.Failed, "read the Docker context", name, ErrNoContext)
 	}
@@ -213,6 +246,9 @@ func (c *contexts) files(name string) (tlsFiles, error) {
 	}
 	files := tlsFiles{}
 	for _, file := range names[dockerEndpoint] {
+		if err := checkFile(c.store.GetStorageInfo(name).TLSPath, dockerEndpoint, file); err != nil {
+			return nil, err
+		}
 		if files[file], err = c.store.GetTLSData(name, dockerEndpoint, file); err != nil {
 			return nil, err
 		}

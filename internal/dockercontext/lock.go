@@ -13,6 +13,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/owned"
 )
 
 const (
@@ -33,7 +34,7 @@ func (c *contexts) lock(ctx context.Context) (unlock func(), err error) {
 		}
 		file := flock.New(path, flock.SetPermissions(lockFileMode))
 		if _, err := file.TryLockContext(ctx, lockRetry); err != nil {
-			return nil, fault.New(fault.KindOf(err), "lock", path, err)
+			return nil, fault.New(fault.KindOf(err), "lock", path, owned.Explain(path, err))
 		}
 		// Whoever had it before has removed the file, or another was made since.
 		held, heldErr := file.Stat()

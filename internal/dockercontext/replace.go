@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/atomicfile"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/owned"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/regular"
 )
 
@@ -24,8 +25,8 @@ const (
 var errNoExchange = errors.ErrUnsupported
 
 // replaceFile puts a file with the content after in the place of the one that
-// has the content before (nil: that there is none), and keeps its mode; if the
-// name is a link, its target. It is [errChanged] if another program has written
+// has the content before (nil: that there is none), and keeps its mode and
+// owner; if the name is a link, its target. It is [errChanged] if another program has written
 // the file since, and what that wrote stands then. ready is called when the new
 // file is complete; nil for nothing.
 //
@@ -149,7 +150,8 @@ func follow(path string) (string, error) {
 	return "", fmt.Errorf("it is a link to a link, and so on, more than %d times", maxLinks)
 }
 
-// writeBeside writes a temporary file into the directory of path. It is on disk
+// writeBeside writes a temporary file into the directory of path, with the owner of
+// the file that is there, or of the directory, if this user may. It is on disk
 // when the function returns.
 func writeBeside(path string, data []byte, mode fs.FileMode) (_ string, err error) {
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
@@ -167,6 +169,7 @@ func writeBeside(path string, data []byte, mode fs.FileMode) (_ string, err erro
 	if err = tmp.Chmod(mode); err != nil {
 		return "", err
 	}
+	owned.GiveAs(tmp, path)
 	return tmp.Name(), tmp.Sync()
 }
 

@@ -78,6 +78,21 @@ func Space(dir string) (free, total int64, err error) {
 	return int64(available), int64(size), nil
 }
 
+// ReadOnly reports whether the file system of a directory is read-only.
+func ReadOnly(dir string) bool {
+	path, err := windows.UTF16PtrFromString(dir)
+	if err != nil {
+		return false
+	}
+	volume := make([]uint16, windows.MAX_LONG_PATH)
+	if windows.GetVolumePathName(path, &volume[0], uint32(len(volume))) != nil {
+		return false
+	}
+	var flags uint32
+	err = windows.GetVolumeInformation(&volume[0], nil, 0, nil, nil, &flags, nil, 0)
+	return err == nil && flags&windows.FILE_READ_ONLY_VOLUME != 0
+}
+
 // virtualization says whether there is the command of WSL.
 func (p Places) virtualization() rddv1alpha1.Virtualization {
 	if _, err := os.Stat(filepath.Join(p.Root, "wsl.exe")); err != nil {

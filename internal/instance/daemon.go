@@ -17,6 +17,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/atomicfile"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/process"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/regular"
 )
 
 const (
@@ -124,7 +125,7 @@ func (i *Instance) Alive() (bool, error) {
 		}
 		return false, err
 	}
-	file := flock.New(i.lockFile(), flock.SetPermissions(fileMode), flock.SetFlag(os.O_RDWR))
+	file := flock.New(i.lockFile(), flock.SetPermissions(fileMode), flock.SetFlag(os.O_RDONLY)) // the disk may be read-only
 	free, err := file.TryRLock()
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -144,7 +145,7 @@ func (i *Instance) Daemon() (*Daemon, error) {
 		return nil, err
 	}
 	var d Daemon
-	data, err := os.ReadFile(i.stateFile())
+	data, err := regular.Read(i.stateFile(), maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &d, nil
 	}

@@ -46,6 +46,7 @@ var nameRE = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
 // Instance is one RDD. The zero value is not usable; see [New].
 type Instance struct {
 	name string
+	home string // the user's
 
 	dir          string
 	logDir       string
@@ -85,7 +86,7 @@ func newIn(name, home string, homeErr error, getenv func(string) string) (*Insta
 		// Each working directory would have an instance of its own.
 		return nil, fault.New(fault.Failed, "find the home directory", "", fmt.Errorf("%q is not an absolute path", home))
 	}
-	inst := &Instance{name: name, shortDir: filepath.Join(home, ".rd"+name)}
+	inst := &Instance{name: name, home: home, shortDir: filepath.Join(home, ".rd"+name)}
 	inst.dir, inst.logDir = platformDirs(home, inst.ContextName(), getenv)
 	if dir := getenv(LogDirEnv); dir != "" {
 		var err error
@@ -157,6 +158,10 @@ func (i *Instance) TLSDir() string { return filepath.Join(i.dir, "tls") }
 
 // LimaHome is LIMA_HOME for the instance's virtual machines.
 func (i *Instance) LimaHome() string { return filepath.Join(i.shortDir, "lima") }
+
+// BinDir holds the instance's own programs, which come first in the PATH of those
+// that `rdd run` starts.
+func (i *Instance) BinDir() string { return filepath.Join(i.shortDir, "bin") }
 
 // DockerSocket is where the socket of the virtual machine's Docker appears.
 func (i *Instance) DockerSocket() string { return filepath.Join(i.shortDir, "docker.sock") }

@@ -194,40 +194,91 @@ func TestChosenLogDirKeepsItsModeAndFiles(t *testing.T) {
 	}
 }
 
-// TestRemoveThroughLinks: directories that the user moved to another disk hold
-// the keys all the same.
-func TestRemoveThroughLinks(t *testing.T) {
+// TestLinkedDirectories: a directory of the instance that is a link is neither used,
+// nor is its target changed or emptied; a link above the directories is the user's.
+func TestLinkedDirectories(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("links need a privilege there")
 	}
-	inst := newTest(t, "x")
-	targets := map[string]string{inst.Dir(): t.TempDir(), inst.ShortDir(): t.TempDir(), inst.LogDir(): t.TempDir()}
-	for link, target := range targets {
-		if err := os.MkdirAll(filepath.Dir(link), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Symlink(target, link); err != nil {
-			t.Fatal(err)
-		}
+	for name, path := range map[string]func(*Instance) string{
+		"dir": (*Instance).Dir, "short_dir": (*Instance).ShortDir, "log_dir": (*Instance).LogDir,
+		"tls_dir": (*Instance).TLSDir, "lima_home": (*Instance).LimaHome,
+	} {
+		t.Run(name, func(t *testing.T) {
+			inst, target := newTest(t, "x"), t.TempDir()
+			link, file := path(inst), filepath.Join(target, "precious")
+			if err := errors.Join(os.MkdirAll(filepath.Dir(link), 0o700), os.Symlink(target, link),
+				os.WriteFile(file, nil, 0o644), os.Chmod(target, 0o755)); err != nil {
+				t.Fatal(err)
+			}
+			for what, err := range map[string]error{"Check": inst.Check(), "MakeDirs": inst.MakeDirs(), "Remove": inst.Remove(false)} {
+				if err == nil || !strings.Contains(err.Error(), link+" is a link to") {
+					t.Errorf("%s: %v; want that %s is a link", what, err, link)
+				}
+			}
+			if info, err := os.Stat(target); err != nil || info.Mode().Perm() != 0o755 {
+				t.Errorf("the target: %v, %v", info, err)
+			}
+			if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o644 {
+				t.Errorf("the file behind the link: %v, %v", info, err)
+			}
+		})
 	}
-	if err := inst.MakeDirs(); err != nil {
+	inst, disk := newTest(t, "x"), t.TempDir()
+	local := filepath.Dir(filepath.Dir(inst.Dir()))
+	if err := errors.Join(os.MkdirAll(filepath.Dir(local), 0o700), os.Symlink(disk, local)); err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{filepath.Join(inst.TLSDir(), "ca.key"), inst.DockerSocket(), inst.StderrLog()} {
-		if err := os.WriteFile(path, nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
+	if err := errors.Join(inst.MakeDirs(), inst.Check(), inst.Remove(false)); err != nil {
+		t.Errorf("with %s on another disk: %v", local, err)
 	}
-	if err := inst.Remove(false); err != nil {
-		t.Fatal(err)
+}
+
+// TestPlantedFiles: nothing in the instance's directories is read that others may
+// have put there, or whose reading would wait.
+func TestPlantedFiles(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no such files there")
 	}
-	for link, target := range targets {
-		if _, err := os.Lstat(link); !os.IsNotExist(err) {
-			t.Errorf("the link %s is there: %v", link, err)
-		}
-		if entries, err := os.ReadDir(target); err != nil || len(entries) > 0 {
-			t.Errorf("behind %s there still are %v, %v", link, entries, err)
-		}
+	for name, test := range map[string]struct {
+		path  func(*Instance) string
+		plant func(path, elsewhere string) error
+		says  string
+	}{
+		"linked token": {func(i *Instance) string { return filepath.Join(i.TLSDir(), "admin.token") },
+			func(path, elsewhere string) error { return os.Symlink(elsewhere, path) }, "is a link to"},
+		"dangling link": {(*Instance).ConfigFile,
+			func(path, elsewhere string) error { return os.Symlink(elsewhere+"-none", path) }, "is a link to"},
+		"hard link": {(*Instance).ConfigFile,
+			func(path, elsewhere string) error { return os.Link(elsewhere, path) }, "hard link"},
+		"store's log": {func(i *Instance) string { return i.StoreFile() + "-wal" },
+			func(path, elsewhere string) error { return os.Symlink(elsewhere, path) }, "is a link to"},
+		"linked log": {(*Instance).StderrLog,
+			func(path, elsewhere string) error { return os.Symlink(elsewhere, path) }, "is a link to"},
+		"linked socket": {(*Instance).DockerSocket,
+			func(path, elsewhere string) error { return os.Symlink(elsewhere, path) }, "is a link to"},
+		"lima's key": {func(i *Instance) string { return filepath.Join(i.LimaHome(), "_config", "user") },
+			func(path, elsewhere string) error { return os.Symlink(elsewhere, path) }, "is a link to"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inst := newTest(t, "x")
+			if err := inst.MakeDirs(); err != nil {
+				t.Fatal(err)
+			}
+			path, elsewhere := test.path(inst), filepath.Join(t.TempDir(), "precious")
+			if err := errors.Join(os.WriteFile(elsewhere, []byte("x"), 0o644), os.MkdirAll(filepath.Dir(path), 0o700),
+				test.plant(path, elsewhere)); err != nil {
+				t.Fatal(err)
+			}
+			for what, err := range map[string]error{"Check": inst.Check(), "MakeDirs": inst.MakeDirs(), "Remove": inst.Remove(false)} {
+				if err == nil || !strings.Contains(err.Error(), test.says) || !strings.Contains(err.Error(), path) {
+					t.Errorf("%s: %v; want %q about %s", what, err, test.says, path)
+				}
+			}
+			if info, err := os.Stat(elsewhere); err != nil || info.Mode().Perm() != 0o644 || info.Size() != 1 {
+				t.Errorf("the file elsewhere: %v, %v", info, err)
+			}
+		})
 	}
 }
 

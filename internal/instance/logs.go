@@ -9,8 +9,11 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/owned"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/regular"
 )
 
 const (
@@ -28,18 +31,10 @@ func KeepLogs() bool { return os.Getenv(KeepLogsEnv) != "" }
 // OpenLogs rotates the daemon's logs and opens new ones. The caller holds the
 // start lock or the daemon's.
 func (i *Instance) OpenLogs() (stdout, stderr *os.File, err error) {
-	open := func(path string) *os.File {
-		if err != nil {
-			return nil
-		}
-		if err = rotate(path); err != nil {
-			return nil
-		}
-		var file *os.File
-		file, err = os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND|os.O_TRUNC, fileMode)
-		return file
+	stdout, err = NewLog(i.StdoutLog())
+	if err == nil {
+		stderr, err = NewLog(i.StderrLog())
 	}
-	stdout, stderr = open(i.StdoutLog()), open(i.StderrLog())
 	if err != nil {
 		if stdout != nil {
 			_ = stdout.Close()
@@ -49,39 +44,68 @@ func (i *Instance) OpenLogs() (stdout, stderr *os.File, err error) {
 	return stdout, stderr, nil
 }
 
-// RotateLog moves a log out of the way of a new one, and keeps it as the daemon's
-// are kept.
-func RotateLog(path string) error { return rotate(path) }
+// NewLog opens a new log, and keeps those before as the daemon's are kept. Its
+// directory, which is made if it is missing, may be shared with other users.
+func NewLog(path string) (*os.File, error) {
+	return openLog(path, 0, os.O_CREATE|os.O_WRONLY|os.O_APPEND|os.O_TRUNC)
+}
 
-// rotate moves path to path.1, that to path.2, and so on, and drops the oldest.
-func rotate(path string) error {
+// ContinueLog opens a log that is continued until it has size bytes.
+func ContinueLog(path string, size int64) (*os.File, error) {
+	return openLog(path, size, os.O_CREATE|os.O_RDWR|os.O_APPEND)
+}
+
+// openLog opens a log, as a new one if it has size bytes or more.
+func openLog(path string, size int64, flag int) (*os.File, error) {
+	d, err := owned.MakeShared(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	name := filepath.Base(path)
+	// Before it is moved: another user's could not be, and the error says why.
+	before, err := d.OpenFile(name, os.O_RDONLY)
+	if errors.Is(err, fs.ErrNotExist) {
+		return d.OpenFile(name, flag)
+	}
+	if err != nil {
+		return nil, owned.Explain(path, err)
+	}
+	info, err := before.Stat()
+	_ = before.Close()
+	if err == nil && info.Size() >= size {
+		err = rotate(d, name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return d.OpenFile(name, flag)
+}
+
+// rotate moves name to name.1, that to name.2, and so on, and drops the oldest.
+func rotate(d *owned.Dir, name string) error {
 	last := keptLogs
 	if KeepLogs() {
-		for last = 1; exists(fmt.Sprintf("%s.%d", path, last)); last++ {
+		for last = 1; d.Exists(fmt.Sprintf("%s.%d", name, last)); last++ {
 			continue
 		}
 	}
 	for n := last; n > 0; n-- {
-		from := path
+		from := name
 		if n > 1 {
-			from = fmt.Sprintf("%s.%d", path, n-1)
+			from = fmt.Sprintf("%s.%d", name, n-1)
 		}
-		if err := os.Rename(from, fmt.Sprintf("%s.%d", path, n)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := d.Rename(from, fmt.Sprintf("%s.%d", name, n)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
 	return nil
 }
 
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
-}
-
 // LastLogLine returns the last line of the daemon's log, empty where there is
 // none.
 func (i *Instance) LastLogLine() string {
-	file, err := os.Open(i.StderrLog())
+	file, err := regular.Open(i.StderrLog())
 	if err != nil {
 		return ""
 	}

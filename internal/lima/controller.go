@@ -34,6 +34,7 @@ const (
 )
 
 func setup(host manager.Host, cfg Config, probe *limactl.Probe) error {
+	limactl.SweepScratch()
 	r := &reconciler{Config: cfg, probe: probe, client: host.GetClient(), reader: host.GetAPIReader()}
 	if err := host.Add(&r.machines); err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/limactl"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/regular"
 )
 
 // maxLog is the size from which on a log of limactl's words is begun anew, in
@@ -20,16 +21,7 @@ const maxLog = 1 << 20
 
 // openLog opens the log of what limactl says of a virtual machine.
 func openLog(cfg Config, name string) (*os.File, error) {
-	if err := os.MkdirAll(cfg.LogDir, 0o700); err != nil {
-		return nil, err
-	}
-	path := logFile(cfg.LogDir, name, "limactl.log")
-	if info, err := os.Stat(path); err == nil && info.Size() > maxLog {
-		if err := instance.RotateLog(path); err != nil {
-			return nil, err
-		}
-	}
-	return os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
+	return instance.ContinueLog(logFile(cfg.LogDir, name, "limactl.log"), maxLog)
 }
 
 // keepLogs copies the logs of a virtual machine to where the daemon's are, before
@@ -41,9 +33,6 @@ func keepLogs(cfg Config, client *limactl.Client, name string) error {
 	}
 	for _, log := range logs {
 		kept := logFile(cfg.LogDir, name, filepath.Base(log))
-		if err := instance.RotateLog(kept); err != nil {
-			return err
-		}
 		if err := copyFile(log, kept); err != nil {
 			return fmt.Errorf("keep the log %s: %w", log, err)
 		}
@@ -52,7 +41,7 @@ func keepLogs(cfg Config, client *limactl.Client, name string) error {
 }
 
 func copyFile(from, to string) (err error) {
-	source, err := os.Open(from)
+	source, err := regular.Open(from)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -60,7 +49,7 @@ func copyFile(from, to string) (err error) {
 		return err
 	}
 	defer func() { _ = source.Close() }()
-	target, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	target, err := instance.NewLog(to)
 	if err != nil {
 		return err
 	}

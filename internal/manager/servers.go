@@ -29,6 +29,8 @@ import (
 
 const (
 	closeTimeout = time.Second
+	// handlingTimeout is how long requests may take to end whose connection was closed.
+	handlingTimeout = 10 * time.Second
 
 	// maxStrangers is how many connections of clients that have not authenticated a
 	// port keeps.
@@ -57,6 +59,7 @@ type servers struct {
 	secure    *http.Server
 	secureAt  *connlimit.Listener
 	serving   sync.WaitGroup
+	handling  sync.RWMutex // held for reading by each request that is being answered
 }
 
 func (s *standalone) listen(ctx context.Context) (_ *servers, err error) {
@@ -72,7 +75,7 @@ func (s *standalone) listen(ctx context.Context) (_ *servers, err error) {
 	if err != nil {
 		return nil, err
 	}
-	v.secure = s.server(door)
+	v.secure = s.server(v.counted(door))
 	v.secure.TLSConfig = &tls.Config{
 		GetCertificate: v.authority.Serving(time.Now, s.Advertise).GetCertificate,
 		MinVersion:     tls.VersionTLS13,
@@ -195,7 +198,18 @@ func (s *standalone) bind(ctx context.Context, port int) (*connlimit.Listener, e
 	return connlimit.New(listener, maxStrangers), nil
 }
 
-// close ends the servers, and what is under way soon after.
+// counted has [servers.close] wait for the requests that a handler answers.
+func (v *servers) counted(handler http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v.handling.RLock()
+		defer v.handling.RUnlock()
+		handler.ServeHTTP(w, r)
+	})
+}
+
+// close ends the servers, and what is under way soon after. What that has begun, as a
+// program that checks a template, is ended and cleaned up when it returns, unless that
+// takes too long.
 func (v *servers) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
@@ -205,6 +219,15 @@ func (v *servers) close() {
 		}
 	}
 	v.serving.Wait()
+	handled := make(chan struct{})
+	go func() { // ends with the process at the latest
+		defer close(handled)
+		v.handling.Lock()
+	}()
+	select {
+	case <-handled:
+	case <-time.After(handlingTimeout):
+	}
 }
 
 func (v *servers) url() string {

@@ -20,13 +20,13 @@ import (
 	"io/fs"
 	"math/big"
 	"net"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/atomicfile"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/regular"
 )
 
 const (
@@ -39,6 +39,7 @@ const (
 	ClockSkew = 30 * 24 * time.Hour
 
 	secretMode = 0o600
+	maxSecret  = 1 << 20 // bytes; no key or certificate has so many
 	tokenBytes = 32
 
 	// CallerName is the API server's name in its client certificate.
@@ -133,7 +134,7 @@ func (id *Identity) loadCA(certFile, keyFile string, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	data, err := os.ReadFile(certFile)
+	data, err := readFile(certFile)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -290,6 +291,8 @@ func randomBytes(n int) []byte {
 	return b
 }
 
+func readFile(path string) ([]byte, error) { return regular.Read(path, maxSecret) }
+
 func encode(kind string, der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }
@@ -309,7 +312,7 @@ func parseCert(data []byte) *x509.Certificate {
 // loadKey reads the key in the file, or makes one where there is no file. A
 // file that holds no key is an error: what the key signed would be void.
 func loadKey(path string) (*ecdsa.PrivateKey, error) {
-	data, err := os.ReadFile(path)
+	data, err := readFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return makeKey(path)
 	}
@@ -340,7 +343,7 @@ func makeKey(path string) (*ecdsa.PrivateKey, error) {
 }
 
 func loadToken(path string) (string, error) {
-	data, err := os.ReadFile(path)
+	data, err := readFile(path)
 	if err == nil && strings.TrimSpace(string(data)) != "" {
 		return strings.TrimSpace(string(data)), nil
 	}

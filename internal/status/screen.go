@@ -43,6 +43,9 @@ func (s *Status) Print(w io.Writer) error {
 		if s.Store != nil {
 			line += ", the store has " + diagnostics.Size(s.Store.Size)
 		}
+		if d.ReadOnly {
+			line += ", read-only"
+		}
 		row("Disk", "%s (%s)", line, d.Path)
 	}
 	if len(s.Diagnostics) == 0 {

@@ -76,6 +76,8 @@ type Disk struct {
 	// Free is what the user can still write, Total the whole, in bytes.
 	Free  int64 `json:"free"`
 	Total int64 `json:"total"`
+	// ReadOnly is whether nothing can be written.
+	ReadOnly bool `json:"readOnly,omitempty"`
 }
 
 // Store is the file with the API server's objects.
@@ -212,8 +214,8 @@ func (s *Status) take(o *diagnostics.Observed) {
 // look looks at the files of an instance.
 func (s *Status) look(inst *instance.Instance, o *diagnostics.Observed) {
 	if free, total, err := hostinfo.Space(inst.Dir()); err == nil {
-		s.Disk = &Disk{Path: inst.Dir(), Free: free, Total: total}
-		o.Disk = &diagnostics.Disk{Path: s.Disk.Path, Free: free, Total: total}
+		s.Disk = &Disk{Path: inst.Dir(), Free: free, Total: total, ReadOnly: hostinfo.ReadOnly(inst.Dir())}
+		o.Disk = &diagnostics.Disk{Path: s.Disk.Path, Free: free, Total: total, ReadOnly: s.Disk.ReadOnly}
 	}
 	if size, ok := hostinfo.StoreSize(inst.StoreFile()); ok {
 		s.Store = &Store{Path: inst.StoreFile(), Size: size}
@@ -228,7 +230,7 @@ func (s *Status) Steady() *Status {
 	daemon.Uptime, daemon.Memory = 0, 0
 	steady.Service = &daemon
 	if s.Disk != nil {
-		steady.Disk = &Disk{Path: s.Disk.Path, Total: s.Disk.Total}
+		steady.Disk = &Disk{Path: s.Disk.Path, Total: s.Disk.Total, ReadOnly: s.Disk.ReadOnly}
 	}
 	steady.Store = nil
 	steady.Engines = slices.Clone(s.Engines)

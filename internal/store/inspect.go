@@ -12,12 +12,16 @@ import (
 	"os"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/atomicfile"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/regular"
 )
 
 // format is the version of what is in the file: the layout of the tables and
 // the encodings of the objects. Raise it when an older program could not read,
 // or would destroy, what this one writes.
 const format = 1
+
+// maxRecord is the largest record that is read, in bytes.
+const maxRecord = 1 << 20
 
 // record stands beside the database from the moment that the database is
 // whole. With it, a missing or empty database is a loss and no beginning.
@@ -65,7 +69,7 @@ func recordFile(path string) string { return path + ".json" }
 
 // inspect reports whether there never was a store at path. It changes nothing.
 func inspect(ctx context.Context, path string) (fresh bool, err error) {
-	data, err := os.ReadFile(recordFile(path))
+	data, err := regular.Read(recordFile(path), maxRecord)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		// Not begun, or killed before the first beginning was complete.

@@ -9,12 +9,15 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
+	"slices"
 
 	"go.etcd.io/etcd/client/v3/kubernetes"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/datastore"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/owned"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/version"
 )
 
@@ -57,11 +60,34 @@ func (p Place) Open(ctx context.Context) (Objects, error) {
 		}
 		return remote, nil
 	}
+	if err := p.check(); err != nil {
+		return nil, err
+	}
 	s, err := Open(ctx, Config{File: p.file(), Version: version.RDD()})
 	if err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// check refuses a file that another user may change, or has put there. It may be
+// outside of the instance's directories.
+func (p Place) check() error {
+	files := Files(p.file())
+	d, err := owned.OpenShared(filepath.Dir(files[0]))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = d.Check(func(name string) bool {
+			return slices.ContainsFunc(files, func(file string) bool { return filepath.Base(file) == name })
+		})
+		d.Close()
+	}
+	if err != nil {
+		return fault.New(fault.Failed, "check the store", p.file(), err)
+	}
+	return nil
 }
 
 func (p Place) file() string { return cmp.Or(p.Endpoint.Path(), p.Instance.StoreFile()) }
@@ -79,6 +105,9 @@ func (p Place) remote(ctx context.Context) (*Remote, error) {
 // Erase removes what the instance has there. No process may have it open.
 func (p Place) Erase(ctx context.Context) error {
 	if p.Endpoint.Kind() == datastore.File {
+		if err := p.check(); err != nil {
+			return err
+		}
 		for _, path := range Files(p.file()) {
 			if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return fault.New(fault.Failed, "remove", path, err)

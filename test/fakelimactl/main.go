@@ -136,7 +136,11 @@ func check(err error) {
 func (c *command) validate(file string) {
 	if c.faults.ValidateMS > 0 {
 		check(stage.Note(c.home, stage.ValidateBegins))
-		pass(c.faults.ValidateMS)
+		for ms := 0; ms < c.faults.ValidateMS; ms += 100 {
+			pass(100)
+			_, err := os.Stat(file)
+			check(err) // rdd has removed it: the answer is of no use
+		}
 		check(stage.Note(c.home, stage.ValidateEnds))
 	}
 	data, err := os.ReadFile(file)

@@ -5,12 +5,14 @@
 package program_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -172,6 +174,56 @@ func TestLimaVMAdmission(t *testing.T) {
 			checkLimaAdmission(t, h, limaHome, temporary)
 		})
 	}
+}
+
+// TestTemporaryDirectoriesOfLima: a controller that ends while limactl checks a
+// template leaves nothing in the temporary folder; one that is killed leaves what the
+// next one removes.
+func TestTemporaryDirectoriesOfLima(t *testing.T) {
+	t.Parallel()
+	h, limaHome, temporary := newLimaHome(t)
+	h.ok("service", "start", "--controllers", "")
+	left := func() int {
+		found, err := filepath.Glob(filepath.Join(temporary, "rdd-lima-*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(found)
+	}
+	controller := h.spawn("lima-controller")
+	h.runs("lima", "limavm")
+	stage.Set(t, limaHome, stage.Faults{ValidateMS: 120_000})
+	c := h.client()
+	if err := c.Create(t.Context(), newTemplate("default", "source", limaTemplate)); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var creating sync.WaitGroup
+	defer creating.Wait()
+	defer cancel()
+	checked := func(name string) {
+		creating.Go(func() { _ = c.Create(ctx, newLimaVM("default", name, "source")) })
+		h.eventually("limactl checks the template", func() (bool, string) { return left() > 0, "no directory" })
+	}
+	checked("a")
+	if err := controller.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	<-controller.done
+	if n := left(); n != 0 {
+		t.Errorf("a controller that ended left %d directories", n)
+	}
+
+	controller = h.spawn("lima-controller")
+	h.runs("lima", "limavm")
+	checked("b")
+	_ = controller.cmd.Process.Kill()
+	<-controller.done
+	if left() == 0 {
+		t.Fatal("a controller that was killed left nothing: nothing is tested")
+	}
+	h.spawn("lima-controller")
+	h.eventually("the next one removes it", func() (bool, string) { return left() == 0, fmt.Sprint(left()) })
 }
 
 func checkLimaAdmission(t *testing.T, h *home, limaHome, temporary string) {

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -23,6 +22,7 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/tempdir"
 )
 
 const (
@@ -90,11 +90,12 @@ var errNotRunning = errors.New("the process does not run yet")
 
 // Run implements [engine.Process].
 func (p *process) Run(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer) (int, error) {
-	dir, err := os.MkdirTemp("", "rdd-exec-")
+	temporary, err := tempdir.New("rdd-exec-")
 	if err != nil {
 		return 0, err
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
+	defer temporary.Remove()
+	dir := temporary.Path
 	pipes, err := p.openPipes(dir, stdin != nil)
 	if err != nil {
 		return 0, err

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/atomicfile"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/regular"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/tempdir"
 )
 
 // Lima's names of files in an instance's directory.
@@ -23,6 +25,9 @@ const (
 	bootLogFile  = "ha.stderr.log"
 )
 
+// maxFile is the largest template that is read, in bytes.
+const maxFile = 16 << 20
+
 // appliedFile holds the template that was last applied, as it was given: what
 // Lima makes of it may be another text.
 const appliedFile = "rdd-template.yaml"
@@ -30,22 +35,29 @@ const appliedFile = "rdd-template.yaml"
 // ErrNotApplied says that nothing is known to have been applied.
 var ErrNotApplied = errors.New("no template was applied by rdd")
 
+// scratchPrefix begins the names of temporary directories, of which there is one for
+// each run of limactl that reads a template.
+const scratchPrefix = "rdd-lima-"
+
+// SweepScratch removes the temporary directories of processes that were killed.
+func SweepScratch() { tempdir.Sweep(scratchPrefix) }
+
 // inScratch writes a template where limactl can read it, and removes all that
 // was written when do has returned.
 func inScratch(template string, do func(dir, file string) error) error {
-	dir, err := os.MkdirTemp("", "rdd-lima-")
+	dir, err := tempdir.New(scratchPrefix)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	file := filepath.Join(dir, "template.yaml")
+	defer dir.Remove()
+	file := filepath.Join(dir.Path, "template.yaml")
 	if err := os.WriteFile(file, []byte(template), 0o600); err != nil {
 		return err
 	}
-	err = do(dir, file)
+	err = do(dir.Path, file)
 	if e := (*Error)(nil); errors.As(err, &e) {
 		// The name is another each time, and nothing is there any more.
-		e.Message = strings.ReplaceAll(e.Message, dir+string(filepath.Separator), "")
+		e.Message = strings.ReplaceAll(e.Message, dir.Path+string(filepath.Separator), "")
 	}
 	return err
 }
@@ -76,7 +88,7 @@ func (c *Client) Validate(ctx context.Context, template string) error {
 // instance has: its disk may not shrink, for example. It works on a copy, so that
 // the instance may run, and is not changed.
 func (c *Client) CheckEdit(ctx context.Context, name, template string) error {
-	has, err := os.ReadFile(filepath.Join(c.Dir(name), templateFile))
+	has, err := regular.Read(filepath.Join(c.Dir(name), templateFile), maxFile)
 	if err != nil {
 		return err
 	}
@@ -133,11 +145,11 @@ func (c *Client) setApplied(name, template string) error {
 // Applied returns the template that an instance was last given. Where that is
 // not known, the error is [ErrNotApplied], and the template that Lima has.
 func (c *Client) Applied(name string) (string, error) {
-	text, err := os.ReadFile(filepath.Join(c.Dir(name), appliedFile))
+	text, err := regular.Read(filepath.Join(c.Dir(name), appliedFile), maxFile)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return string(text), err
 	}
-	text, err = os.ReadFile(filepath.Join(c.Dir(name), templateFile))
+	text, err = regular.Read(filepath.Join(c.Dir(name), templateFile), maxFile)
 	if err == nil {
 		err = ErrNotApplied
 	}

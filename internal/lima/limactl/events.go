@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/regular"
 )
 
 // State is what a host agent says of its instance.
@@ -140,7 +142,7 @@ func (t *tail) open() (again bool, err error) {
 		again = true
 	}
 	if err == nil {
-		t.file, err = os.Open(t.path)
+		t.file, err = regular.Open(t.path)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return again, nil
@@ -261,7 +263,7 @@ const stderrMark = "qemu[stderr]: "
 // readEnd returns the end of a file, of at most limit bytes: whole lines where that
 // is not all of it.
 func readEnd(path string, limit int64) ([]byte, error) {
-	file, err := os.Open(path)
+	file, err := regular.Open(path)
 	if err != nil {
 		return nil, err
 	}

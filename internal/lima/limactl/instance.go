@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/process"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/regular"
 )
 
 // Status is what `limactl list` says of an instance.
@@ -174,7 +175,7 @@ func foreign(path string, id process.ID, began, written time.Time) bool {
 // namedBy returns the living process of the number in a file, when it began, and
 // when the file was written.
 func namedBy(path string) (id process.ID, began, written time.Time) {
-	data, err := os.ReadFile(path)
+	data, err := regular.Read(path, maxFile)
 	if err != nil {
 		return id, began, written
 	}

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package owned
+
+// hiddenRoot is for user namespaces, which macOS has not.
+func hiddenRoot() int { return -1 }

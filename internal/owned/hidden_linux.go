@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package owned
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// wholeMap is the map of a user namespace that has all users (user_namespaces(7)).
+const wholeMap = "0 0 4294967295"
+
+// hiddenRoot returns the number by which this process sees users that its user
+// namespace has no number for, the machine's root among them, to whom / and /home
+// belong; -1 if it sees all users.
+var hiddenRoot = sync.OnceValue(func() int {
+	mapped, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil || strings.Join(strings.Fields(string(mapped)), " ") == wholeMap {
+		return -1
+	}
+	overflow, err := os.ReadFile("/proc/sys/kernel/overflowuid")
+	if err != nil {
+		return -1
+	}
+	uid, err := strconv.Atoi(strings.TrimSpace(string(overflow)))
+	if err != nil {
+		return -1
+	}
+	return uid
+})
