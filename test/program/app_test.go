@@ -5,6 +5,7 @@ package program_test
 import (
 	"encoding/json"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -68,10 +69,31 @@ func TestAppRules(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	h.ok("set", "running=false", "virtualMachine.cpus=") // of an App that is not there yet, too
-	h.ok("set", "virtualMachine.cpus=3", "virtualMachine.memory=3Gi")
-	h.ok("set", "virtualMachine.cpus=", "virtualMachine.memory=", "virtualMachine.disk=")
-	if vm := h.ok("ctl", "get", "app", "app", "-o", "jsonpath={.spec.virtualMachine}"); vm != `{"disk":"100Gi"}` {
-		t.Errorf("with what was set taken back the virtual machine is %s", vm)
+	vm := func() string {
+		t.Helper()
+		return h.ok("ctl", "get", "app", "app", "-o", "jsonpath={.spec.virtualMachine}")
+	}
+	defaults := vm()
+	contains(t, defaults, `"cpus":`, `"memory":"`, `"disk":"100Gi"`)
+	for _, taken := range [][]string{
+		{"virtualMachine.cpus=", "virtualMachine.memory=", "virtualMachine.disk="},
+		{"virtualMachine.cpus=0", "virtualMachine.memory=0"},
+	} {
+		h.ok("set", "virtualMachine.cpus=1", "virtualMachine.memory=513Mi")
+		contains(t, vm(), `"cpus":1`, `"memory":"513Mi"`)
+		h.ok(append([]string{"set"}, taken...)...)
+		if after := vm(); after != defaults {
+			t.Errorf("with what was set taken back by %q the virtual machine is %s, and it was %s", taken, after, defaults)
+		}
+	}
+	most := fmt.Sprintf("spec.virtualMachine.cpus: Invalid value: 255: must be at most %d", runtime.NumCPU())
+	for _, dryRun := range [][]string{{"--dry-run"}, nil} {
+		h.fails(3, []string{most}, append([]string{"set", "virtualMachine.cpus=255"}, dryRun...)...)
+		h.fails(3, []string{`spec.virtualMachine.memory: Invalid value: "999999Gi": must be at most `},
+			append([]string{"set", "virtualMachine.memory=999999Gi"}, dryRun...)...)
+	}
+	if after := vm(); after != defaults {
+		t.Errorf("a refusal changed %s to %s", defaults, after)
 	}
 	c := h.client()
 	other := &appv1alpha1.App{ObjectMeta: metav1.ObjectMeta{Name: "other"}}

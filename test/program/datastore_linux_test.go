@@ -29,7 +29,7 @@ func TestDatastoreEtcd(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(h.path("dir"), "store.db")); err == nil {
 		t.Error("there is a store of the instance's own")
 	}
-	h.ok("service", "reset")
+	h.ok("service", "reset", "--yes")
 	h.fails(1, []string{"not found"}, "ctl", "get", "configmap", "kept", "-n", "default")
 	h.ok("service", "delete")
 

@@ -80,7 +80,7 @@ func TestSetMeetsADelete(t *testing.T) {
 	h := newHome(t)
 	set := h.spawn("rdd", "set", "running=true", "containerEngine.endpoint=unix:///nowhere")
 	set.says("ConnectFailed")
-	h.ok("delete")
+	h.ok("delete", "--yes")
 	if code := set.wait(patience); code != 1 {
 		t.Errorf("exit code %d", code)
 	}
