@@ -75,7 +75,7 @@ func (h host) fillIn(_ context.Context, _ client.Reader, request ctrladmission.R
 	return ctrladmission.PatchResponseFromRaw(request.Object.Raw, filled)
 }
 
-// virtualMachine returns spec.virtualMachine, which is made where there is none, and
+// virtualMachine returns spec.virtualMachine, which is made if there is none, and
 // whether the object has the form for it.
 func virtualMachine(object map[string]any) (vm map[string]any, ok bool) {
 	for _, name := range []string{"spec", "virtualMachine"} {

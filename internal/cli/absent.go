@@ -42,7 +42,7 @@ func mayMake(cmd *cobra.Command, inst *instance.Instance) bool {
 	return false
 }
 
-// checkInstance refuses a command that needs an instance where there is none, and
+// checkInstance refuses a command that needs an instance if there is none, and
 // notes whether the command may make it.
 func (e *env) checkInstance(cmd *cobra.Command) error {
 	how := cmd.Annotations[onAbsent]

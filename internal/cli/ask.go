@@ -21,7 +21,7 @@ import (
 type question struct {
 	// yes is the answer that the user gave on the command line.
 	yes bool
-	// scripts lets the command go on without a terminal where there is no virtual
+	// scripts lets the command go on without a terminal if there is no virtual
 	// machine, as other clients' scripts rely on it.
 	scripts bool
 }

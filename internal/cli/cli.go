@@ -106,6 +106,13 @@ version, and 130 when it was interrupted.`,
 	completeFlag(root, "instance", completeInstances)
 	completeFlag(root, "log-level", fixed("debug", "info", "warn", "error"))
 	completeFlag(root, "log-format", fixed("text", "json"))
+	e.addCommands(root)
+	return root
+}
+
+// addCommands adds all commands, and declares what each does about an instance that
+// does not exist.
+func (e *env) addCommands(root *cobra.Command) {
 	start, stop, set, status := e.startCommand(), e.stopCommand(), e.setCommand(), e.statusCommand()
 	run, remove, reset, ctl := e.runCommand(), e.deleteAppCommand(), e.resetAppCommand(), e.ctlCommand()
 	plain, completion := kubectlCommand(), e.completionCommand()
@@ -125,7 +132,6 @@ version, and 130 when it was interrupted.`,
 		cmd.GroupID = "low"
 		root.AddCommand(cmd)
 	}
-	return root
 }
 
 // service returns the service of the instance that the command is for, with

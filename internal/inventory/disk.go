@@ -30,7 +30,7 @@ func disks(home string) (found []Disk) {
 		if text, err := os.ReadFile(filepath.Join(client.Dir(name), "lima.yaml")); err == nil {
 			disk.Size = sizeIn(text)
 		}
-		// What vanishes meanwhile, or can't be read, is not counted.
+		// A file that vanishes, or can't be read, is not counted.
 		_ = filepath.WalkDir(client.Dir(name), func(_ string, entry fs.DirEntry, err error) error {
 			if err != nil || !entry.Type().IsRegular() {
 				return nil //nolint:nilerr // see above

@@ -100,7 +100,7 @@ func (i *Inventory) typed(resource schema.GroupResource) func([]byte) error {
 	return nil
 }
 
-// programs are the writers of what nobody but RDD made.
+// programs are the writers of the objects that RDD itself makes.
 var programs = []string{"rdd", "app-controller", "containers-controller", "lima-controller", "rdd-controller"}
 
 // takeOther takes an object if a user made it, and not for another object that owns

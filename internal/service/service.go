@@ -86,7 +86,7 @@ func (s *Service) createLocked(settings instance.Settings) (bool, error) {
 		return false, err
 	}
 	if !s.MayMake {
-		return false, s.Instance.Require() // deleted meanwhile
+		return false, s.Instance.Require() // deleted since it was looked for
 	}
 	settings.Created = time.Now().UTC().Truncate(time.Second)
 	return true, s.Instance.SaveSettings(settings)

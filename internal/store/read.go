@@ -49,7 +49,7 @@ func (p Place) Read(ctx context.Context, want func(key string) bool, see func(ke
 }
 
 // readMode returns how to open a file only to read it. Without a write-ahead log
-// nobody has the file open, and SQLite need not make one to share it.
+// no process has the file open, and SQLite need not make one to share it.
 func readMode(path string) string {
 	if info, err := os.Stat(path + "-wal"); err == nil && info.Size() > 0 {
 		return "mode=ro&_pragma=busy_timeout(1000)"

@@ -71,7 +71,7 @@ func TestDatastoreProcess(t *testing.T) {
 func TestDatastoreRefused(t *testing.T) {
 	t.Parallel()
 	h := newHome(t, "RDD_DATASTORE_ENDPOINT=oracle://u:secret@h")
-	for _, args := range [][]string{{"service", "create"}, {"service", "start"}, {"ctl", "get", "namespaces"}} {
+	for _, args := range [][]string{{"service", "create"}, {"service", "start"}, {"--instance", "2", "ctl", "get", "namespaces"}} {
 		if r := h.fails(2, []string{"SCHEME://ADDRESS", "postgres"}, args...); strings.Contains(r.stderr, "secret") {
 			t.Errorf("the password is in %s", r.stderr)
 		}

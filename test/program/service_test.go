@@ -292,7 +292,7 @@ func TestStartDeadline(t *testing.T) {
 func TestReset(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
-	h.fails(1, []string{"no such instance"}, "service", "reset", "--yes")
+	h.succeeds([]string{"There is no instance"}, "service", "reset")
 	h.ok("service", "create", "--controllers", "containers")
 	h.ok("service", "start")
 	h.ok("ctl", "create", "configmap", "lost", "-n", "default")
