@@ -44,14 +44,14 @@ func TestSetErrors(t *testing.T) {
 		{3, []string{"endpoint", "unix:///"}, []string{"containerEngine.endpoint=docker.sock"}},
 		{3, []string{"spec.containerEngine.endpoint", "tcp://127.0.0.1:1", "of containerd", "unix:///"},
 			[]string{"containerEngine.name=containerd", "containerEngine.endpoint=tcp://127.0.0.1:1"}},
-		{3, []string{"cpus", "greater than or equal to 1"}, []string{"virtualMachine.cpus=0"}},
+		{3, []string{"cpus", "greater than or equal to 0"}, []string{"virtualMachine.cpus=-1"}},
 		{3, []string{"memory", "512Mi"}, []string{"virtualMachine.memory=1Mi"}},
 		{1, []string{"memory", "expected quantity"}, []string{"virtualMachine.memory=much"}},
 	} {
 		h.fails(test.code, test.words, append([]string{"set"}, test.args...)...)
 	}
 	h.succeeds([]string{"Nothing was changed"}, "set", "--dry-run", "running=true", "containerEngine.endpoint=unix:///nowhere")
-	h.fails(3, []string{"cpus"}, "set", "--dry-run", "virtualMachine.cpus=0")
+	h.fails(3, []string{"cpus"}, "set", "--dry-run", "virtualMachine.cpus=-1")
 	if err := h.client().Get(t.Context(), ctrlclient.ObjectKey{Name: "app"}, &appv1alpha1.App{}); !apierrors.IsNotFound(err) {
 		t.Errorf("a dry run, or a refusal, made the App: %v", err)
 	}

@@ -140,8 +140,8 @@ func TestVirtualMachine(t *testing.T) {
 	contains(t, v.ok("status"), "VM", "Started", "Connected", "3 containers")
 	v.fails(3, []string{"belongs to App app", "delete or stop that"}, "ctl", "delete", "limavm", "rd", "-n", namespace)
 
-	v.ok("set", "virtualMachine.cpus=3", "virtualMachine.memory=3Gi", "virtualMachine.disk=101Gi")
-	contains(t, v.template(), "cpus: 3", "memory: 3GiB", "disk: 101GiB")
+	v.ok("set", "virtualMachine.cpus=1", "virtualMachine.memory=3Gi", "virtualMachine.disk=101Gi")
+	contains(t, v.template(), "cpus: 1", "memory: 3GiB", "disk: 101GiB")
 	if vm := v.vm(); vm.Status.RestartCount != 1 {
 		t.Errorf("three settings were %d restarts", vm.Status.RestartCount)
 	}
