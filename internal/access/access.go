@@ -29,3 +29,10 @@ func Group(path string) string {
 	}
 	return groupOf(file)
 }
+
+// Denied reports whether an endpoint is a socket of this machine that is there and
+// that the user may not connect to. It does not connect: that could start an engine.
+func Denied(endpoint string) bool {
+	path := SocketPath(endpoint)
+	return path != "" && denied(path)
+}

@@ -11,6 +11,8 @@ import (
 	"os/user"
 	"strconv"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // groupWrites is the mode of files that members of their group may write, which
@@ -52,4 +54,10 @@ func groupName(id uint32) string {
 		return group.Name
 	}
 	return number
+}
+
+// denied reports whether a connection, which takes the right to write, is refused, or
+// already the way to the socket.
+func denied(path string) bool {
+	return errors.Is(unix.Faccessat(unix.AT_FDCWD, path, unix.W_OK, unix.AT_EACCESS), fs.ErrPermission)
 }

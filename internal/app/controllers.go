@@ -11,6 +11,7 @@ import (
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/admission"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manifest"
 )
@@ -37,6 +38,7 @@ func Controllers() []manager.Controller {
 			Conditions: []string{appv1alpha1.ConditionCreated, appv1alpha1.ConditionRunning,
 				appv1alpha1.ConditionContainerEngineReady, appv1alpha1.ConditionSettled},
 		}},
+		Standing: []admission.Hook{hook(thisHost())},
 		AddToScheme: func(scheme *runtime.Scheme) error {
 			return errors.Join(appv1alpha1.AddToScheme(scheme), containersv1alpha1.AddToScheme(scheme),
 				limav1alpha1.AddToScheme(scheme), rddv1alpha1.AddToScheme(scheme))

@@ -203,6 +203,7 @@ func (s *scope) updateTemplate(ctx context.Context) (madeFrom, error) {
 	if err != nil {
 		return had, err
 	}
+	had = s.machines.filledIn(had, wanted)
 	has := s.template.Data[limav1alpha1.TemplateKey]
 	stopped := s.vm.Spec.Running != nil && !*s.vm.Spec.Running
 	switch {

@@ -15,7 +15,6 @@ import (
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/hostinfo"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/template"
 )
@@ -98,21 +97,24 @@ func newMachines(inst *instance.Instance) *machines {
 		containerdSocket: inst.ContainerdSocket(),
 		image:            os.Getenv(template.ImageEnv),
 	}
-	m.cpus, m.memory = defaultSize(hostinfo.Size())
+	here := thisHost()
+	m.memory = here.memory()
+	if m.cpus, _ = here.cpus(); m.cpus == 0 { // admission says why
+		m.cpus = 1
+	}
 	return m
 }
 
-// defaultSize returns the size of a virtual machine on a machine of that one:
-// half of the processors, between 2 and 8, and a quarter of the memory, between 2
-// and 8 GiB, in whole MiB; but no more than there is.
-func defaultSize(processors int, bytes int64) (cpus int32, memory int64) {
-	const gibibyte = 1 << 30
-	cpus = int32(min(max(processors/2, 2), 8, max(processors, 1)))
-	memory = min(max(bytes/4, 2*gibibyte), 8*gibibyte)
-	if bytes > 0 {
-		memory = min(memory, bytes)
+// filledIn returns what a template was made from, with the defaults that admission
+// writes into an App since then: they are no change.
+func (m *machines) filledIn(had, wanted madeFrom) madeFrom {
+	if had.CPUs == 0 && wanted.CPUs == m.cpus {
+		had.CPUs = wanted.CPUs
 	}
-	return cpus, memory >> 20 << 20
+	if had.Memory == "" && wanted.Memory == quantity(m.memory).String() {
+		had.Memory = wanted.Memory
+	}
+	return had
 }
 
 // template returns the template that an App asks for, and what it is made from.
@@ -124,7 +126,7 @@ func (m *machines) template(app *appv1alpha1.App, fixed *madeFrom) (text string,
 		HostOS:           runtime.GOOS,
 		Engine:           template.EngineMoby, // a parameter of the LimaVM says which it is
 		CPUs:             spec.CPUs,
-		Memory:           *resource.NewQuantity(m.memory, resource.BinarySI),
+		Memory:           *quantity(m.memory),
 		Disk:             resource.MustParse("100Gi"),
 		DockerSocket:     m.dockerSocket,
 		ContainerdSocket: m.containerdSocket,
@@ -132,7 +134,7 @@ func (m *machines) template(app *appv1alpha1.App, fixed *madeFrom) (text string,
 	if spec.CPUs == 0 {
 		options.CPUs = m.cpus
 	}
-	if spec.Memory != nil {
+	if spec.Memory != nil && !spec.Memory.IsZero() {
 		options.Memory, made.Memory = *spec.Memory, spec.Memory.String()
 	}
 	if spec.Disk != nil {

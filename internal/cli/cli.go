@@ -36,6 +36,8 @@ type Config struct {
 type env struct {
 	*command.Base
 	registry manager.Registry
+	// makes is whether the command may make the instance, if there is none.
+	makes bool
 }
 
 // Main runs the command line and returns the exit code.
@@ -90,9 +92,11 @@ version, and 130 when it was interrupted.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          command.NoArgs,
-		PersistentPreRunE: func(*cobra.Command, []string) error {
-			_, err := e.Logger()
-			return err
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if _, err := e.Logger(); err != nil {
+				return err
+			}
+			return e.checkInstance(cmd)
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -102,19 +106,32 @@ version, and 130 when it was interrupted.`,
 	completeFlag(root, "instance", completeInstances)
 	completeFlag(root, "log-level", fixed("debug", "info", "warn", "error"))
 	completeFlag(root, "log-format", fixed("text", "json"))
+	e.addCommands(root)
+	return root
+}
+
+// addCommands adds all commands, and declares what each does about an instance that
+// does not exist.
+func (e *env) addCommands(root *cobra.Command) {
+	start, stop, set, status := e.startCommand(), e.stopCommand(), e.setCommand(), e.statusCommand()
+	run, remove, reset, ctl := e.runCommand(), e.deleteAppCommand(), e.resetAppCommand(), e.ctlCommand()
+	plain, completion := kubectlCommand(), e.completionCommand()
+	absent(makesIt, start, set, run)
+	absent(makesDefault, ctl)
+	absent(saysSo, status, stop, remove, reset)
+	absent(needsNone, plain, completion)
 	root.AddGroup(&cobra.Group{ID: "app", Title: "Commands:"}, &cobra.Group{ID: "low", Title: "Below the surface:"})
 	for _, cmd := range []*cobra.Command{
-		e.startCommand(), e.stopCommand(), e.setCommand(), e.statusCommand(), e.runCommand(), e.deleteAppCommand(), e.resetAppCommand(),
+		start, stop, set, status, run, remove, reset,
 		e.psCommand(), e.imagesCommand(), e.volumesCommand(), e.logsCommand(), e.execCommand(), e.shellCommand(), e.limaCommand(),
 	} {
 		cmd.GroupID = "app"
 		root.AddCommand(cmd)
 	}
-	for _, cmd := range []*cobra.Command{e.serviceCommand(), e.ctlCommand(), kubectlCommand(), e.completionCommand()} {
+	for _, cmd := range []*cobra.Command{e.serviceCommand(), ctl, plain, completion} {
 		cmd.GroupID = "low"
 		root.AddCommand(cmd)
 	}
-	return root
 }
 
 // service returns the service of the instance that the command is for, with
@@ -128,7 +145,7 @@ func (e *env) service(p *progress) (*service.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &service.Service{Instance: inst, Executable: executable, Progress: p.update}, nil
+	return &service.Service{Instance: inst, Executable: executable, Progress: p.update, MayMake: e.makes}, nil
 }
 
 // hideUnlessDeveloper hides flags that are not for users.

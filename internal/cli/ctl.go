@@ -62,6 +62,11 @@ func (e *env) ctl(ctx context.Context, args []string) int {
 			return e.Exit(err)
 		}
 	}
+	inst, err := e.Instance()
+	if err != nil {
+		return e.Exit(err)
+	}
+	e.makes = inst.Name() == instance.DefaultName
 	p := newProgress(e.Stderr)
 	svc, err := e.service(p)
 	if err == nil && !asksNobody(args) {

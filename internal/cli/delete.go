@@ -7,10 +7,12 @@ import (
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/inventory"
 )
 
 func (e *env) deleteAppCommand() *cobra.Command {
 	var f waitFlags
+	var q question
 	cmd := &cobra.Command{
 		Use:   "delete",
 		Short: "Delete the App and all that it owns, and wait until it is gone",
@@ -18,10 +20,16 @@ func (e *env) deleteAppCommand() *cobra.Command {
 and the objects of the API that stand for what is in the engine. The virtual machine is
 removed with its disk: with its containers, images and volumes. Those of an engine that
 was there already stay as they are. The instance stays, too: ` + "`rdd service delete`" + `
-removes it.`,
-		Example: `  rdd delete`,
-		Args:    command.NoArgs,
+removes it. The command says what goes, and asks.`,
+		Example: `  rdd delete
+
+  # In a script
+  rdd delete --yes`,
+		Args: command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := e.ask(cmd, q, (*inventory.Inventory).WithApp); err != nil {
+				return err
+			}
 			return e.withExistingApp(cmd.Context(), f, "there is nothing to delete", func(a *appSession, app *appv1alpha1.App) error {
 				if err := a.app().Delete(a.ctx, app); err != nil {
 					return err
@@ -39,6 +47,7 @@ removes it.`,
 			})
 		},
 	}
+	addYesFlag(cmd, &q)
 	addWaitFlags(cmd, &f, "the App is gone")
 	return cmd
 }

@@ -38,8 +38,10 @@ App's own, which is called rd: that is started, stopped and changed by ` + "`rdd
 		Args: command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	remove := e.vmDeleteCommand()
+	absent(saysSo, remove)
 	cmd.AddCommand(
-		e.vmCreateCommand(), e.vmStartCommand(), e.vmStopCommand(), e.vmRestartCommand(), e.vmDeleteCommand(),
+		e.vmCreateCommand(), e.vmStartCommand(), e.vmStopCommand(), e.vmRestartCommand(), remove,
 		e.vmListCommand(), e.vmShellCommand(), e.vmLogCommand(), e.vmEditCommand(),
 	)
 	return cmd

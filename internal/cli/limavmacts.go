@@ -13,6 +13,7 @@ import (
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/inventory"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/limaclient"
 )
 
@@ -25,6 +26,8 @@ type vmAct struct {
 	// asked and done say of a virtual machine that it was asked for, and that it is
 	// done.
 	asked, done string
+	// loses is whether the user is asked first, as what is on a disk is lost.
+	loses bool
 	// asFound leaves no daemon running that did not run before.
 	asFound bool
 }
@@ -52,13 +55,15 @@ func (e *env) vmRestartCommand() *cobra.Command {
 func (e *env) vmDeleteCommand() *cobra.Command {
 	return e.vmActCommand("delete", "Delete virtual machines with their disks, and wait until they are gone",
 		`Stop virtual machines, delete them with all that is on their disks, and wait until
-they are gone. Their logs are kept for `+"`rdd limavm log`"+`.`, "it is gone",
+they are gone. Their logs are kept for `+"`rdd limavm log`"+`. The command says what goes,
+and asks.`, "it is gone",
 		vmAct{ask: (*limaclient.Client).Delete, apps: "rdd delete` (the App and all that it owns) or `rdd reset",
-			asked: "is being deleted", done: "is gone", asFound: true})
+			asked: "is being deleted", done: "is gone", loses: true, asFound: true})
 }
 
 func (e *env) vmActCommand(name, short, long, waited string, act vmAct) *cobra.Command {
 	var f waitFlags
+	var q question
 	var namespace string
 	cmd := &cobra.Command{
 		Use:     name + " NAME...",
@@ -67,30 +72,68 @@ func (e *env) vmActCommand(name, short, long, waited string, act vmAct) *cobra.C
 		Example: fmt.Sprintf("  rdd limavm %[1]s web\n  rdd limavm %[1]s web db --timeout 1m", name),
 		Args:    vmNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if act.loses {
+				gone, err := e.askVMs(cmd, q, namespace, args, act.apps)
+				if err != nil || gone {
+					return err
+				}
+			}
 			return e.withExistingVMs(cmd.Context(), f.timeout, act.asFound, namespace, args, func(a *appSession, vms []limav1alpha1.LimaVM) error {
 				return a.act(vms, act, f.wait)
 			})
 		},
 	}
 	cmd.ValidArgsFunction = e.completeVMs(0)
+	if act.loses {
+		addYesFlag(cmd, &q)
+	}
 	e.addVMFlags(cmd, &f, &namespace, waited)
 	return cmd
 }
 
-// withExistingVMs calls do with the virtual machines of the names. An instance that
-// is not there is not made.
-func (e *env) withExistingVMs(ctx context.Context, timeout time.Duration, asFound bool, namespace string, names []string,
-	do func(*appSession, []limav1alpha1.LimaVM) error) error {
+// askVMs asks whether virtual machines may go, and reports whether there is no
+// instance that could have any. What can't be removed is refused without a question.
+func (e *env) askVMs(cmd *cobra.Command, q question, namespace string, names []string, apps string) (absent bool, err error) {
 	inst, err := e.Instance()
 	if err != nil {
-		return err
+		return false, err
 	}
 	if exists, err := inst.Exists(); err != nil || !exists {
 		if err == nil {
-			err = fmt.Errorf("there is no virtual machine %q, as instance %s does not exist", names[0], inst.Name())
+			e.Say("There is no instance %s, and so no virtual machine.", inst.Name())
 		}
-		return err
+		return true, err
 	}
+	var refused error
+	err = e.ask(cmd, q, func(found *inventory.Inventory) []string {
+		if refused = refusal(found, namespace, names, apps); refused != nil {
+			return nil
+		}
+		return found.WithMachines(names)
+	})
+	return false, errors.Join(err, refused)
+}
+
+// refusal returns why virtual machines can't be removed, as far as that is known.
+func refusal(found *inventory.Inventory, namespace string, names []string, apps string) error {
+	if found.Unknown != nil {
+		return nil
+	}
+	vms, err := limaclient.Select(found.VMs, namespace, names...)
+	if err != nil {
+		return misspelt(err)
+	}
+	for i := range vms {
+		if err := checkApps(&vms[i], apps); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// withExistingVMs calls do with the virtual machines of the names.
+func (e *env) withExistingVMs(ctx context.Context, timeout time.Duration, asFound bool, namespace string, names []string,
+	do func(*appSession, []limav1alpha1.LimaVM) error) error {
 	session := e.withApp
 	if asFound {
 		session = e.withAppAsFound

@@ -14,7 +14,7 @@ import (
 // addPlatformCommands adds the command with which `service stop` reaches a
 // process on another console.
 func (e *env) addPlatformCommands(parent *cobra.Command) {
-	parent.AddCommand(&cobra.Command{
+	interrupt := &cobra.Command{
 		Use:    "interrupt PID",
 		Hidden: true,
 		Args:   cobra.ExactArgs(1),
@@ -25,5 +25,7 @@ func (e *env) addPlatformCommands(parent *cobra.Command) {
 			}
 			return service.Interrupt(pid)
 		},
-	})
+	}
+	absent(needsNone, interrupt)
+	parent.AddCommand(interrupt)
 }

@@ -9,10 +9,12 @@ import (
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/inventory"
 )
 
 func (e *env) resetAppCommand() *cobra.Command {
 	var f waitFlags
+	var q question
 	cmd := &cobra.Command{
 		Use:   "reset",
 		Short: "Begin with a new virtual machine, and the same settings",
@@ -21,15 +23,22 @@ virtualMachine.image names now. All that is on the disk of the old one is lost:
 containers, images and volumes.
 
 An engine that was there already is not rdd's to replace: where there is no virtual
-machine nothing is changed.`,
-		Example: `  rdd reset`,
-		Args:    command.NoArgs,
+machine nothing is changed. The command says what goes, and asks.`,
+		Example: `  rdd reset
+
+  # In a script
+  rdd reset --yes`,
+		Args: command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := e.ask(cmd, q, (*inventory.Inventory).WithAppsMachine); err != nil {
+				return err
+			}
 			return e.withExistingApp(cmd.Context(), f, "there is no virtual machine to reset", func(a *appSession, app *appv1alpha1.App) error {
 				return a.reset(app, f.wait)
 			})
 		},
 	}
+	addYesFlag(cmd, &q)
 	addWaitFlags(cmd, &f, "the new virtual machine is as the old one was to be")
 	return cmd
 }

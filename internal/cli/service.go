@@ -12,6 +12,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/datastore"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/inventory"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service"
 )
 
@@ -32,10 +33,13 @@ instance. Other commands start it when they need it. Containers go on without it
 		Args: command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(
-		e.createCommand(), e.serviceStartCommand(), e.serveCommand(), e.serviceStopCommand(), e.deleteCommand(),
-		e.serviceStatusCommand(), e.configCommand(), e.logCommand(), e.pathsCommand(), e.resetCommand(),
-	)
+	create, start, serve, config := e.createCommand(), e.serviceStartCommand(), e.serveCommand(), e.configCommand()
+	stop, remove, reset := e.serviceStopCommand(), e.deleteCommand(), e.resetCommand()
+	status, paths := e.serviceStatusCommand(), e.pathsCommand()
+	absent(makesIt, create, start, serve)
+	absent(makesDefault, config)
+	absent(saysSo, stop, remove, reset, status, paths)
+	cmd.AddCommand(create, start, serve, stop, remove, status, config, e.logCommand(), paths, reset)
 	e.addPlatformCommands(cmd)
 	return cmd
 }
@@ -213,13 +217,22 @@ func (e *env) serviceStopCommand() *cobra.Command {
 }
 
 func (e *env) deleteCommand() *cobra.Command {
-	timeout := stopTimeout
+	timeout, q := stopTimeout, question{scripts: true}
 	cmd := &cobra.Command{
-		Use:     "delete",
-		Short:   "Stop the daemon and remove the instance",
-		Example: `  rdd --instance work service delete`,
-		Args:    command.NoArgs,
+		Use:   "delete",
+		Short: "Stop the daemon and remove the instance",
+		Long: `Stop the daemon, and remove the instance with its virtual machines, their disks and
+all objects. The command says what goes, and asks if something does. Without a
+terminal it asks only if there is a virtual machine, and then needs --yes.`,
+		Example: `  rdd --instance work service delete
+
+  # In a script
+  rdd --instance work service delete --yes`,
+		Args: command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := e.ask(cmd, q, (*inventory.Inventory).WithInstance); err != nil {
+				return err
+			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
 			p := newProgress(e.Stderr)
@@ -241,28 +254,42 @@ func (e *env) deleteCommand() *cobra.Command {
 			return nil
 		},
 	}
+	addYesFlag(cmd, &q)
 	command.Timeout(cmd.Flags(), &timeout, "how long to wait for the daemon to end; it is ended by force then, and the instance stays")
 	return cmd
 }
 
 func (e *env) resetCommand() *cobra.Command {
-	timeout := stopTimeout
+	timeout, q := stopTimeout, question{}
 	cmd := &cobra.Command{
 		Use:   "reset",
 		Short: "Begin with an empty store, and the same settings",
 		Long: `Replace the store by an empty one. The settings, the keys and the port stay. The
 containers, images and volumes are in the engine and come back; what is lost is
 the App's settings and every object that was made by hand. A daemon that runs is
-stopped, and started again afterwards.`,
-		Example: `  rdd service reset`,
-		Args:    command.NoArgs,
+stopped, and started again afterwards. The command says what goes, and asks.`,
+		Example: `  rdd service reset
+
+  # In a script
+  rdd service reset --yes`,
+		Args: command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := e.ask(cmd, q, (*inventory.Inventory).WithStore); err != nil {
+				return err
+			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
 			p := newProgress(e.Stderr)
 			defer p.done()
 			svc, err := e.service(p)
 			if err != nil {
+				return err
+			}
+			if exists, err := svc.Instance.Exists(); err != nil || !exists {
+				if err == nil {
+					p.done()
+					e.Say("There is no instance %s.", svc.Instance.Name())
+				}
 				return err
 			}
 			wasRunning, err := svc.Reset(ctx)
@@ -277,6 +304,7 @@ stopped, and started again afterwards.`,
 			return nil
 		},
 	}
+	addYesFlag(cmd, &q)
 	command.Timeout(cmd.Flags(), &timeout, "how long to wait for the daemon to end")
 	return cmd
 }

@@ -41,7 +41,7 @@ daemon goes on. A --dry-run leaves no daemon behind that did not run.`,
 				return err
 			}
 			session := e.withApp
-			if dryRun {
+			if dryRun || len(args) == 0 { // nothing is changed
 				session = e.withAppAsFound
 			}
 			return session(cmd.Context(), f.timeout, func(a *appSession) error {

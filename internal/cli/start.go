@@ -13,7 +13,9 @@ import (
 	"k8s.io/utils/clock"
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/access"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/diagnostics"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/dockercontext"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/moby"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/enginefinder"
@@ -101,7 +103,11 @@ func (a *appSession) choose(app *appv1alpha1.App, spec map[string]any) error {
 		return nil
 	}
 	engine, err := a.findEngine(app)
-	if errors.Is(err, enginefinder.ErrNone) {
+	var none *enginefinder.NoneError
+	switch {
+	case errors.As(err, &none) && none.Denied != "":
+		return fmt.Errorf("you may not use the engine at %s: %w.\n%s", none.Denied, err, adviceForDenied(none.Denied))
+	case errors.Is(err, enginefinder.ErrNone):
 		return fmt.Errorf("%w.\n%s", err, adviceFor(runtime.GOOS, noLima))
 	}
 	if err != nil {
@@ -141,16 +147,9 @@ func (a *appSession) findEngine(app *appv1alpha1.App) (*enginefinder.Engine, err
 	if err != nil {
 		return nil, err
 	}
-	inst := a.service.Instance
-	return enginefinder.Find(a.ctx, enginefinder.Config{
-		Contexts:   contexts,
-		Getenv:     os.Getenv,
-		Usual:      hostinfo.DockerEndpoints(),
-		Own:        []string{"unix://" + inst.DockerSocket()},
-		OwnContext: inst.ContextName(),
-		Ask:        engineVersion,
-		Progress:   a.progress.update,
-	})
+	cfg := enginefinder.For(a.service.Instance, contexts, hostinfo.DockerEndpoints(), os.Getenv)
+	cfg.Ask, cfg.Progress = engineVersion, a.progress.update
+	return enginefinder.Find(a.ctx, cfg)
 }
 
 // engineVersion is the [enginefinder.Config.Ask] of real engines.
@@ -161,6 +160,14 @@ func engineVersion(ctx context.Context, endpoint string) (string, error) {
 	}
 	info, err := engine.Info(ctx)
 	return info.Version, errors.Join(err, engine.Close())
+}
+
+// adviceForDenied says what to do about an engine that the user may not use.
+func adviceForDenied(endpoint string) string {
+	return diagnostics.Permits(endpoint, access.Group(access.SocketPath(endpoint)), "rdd") +
+		". Then `rdd service stop`, as the daemon has the groups of its start, and `rdd start` again.\n" +
+		"Or use an engine of your own: Docker without root (https://docs.docker.com/engine/security/rootless/), Podman " +
+		"(`systemctl --user enable --now podman.socket`),\nor one that is elsewhere, as in `rdd set running=true containerEngine.endpoint=ssh://user@host`."
 }
 
 // adviceFor says what to do where there is no engine on a system, and no virtual

@@ -52,7 +52,7 @@ Nothing is started or changed. docs/troubleshooting.md has more about each code.
 			if err != nil {
 				return err
 			}
-			return e.printStatus(s, output)
+			return errors.Join(e.printStatus(s, output), inst.Require())
 		},
 	}
 	addOutputFlag(cmd, &output)

@@ -16,28 +16,31 @@ func (d *diagnosis) incomplete(e *containersv1alpha1.ContainerEngine) {
 	if complete == nil || complete.Status != metav1.ConditionFalse {
 		return
 	}
-	f := d.add(EngineIncomplete, subjectOf(e), complete.Reason, "error", complete.Message, "how", arguments{"rdd", d.Command}.fill(howToComplete(complete.Reason)),
+	f := d.add(EngineIncomplete, subjectOf(e), complete.Reason, "error", complete.Message, "how", arguments{"rdd", d.Command}.fill(d.placeOf(e).howToComplete(complete.Reason)),
 		"namespace", e.Namespace, "name", e.Name)
 	f.standing = true
 }
 
 // howToComplete says what to do about the reason for which something is missing.
-func howToComplete(reason string) string {
+func (p place) howToComplete(reason string) string {
 	switch reason {
 	case containersv1alpha1.ReasonListFailed:
-		return "the engine can't list what it has: its own log says why, on this machine `sudo journalctl -u docker`"
+		return "the engine can't list what it has: " + p.log() + " says why"
 	case containersv1alpha1.ReasonListSlow:
 		return "wait: RDD uses the list when it comes, and shows everything else until then. A slow disk or network is the usual cause, for volumes also their driver"
 	case containersv1alpha1.ReasonInspectFailed:
-		return "wait where the object is being started or stopped, as the engine answers after that; else the engine's own log says why, " +
-			"on this machine `sudo journalctl -u docker`"
+		return "wait if the object is being started or stopped, as the engine answers after that; else " + p.log() + " says why"
 	case containersv1alpha1.ReasonWriteRefused:
 		return "the message names the policy, the webhook or the limit that refuses the object: `{rdd} ctl get validatingadmissionpolicies,validatingwebhookconfigurations,mutatingwebhookconfigurations` " +
 			"lists the first two; have them let through what the service writes"
 	case containersv1alpha1.ReasonActFailed:
 		return "the engine failed to do it, in the words of the message; take the wish back by removing the annotation, or spec.state, where it is no longer meant"
 	case containersv1alpha1.ReasonDeletionFailed:
-		return "the engine failed to remove it, in the words of the message: most often a mount is busy, and `docker rm -f` says the same; it goes when the cause has"
+		same := ""
+		if command := p.removes(); command != "" {
+			same = ", and `" + command + "` says the same"
+		}
+		return "the engine failed to remove it, in the words of the message: most often a mount is busy" + same + "; it goes when the cause has"
 	}
 	return "see the message"
 }

@@ -36,12 +36,17 @@ type Observed struct {
 	Now time.Time
 	// Command is how the user calls rdd, as in "rdd --instance other".
 	Command string
+	// System is what the engines of this machine are started with.
+	System System
 
 	App     *appv1alpha1.App
 	Engines []containersv1alpha1.ContainerEngine
 	Host    *rddv1alpha1.HostInfoStatus
 	// Deletions are those that an engine refused or fails to carry out.
 	Deletions []Deletion
+	// Denied is the endpoint of the engine of this machine that a start would take, if
+	// none is chosen yet and the user may not use that one.
+	Denied string
 	// Groups are those whose members may use a socket, by its endpoint.
 	Groups map[string]string
 

@@ -66,18 +66,12 @@ func ofDaemon() []Definition {
 func ofEngines() []Definition {
 	return []Definition{{
 		Code: SocketNotPermitted, Severity: Error, Title: "The engine's socket is not permitted",
-		Text: "{error}",
-		Remedy: "`sudo usermod -aG {group} $USER` makes you a member of the group that may; log out and in again, as a group counts " +
-			"from the next login on, then `{rdd} service stop` and `{rdd} service start`",
-		Otherwise: "`ls -l {path}` says who may; have the engine give its socket to a group that you are in, or name an engine of your own: " +
-			"`{rdd} set containerEngine.endpoint=…`",
+		Text:   "{error}",
+		Remedy: "{how}",
 	}, {
 		Code: EngineNotAnswering, Severity: Error, Title: "The engine does not answer",
-		Text: "{error}",
-		Remedy: "see whether it runs: `docker -H {endpoint} version`; Docker on this machine starts with `sudo systemctl start docker`. " +
-			"Or name another engine: `{rdd} set containerEngine.endpoint=…`. It is tried again by itself",
-		Otherwise: "it is the one in the virtual machine: `{rdd} shell sudo systemctl status {unit}` says how it is there, and " +
-			"`{rdd} limavm restart rd` starts both anew. It is tried again by itself",
+		Text:      "{error}",
+		Remedy:    "{how}. It is tried again by itself",
 		DependsOn: []Code{SocketNotPermitted},
 	}, {
 		Code: EngineChanged, Severity: Error, Title: "Another engine answers",
@@ -155,7 +149,7 @@ func ofMachine() []Definition {
 	}, {
 		Code: DiskNearlyFull, Severity: Warning, Title: "The disk is nearly full",
 		Text:      "{free} of {total} are free on the file system of {path}: when it is full nothing can be changed any more",
-		Remedy:    "make room: `docker system df` shows what images and containers take, `docker system prune` removes what is not used",
+		Remedy:    "make room: {how}",
 		DependsOn: []Code{DiskReadOnly},
 	}, {
 		Code: StoreLarge, Severity: Warning, Title: "The store is large",

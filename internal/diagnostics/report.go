@@ -27,11 +27,11 @@ const over = "Resolved"
 type Reporter struct {
 	events record.EventRecorder
 	codes  []Code
-	told   map[place]Finding
+	told   map[spot]Finding
 }
 
-// place is where a finding is.
-type place struct {
+// spot is where a finding is.
+type spot struct {
 	code    Code
 	subject Subject
 }
@@ -41,7 +41,7 @@ const maxQuoted = 512
 
 // NewReporter returns a reporter of the codes that has told nothing yet.
 func NewReporter(events record.EventRecorder, codes ...Code) *Reporter {
-	return &Reporter{events: events, codes: codes, told: map[place]Finding{}}
+	return &Reporter{events: events, codes: codes, told: map[spot]Finding{}}
 }
 
 // Report tells what is new. They are all the findings that there are, and all the
@@ -51,12 +51,12 @@ func (r *Reporter) Report(findings []Finding, concerned ...client.Object) {
 	for _, object := range concerned {
 		objects[subjectFor(object)] = object
 	}
-	current := map[place]bool{}
+	current := map[spot]bool{}
 	for _, f := range findings {
 		if f.standing || !slices.Contains(r.codes, f.Code) {
 			continue
 		}
-		at := place{f.Code, f.Subject}
+		at := spot{f.Code, f.Subject}
 		current[at] = true
 		before, known := r.told[at]
 		object := objects[f.Subject]

@@ -30,6 +30,7 @@ func (r Registry) Diagnose(o Observed) []Finding {
 	d := &diagnosis{Observed: o, registry: r}
 	d.daemon()
 	d.absent()
+	d.denied()
 	for i := range o.Engines {
 		d.engine(&o.Engines[i])
 		d.incomplete(&o.Engines[i])
@@ -122,7 +123,7 @@ func (d *diagnosis) engine(e *containersv1alpha1.ContainerEngine) {
 	if ready == nil || !e.ShouldRun() {
 		return
 	}
-	path, local := socketPath(e.Spec.Endpoint)
+	_, local := socketPath(e.Spec.Endpoint)
 	var codes []Code
 	switch ready.Reason {
 	case containersv1alpha1.ReasonConnectFailed, containersv1alpha1.ReasonDisconnected:
@@ -137,16 +138,12 @@ func (d *diagnosis) engine(e *containersv1alpha1.ContainerEngine) {
 	case containersv1alpha1.ReasonUnsupported:
 		codes = []Code{EngineUnsupported}
 	}
-	endpoint, inVM := e.Spec.Endpoint, WantsVM(d.App) && metav1.IsControlledBy(e, d.App)
-	if inVM {
-		endpoint = "" // nobody starts it on this machine
-	}
-	if inVM && !d.appRuns() && slices.Contains(codes, EngineNotAnswering) {
+	at := d.placeOf(e)
+	if at.inVM && !d.appRuns() && slices.Contains(codes, EngineNotAnswering) {
 		return // no virtual machine, no engine
 	}
 	for _, code := range codes {
-		f := d.add(code, subjectOf(e), ready.Message, "error", ready.Message, "endpoint", endpoint, "unit", d.unit(),
-			"path", path, "group", d.Groups[e.Spec.Endpoint], "namespace", e.Namespace, "name", e.Name)
+		f := d.add(code, subjectOf(e), ready.Message, "error", ready.Message, "how", d.how(code, e, at), "namespace", e.Namespace, "name", e.Name)
 		f.standing = true
 		if d.App != nil && metav1.IsControlledBy(e, d.App) {
 			f.reaches = []Subject{theApp()}
@@ -355,7 +352,7 @@ func (d *diagnosis) disk() {
 		d.add(DiskReadOnly, theHost(), "", "path", d.Disk.Path)
 	}
 	if d.Disk != nil && d.Disk.NearlyFull() {
-		d.add(DiskNearlyFull, theHost(), "", "free", Size(d.Disk.Free), "total", Size(d.Disk.Total), "path", d.Disk.Path)
+		d.add(DiskNearlyFull, theHost(), "", "how", d.howToMakeRoom(), "free", Size(d.Disk.Free), "total", Size(d.Disk.Total), "path", d.Disk.Path)
 	}
 }
 

@@ -9,10 +9,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/access"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 )
 
@@ -54,6 +56,17 @@ type Config struct {
 	Progress func(message string)
 }
 
+// For returns where an instance looks for an engine, but not how it asks.
+func For(inst *instance.Instance, contexts Contexts, usual []string, getenv func(string) string) Config {
+	return Config{
+		Contexts:   contexts,
+		Getenv:     getenv,
+		Usual:      usual,
+		Own:        []string{"unix://" + inst.DockerSocket()},
+		OwnContext: inst.ContextName(),
+	}
+}
+
 // Candidate is an endpoint, and who names it.
 type Candidate struct {
 	Endpoint string
@@ -74,12 +87,47 @@ type Engine struct {
 // ErrNone is the error of [Find] where no engine answers.
 var ErrNone = errors.New("no Docker engine answers")
 
+// NoneError is an [ErrNone] that says what was tried.
+type NoneError struct {
+	tried string
+	// Denied is the first endpoint that is there and that the user may not use; empty
+	// for none.
+	Denied string
+}
+
+// Error implements error.
+func (e *NoneError) Error() string { return ErrNone.Error() + ": " + e.tried }
+
+// Is reports that it is an [ErrNone].
+func (e *NoneError) Is(target error) bool { return target == ErrNone } //nolint:errorlint // it is compared by errors.Is
+
+// Denied returns the endpoint of the first engine that [Find] would ask, if the user may not use
+// it; empty if that is not so, or can't be told without asking.
+func Denied(cfg Config) string {
+	candidates, _ := cfg.candidates()
+	for _, candidate := range candidates {
+		path := access.SocketPath(candidate.Endpoint)
+		if candidate.Endpoint == "" || slices.Contains(cfg.Own, candidate.Endpoint) {
+			continue
+		}
+		if _, err := os.Stat(path); path != "" && errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if access.Denied(candidate.Endpoint) {
+			return candidate.Endpoint
+		}
+		return ""
+	}
+	return ""
+}
+
 // Find returns the first engine that answers. The order is that of Docker's
 // client, in which DOCKER_HOST takes precedence over DOCKER_CONTEXT, and that over
 // the current context; then come the usual places. Where none answers, the error
-// is an [ErrNone] that says what was tried.
+// is a [*NoneError].
 func Find(ctx context.Context, cfg Config) (*Engine, error) {
 	candidates, passed := cfg.candidates()
+	none := &NoneError{}
 	var asked []string
 	for _, candidate := range candidates {
 		if candidate.Endpoint == "" || slices.Contains(cfg.Own, candidate.Endpoint) || slices.Contains(asked, candidate.Endpoint) {
@@ -93,15 +141,19 @@ func Find(ctx context.Context, cfg Config) (*Engine, error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
+		if none.Denied == "" && access.Denied(candidate.Endpoint) {
+			none.Denied = candidate.Endpoint
+		}
 		// That nothing is at a usual place is as usual.
 		if candidate.chosen || !errors.Is(err, fs.ErrNotExist) {
 			passed = append(passed, fmt.Sprintf("%s: %v", candidate.Source, err))
 		}
 	}
+	none.tried = strings.Join(passed, "; ")
 	if len(passed) == 0 {
-		return nil, fmt.Errorf("%w: there is nothing at %s", ErrNone, strings.Join(asked, ", "))
+		none.tried = "there is nothing at " + strings.Join(asked, ", ")
 	}
-	return nil, fmt.Errorf("%w: %s", ErrNone, strings.Join(passed, "; "))
+	return nil, none
 }
 
 func (c Config) ask(ctx context.Context, candidate Candidate) (string, error) {

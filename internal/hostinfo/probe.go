@@ -6,6 +6,7 @@ package hostinfo
 
 import (
 	"context"
+	"os"
 	"runtime"
 
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -34,6 +35,12 @@ func Size() (processors int, bytes int64) {
 		bytes = 0
 	}
 	return runtime.NumCPU(), bytes
+}
+
+// Systemd reports whether systemd runs the services of this machine (sd_booted(3)).
+func Systemd() bool {
+	info, err := os.Lstat("/run/systemd/system")
+	return err == nil && info.IsDir()
 }
 
 // Look returns how the machine is. It is cheap: no socket is connected to, as

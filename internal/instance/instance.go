@@ -213,22 +213,53 @@ func (i *Instance) Exists() (bool, error) {
 	return err == nil, err
 }
 
+// Require returns an error that lists the instances that there are if this one does
+// not exist. It touches no file.
+func (i *Instance) Require() error {
+	exists, err := i.Exists()
+	if err != nil || exists {
+		return err
+	}
+	start := "rdd start"
+	if i.name != DefaultName {
+		start = "rdd --instance " + i.name + " start"
+	}
+	return fault.New(fault.Failed, "", "", fmt.Errorf("no instance %q: %s; create it with `%s`", i.name, i.beside(), start))
+}
+
+// beside says which instances there are.
+func (i *Instance) beside() string {
+	switch names := i.names(); len(names) {
+	case 0:
+		return "there are none"
+	case 1:
+		return "there is only " + names[0]
+	default:
+		return "there are " + strings.Join(names, ", ")
+	}
+}
+
 // Names returns the names of the instances that there are, sorted.
 func Names() ([]string, error) {
 	one, err := New(DefaultName)
 	if err != nil {
 		return nil, err
 	}
-	// Their directories are side by side.
-	files, err := filepath.Glob(filepath.Join(filepath.Dir(one.Dir()), ContextPrefix+"*", filepath.Base(one.ArgsFile())))
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, file := range files {
-		if name := strings.TrimPrefix(filepath.Base(filepath.Dir(file)), ContextPrefix); CheckName(name) == nil {
+	return one.names(), nil
+}
+
+// names returns the names of the instances whose directories are beside this one's.
+func (i *Instance) names() (names []string) {
+	parent := filepath.Dir(i.dir)
+	dirs, _ := os.ReadDir(parent) // of what can't be read there is nothing to name
+	for _, dir := range dirs {
+		name, ours := strings.CutPrefix(dir.Name(), ContextPrefix)
+		if !ours || CheckName(name) != nil {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(parent, dir.Name(), filepath.Base(i.ArgsFile()))); err == nil {
 			names = append(names, name)
 		}
 	}
-	return names, nil
+	return names
 }

@@ -83,6 +83,14 @@ func (c *Client) Find(ctx context.Context, namespace string, names ...string) ([
 	if err != nil {
 		return nil, err
 	}
+	return Select(all, namespace, names...)
+}
+
+// Select is [Client.Find] among LimaVMs that were read before.
+func Select(all []limav1alpha1.LimaVM, namespace string, names ...string) ([]limav1alpha1.LimaVM, error) {
+	if namespace != "" {
+		all = slices.DeleteFunc(slices.Clone(all), func(vm limav1alpha1.LimaVM) bool { return vm.Namespace != namespace })
+	}
 	var found []limav1alpha1.LimaVM
 	for i, name := range names {
 		if slices.Contains(names[:i], name) {

@@ -102,6 +102,7 @@ func connectionReasons() []string {
 func (s *Session) serve(ctx context.Context, broken <-chan error, ok func()) error {
 	first := newBatch()
 	first.first = true
+	s.setStateIf(containersv1alpha1.ReasonConnecting, containersv1alpha1.ReasonConnecting, "connecting: listing what the engine has")
 	listed := s.syncer.compare(first)
 	complete := false
 	for waiting := true; waiting; {

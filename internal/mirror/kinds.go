@@ -54,6 +54,9 @@ type statusKind interface {
 	title(m client.Object) string
 	// bounds returns the fields that can be made smaller.
 	bounds(m client.Object) ([]part, []timeField)
+	// ages returns where m has the time at which its object was made, and the time that
+	// its age is counted from instead; nil for a kind that has neither.
+	ages(m client.Object) (created, from **metav1.Time)
 	// known adds the status of a mirror to what is known of an engine object.
 	known(object *engine.Object, m client.Object)
 	// replace gives m the status of want, and keeps what only m knows. It reports
@@ -75,8 +78,11 @@ var kinds = map[engine.Kind]mirrorKind{
 			of:           func(m *containersv1alpha1.Container) *containersv1alpha1.ContainerStatus { return &m.Status },
 			conditionsOf: func(s *containersv1alpha1.ContainerStatus) *[]metav1.Condition { return &s.Conditions },
 			titleOf:      func(s *containersv1alpha1.ContainerStatus) string { return s.Name },
-			partsOf:      containerBounds,
-			addTo:        func(object *engine.Object, s *containersv1alpha1.ContainerStatus) { object.Container = s },
+			agesOf: func(s *containersv1alpha1.ContainerStatus) (created, from **metav1.Time) {
+				return &s.CreatedAt, &s.AgeFrom
+			},
+			partsOf: containerBounds,
+			addTo:   func(object *engine.Object, s *containersv1alpha1.ContainerStatus) { object.Container = s },
 			keep: func(updated *containersv1alpha1.ContainerStatus, old containersv1alpha1.ContainerStatus) {
 				updated.LastAction, updated.ObservedGeneration = old.LastAction, old.ObservedGeneration
 			},
@@ -99,6 +105,7 @@ var kinds = map[engine.Kind]mirrorKind{
 			of:           func(m *containersv1alpha1.Image) *containersv1alpha1.ImageStatus { return &m.Status },
 			conditionsOf: func(s *containersv1alpha1.ImageStatus) *[]metav1.Condition { return &s.Conditions },
 			titleOf:      func(s *containersv1alpha1.ImageStatus) string { return s.RepoTag },
+			agesOf:       func(s *containersv1alpha1.ImageStatus) (created, from **metav1.Time) { return &s.CreatedAt, &s.AgeFrom },
 			partsOf: func(s *containersv1alpha1.ImageStatus) ([]part, []timeField) {
 				return imageParts(s), []timeField{{"createdAt", &s.CreatedAt}}
 			},
@@ -119,6 +126,9 @@ var kinds = map[engine.Kind]mirrorKind{
 			of:           func(m *containersv1alpha1.Volume) *containersv1alpha1.VolumeStatus { return &m.Status },
 			conditionsOf: func(s *containersv1alpha1.VolumeStatus) *[]metav1.Condition { return &s.Conditions },
 			titleOf:      func(s *containersv1alpha1.VolumeStatus) string { return s.Name },
+			agesOf: func(s *containersv1alpha1.VolumeStatus) (created, from **metav1.Time) {
+				return &s.CreatedAt, &s.AgeFrom
+			},
 			partsOf: func(s *containersv1alpha1.VolumeStatus) ([]part, []timeField) {
 				return volumeParts(s), []timeField{{"createdAt", &s.CreatedAt}}
 			},
@@ -194,6 +204,7 @@ type typed[O client.Object, S any] struct {
 	conditionsOf func(*S) *[]metav1.Condition
 	titleOf      func(*S) string // nil if there is no title
 	partsOf      func(*S) ([]part, []timeField)
+	agesOf       func(*S) (created, from **metav1.Time) // nil if there are none
 	addTo        func(*engine.Object, *S)
 	// keep gives a status what only the old one knows; nil for nothing but conditions.
 	keep func(updated *S, old S)
@@ -211,6 +222,13 @@ func (t typed[O, S]) title(m client.Object) string {
 }
 
 func (t typed[O, S]) bounds(m client.Object) ([]part, []timeField) { return t.partsOf(t.of(m.(O))) }
+
+func (t typed[O, S]) ages(m client.Object) (created, from **metav1.Time) {
+	if t.agesOf == nil {
+		return nil, nil
+	}
+	return t.agesOf(t.of(m.(O)))
+}
 
 func (t typed[O, S]) known(object *engine.Object, m client.Object) { t.addTo(object, t.of(m.(O))) }
 

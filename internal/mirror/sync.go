@@ -144,6 +144,11 @@ func (s *syncer) write(ctx context.Context, key engine.Key, have, want []client.
 	var refused refusals
 	for _, w := range want {
 		i := slices.IndexFunc(have, func(h client.Object) bool { return h.GetName() == w.GetName() })
+		var known client.Object
+		if i >= 0 {
+			known = have[i]
+		}
+		setAge(w, known, s.clock.Now())
 		var err error
 		switch {
 		case i < 0:

@@ -39,6 +39,9 @@ type Service struct {
 	Executable string
 	// Progress, which may be nil, is told what is being waited for.
 	Progress func(message string)
+	// MayMake is whether an instance that does not exist is made by a start. Without
+	// it a start fails, and touches no file.
+	MayMake bool
 }
 
 // Overrides replace saved settings for one run; empty ones do not.
@@ -82,13 +85,22 @@ func (s *Service) createLocked(settings instance.Settings) (bool, error) {
 	if err != nil || exists {
 		return false, err
 	}
+	if !s.MayMake {
+		return false, s.Instance.Require() // deleted since it was looked for
+	}
 	settings.Created = time.Now().UTC().Truncate(time.Second)
 	return true, s.Instance.SaveSettings(settings)
 }
 
-// lock takes the start lock, making the directories for it.
+// lock takes the start lock, making the directories for it, unless there is no
+// instance and none may be made.
 func (s *Service) lock(ctx context.Context) (*instance.Lock, error) {
 	for {
+		if !s.MayMake {
+			if err := s.Instance.Require(); err != nil {
+				return nil, err
+			}
+		}
 		if err := s.Instance.MakeDirs(); err != nil {
 			return nil, err
 		}
@@ -249,6 +261,11 @@ func (s *Service) EnsureReady(ctx context.Context) (*instance.Daemon, error) {
 	daemon, err := s.Instance.Daemon()
 	if err != nil {
 		return nil, err
+	}
+	if daemon == nil && !s.MayMake {
+		if err := s.Instance.Require(); err != nil {
+			return nil, err
+		}
 	}
 	visited := s.visited()
 	if daemon != nil && daemon.Ready && !daemon.Stopping && daemon.Version == version.RDD() && !visited {

@@ -32,6 +32,11 @@ func (s *Service) Visit(ctx context.Context) (leave func(context.Context) error,
 // startVisit starts a marked daemon where none runs, and reports whether it did
 // (ours), and whether it made the instance.
 func (s *Service) startVisit(ctx context.Context) (ours, made bool, err error) {
+	if !s.MayMake {
+		if err := s.Instance.Require(); err != nil {
+			return false, false, err
+		}
+	}
 	if daemon, err := s.Instance.Daemon(); err == nil && (daemon == nil || daemon.Stopping) {
 		s.progress("starting the daemon of instance %s", s.Instance.Name())
 	}

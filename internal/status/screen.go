@@ -119,6 +119,10 @@ func engineLine(e Engine) string {
 			line += fmt.Sprintf("; problems: %d", failed) // what they are is told below
 		}
 		return line
+	case ready.Reason == containersv1alpha1.ReasonConnecting && ready.Message != "":
+		if _, progress, ok := strings.Cut(ready.Message, ": "); ok {
+			return ready.Reason + ": " + progress
+		}
 	}
 	return ready.Reason // what is wrong is told below
 }

@@ -119,7 +119,7 @@ Disk       40 GiB of 100 GiB free, the store has 3.0 MiB (/data)
 
 error: The engine does not answer (engine-not-answering, ContainerEngine rancher-desktop/moby)
   tcp://far:2375: EOF
-  What to do: see whether it runs: ‘docker -H tcp://far:2375 version’; Docker on this machine starts with ‘sudo systemctl start docker’. Or name another engine: ‘rdd set containerEngine.endpoint=…’. It is tried again by itself
+  What to do: see whether it answers: ‘docker -H tcp://far:2375 version’; it is started on far, and must be told to listen at that address. Or name another engine: ‘rdd ctl edit containerengine -n rancher-desktop moby’. It is tried again by itself
 `},
 		"a virtual machine starts": {statusOf("", metav1.Condition{}, condition("Settled", no, "WaitingForVM", "it boots")), `
 Instance   2

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"slices"
 	"time"
 
@@ -26,8 +27,11 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/access"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/diagnostics"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/dockercontext"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/enginefinder"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/hostinfo"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/limactl"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/version"
 )
@@ -124,6 +128,10 @@ func (r *Reader) Read(ctx context.Context) (*Status, error) {
 		s.answered = daemon.Failure == nil
 		s.take(&observed)
 	}
+	observed.System = diagnostics.System{OS: runtime.GOOS, Systemd: hostinfo.Systemd()}
+	if !serviceStatus.Created || s.answered && s.App == nil {
+		r.lookForEngine(&observed)
+	}
 	if serviceStatus.Created {
 		s.look(r.Instance, &observed)
 	}
@@ -208,6 +216,25 @@ func (s *Status) take(o *diagnostics.Observed) {
 		if path := access.SocketPath(e.Spec.Endpoint); path != "" && !apimeta.IsStatusConditionTrue(e.Status.Conditions, containersv1alpha1.ConditionReady) {
 			o.Groups[e.Spec.Endpoint] = access.Group(path)
 		}
+	}
+}
+
+// lookForEngine looks whether the engine that a start would take is one that the user
+// may not use. A virtual machine, if one can be made, would be taken first.
+func (r *Reader) lookForEngine(o *diagnostics.Observed) {
+	if _, err := limactl.ThisMachine().Find(); err == nil {
+		return
+	}
+	contexts, err := dockercontext.Open(r.Getenv)
+	if err != nil {
+		return
+	}
+	o.Denied = enginefinder.Denied(enginefinder.For(r.Instance, contexts, hostinfo.DockerEndpoints(), r.Getenv))
+	if path := access.SocketPath(o.Denied); path != "" {
+		if o.Groups == nil {
+			o.Groups = map[string]string{}
+		}
+		o.Groups[o.Denied] = access.Group(path)
 	}
 }
 

@@ -69,6 +69,14 @@ func recordFile(path string) string { return path + ".json" }
 
 // inspect reports whether there never was a store at path. It changes nothing.
 func inspect(ctx context.Context, path string) (fresh bool, err error) {
+	if fresh, err := begun(path); err != nil || fresh {
+		return fresh, err
+	}
+	return false, quickCheck(ctx, path)
+}
+
+// begun is [inspect] without a look into the database.
+func begun(path string) (fresh bool, err error) {
 	data, err := regular.Read(recordFile(path), maxRecord)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -93,7 +101,7 @@ func inspect(ctx context.Context, path string) (fresh bool, err error) {
 	case info.Size() == 0:
 		return false, &DamagedError{File: path, Err: errors.New("the file is empty")}
 	}
-	return false, quickCheck(ctx, path)
+	return false, nil
 }
 
 // quickCheck reads through the database as SQLite's own check does. It says

@@ -48,7 +48,7 @@ func startDaemon(ctx context.Context, program string) (*daemon, error) {
 
 // remove ends the daemon, and removes its home directory.
 func (d *daemon) remove() {
-	_, _ = d.run(context.Background(), "service", "delete")
+	_, _ = d.run(context.Background(), "service", "delete", "--yes")
 	_ = os.RemoveAll(d.home)
 }
 

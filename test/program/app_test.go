@@ -5,6 +5,7 @@ package program_test
 import (
 	"encoding/json"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -43,14 +44,14 @@ func TestSetErrors(t *testing.T) {
 		{3, []string{"endpoint", "unix:///"}, []string{"containerEngine.endpoint=docker.sock"}},
 		{3, []string{"spec.containerEngine.endpoint", "tcp://127.0.0.1:1", "of containerd", "unix:///"},
 			[]string{"containerEngine.name=containerd", "containerEngine.endpoint=tcp://127.0.0.1:1"}},
-		{3, []string{"cpus", "greater than or equal to 1"}, []string{"virtualMachine.cpus=0"}},
+		{3, []string{"cpus", "greater than or equal to 0"}, []string{"virtualMachine.cpus=-1"}},
 		{3, []string{"memory", "512Mi"}, []string{"virtualMachine.memory=1Mi"}},
 		{1, []string{"memory", "expected quantity"}, []string{"virtualMachine.memory=much"}},
 	} {
 		h.fails(test.code, test.words, append([]string{"set"}, test.args...)...)
 	}
 	h.succeeds([]string{"Nothing was changed"}, "set", "--dry-run", "running=true", "containerEngine.endpoint=unix:///nowhere")
-	h.fails(3, []string{"cpus"}, "set", "--dry-run", "virtualMachine.cpus=0")
+	h.fails(3, []string{"cpus"}, "set", "--dry-run", "virtualMachine.cpus=-1")
 	if err := h.client().Get(t.Context(), ctrlclient.ObjectKey{Name: "app"}, &appv1alpha1.App{}); !apierrors.IsNotFound(err) {
 		t.Errorf("a dry run, or a refusal, made the App: %v", err)
 	}
@@ -68,10 +69,31 @@ func TestAppRules(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	h.ok("set", "running=false", "virtualMachine.cpus=") // of an App that is not there yet, too
-	h.ok("set", "virtualMachine.cpus=3", "virtualMachine.memory=3Gi")
-	h.ok("set", "virtualMachine.cpus=", "virtualMachine.memory=", "virtualMachine.disk=")
-	if vm := h.ok("ctl", "get", "app", "app", "-o", "jsonpath={.spec.virtualMachine}"); vm != `{"disk":"100Gi"}` {
-		t.Errorf("with what was set taken back the virtual machine is %s", vm)
+	vm := func() string {
+		t.Helper()
+		return h.ok("ctl", "get", "app", "app", "-o", "jsonpath={.spec.virtualMachine}")
+	}
+	defaults := vm()
+	contains(t, defaults, `"cpus":`, `"memory":"`, `"disk":"100Gi"`)
+	for _, taken := range [][]string{
+		{"virtualMachine.cpus=", "virtualMachine.memory=", "virtualMachine.disk="},
+		{"virtualMachine.cpus=0", "virtualMachine.memory=0"},
+	} {
+		h.ok("set", "virtualMachine.cpus=1", "virtualMachine.memory=513Mi")
+		contains(t, vm(), `"cpus":1`, `"memory":"513Mi"`)
+		h.ok(append([]string{"set"}, taken...)...)
+		if after := vm(); after != defaults {
+			t.Errorf("with what was set taken back by %q the virtual machine is %s, and it was %s", taken, after, defaults)
+		}
+	}
+	most := fmt.Sprintf("spec.virtualMachine.cpus: Invalid value: 255: must be at most %d", runtime.NumCPU())
+	for _, dryRun := range [][]string{{"--dry-run"}, nil} {
+		h.fails(3, []string{most}, append([]string{"set", "virtualMachine.cpus=255"}, dryRun...)...)
+		h.fails(3, []string{`spec.virtualMachine.memory: Invalid value: "999999Gi": must be at most `},
+			append([]string{"set", "virtualMachine.memory=999999Gi"}, dryRun...)...)
+	}
+	if after := vm(); after != defaults {
+		t.Errorf("a refusal changed %s to %s", defaults, after)
 	}
 	c := h.client()
 	other := &appv1alpha1.App{ObjectMeta: metav1.ObjectMeta{Name: "other"}}

@@ -140,8 +140,8 @@ func TestVirtualMachine(t *testing.T) {
 	contains(t, v.ok("status"), "VM", "Started", "Connected", "3 containers")
 	v.fails(3, []string{"belongs to App app", "delete or stop that"}, "ctl", "delete", "limavm", "rd", "-n", namespace)
 
-	v.ok("set", "virtualMachine.cpus=3", "virtualMachine.memory=3Gi", "virtualMachine.disk=101Gi")
-	contains(t, v.template(), "cpus: 3", "memory: 3GiB", "disk: 101GiB")
+	v.ok("set", "virtualMachine.cpus=1", "virtualMachine.memory=3Gi", "virtualMachine.disk=101Gi")
+	contains(t, v.template(), "cpus: 1", "memory: 3GiB", "disk: 101GiB")
 	if vm := v.vm(); vm.Status.RestartCount != 1 {
 		t.Errorf("three settings were %d restarts", vm.Status.RestartCount)
 	}
@@ -171,7 +171,7 @@ func TestVirtualMachine(t *testing.T) {
 	v.asked("start", 3)
 	v.asked("create", 1)
 
-	v.ok("delete")
+	v.ok("delete", "--yes")
 	if vm := v.vm(); vm != nil {
 		t.Errorf("the LimaVM is left: %+v", vm.Status)
 	}
@@ -199,7 +199,7 @@ func TestVirtualMachineReset(t *testing.T) {
 	other, _ := startEngine(t, 2)
 	v.engine = other
 	v.faults(stage.Faults{})
-	if r := v.succeeds([]string{"Settled: connected"}, "reset"); strings.Contains(r.stderr, "another image") {
+	if r := v.succeeds([]string{"Settled: connected"}, "reset", "--yes"); strings.Contains(r.stderr, "another image") {
 		t.Errorf("reset said\n%s", r.stderr)
 	}
 	contains(t, v.template(), "/another.qcow2")
@@ -212,7 +212,7 @@ func TestVirtualMachineReset(t *testing.T) {
 		t.Errorf("%+v, %+v", app.Annotations, app.Status)
 	}
 	v.ok("stop")
-	v.succeeds([]string{"Settled: stopped"}, "reset")
+	v.succeeds([]string{"Settled: stopped"}, "reset", "--yes")
 	v.asked("create", 3)
 	v.asked("start", 2)
 	v.fails(3, []string{"absolute path"}, "set", "virtualMachine.image=image.qcow2")
@@ -234,7 +234,7 @@ func TestVirtualMachineFails(t *testing.T) {
 		status := v.ok("status")
 		return strings.Contains(status, "CreateFailed") && strings.Contains(status, "no route to host"), status
 	})
-	v.fails(1, []string{"CreateFailed", "no route to host"}, "reset")
+	v.fails(1, []string{"CreateFailed", "no route to host"}, "reset", "--yes")
 	v.fails(1, []string{"field `images` must be set"}, "set", "virtualMachine.image=/"+stage.Rejected)
 	v.faults(stage.Faults{})
 	v.ok("set", "virtualMachine.image=")

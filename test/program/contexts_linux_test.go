@@ -272,7 +272,7 @@ func TestDockerContextAfterSIGKILL(t *testing.T) {
 	h.ok("service", "start")
 	h.ok("start")
 	h.kill()
-	h.ok("service", "reset")
+	h.ok("service", "reset", "--yes")
 	h.ok("service", "start")
 	h.eventually("the context of the App that is gone is taken back", func() (bool, string) {
 		got := h.readDockerConfig()

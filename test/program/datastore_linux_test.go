@@ -29,7 +29,7 @@ func TestDatastoreEtcd(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(h.path("dir"), "store.db")); err == nil {
 		t.Error("there is a store of the instance's own")
 	}
-	h.ok("service", "reset")
+	h.ok("service", "reset", "--yes")
 	h.fails(1, []string{"not found"}, "ctl", "get", "configmap", "kept", "-n", "default")
 	h.ok("service", "delete")
 
@@ -71,7 +71,7 @@ func TestDatastoreProcess(t *testing.T) {
 func TestDatastoreRefused(t *testing.T) {
 	t.Parallel()
 	h := newHome(t, "RDD_DATASTORE_ENDPOINT=oracle://u:secret@h")
-	for _, args := range [][]string{{"service", "create"}, {"service", "start"}, {"ctl", "get", "namespaces"}} {
+	for _, args := range [][]string{{"service", "create"}, {"service", "start"}, {"--instance", "2", "ctl", "get", "namespaces"}} {
 		if r := h.fails(2, []string{"SCHEME://ADDRESS", "postgres"}, args...); strings.Contains(r.stderr, "secret") {
 			t.Errorf("the password is in %s", r.stderr)
 		}

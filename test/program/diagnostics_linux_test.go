@@ -3,6 +3,7 @@
 package program_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -62,7 +63,20 @@ func TestSocketNotPermitted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	h := newHomeOfNobody(t)
+	h := newHomeOfNobody(t, "DOCKER_HOST="+engine.Endpoint())
+	// Before an engine is chosen, with no instance and with one.
+	denied := []string{"permission denied", "members of the group docker", "`sudo usermod -aG docker $USER`"}
+	var status struct{ Diagnostics []finding }
+	if err := json.Unmarshal([]byte(h.run("status", "-o", "json").stdout), &status); err != nil || len(status.Diagnostics) != 1 {
+		t.Fatalf("%v: %+v", err, status)
+	}
+	contains(t, status.Diagnostics[0].Message+status.Diagnostics[0].Remedy, denied...)
+	r := h.fails(1, append([]string{"you may not use the engine at " + engine.Endpoint(), "log out and in again", "newgrp docker",
+		"rootless", "rdd set running=true containerEngine.endpoint="}, denied...), "start")
+	if advice := strings.Index(r.stderr, "usermod"); strings.Contains(r.stderr, "Install Lima") || advice > strings.Index(r.stderr, "engine of your own") {
+		t.Errorf("the right advice is not the first:\n%s", r.stderr)
+	}
+	h.finds(denied, "socket-not-permitted of HostInfo /system")
 	h.ok("set", "running=true", "containerEngine.endpoint="+engine.Endpoint(), "--wait=false")
 	// That the engine does not answer is the consequence.
 	h.finds([]string{"permission denied", "it is for members of the group docker", "`sudo usermod -aG docker $USER`", "log out and in again"},

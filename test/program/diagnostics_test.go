@@ -257,8 +257,8 @@ func TestStoreLarge(t *testing.T) {
 	}
 	h.finds([]string{"store.db has ", "`rdd service reset`"}, "store-large of HostInfo /system")
 	h.tells(1, corev1.EventTypeWarning, "StoreLarge", "HostInfo/system")
-	h.ok("service", "stop")  // the log becomes a part of the file
-	h.ok("service", "reset") // the remedy
+	h.ok("service", "stop")           // the log becomes a part of the file
+	h.ok("service", "reset", "--yes") // the remedy
 	h.finds(nil)
 }
 

@@ -38,7 +38,7 @@ func TestReadOnlyDirectory(t *testing.T) {
 	for _, command := range []string{"create", "start", "serve"} {
 		h.fails(1, []string{data, "read-only"}, "service", command)
 	}
-	h.fails(1, []string{data, "read-only"}, "ctl", "get", "ns")
+	h.fails(1, []string{data, "read-only"}, "--instance", "2", "ctl", "get", "ns")
 	if status := h.status(); status.Created || status.Started {
 		t.Errorf("status %+v", status)
 	}

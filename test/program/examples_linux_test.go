@@ -162,6 +162,7 @@ func TestCtlConfig(t *testing.T) {
 	h := newHome(t)
 	own := filepath.Join(h.dir, ".kube", "config")
 	h.env = append(h.env, "KUBECONFIG="+own)
+	h.ok("service", "create")
 	contains(t, h.ok("ctl", "config", "current-context"), h.instance().ContextName())
 	h.ok("ctl", "config", "set-context", "--current", "--namespace", "default")
 	if _, err := os.Stat(own); err == nil {

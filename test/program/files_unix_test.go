@@ -71,6 +71,7 @@ func TestFilesOfCaller(t *testing.T) {
 	for _, command := range [][]string{{"service", "start"}, {"ctl", "get", "namespaces"}} {
 		t.Run(command[0], func(t *testing.T) {
 			h, files := newHome(t), handFiles(t)
+			h.ok("service", "create")
 			h.prepare = files.prepare
 			h.ok(command...)
 			h.prepare = nil

@@ -191,6 +191,7 @@ func TestPrune(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	h.ok("service", "create")
 	h.ok("ctl", "apply", "-f", dir, "--prune", "-l", "app=x")
 	if err := os.Remove(filepath.Join(dir, "gone.yaml")); err != nil {
 		t.Fatal(err)

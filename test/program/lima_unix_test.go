@@ -50,6 +50,7 @@ func newLimaHome(t *testing.T) (h *home, limaHome, temporary string) {
 		t.Fatal(err)
 	}
 	h = newHome(t, "RDD_LIMACTL="+filepath.Join(dir, "limactl"), "TMPDIR="+dir) // they end with it
+	h.ok("service", "create")
 	return h, h.path("lima_home"), dir
 }
 
@@ -141,13 +142,13 @@ func TestDeleteEndsVMs(t *testing.T) {
 	}
 	h.waitVM(c, vm, limav1alpha1.ReasonStarted)
 	stage.Set(t, limaHome, stage.Faults{DeleteFails: "it is protected"})
-	h.fails(1, []string{"virtual machine rd", "it is protected"}, "service", "delete")
+	h.fails(1, []string{"virtual machine rd", "it is protected"}, "service", "delete", "--yes")
 	stage.Set(t, limaHome, stage.Faults{})
 	data, err := os.ReadFile(filepath.Join(limaHome, "rd", "ha.pid"))
 	if err == nil {
 		t.Errorf("it runs on, as process %s", data)
 	}
-	h.ok("service", "delete")
+	h.ok("service", "delete", "--yes")
 	if _, err := os.Stat(limaHome); !os.IsNotExist(err) {
 		t.Errorf("it is left: %v", err)
 	}

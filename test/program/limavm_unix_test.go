@@ -98,15 +98,15 @@ func TestVMLife(t *testing.T) {
 		t.Errorf("another namespace has %s", got)
 	}
 	h.fails(2, []string{"json or yaml"}, "limavm", "list", "-o", "wide")
-	h.succeeds([]string{"web is being deleted"}, "limavm", "delete", "web", "--wait=false")
-	h.succeeds([]string{"db is gone"}, "limavm", "delete", "db")
+	h.succeeds([]string{"web is being deleted"}, "limavm", "delete", "--yes", "web", "--wait=false")
+	h.succeeds([]string{"db is gone"}, "limavm", "delete", "--yes", "db")
 	h.eventually("web is gone", func() (bool, string) {
 		left := h.ok("limavm", "list")
 		return !strings.Contains(left, "web"), left
 	})
 	h.eventually("the templates are gone", func() (bool, string) { return len(h.templates()) == 0, fmt.Sprint(h.templates()) })
 	h.succeeds([]string{"x is being made"}, "limavm", "create", "x", "--template", file, "--wait=false")
-	h.succeeds([]string{"x is gone"}, "limavm", "delete", "x")
+	h.succeeds([]string{"x is gone"}, "limavm", "delete", "--yes", "x")
 	h.eventually("its source is gone with it", func() (bool, string) { return len(h.templates()) == 0, fmt.Sprint(h.templates()) })
 }
 
@@ -133,7 +133,7 @@ func TestVMMistakes(t *testing.T) {
 		{2, []string{"--template says all"}, []string{"edit", "a", "--cpus", "1", "--template", file}},
 		{2, []string{"two logs"}, []string{"log", "a", "--serial", "--agent"}},
 		{1, []string{`no log of a virtual machine "a"`, limaHome, h.path("log_dir")}, []string{"log", "a"}},
-		{1, []string{`no virtual machine "a"`, "does not exist"}, []string{"stop", "a"}},
+		{1, []string{`no virtual machine "a"`}, []string{"stop", "a"}},
 		{1, []string{`no virtual machine "a"`}, []string{"shell", "a"}},
 		{2, []string{"unknown command", "did you mean", "start"}, []string{"sart"}},
 	} {
@@ -197,12 +197,12 @@ func TestVMStartFails(t *testing.T) {
 	h.fails(1, []string{"RDD_LIMACTL"}, "limavm", "restart", "web")
 	h.fails(1, []string{"RDD_LIMACTL"}, "limavm", "shell", "web", "true")
 	h.fails(1, []string{"RDD_LIMACTL"}, "limavm", "create", "db", "--template", file)
-	h.succeeds([]string{"db is gone"}, "limavm", "delete", "db")
-	h.fails(1, []string{"RDD_LIMACTL"}, "limavm", "delete", "web")
+	h.succeeds([]string{"db is gone"}, "limavm", "delete", "--yes", "db")
+	h.fails(1, []string{"RDD_LIMACTL"}, "limavm", "delete", "--yes", "web")
 	if err := os.Rename(filepath.Join(dir, "gone"), filepath.Join(dir, "limactl")); err != nil {
 		t.Fatal(err)
 	}
-	h.succeeds([]string{"web is gone"}, "limavm", "delete", "web", "--timeout", "1m")
+	h.succeeds([]string{"web is gone"}, "limavm", "delete", "--yes", "web", "--timeout", "1m")
 }
 
 // waitFailures waits until so many starts were tried.

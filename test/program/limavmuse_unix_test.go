@@ -255,7 +255,7 @@ func TestVMLog(t *testing.T) {
 		text := followed.stdout.String()
 		return strings.Count(text, "READY") == 2, text
 	})
-	h.ok("limavm", "delete", "web")
+	h.ok("limavm", "delete", "--yes", "web")
 	contains(t, h.ok("limavm", "log", "web", "--agent"), "READY")
 	contains(t, h.ok("limavm", "log", "web", "--serial"), "Linux version")
 	h.completes("web", "", "limavm", "log", "w")

@@ -292,13 +292,13 @@ func TestStartDeadline(t *testing.T) {
 func TestReset(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
-	h.fails(1, []string{"no such instance"}, "service", "reset")
+	h.succeeds([]string{"There is no instance"}, "service", "reset")
 	h.ok("service", "create", "--controllers", "containers")
 	h.ok("service", "start")
 	h.ok("ctl", "create", "configmap", "lost", "-n", "default")
 	before := h.status()
 	token := h.ok("service", "config")
-	h.succeeds([]string{"empty store", "has been started"}, "service", "reset")
+	h.succeeds([]string{"empty store", "has been started"}, "service", "reset", "--yes")
 	h.fails(1, []string{"not found"}, "ctl", "get", "configmap", "lost", "-n", "default")
 	if after := h.status(); after.Controllers != before.Controllers || after.Address != before.Address {
 		t.Errorf("the settings changed: %+v, then %+v", before, after)
@@ -340,6 +340,7 @@ func TestPaths(t *testing.T) {
 func TestLog(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
+	h.ok("service", "create")
 	h.fails(1, []string{"none yet"}, "service", "log")
 	h.ok("service", "start", "--log-level", "info", "--log-format", "json")
 	lines := strings.Split(strings.TrimSpace(h.ok("service", "log")), "\n")

@@ -80,11 +80,11 @@ func TestStartFindsTheContext(t *testing.T) {
 	h.env = append(h.env, "DOCKER_HOST=tcp://127.0.0.1:1")
 	h.succeeds([]string{"Not taken: DOCKER_HOST: tcp://127.0.0.1:1: connection refused", "your current Docker context, far"}, "start")
 	h.engineIs(engine.Endpoint())
-	h.ok("delete")
+	h.ok("delete", "--yes")
 	h.env = append(h.env, "DOCKER_HOST=", "DOCKER_CONTEXT=other")
 	h.succeeds([]string{"DOCKER_CONTEXT=other"}, "start")
 	h.engineIs(other.Endpoint())
-	h.ok("delete")
+	h.ok("delete", "--yes")
 }
 
 // TestStartWithoutAnEngine: where nothing answers, the command says what to
@@ -168,9 +168,9 @@ func TestDelete(t *testing.T) {
 	h := newHome(t)
 	engine, _ := startEngine(t, 20)
 	h.ok("set", "running=true", "containerEngine.endpoint="+engine.Endpoint())
-	h.succeeds([]string{"There is no virtual machine", "nothing was changed"}, "reset")
+	h.succeeds([]string{"There is no virtual machine", "nothing was changed"}, "reset", "--yes")
 	h.engineIs(engine.Endpoint())
-	h.succeeds([]string{"waiting for the ContainerEngine rancher-desktop/moby", "The App and all that it owned is gone"}, "delete")
+	h.succeeds([]string{"waiting for the ContainerEngine rancher-desktop/moby", "The App and all that it owned is gone"}, "delete", "--yes")
 	var lists struct{ Items []json.RawMessage }
 	if err := json.Unmarshal([]byte(h.ok("ctl", "get", "app,containerengine,container,image,volume", "-A", "-o", "json")), &lists); err != nil {
 		t.Fatal(err)
@@ -183,7 +183,7 @@ func TestDelete(t *testing.T) {
 	}
 	// One that is on its way out is waited for by the next that is made.
 	h.ok("set", "running=true", "containerEngine.endpoint="+engine.Endpoint())
-	h.succeeds([]string{"is being deleted"}, "delete", "--wait=false")
+	h.succeeds([]string{"is being deleted"}, "delete", "--yes", "--wait=false")
 	h.ok("set", "running=true", "containerEngine.endpoint="+engine.Endpoint())
 	if got := h.mirrored(); len(got) != 20 {
 		t.Errorf("%d containers are mirrored, want 20", len(got))
@@ -197,8 +197,8 @@ func TestDeleteThatTakesLong(t *testing.T) {
 	h := newHome(t)
 	h.ok("set", "running=false")
 	h.ok("ctl", "patch", "app", "app", "--type=merge", "-p", `{"metadata":{"finalizers":["example.com/held"]}}`)
-	h.fails(4, []string{"not gone in time", "the App", "log: "}, "delete", "--timeout", "10s")
-	waiting := h.spawn("rdd", "delete")
+	h.fails(4, []string{"not gone in time", "the App", "log: "}, "delete", "--yes", "--timeout", "10s")
+	waiting := h.spawn("rdd", "delete", "--yes")
 	waiting.says("waiting for the App to go")
 	if code := waiting.interrupt(); code != 130 {
 		t.Errorf("exit code %d", code)

@@ -36,7 +36,7 @@ func TestDamagedStore(t *testing.T) {
 			if after, _ := os.ReadFile(file); string(after) != string(before) {
 				t.Error("the damaged store was changed")
 			}
-			h.ok("service", "reset")
+			h.ok("service", "reset", "--yes")
 			h.ok("service", "start")
 			h.ok("service", "stop")
 		})

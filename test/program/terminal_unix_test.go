@@ -77,7 +77,7 @@ func TestWaitOnATerminal(t *testing.T) {
 	}
 	// A terminal that knows no such thing gets lines.
 	h.env = append(h.env, "TERM=dumb")
-	plain, _ := h.onTerminal("delete")
+	plain, _ := h.onTerminal("delete", "--yes")
 	if code := plain.wait(patience); code != 0 || strings.Contains(plain.stdout.String(), "\x1b") {
 		t.Errorf("exit code %d: %q", code, plain.stdout)
 	}

@@ -82,7 +82,7 @@ func TestVisitorsDaemonIsKept(t *testing.T) {
 	h.ok("set", "running=false")
 	h.ok("ctl", "patch", "app", "app", "--type=json", "-p", `[{"op":"add","path":"/metadata/finalizers/-","value":"example.com/held"}]`)
 	h.ok("service", "stop")
-	visitor := h.spawn("rdd", "delete")
+	visitor := h.spawn("rdd", "delete", "--yes")
 	visitor.says("waiting for the App to go")
 	h.ok("service", "start")
 	h.ok("ctl", "patch", "app", "app", "--type=merge", "-p", `{"metadata":{"finalizers":null}}`)

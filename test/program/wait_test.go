@@ -80,7 +80,7 @@ func TestSetMeetsADelete(t *testing.T) {
 	h := newHome(t)
 	set := h.spawn("rdd", "set", "running=true", "containerEngine.endpoint=unix:///nowhere")
 	set.says("ConnectFailed")
-	h.ok("delete")
+	h.ok("delete", "--yes")
 	if code := set.wait(patience); code != 1 {
 		t.Errorf("exit code %d", code)
 	}
@@ -93,7 +93,7 @@ func TestSetsAtTheSameTime(t *testing.T) {
 	h := newHome(t)
 	h.ok("service", "start")
 	var setting sync.WaitGroup
-	for _, assignment := range []string{"running=false", "virtualMachine.cpus=3", "virtualMachine.memory=3Gi", "application.updates.enabled=false"} {
+	for _, assignment := range []string{"running=false", "virtualMachine.cpus=1", "virtualMachine.memory=3Gi", "application.updates.enabled=false"} {
 		setting.Go(func() {
 			if r := h.run("set", assignment); r.code != 0 {
 				t.Errorf("%s: exit code %d: %s", assignment, r.code, r.stderr)
@@ -111,16 +111,16 @@ func TestSetsAtTheSameTime(t *testing.T) {
 func TestSeveralPropertiesAreOneWrite(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
-	h.ok("set", "running=false", "virtualMachine.cpus=3")
+	h.ok("set", "running=false", "virtualMachine.cpus=1")
 	if generation := h.app().Generation; generation != 1 {
 		t.Errorf("generation %d after one set", generation)
 	}
-	h.ok("set", "virtualMachine.cpus=4", "virtualMachine.memory=3Gi", "virtualMachine.disk=200Gi")
+	h.ok("set", "virtualMachine.cpus=2", "virtualMachine.memory=3Gi", "virtualMachine.disk=200Gi")
 	if generation := h.app().Generation; generation != 2 {
 		t.Errorf("generation %d after two", generation)
 	}
 	h.fails(1, []string{"expected integer"}, "set", "virtualMachine.memory=5Gi", "virtualMachine.cpus=x")
-	h.succeeds([]string{"The App was changed"}, "set", "--wait=false", "virtualMachine.cpus=5")
+	h.succeeds([]string{"The App was changed"}, "set", "--wait=false", "virtualMachine.cpus=1")
 	if app := h.app(); app.Generation != 3 || app.Spec.VirtualMachine.Memory.String() != "3Gi" {
 		t.Errorf("%+v", app.Spec)
 	}

@@ -71,9 +71,9 @@ func TestApp(t *testing.T) {
 
 	r.wait("stop")
 	r.checkStopped()
-	r.wait("delete")
+	r.wait("delete", "--yes")
 	r.checkGone()
-	r.ok("service", "delete")
+	r.ok("service", "delete", "--yes")
 }
 
 // rdd is an instance of RDD, and the machine in it.

@@ -96,16 +96,17 @@ type Mount struct {
 //
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.disk) || (has(self.disk) && quantity(string(self.disk)).compareTo(quantity(string(oldSelf.disk))) >= 0)",message="a disk may grow and never shrink",messageExpression="'a disk may grow and never shrink: it has ' + string(oldSelf.disk) + ', and was to have ' + (has(self.disk) ? string(self.disk) : 'none')",fieldPath=".disk"
 type VirtualMachine struct {
-	// CPUs is the number of processors. Default: half of the host's, at least 2
-	// where it has them, at most 8.
-	// +kubebuilder:validation:Minimum=1
+	// CPUs is the number of processors, at most the host's. 0 stands for the default,
+	// which is written here: RDD_VM_CPUS of the daemon, else half of the host's, at
+	// least 2 if it has them, at most 8.
+	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=256
 	// +optional
 	CPUs int32 `json:"cpus,omitempty"`
 
-	// Memory is the size of the main memory. Default: a quarter of the host's,
-	// between 2 and 8 GiB.
-	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('512Mi')) >= 0",message="must be a quantity of at least 512Mi, as in 4Gi"
+	// Memory is the size of the main memory, at most the host's. 0 stands for the
+	// default, which is written here: a quarter of the host's, between 2 and 8 GiB.
+	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && (quantity(string(self)).compareTo(quantity('0')) == 0 || quantity(string(self)).compareTo(quantity('512Mi')) >= 0)",message="must be a quantity of at least 512Mi, as in 4Gi, or 0 for the default"
 	// +optional
 	Memory *resource.Quantity `json:"memory,omitempty"`
 
@@ -216,7 +217,7 @@ type AppStatus struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,categories=rdd
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=4"
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=5"
 // +kubebuilder:validation:XValidation:rule="self.metadata.name == 'app'",message="there is one App, and its name is app",messageExpression="'\"' + self.metadata.name + '\": there is one App, and its name is app'",fieldPath=".metadata"
 // +kubebuilder:printcolumn:name="Wanted",type=boolean,JSONPath=`.spec.running`
 // +kubebuilder:printcolumn:name="Engine",type=string,JSONPath=`.spec.containerEngine.name`

@@ -254,6 +254,11 @@ type ContainerStatus struct {
 	// +optional
 	CreatedAt *metav1.Time `json:"createdAt,omitempty"`
 
+	// AgeFrom is what the age is counted from if createdAt is in the future, as of an
+	// engine whose clock is ahead: when the object was mirrored. Absent otherwise.
+	// +optional
+	AgeFrom *metav1.Time `json:"ageFrom,omitempty"`
+
 	// StartedAt is when it was last started.
 	// +optional
 	StartedAt *metav1.Time `json:"startedAt,omitempty"`
@@ -328,7 +333,7 @@ type ContainerStatus struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:categories=rdd
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=5"
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=6"
 // +kubebuilder:selectablefield:JSONPath=`.status.name`
 // +kubebuilder:selectablefield:JSONPath=`.status.namespace`
 // +kubebuilder:selectablefield:JSONPath=`.status.status`
@@ -338,7 +343,7 @@ type ContainerStatus struct {
 // +kubebuilder:printcolumn:name="Status",type=string,JSONPath=`.status.status`
 // +kubebuilder:printcolumn:name="Ports",type=string,JSONPath=`.status.portSummary`
 // +kubebuilder:printcolumn:name="Engine",type=string,JSONPath=`.metadata.labels.containers\.rancherdesktop\.io/engine`
-// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.status['ageFrom','createdAt']`
 type Container struct {
 	metav1.TypeMeta `json:",inline"`
 	// +optional

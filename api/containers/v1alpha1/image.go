@@ -28,6 +28,11 @@ type ImageStatus struct {
 	// +optional
 	CreatedAt *metav1.Time `json:"createdAt,omitempty"`
 
+	// AgeFrom is what the age is counted from if createdAt is in the future, as of an
+	// engine whose clock is ahead: when the object was mirrored. Absent otherwise.
+	// +optional
+	AgeFrom *metav1.Time `json:"ageFrom,omitempty"`
+
 	// Architecture is the one that the image is for, as in GOARCH.
 	// +optional
 	Architecture string `json:"architecture,omitempty"`
@@ -58,7 +63,7 @@ type ImageStatus struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:categories=rdd
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=2"
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=3"
 // +kubebuilder:selectablefield:JSONPath=`.status.id`
 // +kubebuilder:selectablefield:JSONPath=`.status.repoTag`
 // +kubebuilder:selectablefield:JSONPath=`.status.namespace`
@@ -66,7 +71,7 @@ type ImageStatus struct {
 // +kubebuilder:printcolumn:name="ID",type=string,JSONPath=`.status.id`
 // +kubebuilder:printcolumn:name="Size",type=integer,JSONPath=`.status.size`
 // +kubebuilder:printcolumn:name="Engine",type=string,JSONPath=`.metadata.labels.containers\.rancherdesktop\.io/engine`
-// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.status.createdAt`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.status['ageFrom','createdAt']`
 type Image struct {
 	metav1.TypeMeta `json:",inline"`
 	// +optional

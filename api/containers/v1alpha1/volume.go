@@ -38,6 +38,11 @@ type VolumeStatus struct {
 	// +optional
 	CreatedAt *metav1.Time `json:"createdAt,omitempty"`
 
+	// AgeFrom is what the age is counted from if createdAt is in the future, as of an
+	// engine whose clock is ahead: when the object was mirrored. Absent otherwise.
+	// +optional
+	AgeFrom *metav1.Time `json:"ageFrom,omitempty"`
+
 	// Conditions has Synced, Truncated, Deleting and DeletionRefused, each only if
 	// it applies.
 	// +listType=map
@@ -51,13 +56,13 @@ type VolumeStatus struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:categories=rdd
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=2"
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=3"
 // +kubebuilder:selectablefield:JSONPath=`.status.name`
 // +kubebuilder:selectablefield:JSONPath=`.status.namespace`
 // +kubebuilder:printcolumn:name="Volume",type=string,JSONPath=`.status.name`
 // +kubebuilder:printcolumn:name="Driver",type=string,JSONPath=`.status.driver`
 // +kubebuilder:printcolumn:name="Engine",type=string,JSONPath=`.metadata.labels.containers\.rancherdesktop\.io/engine`
-// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.status.createdAt`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.status['ageFrom','createdAt']`
 type Volume struct {
 	metav1.TypeMeta `json:",inline"`
 	// +optional

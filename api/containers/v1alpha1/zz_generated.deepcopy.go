@@ -309,6 +309,10 @@ func (in *ContainerStatus) DeepCopyInto(out *ContainerStatus) {
 		in, out := &in.CreatedAt, &out.CreatedAt
 		*out = (*in).DeepCopy()
 	}
+	if in.AgeFrom != nil {
+		in, out := &in.AgeFrom, &out.AgeFrom
+		*out = (*in).DeepCopy()
+	}
 	if in.StartedAt != nil {
 		in, out := &in.StartedAt, &out.StartedAt
 		*out = (*in).DeepCopy()
@@ -540,6 +544,10 @@ func (in *ImageStatus) DeepCopyInto(out *ImageStatus) {
 	}
 	if in.CreatedAt != nil {
 		in, out := &in.CreatedAt, &out.CreatedAt
+		*out = (*in).DeepCopy()
+	}
+	if in.AgeFrom != nil {
+		in, out := &in.AgeFrom, &out.AgeFrom
 		*out = (*in).DeepCopy()
 	}
 	if in.Labels != nil {
@@ -792,6 +800,10 @@ func (in *VolumeStatus) DeepCopyInto(out *VolumeStatus) {
 	}
 	if in.CreatedAt != nil {
 		in, out := &in.CreatedAt, &out.CreatedAt
+		*out = (*in).DeepCopy()
+	}
+	if in.AgeFrom != nil {
+		in, out := &in.AgeFrom, &out.AgeFrom
 		*out = (*in).DeepCopy()
 	}
 	if in.Conditions != nil {

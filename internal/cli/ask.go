@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/inventory"
+)
+
+// question is what a command asks before it removes what can't be had back.
+type question struct {
+	// yes is the answer that the user gave on the command line.
+	yes bool
+	// scripts lets the command go on without a terminal if there is no virtual
+	// machine, as other clients' scripts rely on it.
+	scripts bool
+}
+
+func addYesFlag(cmd *cobra.Command, q *question) {
+	cmd.Flags().BoolVarP(&q.yes, "yes", "y", false, "do not ask before something is lost")
+}
+
+// ask says what goes, as lost finds it, and asks whether it may. It starts no daemon.
+// With nothing to lose it asks nothing.
+func (e *env) ask(cmd *cobra.Command, q question, lost func(*inventory.Inventory) []string) error {
+	if q.yes {
+		return nil
+	}
+	inst, err := e.Instance()
+	if err != nil {
+		return err
+	}
+	ctx, stop := e.UntilSignal(cmd.Context())
+	defer stop()
+	found, err := inventory.Read(ctx, inst)
+	if err != nil {
+		return err
+	}
+	lines := lost(found)
+	switch {
+	case len(lines) == 0:
+		return nil
+	case !e.onTerminal() && q.scripts && !found.HasMachines():
+		return nil
+	case !e.onTerminal():
+		return command.Usage("`%s` would remove %s; add --yes to remove it, as there is no terminal on which to ask", cmd.CommandPath(), strings.Join(lines, "; "))
+	}
+	e.Say("`%s` removes:", cmd.CommandPath())
+	for _, line := range lines {
+		e.Say("  - %s", line)
+	}
+	_, _ = fmt.Fprint(e.Stderr, "Remove it? [y/N] ")
+	if answer(ctx) {
+		return nil
+	}
+	e.Say("Nothing was removed.")
+	return &command.ExitError{Code: fault.ExitFailed}
+}
+
+// onTerminal reports whether a question can be seen and answered.
+func (e *env) onTerminal() bool {
+	file, ok := e.Stderr.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd())) && term.IsTerminal(int(os.Stdin.Fd()))
+}
+
+// answer reads a line from the terminal, and reports whether it says yes. The end of
+// the input and an interruption are a no.
+func answer(ctx context.Context) bool {
+	line := make(chan string, 1)
+	go func() {
+		if text, err := bufio.NewReader(os.Stdin).ReadString('\n'); err == nil {
+			line <- text
+		}
+		close(line)
+	}()
+	select {
+	case <-ctx.Done():
+	case text, ok := <-line:
+		if ok {
+			text = strings.ToLower(strings.TrimSpace(text))
+			return text == "y" || text == "yes"
+		}
+	}
+	_, _ = fmt.Fprintln(os.Stderr) // which the user has not typed
+	return false
+}
