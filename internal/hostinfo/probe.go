@@ -43,7 +43,7 @@ func Size() (processors int, bytes int64) {
 // no use then.
 func (p *Probe) Look(ctx context.Context) rddv1alpha1.HostInfoStatus {
 	status := rddv1alpha1.HostInfoStatus{
-		CPUs:            int32(runtime.NumCPU()),
+		CPUs:            int32(runtime.NumCPU()), //nolint:gosec // Go knows of some thousands at most
 		OperatingSystem: runtime.GOOS,
 		Architecture:    architecture(),
 		Virtualization:  p.places.virtualization(),

@@ -120,7 +120,7 @@ func identified(req *http.Request) *http.Request {
 
 // tokenProtocol begins the subprotocol by which browsers send a bearer token
 // with a WebSocket, as they can't set headers.
-const tokenProtocol = "base64url.bearer.authorization.k8s.io."
+const tokenProtocol = "base64url.bearer.authorization.k8s.io." //nolint:gosec // a name, no token
 
 func withoutToken(values []string) []string {
 	var kept []string
@@ -144,7 +144,7 @@ func Refuse(w http.ResponseWriter, code int, reason metav1.StatusReason, message
 	_ = json.NewEncoder(w).Encode(metav1.Status{
 		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"},
 		Status:   metav1.StatusFailure,
-		Code:     int32(code),
+		Code:     int32(code), //nolint:gosec // of HTTP
 		Reason:   reason,
 		Message:  message,
 	})
