@@ -4,6 +4,7 @@
 # are used; nothing is installed.
 CONTROLLER_GEN = go run sigs.k8s.io/controller-tools/cmd/controller-gen@v0.23.0
 GOLANGCI_LINT  = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOVULNCHECK    = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 GOTESTSUM      = go run gotest.tools/gotestsum@v1.13.0
 BENCHSTAT      = golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 
@@ -118,9 +119,13 @@ fuzz: ## Fuzz all that parses foreign input, one target after the other; FUZZTIM
 
 check: lint check-generated test ## Everything that must hold before a commit
 
-lint: ## Vet and lint
+# The database of vulnerabilities. Another one is file:///DIRECTORY, a copy of it.
+VULNDB     ?= https://vuln.go.dev
+
+lint: ## Vet, lint, and check for known vulnerabilities that the code calls
 	go vet ./...
 	$(GOLANGCI_LINT) run ./...
+	go run ./hack/vulncheck $(GOVULNCHECK) $(VULNDB)
 
 generate: ## Generate what is generated: deep copies, definitions, and schemas of built-in kinds
 	$(CONTROLLER_GEN) object paths="./api/...;./examples/..."
