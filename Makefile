@@ -49,20 +49,29 @@ export GOFLAGS     = -trimpath
 test: export CGO_ENABLED = 1
 
 # The compiler is quicker when it collects less garbage.
-lint cross: export GOGC = 400
+build rdd build-examples lint cross: export GOGC = 400
 
 # The image that a virtual machine is tested with; docs/vm.md says more.
 VM_IMAGE   ?= $(CURDIR)/bin/vm/debian.qcow2
 
-.PHONY: help build run test test-quick test-vm engines check lint generate check-generated bench man cross clean
+.PHONY: help env build rdd build-examples run test test-quick test-vm engines check lint generate check-generated bench man cross clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## Build the programs into bin/
-	go build $(RACE) -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
+env: ## Print the environment that go commands by hand need to share what is compiled: eval "$(make env)"
+	@echo 'export GOFLAGS=$(GOFLAGS) CGO_ENABLED=$(CGO_ENABLED)'
 
-run: build ## Start an instance and show a container appear as an object
+build: ## Build the programs into bin/
+	@hack/build $(RACE) -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
+
+rdd: ## Build bin/rdd alone
+	@hack/build $(RACE) -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/rdd
+
+build-examples: ## Build the examples in Go into bin/: watch-go, notes-controller
+	@hack/build $(RACE) -o $(BIN)/ ./examples/...
+
+run: rdd ## Start an instance and show a container appear as an object
 	go run ./hack/run
 
 # How much is done at a time, for two cores: packages, and tests in each of them,
