@@ -4,6 +4,7 @@
 # are used; nothing is installed.
 CONTROLLER_GEN = go run sigs.k8s.io/controller-tools/cmd/controller-gen@v0.23.0
 GOLANGCI_LINT  = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOVULNCHECK    = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 GOTESTSUM      = go run gotest.tools/gotestsum@v1.13.0
 BENCHSTAT      = golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 
@@ -48,20 +49,29 @@ export GOFLAGS     = -trimpath
 test: export CGO_ENABLED = 1
 
 # The compiler is quicker when it collects less garbage.
-lint cross: export GOGC = 400
+build rdd build-examples lint cross: export GOGC = 400
 
 # The image that a virtual machine is tested with; docs/vm.md says more.
 VM_IMAGE   ?= $(CURDIR)/bin/vm/debian.qcow2
 
-.PHONY: help build run test test-quick test-vm engines check lint generate check-generated bench man cross clean
+.PHONY: help env build rdd build-examples run setup test test-quick test-vm engines check lint generate check-generated bench man cross clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## Build the programs into bin/
-	go build $(RACE) -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
+env: ## Print the environment that go commands by hand need to share what is compiled: eval "$(make env)"
+	@echo 'export GOFLAGS=$(GOFLAGS) CGO_ENABLED=$(CGO_ENABLED)'
 
-run: build ## Start an instance and show a container appear as an object
+build: ## Build the programs into bin/
+	@hack/build $(RACE) -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
+
+rdd: ## Build bin/rdd alone
+	@hack/build $(RACE) -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/rdd
+
+build-examples: ## Build the examples in Go into bin/: watch-go, notes-controller
+	@hack/build $(RACE) -o $(BIN)/ ./examples/...
+
+run: rdd ## Start an instance and show a container appear as an object
 	go run ./hack/run
 
 # How much is done at a time, for two cores: packages, and tests in each of them,
@@ -75,13 +85,22 @@ LONGEST     = ./test/program ./test/mirror
 # a data race all the same.
 RERUN      ?= --rerun-fails=1 --rerun-fails-max-failures=12 --rerun-fails-run-root-test
 
-test: engines ## Run every test, with the race detector
-	$(GOTESTSUM) --format testname --format-hide-empty-pkg $(RERUN) --packages '$(LONGEST) ./...' -- -race -vet=off -timeout 45m $(BESIDE)
+# The tests run as root: with sudo, if it asks for no password, and with what makes
+# them behave differently. What root compiles is in root's cache.
+PASSED      = GOFLAGS CGO_ENABLED GOPROXY GONOSUMDB GOPRIVATE RDD_TEST_ROUNDS RDD_TEST_SEED RDD_SOAK http_proxy https_proxy no_proxy
+AS_ROOT     = $(if $(filter-out 0,$(shell id -u)),sudo -n -H env 'PATH=$(PATH)' $(foreach name,$(PASSED),$(if $($(name)),'$(name)=$($(name))')))
+
+setup: ## Install what the tests need and the machine lacks, with apt; make test does it
+	@hack/setup test
+
+test: setup engines ## Run every test, with the race detector
+	$(AS_ROOT) $(GOTESTSUM) --format testname --format-hide-empty-pkg $(RERUN) --packages '$(LONGEST) ./...' -- -race -vet=off -timeout 45m $(BESIDE)
 
 test-quick: ## Run the tests that need neither root nor an engine, in less than three minutes
 	go test -short -vet=off $(BESIDE) $$(go list ./... | grep -vE '/test/(program|lima|dist|vm)$$')
 
 examples: ## Run the examples of clients against instances of their own
+	@hack/setup examples
 	go test -count=1 -run TestExamples ./test/program
 
 test-vm: build $(if $(RDD_VM_IMAGE),,$(VM_IMAGE)) ## Run a real virtual machine with Lima and QEMU, see docs/vm.md
@@ -118,9 +137,13 @@ fuzz: ## Fuzz all that parses foreign input, one target after the other; FUZZTIM
 
 check: lint check-generated test ## Everything that must hold before a commit
 
-lint: ## Vet and lint
+# The database of vulnerabilities. Another one is file:///DIRECTORY, a copy of it.
+VULNDB     ?= https://vuln.go.dev
+
+lint: ## Vet, lint, and check for known vulnerabilities that the code calls
 	go vet ./...
 	$(GOLANGCI_LINT) run ./...
+	go run ./hack/vulncheck $(GOVULNCHECK) $(VULNDB)
 
 generate: ## Generate what is generated: deep copies, definitions, and schemas of built-in kinds
 	$(CONTROLLER_GEN) object paths="./api/...;./examples/..."

@@ -157,12 +157,8 @@ func startEngine(ctx context.Context, endpoint string) error {
 	// Debian's is in a directory that only root has in PATH.
 	if _, err := exec.LookPath("dockerd"); err != nil && !exists("/usr/sbin/dockerd") {
 		say("No Docker engine answers. Installing Debian's …")
-		for _, args := range [][]string{{"update", "-q"}, {"install", "-q", "-y", "--no-install-recommends", "docker.io", "containerd"}} {
-			// The package is to start no engine of its own: one is started here.
-			install := append([]string{"env", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", "apt-get"}, args...)
-			if err := attached(asRoot(ctx, install...)); err != nil {
-				return err
-			}
+		if err := attached(asRoot(ctx, filepath.Join("hack", "setup"), "engine")); err != nil {
+			return err
 		}
 	}
 	dir := engineDir()

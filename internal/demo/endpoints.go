@@ -15,10 +15,11 @@ import (
 func hello() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		_, _ = fmt.Fprintf(w, "Hello, world!\nPath = %q\n", r.URL.Path)
+		w.Header().Set("X-Content-Type-Options", "nosniff")             // it repeats what others sent
+		_, _ = fmt.Fprintf(w, "Hello, world!\nPath = %q\n", r.URL.Path) //nolint:gosec // plain text
 		for _, name := range slices.Sorted(maps.Keys(r.Header)) {
 			for _, value := range r.Header[name] {
-				_, _ = fmt.Fprintf(w, "%s: %s\n", name, value)
+				_, _ = fmt.Fprintf(w, "%s: %s\n", name, value) //nolint:gosec // plain text
 			}
 		}
 	})

@@ -20,7 +20,7 @@ func architecture() string {
 
 func memory() (int64, error) {
 	total, err := unix.SysctlUint64("hw.memsize")
-	return int64(total), err
+	return bytesOf(total, 1), err
 }
 
 // Space returns what the user can still write on the file system of the
@@ -30,7 +30,7 @@ func Space(dir string) (free, total int64, err error) {
 	if err := unix.Statfs(dir, &s); err != nil {
 		return 0, 0, err
 	}
-	return int64(s.Bavail) * int64(s.Bsize), int64(s.Blocks) * int64(s.Bsize), nil
+	return bytesOf(s.Bavail, uint64(s.Bsize)), bytesOf(s.Blocks, uint64(s.Bsize)), nil
 }
 
 // virtualization says whether the Hypervisor framework can be used.

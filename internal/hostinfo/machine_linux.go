@@ -22,7 +22,7 @@ func memory() (int64, error) {
 	if err := unix.Sysinfo(&info); err != nil {
 		return 0, err
 	}
-	return int64(info.Totalram) * int64(info.Unit), nil
+	return bytesOf(info.Totalram, uint64(info.Unit)), nil
 }
 
 // Space returns what the user can still write on the file system of the
@@ -32,7 +32,8 @@ func Space(dir string) (free, total int64, err error) {
 	if err := unix.Statfs(dir, &s); err != nil {
 		return 0, 0, err
 	}
-	return int64(s.Bavail) * s.Frsize, int64(s.Blocks) * s.Frsize, nil
+	unit := uint64(max(0, s.Frsize))
+	return bytesOf(s.Bavail, unit), bytesOf(s.Blocks, unit), nil
 }
 
 const noKVM = "/dev/kvm does not exist: the processor has no virtualization, or it is turned off in the firmware, " +

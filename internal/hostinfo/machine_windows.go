@@ -61,7 +61,7 @@ func memory() (int64, error) {
 	if ok, _, err := query.Call(uintptr(unsafe.Pointer(&status))); ok == 0 {
 		return 0, fmt.Errorf("GlobalMemoryStatusEx: %w", err)
 	}
-	return int64(status.totalPhysical), nil
+	return bytesOf(status.totalPhysical, 1), nil
 }
 
 // Space returns what the user can still write on the file system of the
@@ -75,7 +75,7 @@ func Space(dir string) (free, total int64, err error) {
 	if err := windows.GetDiskFreeSpaceEx(path, &available, &size, nil); err != nil {
 		return 0, 0, err
 	}
-	return int64(available), int64(size), nil
+	return bytesOf(available, 1), bytesOf(size, 1), nil
 }
 
 // ReadOnly reports whether the file system of a directory is read-only.

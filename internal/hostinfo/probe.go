@@ -50,7 +50,7 @@ func Systemd() bool {
 // no use then.
 func (p *Probe) Look(ctx context.Context) rddv1alpha1.HostInfoStatus {
 	status := rddv1alpha1.HostInfoStatus{
-		CPUs:            int32(runtime.NumCPU()),
+		CPUs:            int32(runtime.NumCPU()), //nolint:gosec // Go knows of some thousands at most
 		OperatingSystem: runtime.GOOS,
 		Architecture:    architecture(),
 		Virtualization:  p.places.virtualization(),

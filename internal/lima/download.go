@@ -55,7 +55,7 @@ func downloading(url string, has, total int64) limav1alpha1.Progress {
 	if total > 0 {
 		return limav1alpha1.Progress{
 			Message: fmt.Sprintf("downloading %s (%d MiB)", url, total>>20),
-			Percent: ptr.To(int32(min(100, has*100/total))),
+			Percent: ptr.To(int32(max(0, min(100, float64(has)/float64(total)*100)))),
 		}
 	}
 	const step = 50 << 20

@@ -169,7 +169,7 @@ func (l *lease) write(ctx context.Context, current *coordinationv1.Lease) error 
 		next.Spec.LeaseTransitions = ptr.To(ptr.Deref(next.Spec.LeaseTransitions, -1) + 1)
 	}
 	next.Spec.HolderIdentity = &l.holder.Identity
-	next.Spec.LeaseDurationSeconds = ptr.To(int32(l.holder.Duration / time.Second))
+	next.Spec.LeaseDurationSeconds = ptr.To(int32(l.holder.Duration / time.Second)) //nolint:gosec // 15 seconds or so
 	next.Spec.RenewTime = &now
 	var err error
 	if next.ResourceVersion == "" {

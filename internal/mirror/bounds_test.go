@@ -322,7 +322,7 @@ func FuzzBound(f *testing.F) {
 	f.Add(uint64(3), "é\u2028", uint32(2048), uint32(500), uint16(1000))
 	f.Add(uint64(4), "", uint32(1), uint32(2500), uint16(64))
 	f.Fuzz(func(t *testing.T, seed uint64, unit string, size, entries uint32, ports uint16) {
-		obj := anyContainer(rand.New(rand.NewPCG(seed, 0)), unit, int(size%(1<<20)), int(entries%3000), int(ports)) //nolint:gosec // a test
+		obj := anyContainer(rand.New(rand.NewPCG(seed, 0)), unit, int(size%(1<<20)), int(entries%3000), int(ports))
 		first, second := shallow(obj), shallow(obj)
 		bound(first)
 		bound(second)

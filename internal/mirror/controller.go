@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math"
 	"sync"
 	"time"
 
@@ -181,9 +180,9 @@ func report(e *containersv1alpha1.ContainerEngine, acted int64, state State) {
 	if acted == e.Generation {
 		status.ObservedReconnectRequest = e.Annotations[containersv1alpha1.ReconnectAnnotation]
 	}
-	status.Containers = int32(state.Counts[engine.KindContainer])
-	status.Images = int32(state.Counts[engine.KindImage])
-	status.Volumes = int32(state.Counts[engine.KindVolume])
+	status.Containers = engine.Clamp32(int64(state.Counts[engine.KindContainer]))
+	status.Images = engine.Clamp32(int64(state.Counts[engine.KindImage]))
+	status.Volumes = engine.Clamp32(int64(state.Counts[engine.KindVolume]))
 	if info := state.Info; info != nil {
 		setInfo(status, info)
 		status.Endpoint = e.Spec.Endpoint
@@ -202,7 +201,7 @@ func report(e *containersv1alpha1.ContainerEngine, acted int64, state State) {
 		Reason:             state.Reason,
 		Message:            state.Message + state.Problems.suffix(),
 	})
-	status.Failed = int32(min(state.Problems.Count, math.MaxInt32))
+	status.Failed = engine.Clamp32(int64(state.Problems.Count))
 	bounded.Set(&status.Conditions, completeness(acted, state))
 }
 

@@ -119,7 +119,7 @@ func within(req *http.Request, prefix string) *http.Request {
 
 // tokenProtocol begins the subprotocol by which browsers send a bearer token
 // with a WebSocket, as they can't set headers.
-const tokenProtocol = "base64url.bearer.authorization.k8s.io."
+const tokenProtocol = "base64url.bearer.authorization.k8s.io." //nolint:gosec // a name, no token
 
 func withoutToken(values []string) []string {
 	var kept []string

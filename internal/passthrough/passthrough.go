@@ -107,7 +107,7 @@ func Refuse(w http.ResponseWriter, code int, reason metav1.StatusReason, message
 	_ = json.NewEncoder(w).Encode(metav1.Status{
 		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"},
 		Status:   metav1.StatusFailure,
-		Code:     int32(code),
+		Code:     int32(code), //nolint:gosec // of HTTP
 		Reason:   reason,
 		Message:  message,
 	})

@@ -37,7 +37,7 @@ func (id ID) Wait(ctx context.Context) error {
 	}
 	// It can be read from, as poll(2) has it, once the process has ended.
 	err = raw.Read(func(fd uintptr) bool {
-		ready, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+		ready, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0) //nolint:gosec // descriptors are of that size
 		return ready > 0 && err == nil
 	})
 	if ctx.Err() != nil {

@@ -173,7 +173,7 @@ func (s *Service) launch(ctx context.Context, overrides Overrides) error {
 	if overrides.SecurePort != nil {
 		args = append(args, "--secure-port", fmt.Sprint(*overrides.SecurePort))
 	}
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), s.Executable, args...) // it outlives this program
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), s.Executable, args...) //nolint:gosec // this program; it outlives the one that starts it
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	cmd.Dir = string(os.PathSeparator)
 	process.Detach(cmd)

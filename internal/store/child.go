@@ -41,7 +41,7 @@ func startChild(endpoint datastore.Endpoint, socket string, log *slog.Logger) (*
 		return nil, err
 	}
 	// Arguments can be seen by others, and the endpoint may have a password.
-	cmd := exec.CommandContext(context.Background(), program)
+	cmd := exec.CommandContext(context.Background(), program) //nolint:gosec // beside this program
 	cmd.Env = append(os.Environ(),
 		datastore.EndpointEnv+"="+endpoint.URL,
 		datastore.CAFileEnv+"="+endpoint.CAFile,

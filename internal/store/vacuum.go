@@ -21,7 +21,7 @@ const (
 	vacuumPause = 100 * time.Millisecond
 
 	// passiveSQL moves the log's pages into the file beside writers.
-	passiveSQL  = "PRAGMA wal_checkpoint(PASSIVE)"
+	passiveSQL  = "PRAGMA wal_checkpoint(PASSIVE)" //nolint:gosec // no password
 	truncateSQL = "PRAGMA wal_checkpoint(TRUNCATE)"
 )
 

@@ -42,7 +42,7 @@ func pack(t *testing.T) string {
 		exec.CommandContext(t.Context(), "make", "-C", "../..", "man", "VERSION="+version, "MAN="+man),
 		exec.CommandContext(t.Context(), "make", "-C", "../..", "archives", "VERSION="+version, "DIST="+out, "BIN="+bin, "MAN="+man, "PLATFORMS=linux/amd64"),
 	} {
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // whatever the test is built with
+		cmd.Env = append(os.Environ(), "GOFLAGS=-trimpath", "CGO_ENABLED=0") // whatever the test is built with
 		outputOf(t, cmd)
 	}
 	return out

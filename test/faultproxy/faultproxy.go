@@ -61,7 +61,7 @@ func Start(tb testing.TB, endpoint string) *Proxy {
 		p.mu.Unlock()
 		return (&net.Dialer{}).DialContext(ctx, "unix", target)
 	}}
-	server := &http.Server{Handler: &httputil.ReverseProxy{ //nolint:gosec // for tests
+	server := &http.Server{Handler: &httputil.ReverseProxy{
 		Rewrite:        func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = "http", "docker" },
 		Transport:      transport,
 		FlushInterval:  -1, // at once

@@ -32,7 +32,7 @@ func (f *Faults) Proxy(tb testing.TB, server func() (*rest.Config, error)) strin
 		ErrorLog:      log.New(io.Discard, "", 0),
 		ErrorHandler:  func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
 	}
-	s := &http.Server{Handler: proxy, ErrorLog: log.New(io.Discard, "", 0)} //nolint:gosec // for tests
+	s := &http.Server{Handler: proxy, ErrorLog: log.New(io.Discard, "", 0)}
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = s.Serve(listener) })
 	tb.Cleanup(func() {

@@ -70,7 +70,7 @@ func Start(tb testing.TB, upstream http.Handler, gRPC bool) *Proxy {
 	protocols := &http.Protocols{}
 	protocols.SetHTTP1(!gRPC)
 	protocols.SetUnencryptedHTTP2(gRPC)
-	server := &http.Server{ //nolint:gosec // for tests
+	server := &http.Server{
 		Handler:     p,
 		Protocols:   protocols,
 		BaseContext: func(net.Listener) context.Context { return ctx },

@@ -64,20 +64,12 @@ func (h *home) startExamples() []example {
 		t.Fatal(err)
 	}
 	h.env = append(h.env, "KUBECONFIG="+h.path("config"))
-	golang := filepath.Join(t.TempDir(), "watch-go")
-	args := []string{"build", "-o", golang}
-	if raceEnabled {
-		args = append(args, "-race")
-	}
-	if out, err := exec.CommandContext(t.Context(), "go", append(args, filepath.Join(dir, "watch-go"))...).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
 	node, err := exec.LookPath("node")
 	if err != nil {
 		t.Fatal(err)
 	}
 	return []example{
-		{h.spawn(golang), "Go"},
+		{h.spawn(filepath.Join(builtExamples(t), "watch-go")), "Go"},
 		{h.spawn(python(t), filepath.Join(dir, "watch-python", "watch.py")), "Python"},
 		{h.spawn(node, filepath.Join(dir, "watch-javascript", "watch.mjs"), asJSON), "JavaScript"},
 	}

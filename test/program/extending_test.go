@@ -4,7 +4,6 @@ package program_test
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -39,15 +38,7 @@ func TestExtendingPage(t *testing.T) {
 
 	h := newHome(t)
 	h.ok("service", "start")
-	program := filepath.Join(t.TempDir(), "notes-controller")
-	args := []string{"build", "-o", program}
-	if raceEnabled {
-		args = append(args, "-race")
-	}
-	if out, err := exec.CommandContext(t.Context(), "go", append(args, root+"/examples/notes/notes-controller")...).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	h.spawn(program)
+	h.spawn(filepath.Join(builtExamples(t), "notes-controller"))
 	h.runs("notes", "note")
 	consoles := regexp.MustCompile("(?s)```console\n(.*?)```").FindAllStringSubmatch(string(page), -1)
 	if len(consoles) == 0 {

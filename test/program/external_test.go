@@ -279,12 +279,14 @@ func TestNeverTwoAtWork(t *testing.T) {
 func TestLinkedIsNotRun(t *testing.T) {
 	t.Parallel()
 	linked := filepath.Join(t.TempDir(), "linked")
-	args := []string{"build", "-o", linked}
+	build := []string{"build", "-o", linked, "./testdata/linked"}
+	cgo := "0"
 	if raceEnabled {
-		args = append(args, "-race")
+		build, cgo = slices.Insert(build, 1, "-race"), "1"
 	}
-	build := exec.CommandContext(t.Context(), "go", append(args, "./testdata/linked")...)
-	if out, err := build.CombinedOutput(); err != nil {
+	cmd := exec.CommandContext(t.Context(), "go", build...)
+	cmd.Env = append(os.Environ(), "GOFLAGS=-trimpath", "CGO_ENABLED="+cgo)
+	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	h := newHome(t)

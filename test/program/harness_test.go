@@ -53,11 +53,7 @@ func TestMain(m *testing.M) {
 		}
 		defer func() { _ = os.RemoveAll(dir) }()
 		programs = dir
-		args := []string{"-C", "../..", "build", "BIN=" + dir}
-		if raceEnabled {
-			args = append(args, "RACE=-race", "CGO_ENABLED=1")
-		}
-		build := exec.CommandContext(context.Background(), "make", args...)
+		build := makeInto(context.Background(), dir, "build")
 		build.Stderr = os.Stderr
 		if err := build.Run(); err != nil {
 			fmt.Fprintln(os.Stderr, "the programs could not be built:", err)
@@ -65,6 +61,15 @@ func TestMain(m *testing.M) {
 		}
 		return m.Run()
 	}())
+}
+
+// makeInto is the command that makes a target, with its programs in a directory.
+func makeInto(ctx context.Context, dir, target string) *exec.Cmd {
+	args := []string{"-C", "../..", target, "BIN=" + dir}
+	if raceEnabled {
+		args = append(args, "RACE=-race", "CGO_ENABLED=1")
+	}
+	return exec.CommandContext(ctx, "make", args...)
 }
 
 // home is a user's home directory with an instance of its own.

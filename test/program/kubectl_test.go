@@ -52,7 +52,7 @@ func buildOldKubectl(t *testing.T, h *home) string {
 	program := filepath.Join(h.dir, "old", "kubectl")
 	build := exec.CommandContext(t.Context(), "go", "build", "-C", "../oldkubectl", "-o", program,
 		"-ldflags", "-X k8s.io/component-base/version.gitVersion=v1.27.16", ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	build.Env = append(os.Environ(), "GOFLAGS=-trimpath", "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build a kubectl of another version: %v\n%s", err, out)
 	}

@@ -144,7 +144,7 @@ func (h *home) echoes(t *testing.T, header http.Header) {
 func (h *home) refusesOthers(t *testing.T) {
 	t.Helper()
 	entry := h.entries()["app"]
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // its authority is not for others
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	for path, header := range map[string]http.Header{
 		"/passthrough/demo/hello": nil,
 		"/passthrough/demo/x":     {"X-Rdd-Passthrough-Token": {""}},

@@ -173,7 +173,7 @@ GlobalKnownHostsFile none
 		s.tb.Fatal(err)
 	}
 	script := fmt.Sprintf("#!/bin/sh\nexec %s -F %s \"$@\"\n", ssh, s.file("ssh_config"))
-	if err := os.WriteFile(filepath.Join(bin, "ssh"), []byte(script), 0o755); err != nil { //nolint:gosec // a program
+	if err := os.WriteFile(filepath.Join(bin, "ssh"), []byte(script), 0o755); err != nil {
 		s.tb.Fatal(err)
 	}
 	s.tb.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))

@@ -134,7 +134,7 @@ func Zip(w io.Writer, files []File, modified time.Time) error {
 	archive := zip.NewWriter(w)
 	for _, file := range Sorted(files) {
 		header := &zip.FileHeader{Name: file.Name, Method: zip.Deflate, Modified: modified.UTC()}
-		header.SetMode(os.FileMode(file.Mode))
+		header.SetMode(os.FileMode(file.Mode)) //nolint:gosec // of a file, 0755 or 0644
 		entry, err := archive.CreateHeader(header)
 		if err == nil {
 			err = file.CopyTo(entry)

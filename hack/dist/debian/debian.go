@@ -7,7 +7,7 @@ package debian
 
 import (
 	"bytes"
-	"crypto/md5"
+	"crypto/md5" //nolint:gosec // the format has these
 	"fmt"
 	"io"
 	"os"
@@ -79,7 +79,7 @@ func (p *Package) control() ([]byte, error) {
 	var sums strings.Builder
 	kilobytes := int64(0) // as the policy counts them: each file is rounded up
 	for _, file := range archive.Sorted(p.Files) {
-		hash := md5.New()
+		hash := md5.New() //nolint:gosec // the format has these
 		if err := file.CopyTo(hash); err != nil {
 			return nil, err
 		}

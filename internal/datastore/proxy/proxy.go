@@ -129,7 +129,7 @@ func serve(ctx context.Context) error {
 // listen binds the socket, which is the user's alone.
 func listen(ctx context.Context, path string) (net.Listener, error) {
 	// It may be that of a process that was killed.
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) { //nolint:gosec // the daemon names a path of its own
 		return nil, err
 	}
 	var config net.ListenConfig
@@ -137,7 +137,7 @@ func listen(ctx context.Context, path string) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.Chmod(path, socketMode); err != nil {
+	if err := os.Chmod(path, socketMode); err != nil { //nolint:gosec // as above
 		return nil, errors.Join(err, listener.Close())
 	}
 	return listener, nil

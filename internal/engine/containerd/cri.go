@@ -128,15 +128,20 @@ func parseFate(answer []byte) criFate {
 			case 3:
 				fate.state = varint
 			case 5: // of a sandbox it is a message
-				fate.startedAt = int64(varint)
+				fate.startedAt = signed(varint)
 			case 6:
-				fate.finishedAt = int64(varint)
+				fate.finishedAt = signed(varint)
 			case 7:
-				fate.exitCode = engine.Clamp32(int64(varint))
+				fate.exitCode = engine.Clamp32(signed(varint))
 			}
 		})
 	})
 	return fate
+}
+
+// signed is the number that a varint has in a field of the type int64 or int32.
+func signed(varint uint64) int64 {
+	return int64(varint) //nolint:gosec // the encoding is two's complement
 }
 
 // eachField calls f for each field of a message, until one can't be read.

@@ -50,8 +50,8 @@ func TestErrorsOfConnections(t *testing.T) {
 	authority := certs.New(t)
 	trusted := material{"ca.crt": authority.Cert}
 	plain := serve(t, nil)
-	secure := serve(t, &tls.Config{Certificates: pair(t, authority.Server("127.0.0.1"))})        //nolint:gosec // any version
-	elsewhere := serve(t, &tls.Config{Certificates: pair(t, authority.Server("other.invalid"))}) //nolint:gosec // any version
+	secure := serve(t, &tls.Config{Certificates: pair(t, authority.Server("127.0.0.1"))})
+	elsewhere := serve(t, &tls.Config{Certificates: pair(t, authority.Server("other.invalid"))})
 	old := serve(t, &tls.Config{Certificates: pair(t, authority.Server("127.0.0.1")), MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10})
 	closed := unused(t)
 	missing := filepath.Join(t.TempDir(), "d.sock")
@@ -104,7 +104,7 @@ func TestClosesAfterEachAnswer(t *testing.T) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, `{"ID": "a"}`)
 	}))
-	server.TLS = &tls.Config{Certificates: pair(t, authority.Server("127.0.0.1"))} //nolint:gosec // any version
+	server.TLS = &tls.Config{Certificates: pair(t, authority.Server("127.0.0.1"))}
 	server.Config.SetKeepAlivesEnabled(false)
 	server.StartTLS()
 	t.Cleanup(server.Close)
@@ -122,7 +122,7 @@ func TestRefusedClients(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := serve(t, &tls.Config{ //nolint:gosec // any version
+	address := serve(t, &tls.Config{
 		Certificates: pair(t, authority.Server("127.0.0.1")), ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: roots,
 	})
 	stranger := certs.New(t).Client()

@@ -23,7 +23,7 @@ import (
 func fakeSSH(t *testing.T, script string) (pids func() []int) {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "ssh"), []byte("#!/bin/sh\necho $$ >>$PIDS\n"+script), 0o755); err != nil { //nolint:gosec // a program
+	if err := os.WriteFile(filepath.Join(dir, "ssh"), []byte("#!/bin/sh\necho $$ >>$PIDS\n"+script), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(dir, "pids")

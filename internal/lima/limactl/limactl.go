@@ -88,7 +88,7 @@ func (c *Client) run(ctx context.Context, r call) ([]byte, error) {
 	if err := os.MkdirAll(c.Home, 0o700); err != nil {
 		return nil, &Error{Op: op, Message: err.Error()}
 	}
-	cmd := exec.CommandContext(ctx, c.Path, append([]string{"--log-format", "json", "--tty=false"}, r.args...)...)
+	cmd := exec.CommandContext(ctx, c.Path, append([]string{"--log-format", "json", "--tty=false"}, r.args...)...) //nolint:gosec // without a shell; limactl is the user's
 	cmd.Dir, cmd.Env = r.dir, append(os.Environ(), HomeEnv+"="+c.Home)
 	if r.dir == "" {
 		cmd.Dir = c.Home

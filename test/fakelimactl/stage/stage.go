@@ -70,6 +70,7 @@ const (
 func Build(dir, source string) error {
 	build := exec.Command("go", "build", "-o", filepath.Join(dir, "limactl"), source)
 	build.Stderr = os.Stderr
+	build.Env = append(os.Environ(), "GOFLAGS=-trimpath", "CGO_ENABLED=0") // as the Makefile: what is compiled is shared
 	return build.Run()
 }
 
