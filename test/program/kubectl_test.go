@@ -129,7 +129,7 @@ func testKubectl(t *testing.T, h *home, engine *fakedocker.Server, kubectl []str
 // document that could not be read.
 func testKubectlUnknown(t *testing.T, run func(args ...string) result, manifest string, write func(text string)) {
 	t.Helper()
-	write("{apiVersion: nothing.example.com/v1, kind: Nothing, metadata: {name: x}}")
+	write("apiVersion: nothing.example.com/v1\nkind: Nothing\nmetadata: {name: x}\n")
 	for _, command := range []string{"create", "apply", "diff"} {
 		if r := run(command, "-f", manifest); r.code == 0 || !strings.Contains(r.stderr, `no matches for kind "Nothing"`) || strings.Contains(r.stderr, "openapi") {
 			t.Errorf("%s of an unknown kind: exit code %d: %s%s", command, r.code, r.stdout, r.stderr)
