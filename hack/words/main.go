@@ -7,6 +7,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -48,7 +49,7 @@ func run(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	files, err := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "*.go", "*.md").Output()
+	files, err := exec.CommandContext(context.Background(), "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "*.go", "*.md").Output()
 	if err != nil {
 		return fmt.Errorf("list the files: %w", err)
 	}

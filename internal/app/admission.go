@@ -110,7 +110,7 @@ func (h host) validate(app, old *appv1alpha1.App) (wrong field.ErrorList) {
 	if old != nil {
 		before = old.Spec.VirtualMachine
 	}
-	if h.processors > 0 && vm.CPUs > int32(h.processors) && vm.CPUs != before.CPUs {
+	if h.processors > 0 && int(vm.CPUs) > h.processors && vm.CPUs != before.CPUs {
 		most := fmt.Sprintf("must be at most %d, the number of processors of this machine", h.processors)
 		if h.getenv(CPUsEnv) == strconv.Itoa(int(vm.CPUs)) {
 			most += " (" + CPUsEnv + " of the daemon makes it the default)"

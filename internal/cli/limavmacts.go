@@ -117,7 +117,7 @@ func (e *env) askVMs(cmd *cobra.Command, q question, namespace string, names []s
 // refusal returns why virtual machines can't be removed, as far as that is known.
 func refusal(found *inventory.Inventory, namespace string, names []string, apps string) error {
 	if found.Unknown != nil {
-		return nil
+		return nil //nolint:nilerr // it is what the question says
 	}
 	vms, err := limaclient.Select(found.VMs, namespace, names...)
 	if err != nil {

@@ -99,7 +99,7 @@ type NoneError struct {
 func (e *NoneError) Error() string { return ErrNone.Error() + ": " + e.tried }
 
 // Is reports that it is an [ErrNone].
-func (e *NoneError) Is(target error) bool { return target == ErrNone } //nolint:errorlint // it is compared by errors.Is
+func (e *NoneError) Is(target error) bool { return target == ErrNone }
 
 // Denied returns the endpoint of the first engine that [Find] would ask, if the user may not use
 // it; empty if that is not so, or can't be told without asking.

@@ -64,4 +64,4 @@ func (p Places) engines() []rddv1alpha1.Engine {
 }
 
 // ReadOnly reports whether the file system of a directory is read-only.
-func ReadOnly(dir string) bool { return unix.Access(dir, unix.W_OK) == unix.EROFS } //nolint:errorlint // it is the system's own
+func ReadOnly(dir string) bool { return unix.Access(dir, unix.W_OK) == unix.EROFS }

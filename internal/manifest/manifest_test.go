@@ -33,6 +33,8 @@ func TestMain(m *testing.M) {
 
 const policyPath = "policies/owned-engines.yaml"
 
+var policyRevision = regexp.MustCompile(`revision: "\d+"`)
+
 // TestPolicies: a policy is made, left alone where it is the same, replaced by a
 // newer revision, and by no older one.
 func TestPolicies(t *testing.T) {
@@ -46,7 +48,7 @@ func TestPolicies(t *testing.T) {
 	}
 	install := func(revision, words string) (resourceVersions, message string, err error) {
 		t.Helper()
-		text := strings.ReplaceAll(string(original), `revision: "2"`, `revision: "`+revision+`"`)
+		text := strings.Replace(string(original), policyRevision.FindString(string(original)), `revision: "`+revision+`"`, 1)
 		text = strings.ReplaceAll(text, "delete or stop that instead", words)
 		source := manifest.Source{Files: fstest.MapFS{policyPath: {Data: []byte(text)}}, Path: policyPath}
 		err = manifest.InstallPolicies(t.Context(), client, []manifest.Source{source})
@@ -61,17 +63,17 @@ func TestPolicies(t *testing.T) {
 		}
 		return policy.ResourceVersion + " " + binding.ResourceVersion, policy.Spec.Validations[0].MessageExpression, err
 	}
-	first, _, err := install("2", "delete or stop that instead")
+	first, _, err := install("102", "delete or stop that instead")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, _, err := install("2", "delete or stop that instead"); err != nil || again != first {
+	if again, _, err := install("102", "delete or stop that instead"); err != nil || again != first {
 		t.Errorf("the same again: %v, versions %s, before %s", err, again, first)
 	}
-	if _, message, err := install("4", "newer"); err != nil || !strings.Contains(message, "newer") {
+	if _, message, err := install("104", "newer"); err != nil || !strings.Contains(message, "newer") {
 		t.Errorf("a newer one: %v, %s", err, message)
 	}
-	if _, message, err := install("3", "older"); err != nil || !strings.Contains(message, "newer") {
+	if _, message, err := install("103", "older"); err != nil || !strings.Contains(message, "newer") {
 		t.Errorf("an older one: %v, %s", err, message)
 	}
 	policies := client.AdmissionregistrationV1().ValidatingAdmissionPolicies()
@@ -83,7 +85,7 @@ func TestPolicies(t *testing.T) {
 	if _, err := policies.Update(t.Context(), foreign, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, message, err := install("5", "taken"); err == nil || !strings.Contains(err.Error(), "not RDD's own") || !strings.Contains(message, "newer") {
+	if _, message, err := install("105", "taken"); err == nil || !strings.Contains(err.Error(), "not RDD's own") || !strings.Contains(message, "newer") {
 		t.Errorf("one that is not RDD's: %v, %s", err, message)
 	}
 }

@@ -185,11 +185,11 @@ func (a *actor) showDeletion(ctx context.Context, have, want client.Object, cond
 			updated = nil
 		}
 	}
-	return a.writeDeletion(ctx, have, a.notices.inWrite(keyOf(have), have, updated))
+	return a.writeDeletion(ctx, a.notices.inWrite(keyOf(have), have, updated))
 }
 
 // writeDeletion writes the status of a deleted mirror; nil for no change.
-func (a *actor) writeDeletion(ctx context.Context, have, updated client.Object) error {
+func (a *actor) writeDeletion(ctx context.Context, updated client.Object) error {
 	if updated == nil {
 		return nil
 	}

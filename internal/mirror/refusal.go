@@ -51,7 +51,7 @@ func (a *actor) refuse(ctx context.Context, key engine.Key, have, want client.Ob
 		LastTransitionTime: metav1.NewTime(a.clock.Now().Truncate(time.Second)),
 	}
 	bounded.Set(conditions, refused)
-	if err := a.writeDeletion(ctx, have, updated); err != nil {
+	if err := a.writeDeletion(ctx, updated); err != nil {
 		return err
 	}
 	a.problems.clear(key, containersv1alpha1.ReasonDeletionFailed)

@@ -120,7 +120,7 @@ func asAnotherUser(t *testing.T) {
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	binary, err := os.ReadFile(os.Args[0])
 	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, "test"), binary, 0o755) //nolint:gosec // a program
+		err = os.WriteFile(filepath.Join(dir, "test"), binary, 0o755)
 	}
 	if err := errors.Join(err, os.Chown(dir, user, user)); err != nil {
 		t.Fatal(err)

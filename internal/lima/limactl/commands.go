@@ -96,7 +96,7 @@ func (c *Client) CheckEdit(ctx context.Context, name, template string) error {
 		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(dir, name, templateFile), has, 0o600); err != nil { //nolint:gosec // the API server lets no slash into a name
+		if err := os.WriteFile(filepath.Join(dir, name, templateFile), has, 0o600); err != nil {
 			return err
 		}
 		_, err := c.limited(ctx, queryLimit, call{args: editArgs(name, template), dir: dir, home: dir})

@@ -91,7 +91,9 @@ func TestProgress(t *testing.T) {
 			t.Errorf("done: %+v, woken after %v, want %+v at once", got, wakes, want)
 		}
 		cancel()
-		<-ended
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
 		if Begin(t.Context(), &g, clock.RealClock{}, nil, 0, func(context.Context, func(int)) (int, error) { return 0, nil }) != nil {
 			t.Error("an operation starts after the end of the group")
 		}
