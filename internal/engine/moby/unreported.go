@@ -52,7 +52,7 @@ func (u *unreported) see(m events.Message) {
 		return
 	}
 	if container != "" {
-		// What the last look saw of it is no more what is mirrored.
+		// It may have been mirrored otherwise since the last look.
 		u.mu.Lock()
 		u.fresh = append(u.fresh, container)
 		u.mu.Unlock()
