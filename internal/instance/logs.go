@@ -3,14 +3,15 @@
 package instance
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/process"
 )
 
 const (
@@ -19,7 +20,7 @@ const (
 
 	keptLogs = 5 // besides the current one
 
-	lastLines = 4096 // bytes at the end of a log in which its last line is looked for
+	lastLines = 4 << 20 // bytes at the end of a log, in which a crash leaves a stack for each goroutine
 )
 
 // KeepLogs reports whether the user wants to keep all logs.
@@ -78,9 +79,21 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// LastLogLine returns the last line of the daemon's log, empty where there is
-// none.
-func (i *Instance) LastLogLine() string {
+// LastWords returns why the daemon ended, by its log: the last line, or, if that is of
+// the stacks that a crash leaves, what crashed it. It is empty if there is no line.
+func (i *Instance) LastWords() string {
+	tail := i.logTail()
+	last := tail[strings.LastIndexByte(tail, '\n')+1:]
+	if !strings.HasPrefix(last, fault.Prefix) {
+		if reason := process.CrashReason(tail); reason != "" {
+			return reason
+		}
+	}
+	return last
+}
+
+// logTail returns the end of the daemon's log.
+func (i *Instance) logTail() string {
 	file, err := os.Open(i.StderrLog())
 	if err != nil {
 		return ""
@@ -94,6 +107,5 @@ func (i *Instance) LastLogLine() string {
 	if _, err := file.ReadAt(tail, size-int64(len(tail))); err != nil && !errors.Is(err, io.EOF) {
 		return ""
 	}
-	tail = bytes.TrimSpace(tail)
-	return string(tail[bytes.LastIndexByte(tail, '\n')+1:])
+	return strings.TrimSpace(string(tail))
 }

@@ -64,6 +64,23 @@ func (p Place) Open(ctx context.Context) (Objects, error) {
 	return s, nil
 }
 
+// Newer returns a [*NewerError] if a newer program wrote the store, as far as that can
+// be told without opening it: not of a datastore that others keep.
+func (p Place) Newer() error {
+	if p.Endpoint.Kind() != datastore.File {
+		return nil
+	}
+	data, err := os.ReadFile(recordFile(p.file()))
+	if err != nil {
+		return nil //nolint:nilerr // the daemon that is to come will say what is wrong
+	}
+	var newer *NewerError
+	if err := checkRecord(p.file(), data); errors.As(err, &newer) {
+		return err
+	}
+	return nil
+}
+
 func (p Place) file() string { return cmp.Or(p.Endpoint.Path(), p.Instance.StoreFile()) }
 
 func (p Place) remote(ctx context.Context) (*Remote, error) {
@@ -92,7 +109,7 @@ func (p Place) Erase(ctx context.Context) error {
 	}
 	defer remote.Close()
 	if err := remote.Erase(ctx); err != nil {
-		return fault.New(fault.Failed, "empty the datastore", p.Endpoint.String(), err)
+		return fault.New(fault.Failed, "empty the datastore", p.Endpoint.String(), p.Endpoint.Address.ScrubError(err))
 	}
 	return nil
 }
