@@ -67,7 +67,7 @@ That was RDD. The instance goes on; try:
   bin/rdd status                                      how everything is
   bin/rdd ctl get containers,images,volumes           the engine's objects, with kubectl
   bin/rdd ctl get containers --watch                  … while you use docker -H %s
-  bin/rdd service config > /tmp/kubeconfig            for any other Kubernetes client
+  bin/rdd service config --file ~/.kube/rdd.yaml      for any other Kubernetes client
   bin/rdd service delete                              the end of it`, endpoint)
 	if pid := filepath.Join(engineDir(), "pid"); endpoint == ownEndpoint() {
 		say("  %skill $(cat %s)  the end of the engine that was started here", strings.Join(append(elevate(), ""), " "), pid)

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/diskroom"
 	_ "github.com/rancher-sandbox/rancher-desktop-daemon/internal/firstgc" // no command is so short that it pays for collections
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/kubectl"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
@@ -62,7 +63,16 @@ func Main(ctx context.Context, cfg Config, args []string) int {
 	}
 	completePrintable(root)
 	root.SetArgs(args[1:])
-	return e.Exit(root.ExecuteContext(ctx))
+	return e.Exit(e.explained(root.ExecuteContext(ctx)))
+}
+
+// explained returns err, and if that is for want of room on a disk, on which.
+func (e *env) explained(err error) error {
+	inst, named := e.Instance()
+	if err == nil || named != nil {
+		return err
+	}
+	return diskroom.Explain(err, inst.Written()...)
 }
 
 // Commands returns the tree of all commands, for its documentation.

@@ -41,6 +41,7 @@ type progress struct {
 	clock clock.WithTicker
 
 	mu      sync.Mutex
+	printed lines     // guarded by mu; to what is no terminal
 	last    string    // guarded by mu; empty where nothing is shown
 	percent *int32    // guarded by mu; that is over; nil where nobody knows
 	began   time.Time // guarded by mu
@@ -73,7 +74,9 @@ func (p *progress) update(message string) {
 	}
 	if p.width == nil {
 		p.last = message
-		_, _ = fmt.Fprintln(p.w, message)
+		if p.printed.news(message, p.clock.Now()) {
+			_, _ = fmt.Fprintln(p.w, message)
+		}
 		return
 	}
 	if p.last == "" {

@@ -4,6 +4,7 @@ package cli
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -115,5 +116,35 @@ func TestProgressInAPipe(t *testing.T) {
 	p.done()
 	if got, want := out.String(), "one\ntwo lines\nthree\n"; got != want {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestLongWaitInAPipe: a wait that goes to and fro, or that counts, for an hour leaves
+// few lines, and each state is in one.
+func TestLongWaitInAPipe(t *testing.T) {
+	out, clock := &screen{}, clocktesting.NewFakeClock(time.Now())
+	p := &progress{w: out, clock: clock}
+	for i := range 3600 {
+		p.update("ConnectFailed: no such socket")
+		p.update("Connecting: to unix:///x")
+		p.update(fmt.Sprintf("mirrored %d of 20000", i))
+		p.update(fmt.Sprintf("cannot write config.json.%d", 1_000_000+i))
+		if i%600 == 0 {
+			p.done()
+		}
+		clock.Step(time.Second)
+	}
+	written := out.written.String()
+	if strings.Count(written, "ConnectFailed") != 1 || strings.Count(written, "Connecting") != 1 {
+		t.Errorf("a state is not there once:\n%s", written)
+	}
+	if count := strings.Count(written, "\n"); count < 6 || count > 22 {
+		t.Errorf("%d lines:\n%s", count, written)
+	}
+	for i := range 1000 {
+		p.update("another one " + strings.Repeat("x", i))
+	}
+	if count := strings.Count(out.written.String(), "\n"); count > 50 {
+		t.Errorf("%d lines", count)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/daemon"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/datastore"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/diskroom"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/process"
@@ -35,6 +36,9 @@ would. Its log goes to standard error and to the instance's log directory.`,
 		PersistentPreRunE: func(*cobra.Command, []string) error { return e.CheckLogging() },
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := e.check(&f); err != nil {
+				return err
+			}
+			if err := service.CheckEnv(); err != nil {
 				return err
 			}
 			inst, err := e.Instance()
@@ -97,12 +101,23 @@ func (r *serveRun) serve(ctx context.Context) error {
 // lastWord says why the daemon ended, in the log's last line, and returns the exit code.
 // It is said under the lock: whoever finds that free looks there for it.
 func (r *serveRun) lastWord(err error) int {
+	err = diskroom.Explain(err, r.instance.Written()...)
 	line := strings.ReplaceAll(err.Error(), "\n", "; ")
 	return r.Exit(fault.New(fault.KindOf(err), "", "", errors.New(line)))
 }
 
+// dying is lastWord for a library that ends the daemon: what it says of a disk that is
+// full may be a consequence of that.
+func (r *serveRun) dying(reason error) int {
+	if dir := diskroom.Find(r.instance.Written()...); dir != "" {
+		reason = &diskroom.FullError{Dir: dir, Reason: reason.Error()}
+	}
+	return r.lastWord(reason)
+}
+
 // run is the daemon. The caller holds its lock.
 func (r *serveRun) run(ctx context.Context) error {
+	r.Dying = r.dying
 	log, err := r.Logger()
 	if err != nil {
 		return err
@@ -150,6 +165,7 @@ func (r *serveRun) settings() (instance.Settings, error) {
 		return settings, err
 	}
 	settings.Datastore = datastore.InForce(settings.Datastore)
+	datastore.ForgetEnv()
 	return settings, nil
 }
 

@@ -4,13 +4,14 @@ package cli
 
 import (
 	"context"
-	"os"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/datastore"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/inventory"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service"
@@ -39,7 +40,7 @@ instance. Other commands start it when they need it. Containers go on without it
 	absent(makesIt, create, start, serve)
 	absent(makesDefault, config)
 	absent(saysSo, stop, remove, reset, status, paths)
-	cmd.AddCommand(create, start, serve, stop, remove, status, config, e.logCommand(), paths, reset)
+	cmd.AddCommand(create, start, serve, stop, remove, status, config, e.logCommand(), paths, reset, e.rotateCommand())
 	e.addPlatformCommands(cmd)
 	return cmd
 }
@@ -65,39 +66,32 @@ func (e *env) check(f *runFlags) error {
 	return command.CheckPort("secure-port", f.securePort)
 }
 
-// addDatastoreFlags adds those of a datastore that is saved.
-func addDatastoreFlags(cmd *cobra.Command, e *datastore.Endpoint) {
-	named := datastore.FromEnv()
-	cmd.Flags().StringVar(&e.URL, "datastore-endpoint", "",
-		"keep the objects at this `endpoint` (http://HOST:PORT of an etcd, postgres://…, mysql://…, nats://…) instead of in a file of the instance; "+
-			"$"+datastore.EndpointEnv+" is taken where this is not given")
-	cmd.Flags().StringVar(&e.CAFile, "datastore-cafile", "", "the `file` with the authority of the datastore's certificate")
-	cmd.Flags().StringVar(&e.CertFile, "datastore-certfile", "", "the `file` with the certificate for the datastore")
-	cmd.Flags().StringVar(&e.KeyFile, "datastore-keyfile", "", "the `file` with its key")
-	cmd.PreRun = func(cmd *cobra.Command, _ []string) {
-		if !cmd.Flags().Changed("datastore-endpoint") {
-			*e = named
-		}
-	}
-}
-
 func (e *env) createCommand() *cobra.Command {
 	var f runFlags
-	var d datastore.Endpoint
+	var d datastoreFlags
 	cmd := &cobra.Command{
-		Use:     "create",
-		Short:   "Make the instance and save its settings",
-		Example: `  rdd --instance work service create`,
-		Args:    command.NoArgs,
+		Use:   "create",
+		Short: "Make the instance and save its settings",
+		Long: `Make the instance and save its settings. Its objects are in a file of the instance, or
+in the datastore whose address is given. An address has a password as a rule: write
+it into a file that only you can read, or give it in ` + datastore.EndpointEnv + `. All users
+of the machine can read the command lines of all programs.`,
+		Example: `  rdd --instance work service create
+  rdd --instance team service create --datastore-endpoint-file ~/.config/rdd-datastore`,
+		Args: command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := e.check(&f); err != nil {
+				return err
+			}
+			endpoint, err := e.datastore(cmd.Flags(), &d)
+			if err != nil {
 				return err
 			}
 			svc, err := e.service(newProgress(e.Stderr))
 			if err != nil {
 				return err
 			}
-			created, err := svc.Create(cmd.Context(), instance.Settings{Controllers: f.controllers, SecurePort: f.securePort, Datastore: d})
+			created, err := svc.Create(cmd.Context(), instance.Settings{Controllers: f.controllers, SecurePort: f.securePort, Datastore: endpoint})
 			if err != nil {
 				return err
 			}
@@ -156,7 +150,10 @@ func (e *env) serviceStart(ctx context.Context, overrides service.Overrides, wai
 		return err
 	}
 	verb := "is running already"
-	if started {
+	switch {
+	case svc.Replaced != "":
+		verb = "has replaced that of rdd " + svc.Replaced
+	case started:
 		verb = "has been started"
 	}
 	if !wait {
@@ -166,11 +163,23 @@ func (e *env) serviceStart(ctx context.Context, overrides service.Overrides, wai
 	}
 	daemon, err := svc.WaitReady(ctx)
 	if err != nil {
-		return err
+		return stillStarting(svc, err)
 	}
 	p.done()
 	e.Say("The daemon of instance %s %s (process %d, https://%s).", svc.Instance.Name(), verb, daemon.PID, daemon.Address)
 	return nil
+}
+
+// stillStarting adds to the error of a wait that the daemon goes on, if it does: a start
+// that takes longer than the user waits for is not undone, as the next one would take as
+// long.
+func stillStarting(svc *service.Service, err error) error {
+	daemon, gone := svc.Instance.Daemon()
+	if gone != nil || daemon == nil || daemon.Stopping || fault.KindOf(err) == fault.Version {
+		return err
+	}
+	return fault.New(fault.KindOf(err), "", "", fmt.Errorf(
+		"%w; the daemon (process %d) goes on starting: `rdd service status` says how far it is, `rdd service stop` ends it", err, daemon.PID))
 }
 
 func (e *env) serviceStopCommand() *cobra.Command {
@@ -257,83 +266,4 @@ terminal it asks only if there is a virtual machine, and then needs --yes.`,
 	addYesFlag(cmd, &q)
 	command.Timeout(cmd.Flags(), &timeout, "how long to wait for the daemon to end; it is ended by force then, and the instance stays")
 	return cmd
-}
-
-func (e *env) resetCommand() *cobra.Command {
-	timeout, q := stopTimeout, question{}
-	cmd := &cobra.Command{
-		Use:   "reset",
-		Short: "Begin with an empty store, and the same settings",
-		Long: `Replace the store by an empty one. The settings, the keys and the port stay. The
-containers, images and volumes are in the engine and come back; what is lost is
-the App's settings and every object that was made by hand. A daemon that runs is
-stopped, and started again afterwards. The command says what goes, and asks.`,
-		Example: `  rdd service reset
-
-  # In a script
-  rdd service reset --yes`,
-		Args: command.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := e.ask(cmd, q, (*inventory.Inventory).WithStore); err != nil {
-				return err
-			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
-			defer cancel()
-			p := newProgress(e.Stderr)
-			defer p.done()
-			svc, err := e.service(p)
-			if err != nil {
-				return err
-			}
-			if exists, err := svc.Instance.Exists(); err != nil || !exists {
-				if err == nil {
-					p.done()
-					e.Say("There is no instance %s.", svc.Instance.Name())
-				}
-				return err
-			}
-			wasRunning, err := svc.Reset(ctx)
-			if err != nil {
-				return err
-			}
-			p.done()
-			e.Say("Instance %s has an empty store.", svc.Instance.Name())
-			if wasRunning {
-				return e.serviceStart(ctx, service.Overrides{}, true, startTimeout)
-			}
-			return nil
-		},
-	}
-	addYesFlag(cmd, &q)
-	command.Timeout(cmd.Flags(), &timeout, "how long to wait for the daemon to end")
-	return cmd
-}
-
-func (e *env) configCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:     "config",
-		Short:   "Print a kubeconfig for this instance; starts the service if needed",
-		Example: `  rdd service config > rdd.yaml`,
-		Args:    command.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, cancel := context.WithTimeout(cmd.Context(), startTimeout)
-			defer cancel()
-			p := newProgress(e.Stderr)
-			defer p.done()
-			svc, err := e.service(p)
-			if err != nil {
-				return err
-			}
-			if _, err := svc.EnsureReady(ctx); err != nil {
-				return err
-			}
-			p.done()
-			data, err := os.ReadFile(svc.Instance.ConfigFile())
-			if err != nil {
-				return err
-			}
-			_, err = e.Stdout.Write(data)
-			return err
-		},
-	}
 }

@@ -88,6 +88,52 @@ func (e *env) withAppAsFound(ctx context.Context, timeout time.Duration, do func
 	})
 }
 
+// withStartedDaemon is withApp for commands that bring something up: a daemon of another
+// version is replaced, and one that was started for a command which fails before it has
+// asked the daemon for anything is stopped again.
+func (e *env) withStartedDaemon(ctx context.Context, timeout time.Duration, do func(*appSession) error) error {
+	return e.withinTime(ctx, timeout, func(limited context.Context) error {
+		p := newProgress(e.Stderr)
+		defer p.done()
+		svc, err := e.service(p)
+		if err != nil {
+			return err
+		}
+		if outdated, err := svc.Outdated(); err != nil {
+			return err
+		} else if outdated {
+			if _, err := svc.Start(limited, service.Overrides{}); err != nil {
+				return err
+			}
+			p.done()
+			e.Say("The daemon of rdd %s has been replaced by one of this version.", svc.Replaced)
+		}
+		if _, err := svc.Visit(limited); err != nil {
+			return stillStarting(svc, err)
+		}
+		a := &appSession{env: e, ctx: limited, service: svc, progress: p}
+		if a.client, err = a.connect(); err == nil {
+			err = do(a)
+		}
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		defer cancel()
+		if err == nil || a.goesOn {
+			if kept := svc.Keep(closing); kept != nil {
+				err = errors.Join(err, kept)
+			}
+			return err
+		}
+		stopped, ended := svc.EndVisit(closing)
+		if ended != nil {
+			return errors.Join(err, ended)
+		}
+		if stopped {
+			a.sayNow("The daemon, which was started for this, has been stopped again.")
+		}
+		return err
+	})
+}
+
 // withinTime calls do with a context that ends with the timeout, or when the user
 // interrupts it, and says so.
 func (e *env) withinTime(ctx context.Context, timeout time.Duration, do func(context.Context) error) error {

@@ -19,6 +19,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/dockercontext"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/moby"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/enginefinder"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/hostinfo"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/limactl"
 )
@@ -46,7 +47,7 @@ A virtual machine whose starts have failed is tried again at once.`,
   rdd set running=true containerEngine.endpoint=`,
 		Args: command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return e.withApp(cmd.Context(), f.timeout, func(a *appSession) error { return a.start(f.wait) })
+			return e.withStartedDaemon(cmd.Context(), f.timeout, func(a *appSession) error { return a.start(f.wait) })
 		},
 	}
 	addWaitFlags(cmd, &f, "the engine is connected and mirrored")
@@ -70,7 +71,12 @@ func (a *appSession) start(wait bool) error {
 			return err
 		}
 	}
-	return a.apply(spec, wait)
+	err = a.apply(spec, wait)
+	var exit *command.ExitError
+	if err != nil && a.goesOn && !errors.As(err, &exit) {
+		err = fault.New(fault.KindOf(err), "", "", fmt.Errorf("%w; the daemon goes on trying: `rdd status` says how it is, `rdd stop` ends that", err))
+	}
+	return err
 }
 
 // tryAgain has the App's virtual machine, if its starts have failed, be started at

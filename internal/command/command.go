@@ -37,6 +37,9 @@ type Base struct {
 	// Ending tells, in a program that runs until it is told to end, why it is to,
 	// and nil until then. It may be nil itself.
 	Ending func() error
+	// Dying, which may be nil, says why a library ends the program, and returns the exit
+	// code. [Base.Exit] is what is taken instead.
+	Dying func(reason error) int
 }
 
 // New returns what commands share whose data goes to standard output.
@@ -106,8 +109,11 @@ func (b *Base) Logger() (*slog.Logger, error) {
 		if ending() {
 			runtime.Goexit() // what it waited for won't come any more, and that is all
 		}
-		log.Error("a library ended the program", "reason", reason)
-		os.Exit(fault.ExitFailed)
+		exit := b.Dying
+		if exit == nil {
+			exit = b.Exit
+		}
+		os.Exit(exit(errors.New(reason)))
 	})
 	return log, nil
 }

@@ -15,6 +15,7 @@ import (
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/admission"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/diskroom"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/health"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manifest"
@@ -87,7 +88,9 @@ func (d *daemon) handlers() (map[string]http.Handler, error) {
 			Certificate: certificate,
 			Log:         d.Log,
 		},
-		health.Path: health.Handler(func(ctx context.Context) error { return d.store.Writable(ctx) }),
+		health.Path: health.Handler(func(ctx context.Context) error {
+			return diskroom.Explain(d.store.Writable(ctx), d.Instance.Written()...)
+		}),
 		controllersMetrics: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			promhttp.HandlerFor(d.manager.Metrics(), promhttp.HandlerOpts{}).ServeHTTP(w, r)
 		}),

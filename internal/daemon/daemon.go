@@ -14,6 +14,7 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"k8s.io/client-go/kubernetes"
@@ -188,6 +189,9 @@ func listen(ctx context.Context, wanted, last int, log *slog.Logger) (net.Listen
 	if err == nil {
 		return listener, nil
 	}
+	if down := loopbackDown(err); down != nil {
+		return nil, down
+	}
 	log.Warn("the port is taken, using another one", "port", wanted, "error", err)
 	if last != 0 && last != wanted {
 		if listener, err := bind(last); err == nil {
@@ -198,6 +202,15 @@ func listen(ctx context.Context, wanted, last int, log *slog.Logger) (net.Listen
 		return nil, fmt.Errorf("listen on the loopback interface: %w", err)
 	}
 	return listener, nil
+}
+
+// loopbackDown returns what is wrong if no port of the loopback interface can be bound,
+// nil for other errors.
+func loopbackDown(err error) error {
+	if !errors.Is(err, syscall.EADDRNOTAVAIL) && !errors.Is(err, syscall.ENETDOWN) && !errors.Is(err, syscall.ENETUNREACH) {
+		return nil
+	}
+	return fmt.Errorf("the loopback interface is down or has no address 127.0.0.1: bring it up (on Linux `sudo ip link set lo up`): %w", err)
 }
 
 // serve starts the parts in order and waits for the end: of ctx, or of a part
@@ -224,12 +237,15 @@ func (d *daemon) serve(ctx context.Context) error {
 	go func() {
 		defer close(started)
 		if err := d.start(starting, stages); err != nil {
-			d.fail(fmt.Errorf("waiting for %s: %w", d.gates.Waiting(), err))
+			d.fail(fmt.Errorf("waiting for %s: %w", d.gates.Waiting(), d.cause(err)))
 		}
 	}()
+	var watching sync.WaitGroup
+	watching.Go(func() { d.watchRoom(starting) })
 	defer func() {
 		stopStarting()
 		<-started
+		watching.Wait()
 	}()
 
 	var err error
@@ -239,6 +255,38 @@ func (d *daemon) serve(ctx context.Context) error {
 	}
 	d.announceEnd()
 	d.control.Drain()
+	return err
+}
+
+// roomPoll is how often the start looks whether the store can be written.
+const roomPoll = time.Second
+
+// watchRoom ends a start that can't come to its end as nothing can be written: what
+// waits for that would say only that it waited.
+func (d *daemon) watchRoom(starting context.Context) {
+	ticker := time.NewTicker(roomPoll)
+	defer ticker.Stop()
+	for d.gates.Waiting() != "" {
+		select {
+		case <-starting.Done():
+			return
+		case <-ticker.C:
+		}
+		if err := d.store.Writable(starting); err != nil && starting.Err() == nil {
+			d.fail(fmt.Errorf("waiting for %s: the store can't be written: %w", d.gates.Waiting(), err))
+			return
+		}
+	}
+}
+
+// cause returns why the start failed with err: a store that can't be written makes
+// everything fail, each in its way.
+func (d *daemon) cause(err error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), roomPoll)
+	defer cancel()
+	if unwritten := d.store.Writable(ctx); unwritten != nil {
+		return fmt.Errorf("the store can't be written: %w", unwritten)
+	}
 	return err
 }
 

@@ -7,10 +7,8 @@ package datastore
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
@@ -49,48 +47,65 @@ var kinds = map[string]Kind{
 
 // Endpoint is a datastore. The zero value is the instance's own file.
 type Endpoint struct {
-	// URL is as kine has it: SCHEME://ADDRESS, where the address may have a password.
-	URL string `json:"endpoint,omitempty"`
+	Address Address
 	// The files are for TLS with the datastore, and absolute.
+	CAFile   string
+	CertFile string
+	KeyFile  string
+}
+
+// Saved is an endpoint as a file keeps it that only the user may read: with all secrets.
+type Saved struct {
+	URL      string `json:"endpoint,omitempty"`
 	CAFile   string `json:"caFile,omitempty"`
 	CertFile string `json:"certFile,omitempty"`
 	KeyFile  string `json:"keyFile,omitempty"`
 }
 
-// FromEnv returns what the environment names; the zero value where that is nothing.
+// Save returns the endpoint for such a file.
+func (e Endpoint) Save() Saved {
+	return Saved{URL: e.Address.Reveal(), CAFile: e.CAFile, CertFile: e.CertFile, KeyFile: e.KeyFile}
+}
+
+// Endpoint returns what was saved, which may be no endpoint any more.
+func (s Saved) Endpoint() Endpoint {
+	return Endpoint{Address: NewAddress(s.URL), CAFile: s.CAFile, CertFile: s.CertFile, KeyFile: s.KeyFile}
+}
+
+// FromEnv returns what the environment names; the zero value if that is nothing.
 func FromEnv() Endpoint {
 	if os.Getenv(EndpointEnv) == "" {
 		return Endpoint{}
 	}
 	return Endpoint{
-		URL:      os.Getenv(EndpointEnv),
+		Address:  NewAddress(os.Getenv(EndpointEnv)),
 		CAFile:   os.Getenv(CAFileEnv),
 		CertFile: os.Getenv(CertFileEnv),
 		KeyFile:  os.Getenv(KeyFileEnv),
 	}
 }
 
+// ForgetEnv removes the address from the environment, which the programs that this one
+// starts have as well.
+func ForgetEnv() { _ = os.Unsetenv(EndpointEnv) }
+
 // InForce returns the endpoint of a run: what the environment names goes before what
 // is saved.
 func InForce(saved Endpoint) Endpoint {
-	if named := FromEnv(); named != (Endpoint{}) {
+	if named := FromEnv(); !named.Address.IsZero() {
 		return named
 	}
 	return saved
 }
 
-// Check refuses what is no endpoint. It says nothing of the address, which may have
-// a password.
+// Check refuses what is no endpoint. The error repeats nothing of the address, which
+// may have a password.
 func (e Endpoint) Check() error {
-	if e.URL == "" {
+	if e.Address.IsZero() {
 		return nil
 	}
-	scheme, _, ok := strings.Cut(e.URL, "://")
-	if _, known := kinds[scheme]; !ok || !known {
-		return fmt.Errorf("the datastore is no SCHEME://ADDRESS with one of the schemes %s", strings.Join(schemes(), ", "))
-	}
-	if path := e.Path(); path != "" && !filepath.IsAbs(path) {
-		return fmt.Errorf("the datastore %q is no absolute path: the daemon has no other directory to begin at", path)
+	if err := e.Address.Check(); err != nil {
+		return err
 	}
 	for _, file := range []string{e.CAFile, e.CertFile, e.KeyFile} {
 		if file != "" && !filepath.IsAbs(file) {
@@ -103,60 +118,24 @@ func (e Endpoint) Check() error {
 	return nil
 }
 
-func schemes() []string {
-	var list []string
-	for scheme := range kinds {
-		list = append(list, scheme)
-	}
-	slices.Sort(list)
-	return list
-}
-
 // Kind returns how the datastore is reached.
-func (e Endpoint) Kind() Kind {
-	scheme, _, _ := strings.Cut(e.URL, "://")
-	return kinds[scheme]
-}
+func (e Endpoint) Kind() Kind { return e.Address.Kind() }
 
 // Path returns the SQLite file that the endpoint names; "" is the instance's own.
-// What kine tells its driver after a question mark has no meaning here.
-func (e Endpoint) Path() string {
-	address, ok := strings.CutPrefix(e.URL, "sqlite://")
-	if !ok {
-		return ""
-	}
-	path, _, _ := strings.Cut(strings.TrimPrefix(address, "file:"), "?")
-	return path
-}
+func (e Endpoint) Path() string { return e.Address.path() }
 
-// Servers returns the addresses of an etcd.
-func (e Endpoint) Servers() []string { return strings.Split(e.URL, ",") }
-
-// String returns the endpoint without secrets: of a database the scheme and the
-// host, where it is a URL.
-func (e Endpoint) String() string {
-	scheme, _, _ := strings.Cut(e.URL, "://")
-	switch e.Kind() {
-	case File:
-		return e.URL
-	case Etcd:
-		return withoutPasswords(e.Servers())
-	}
-	// MySQL's is no URL: USER:PASSWORD@tcp(HOST:PORT)/DATABASE.
-	if u, err := url.Parse(e.URL); err == nil && u.Host != "" {
-		return scheme + "://" + u.Host
-	}
-	return scheme + "://…"
-}
-
-// withoutPasswords lists URLs; what is none, and might have a password, is left out.
-func withoutPasswords(urls []string) string {
-	shown := make([]string, len(urls))
-	for i, text := range urls {
-		shown[i] = "…"
-		if u, err := url.Parse(text); err == nil {
-			shown[i] = u.Redacted()
+// Servers returns the addresses of an etcd. They have no user: its client makes no use
+// of one, and repeats what it is given.
+func (e Endpoint) Servers() []string {
+	servers := strings.Split(e.Address.Reveal(), ",")
+	for i, text := range servers {
+		if u, err := parseURL(text); err == nil && u.User != nil {
+			u.User = nil
+			servers[i] = u.String()
 		}
 	}
-	return strings.Join(shown, ",")
+	return servers
 }
+
+// String returns the endpoint without secrets.
+func (e Endpoint) String() string { return e.Address.String() }

@@ -13,15 +13,15 @@ func TestCheck(t *testing.T) {
 		want     string // part of the error; "" for none
 	}{
 		"none":          {Endpoint{}, ""},
-		"etcd":          {Endpoint{URL: "http://127.0.0.1:2379,http://127.0.0.1:2380"}, ""},
-		"PostgreSQL":    {Endpoint{URL: "postgres://u:p@h/d?sslmode=disable"}, ""},
-		"MySQL":         {Endpoint{URL: "mysql://u:p@tcp(h:3306)/d"}, ""},
-		"a file":        {Endpoint{URL: "sqlite:///var/x.db?_journal=WAL"}, ""},
-		"no scheme":     {Endpoint{URL: "host:2379"}, "postgres, "},
-		"unknown":       {Endpoint{URL: "oracle://u:secret@h"}, "postgres, "},
-		"relative":      {Endpoint{URL: "sqlite://x.db"}, `"x.db" is no absolute path`},
-		"relative key":  {Endpoint{URL: "https://h", CAFile: "ca.crt"}, `"ca.crt"`},
-		"half of a key": {Endpoint{URL: "https://h", CertFile: "/c"}, "needs a key"},
+		"etcd":          {Endpoint{Address: NewAddress("http://127.0.0.1:2379,http://127.0.0.1:2380")}, ""},
+		"PostgreSQL":    {Endpoint{Address: NewAddress("postgres://u:p@h/d?sslmode=disable")}, ""},
+		"MySQL":         {Endpoint{Address: NewAddress("mysql://u:p@tcp(h:3306)/d")}, ""},
+		"a file":        {Endpoint{Address: NewAddress("sqlite:///var/x.db?_journal=WAL")}, ""},
+		"no scheme":     {Endpoint{Address: NewAddress("host:2379")}, "postgres, "},
+		"unknown":       {Endpoint{Address: NewAddress("oracle://u:secret@h")}, "postgres, "},
+		"relative":      {Endpoint{Address: NewAddress("sqlite://x.db")}, `"x.db" is no absolute path`},
+		"relative key":  {Endpoint{Address: NewAddress("https://h"), CAFile: "ca.crt"}, `"ca.crt"`},
+		"half of a key": {Endpoint{Address: NewAddress("https://h"), CertFile: "/c"}, "needs a key"},
 	} {
 		err := c.endpoint.Check()
 		switch {
@@ -36,11 +36,11 @@ func TestCheck(t *testing.T) {
 // TestString: no password is shown.
 func TestString(t *testing.T) {
 	for url, want := range map[string]string{
-		"postgres://u:secret@h:5432/d": "postgres://h:5432", "mysql://u:secret@tcp(h:3306)/d": "mysql://…",
+		"postgres://u:secret@h:5432/d": "postgres://h:5432", "mysql://u:secret@tcp(h:3306)/d": "mysql://h:3306",
 		"nats://u:secret@h": "nats://h", "http://h:1": "http://h:1",
-		"https://u:secret@h:1,https://h:2": "https://u:xxxxx@h:1,https://h:2", "https://u:secret%@h": "…",
+		"https://u:secret@h:1,https://h:2": "https://h:1,https://h:2", "https://u:secret%@h": "https://…",
 	} {
-		if got := (Endpoint{URL: url}).String(); got != want {
+		if got := (Endpoint{Address: NewAddress(url)}).String(); got != want {
 			t.Errorf("%s: %s", url, got)
 		}
 	}

@@ -48,7 +48,7 @@ func ofDaemon() []Definition {
 	}, {
 		Code: DaemonOtherVersion, Severity: Warning, Title: "The daemon is another version",
 		Text:   "the daemon that runs is rdd {daemon}, and this is rdd {program}",
-		Remedy: "`{rdd} service stop`, then `{rdd} service start`: containers go on meanwhile",
+		Remedy: "`{rdd} service start` replaces it: containers go on meanwhile",
 	}, {
 		Code: StoreNotWritable, Severity: Error, Title: "The store can't be written",
 		Text: "no object can be changed, and what is shown of containers, images and volumes may be out of date: {error}",

@@ -28,12 +28,18 @@ type Settings struct {
 	// SecurePort is the API server's port; 0 for the instance's preferred one.
 	SecurePort int `json:"securePort,omitempty"`
 	// Datastore is where the objects are; none for the instance's own file.
-	Datastore datastore.Endpoint `json:"datastore,omitzero"`
+	Datastore datastore.Endpoint `json:"-"`
+}
+
+// settingsFile is what is kept of them, with the secrets of the datastore.
+type settingsFile struct {
+	Settings
+	Saved datastore.Saved `json:"datastore,omitzero"`
 }
 
 // SaveSettings writes the settings.
 func (i *Instance) SaveSettings(s Settings) error {
-	data, err := json.MarshalIndent(s, "", "  ")
+	data, err := json.MarshalIndent(settingsFile{s, s.Datastore.Save()}, "", "  ")
 	if err != nil {
 		return err
 	}
@@ -46,13 +52,15 @@ func (i *Instance) SaveSettings(s Settings) error {
 // LoadSettings reads the settings. An instance that was never created gives
 // [io/fs.ErrNotExist].
 func (i *Instance) LoadSettings() (Settings, error) {
-	var s Settings
 	data, err := regular.Read(i.ArgsFile(), maxFile)
 	if err != nil {
-		return s, err
+		return Settings{}, err
 	}
-	if err := json.Unmarshal(data, &s); err != nil {
-		return s, fault.New(fault.Failed, "read the settings in", i.ArgsFile(), err)
+	var file settingsFile
+	err = json.Unmarshal(data, &file)
+	file.Datastore = file.Saved.Endpoint()
+	if err != nil {
+		return file.Settings, fault.New(fault.Failed, "read the settings in", i.ArgsFile(), err)
 	}
-	return s, nil
+	return file.Settings, nil
 }

@@ -183,6 +183,13 @@ func (i *Instance) ContextMemory() string { return filepath.Join(i.dir, "docker-
 func (i *Instance) VisitFile() string { return filepath.Join(i.dir, "daemon.visit") }
 
 func (i *Instance) stateFile() string { return filepath.Join(i.dir, "daemon.json") }
+
+// LockFile is what a daemon holds a lock on for all its life.
+func (i *Instance) LockFile() string { return i.lockFile() }
+
+// Written are the directories that a daemon writes to.
+func (i *Instance) Written() []string { return []string{i.dir, i.logDir, i.shortDir} }
+
 func (i *Instance) lockFile() string  { return filepath.Join(i.dir, "daemon.lock") }
 func (i *Instance) startLock() string { return filepath.Join(i.dir, "start.lock") }
 

@@ -446,6 +446,30 @@ func TestStartLockOfARemovedInstance(t *testing.T) {
 	}
 }
 
+// TestLastWords: after a crash the reason is not a line of a stack, and a daemon that
+// said itself why it ended is taken at its word.
+func TestLastWords(t *testing.T) {
+	inst := newTest(t, "x")
+	if err := inst.MakeDirs(); err != nil {
+		t.Fatal(err)
+	}
+	stacks := "\n\ngoroutine 1 [running]:\n" + strings.Repeat("main.work(...)\n\t/src/main.go:8 +0x1d\n", 100_000) + "exit status 2\n"
+	for text, want := range map[string]string{
+		"":            "",
+		"a\nlast\n\n": "last",
+		"time=x msg=y\nfatal error: concurrent map writes" + stacks: "fatal error: concurrent map writes",
+		"time=x msg=y\npanic: out of reach" + stacks:                "panic: out of reach",
+		"panic: logged by a library\nError: the disk is gone\n":     "Error: the disk is gone",
+	} {
+		if err := os.WriteFile(inst.StderrLog(), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := inst.LastWords(); got != want {
+			t.Errorf("%.40q: %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestLogRotation(t *testing.T) {
 	inst := newTest(t, "x")
 	if err := inst.MakeDirs(); err != nil {
@@ -466,7 +490,7 @@ func TestLogRotation(t *testing.T) {
 	for _, text := range runs {
 		write(text)
 	}
-	if got := inst.LastLogLine(); got != "h two" {
+	if got := inst.LastWords(); got != "h two" {
 		t.Errorf("last line %q", got)
 	}
 	if got := readFile(t, inst.StderrLog()+".5"); got != "c\n" {

@@ -3,6 +3,7 @@
 package instance
 
 import (
+	"net"
 	"net/url"
 	"strconv"
 
@@ -36,22 +37,31 @@ func (i *Instance) WriteKubeconfig(address string, ca []byte, token string) erro
 	return nil
 }
 
-// LastPort returns the port that the kubeconfig names, which is that of the run
-// before; 0 where there is none.
-func (i *Instance) LastPort() int {
+// LastAddress returns the host and port that the kubeconfig names, which are those of
+// the run before; empty if there is none.
+func (i *Instance) LastAddress() string {
 	config, err := clientcmd.LoadFromFile(i.ConfigFile())
 	if err != nil {
-		return 0
+		return ""
 	}
 	cluster, ok := config.Clusters[i.ContextName()]
 	if !ok {
-		return 0
+		return ""
 	}
 	server, err := url.Parse(cluster.Server)
 	if err != nil {
+		return ""
+	}
+	return server.Host
+}
+
+// LastPort returns the port of LastAddress; 0 if there is none.
+func (i *Instance) LastPort() int {
+	_, text, err := net.SplitHostPort(i.LastAddress())
+	if err != nil {
 		return 0
 	}
-	port, err := strconv.ParseUint(server.Port(), 10, 16)
+	port, err := strconv.ParseUint(text, 10, 16)
 	if err != nil {
 		return 0
 	}

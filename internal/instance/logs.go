@@ -3,16 +3,17 @@
 package instance
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/owned"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/process"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/regular"
 )
 
@@ -22,7 +23,7 @@ const (
 
 	keptLogs = 5 // besides the current one
 
-	lastLines = 4096 // bytes at the end of a log in which its last line is looked for
+	lastLines = 4 << 20 // bytes at the end of a log, in which a crash leaves a stack for each goroutine
 )
 
 // KeepLogs reports whether the user wants to keep all logs.
@@ -102,9 +103,21 @@ func rotate(d *owned.Dir, name string) error {
 	return nil
 }
 
-// LastLogLine returns the last line of the daemon's log, empty where there is
-// none.
-func (i *Instance) LastLogLine() string {
+// LastWords returns why the daemon ended, by its log: the last line, or, if that is of
+// the stacks that a crash leaves, what crashed it. It is empty if there is no line.
+func (i *Instance) LastWords() string {
+	tail := i.logTail()
+	last := tail[strings.LastIndexByte(tail, '\n')+1:]
+	if !strings.HasPrefix(last, fault.Prefix) {
+		if reason := process.CrashReason(tail); reason != "" {
+			return reason
+		}
+	}
+	return last
+}
+
+// logTail returns the end of the daemon's log.
+func (i *Instance) logTail() string {
 	file, err := regular.Open(i.StderrLog())
 	if err != nil {
 		return ""
@@ -118,6 +131,5 @@ func (i *Instance) LastLogLine() string {
 	if _, err := file.ReadAt(tail, size-int64(len(tail))); err != nil && !errors.Is(err, io.EOF) {
 		return ""
 	}
-	tail = bytes.TrimSpace(tail)
-	return string(tail[bytes.LastIndexByte(tail, '\n')+1:])
+	return strings.TrimSpace(string(tail))
 }

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 
 	"github.com/go-logr/logr"
 	"github.com/sirupsen/logrus"
@@ -74,9 +75,10 @@ func Capture(log *slog.Logger, ending func() bool, die func(reason string)) {
 	if ending == nil {
 		ending = func() bool { return false }
 	}
-	handler := libraryHandler{log.Handler(), ending}
-	klog.SetLogger(logr.FromSlogHandler(handler))
-	klog.OsExit = func(code int) { die(fmt.Sprintf("a Kubernetes library gave up (%d), see above", code)) }
+	handler := libraryHandler{log.Handler(), ending, nil}
+	ofKlog := libraryHandler{log.Handler(), ending, &atomic.Pointer[string]{}}
+	klog.SetLogger(logr.FromSlogHandler(ofKlog))
+	klog.OsExit = func(code int) { die(fmt.Sprintf("a Kubernetes library gave up (%d): %s", code, ofKlog.lastWords())) }
 	ctrllog.SetLogger(logr.FromSlogHandler(handler))
 	utilruntime.ErrorHandlers[0] = unhandled(slog.New(handler)) // in the place of its own log
 	logrus.SetOutput(io.Discard)
@@ -90,15 +92,30 @@ func Capture(log *slog.Logger, ending func() bool, die func(reason string)) {
 type libraryHandler struct {
 	slog.Handler
 	ending func() bool
+	// last is what klog's own functions said last; nil for other libraries. They log
+	// what is fatal as information, before they end the program.
+	last *atomic.Pointer[string]
+}
+
+// lastWords is why klog ends the program.
+func (h libraryHandler) lastWords() string {
+	if text := h.last.Load(); text != nil {
+		line, _, _ := strings.Cut(*text, "\n")
+		return line
+	}
+	return "it did not say why"
 }
 
 // Enabled implements [slog.Handler].
 func (h libraryHandler) Enabled(ctx context.Context, level slog.Level) bool {
-	return h.Handler.Enabled(ctx, h.demote(level))
+	return h.last != nil || h.Handler.Enabled(ctx, h.demote(level))
 }
 
 // Handle implements [slog.Handler]. Not every caller asks Enabled before.
 func (h libraryHandler) Handle(ctx context.Context, record slog.Record) error {
+	if h.last != nil {
+		h.last.Store(&record.Message)
+	}
 	record.Level = h.demote(record.Level)
 	if !h.Handler.Enabled(ctx, record.Level) {
 		return nil
@@ -108,12 +125,12 @@ func (h libraryHandler) Handle(ctx context.Context, record slog.Record) error {
 
 // WithAttrs implements [slog.Handler].
 func (h libraryHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return libraryHandler{h.Handler.WithAttrs(attrs), h.ending}
+	return libraryHandler{h.Handler.WithAttrs(attrs), h.ending, h.last}
 }
 
 // WithGroup implements [slog.Handler].
 func (h libraryHandler) WithGroup(name string) slog.Handler {
-	return libraryHandler{h.Handler.WithGroup(name), h.ending}
+	return libraryHandler{h.Handler.WithGroup(name), h.ending, h.last}
 }
 
 func (h libraryHandler) demote(level slog.Level) slog.Level {

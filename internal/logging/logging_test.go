@@ -87,3 +87,14 @@ func TestLibraries(t *testing.T) {
 }
 
 var line = regexp.MustCompile(`level=(\w+) msg=(\w+)`)
+
+// TestALibraryGivesUp: the reason is what the library said, and not that it did.
+func TestALibraryGivesUp(t *testing.T) {
+	defer func() {
+		if reason := fmt.Sprint(recover()); !strings.Contains(reason, "PostStartHook failed: disk full") {
+			t.Errorf("the reason is %q", reason)
+		}
+	}()
+	level.Set(slog.LevelWarn)
+	klog.Fatalf("PostStartHook failed: %v", errors.New("disk full"))
+}

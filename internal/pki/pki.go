@@ -44,6 +44,11 @@ const (
 
 	// CallerName is the API server's name in its client certificate.
 	CallerName = "rdd:api-server"
+
+	caCertFile     = "ca.crt"
+	caKeyFile      = "ca.key"
+	accountKeyFile = "service-account.key"
+	tokenFile      = "admin.token"
 )
 
 // validity is when an authority's certificate is valid: at any time that a clock may
@@ -113,20 +118,40 @@ type Pair struct{ Cert, Key []byte }
 // true.
 func Load(dir string, now time.Time) (*Identity, error) {
 	var id Identity
-	if err := id.loadCA(filepath.Join(dir, "ca.crt"), filepath.Join(dir, "ca.key"), now); err != nil {
+	if err := id.loadCA(filepath.Join(dir, caCertFile), filepath.Join(dir, caKeyFile), now); err != nil {
 		return nil, err
 	}
 	var err error
-	if id.ServiceAccountKey, err = loadKey(filepath.Join(dir, "service-account.key")); err != nil {
+	if id.ServiceAccountKey, err = loadKey(filepath.Join(dir, accountKeyFile)); err != nil {
 		return nil, err
 	}
-	if id.AdminToken, err = loadToken(filepath.Join(dir, "admin.token")); err != nil {
+	if id.AdminToken, err = loadToken(filepath.Join(dir, tokenFile)); err != nil {
 		return nil, err
 	}
 	if id.Caller, err = id.ClientCert(CallerName); err != nil {
 		return nil, err
 	}
 	return &id, nil
+}
+
+// Renew replaces the identity kept in dir, all of it: who had a secret of the old one has
+// none of the new one. If it is interrupted, [Load] makes one identity of what is there.
+func Renew(dir string, now time.Time) (*Identity, error) {
+	if err := RenewToken(dir); err != nil {
+		return nil, err
+	}
+	for _, name := range []string{accountKeyFile, caKeyFile} {
+		if _, err := makeKey(filepath.Join(dir, name)); err != nil {
+			return nil, err
+		}
+	}
+	return Load(dir, now) // the authority's certificate is of another key by now
+}
+
+// RenewToken replaces the administrator's token that is kept in dir.
+func RenewToken(dir string) error {
+	_, err := makeToken(filepath.Join(dir, tokenFile))
+	return err
 }
 
 func (id *Identity) loadCA(certFile, keyFile string, now time.Time) error {
@@ -350,6 +375,10 @@ func loadToken(path string) (string, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
+	return makeToken(path)
+}
+
+func makeToken(path string) (string, error) {
 	token := NewToken()
 	return token, atomicfile.Write(path, []byte(token+"\n"), secretMode)
 }

@@ -93,3 +93,57 @@ func TestServingCert(t *testing.T) {
 		}
 	}
 }
+
+// TestRenew: nothing of the old identity is in the new one.
+func TestRenew(t *testing.T) {
+	dir := t.TempDir()
+	first, err := Load(dir, today)
+	if err != nil {
+		t.Fatal(err)
+	}
+	renewed, err := Renew(dir, today)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(first.CACert) == string(renewed.CACert) || first.caKey.Equal(renewed.caKey) || first.AdminToken == renewed.AdminToken ||
+		first.ServiceAccountKey.Equal(renewed.ServiceAccountKey) {
+		t.Error("a part of the identity is the old one")
+	}
+	kept, err := Load(dir, today)
+	if err != nil || string(kept.CACert) != string(renewed.CACert) || kept.AdminToken != renewed.AdminToken {
+		t.Errorf("what is kept is another one: %v", err)
+	}
+}
+
+// TestRenewIsInterrupted: whichever files were replaced, they make an identity whose
+// certificates its authority vouches for.
+func TestRenewIsInterrupted(t *testing.T) {
+	names := []string{tokenFile, accountKeyFile, caKeyFile, caCertFile}
+	for replaced := range len(names) + 1 {
+		dir, other := t.TempDir(), t.TempDir()
+		if _, err := Load(dir, today); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Load(other, today); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names[:replaced] {
+			if err := os.Rename(filepath.Join(other, name), filepath.Join(dir, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		id, err := Load(dir, today)
+		if err != nil {
+			t.Fatalf("%d files: %v", replaced, err)
+		}
+		serving, _, err := id.ServingCert(today)
+		if err != nil {
+			t.Fatal(err)
+		}
+		roots := x509.NewCertPool()
+		roots.AppendCertsFromPEM(id.CACert)
+		if _, err := parseCert(serving).Verify(x509.VerifyOptions{Roots: roots, DNSName: "localhost", CurrentTime: today}); err != nil {
+			t.Errorf("%d files: %v", replaced, err)
+		}
+	}
+}

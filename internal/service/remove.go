@@ -25,6 +25,9 @@ func (s *Service) Delete(ctx context.Context, keepLogs bool) (deleted bool, err 
 	if err != nil || !exists {
 		return false, err
 	}
+	if err := CheckEnv(); err != nil {
+		return false, err // the user may mean a datastore from which to remove the objects
+	}
 	if _, err := s.Stop(ctx, true); err != nil {
 		return false, err
 	}
@@ -60,44 +63,15 @@ func (s *Service) removeLocked(ctx context.Context, keepLogs bool) error {
 	if err := lima.DeleteAll(ctx, lima.Defaults(s.Instance), s.Progress); err != nil {
 		return fault.New(fault.Failed, "delete instance", s.Instance.Name(), err)
 	}
-	// Settings that can't be read keep nobody from the removal of what they are of.
-	if place, err := s.place(); err == nil {
-		if err := place.Erase(ctx); err != nil {
-			return fault.New(fault.Failed, "delete instance", s.Instance.Name(),
-				fmt.Errorf("%w (to leave the datastore as it is, remove %s)", err, s.Instance.Dir()))
-		}
-	}
-	return s.Instance.Remove(keepLogs)
-}
-
-// Reset replaces the store by an empty one, with the daemon stopped. It reports
-// whether the daemon ran.
-func (s *Service) Reset(ctx context.Context) (wasRunning bool, err error) {
-	exists, err := s.Instance.Exists()
-	if err != nil {
-		return false, err
-	}
-	if !exists {
-		return false, fault.New(fault.Failed, "reset instance", s.Instance.Name(), errors.New("there is no such instance"))
-	}
-	if wasRunning, err = s.Stop(ctx, true); err != nil {
-		return wasRunning, err
-	}
-	lock, err := s.lock(ctx)
-	if err != nil {
-		return wasRunning, err
-	}
-	defer lock.Unlock()
-	guard, err := s.Instance.LockDaemon(ctx)
-	if err != nil {
-		return wasRunning, err
-	}
-	defer guard.Unlock()
 	place, err := s.place()
 	if err != nil {
-		return wasRunning, err
+		// Settings that can't be used keep nobody from the removal of what they are of.
+		s.progress("leaving the datastore as it is: %v", err)
+	} else if err := place.Erase(ctx); err != nil {
+		return fault.New(fault.Failed, "delete instance", s.Instance.Name(),
+			fmt.Errorf("%w (to leave the datastore as it is, remove %s)", err, s.Instance.Dir()))
 	}
-	return wasRunning, place.Erase(ctx)
+	return s.Instance.Remove(keepLogs)
 }
 
 // place returns where the objects are.
@@ -112,4 +86,12 @@ func (s *Service) place() (store.Place, error) {
 		Log:      slog.New(slog.DiscardHandler), // what fails is told by its error
 	}
 	return place, place.Endpoint.Check()
+}
+
+// CheckEnv refuses an address in the environment that does not parse.
+func CheckEnv() error {
+	if err := datastore.FromEnv().Check(); err != nil {
+		return fault.New(fault.Usage, datastore.EndpointEnv, "", err)
+	}
+	return nil
 }

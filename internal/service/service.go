@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/datastore"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/diskroom"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/process"
@@ -27,9 +28,6 @@ const (
 	DefaultControllers = "*"
 
 	poll = 5 * time.Millisecond
-
-	// killGrace is how long a process may take to be gone after SIGKILL.
-	killGrace = 5 * time.Second
 )
 
 // Service is the daemon of one instance.
@@ -42,6 +40,8 @@ type Service struct {
 	// MayMake is whether an instance that does not exist is made by a start. Without
 	// it a start fails, and touches no file.
 	MayMake bool
+	// Replaced is the version of the daemon that Start replaced; empty for none.
+	Replaced string
 }
 
 // Overrides replace saved settings for one run; empty ones do not.
@@ -112,12 +112,20 @@ func (s *Service) lock(ctx context.Context) (*instance.Lock, error) {
 	}
 }
 
-// Start starts the daemon where it does not run, creating the instance where
-// that is missing, and returns once the process lives. It reports whether it
-// started one. A daemon of another version that runs is a [fault.Version].
+// roomNeeded are the directories that the daemon writes to.
+func (s *Service) roomNeeded() []string { return s.Instance.Written() }
+
+// Start starts the daemon if it does not run, creating the instance if that is missing,
+// and returns once the process lives. It reports whether it started one. A daemon of
+// another version is replaced, unless its store is of a newer one: a [fault.Version].
 func (s *Service) Start(ctx context.Context, overrides Overrides) (started bool, err error) {
-	if err := datastore.FromEnv().Check(); err != nil {
-		return false, fault.New(fault.Usage, datastore.EndpointEnv, "", err)
+	return s.start(ctx, overrides, true)
+}
+
+// start is Start, which leaves a daemon of another version alone if replace is false.
+func (s *Service) start(ctx context.Context, overrides Overrides, replace bool) (started bool, err error) {
+	if err := CheckEnv(); err != nil {
+		return false, err
 	}
 	lock, err := s.lock(ctx)
 	if err != nil {
@@ -127,7 +135,11 @@ func (s *Service) Start(ctx context.Context, overrides Overrides) (started bool,
 	if err := s.unmark(); err != nil {
 		return false, err
 	}
-	if running, err := s.isRunning(ctx); err != nil || running {
+	running, err := s.isRunning(ctx)
+	if err == nil && running && replace {
+		running, err = s.stopOther(ctx, &overrides)
+	}
+	if err != nil || running {
 		return false, err
 	}
 	if _, err := s.createLocked(DefaultSettings()); err != nil {
@@ -195,7 +207,7 @@ func (s *Service) launch(ctx context.Context, overrides Overrides) error {
 			return s.failedStart(false)
 		case <-ctx.Done():
 			return fault.New(fault.Deadline, "start the daemon of instance", s.Instance.Name(),
-				fmt.Errorf("still waiting for the process to begin: %w", ctx.Err()))
+				fmt.Errorf("still waiting for the process to begin, which goes on: `rdd service stop` ends it: %w", ctx.Err()))
 		case <-time.After(poll):
 		}
 	}
@@ -208,7 +220,7 @@ func (s *Service) failedStart(stopping bool) error {
 	failed := func(reason error) error {
 		return fault.New(fault.Failed, "start the daemon of instance", s.Instance.Name(), reason)
 	}
-	last := s.Instance.LastLogLine()
+	last := s.Instance.LastWords()
 	reason, own := strings.CutPrefix(last, fault.Prefix)
 	if stopping && !own || strings.Contains(last, instance.StoppedEarly) {
 		return failed(errors.New("it was " + instance.StoppedEarly))
@@ -216,7 +228,10 @@ func (s *Service) failedStart(stopping bool) error {
 	if exists, err := s.Instance.Exists(); err == nil && !exists {
 		return failed(errors.New("somebody deleted the instance meanwhile"))
 	}
-	return failed(fmt.Errorf("%s (log: %s)", cmp.Or(reason, "it ended without a word"), s.Instance.StderrLog()))
+	if dir := diskroom.Find(s.roomNeeded()...); dir != "" && reason == "" {
+		return failed(&diskroom.FullError{Dir: dir}) // nor was there for a last line in the log
+	}
+	return failed(fmt.Errorf("%s (log: %s)", cmp.Or(reason, "it exited without an error message"), s.Instance.StderrLog()))
 }
 
 // WaitReady waits until the daemon is ready, and returns its description. One
@@ -252,7 +267,7 @@ func (s *Service) WaitReady(ctx context.Context) (*instance.Daemon, error) {
 
 func (s *Service) versionError(daemon *instance.Daemon) error {
 	return fault.New(fault.Version, "", "", fmt.Errorf(
-		"the daemon of instance %s is rdd %s, and this is rdd %s: run `rdd service stop` to start this one",
+		"the daemon of instance %s is rdd %s, and this is rdd %s: run `rdd service start` to replace it by this one",
 		s.Instance.Name(), daemon.Version, version.RDD()))
 }
 
@@ -275,63 +290,9 @@ func (s *Service) EnsureReady(ctx context.Context) (*instance.Daemon, error) {
 		s.progress("starting the daemon of instance %s", s.Instance.Name())
 	}
 	if daemon == nil || daemon.Stopping || visited {
-		if _, err := s.Start(ctx, Overrides{}); err != nil {
+		if _, err := s.start(ctx, Overrides{}, false); err != nil {
 			return nil, err
 		}
 	}
 	return s.WaitReady(ctx)
-}
-
-// Stop ends the daemon: gently, and at the end of ctx by force, which is then a
-// [fault.Deadline]. It reports whether there was one. With wait false it only
-// asks the daemon to end.
-func (s *Service) Stop(ctx context.Context, wait bool) (stopped bool, err error) {
-	daemon, err := s.Instance.Daemon()
-	if err != nil || daemon == nil {
-		return false, err
-	}
-	asked := 0
-	ticker := time.NewTicker(poll)
-	defer ticker.Stop()
-	for daemon != nil {
-		if daemon.PID != 0 && daemon.PID != asked {
-			if err := interrupt(daemon.PID); err != nil {
-				return false, fault.New(fault.Failed, "stop the daemon", fmt.Sprint("(process ", daemon.PID, ")"), err)
-			}
-			asked = daemon.PID
-			s.progress("stopping the daemon (process %d)", asked)
-		}
-		if !wait && asked != 0 {
-			return true, nil
-		}
-		select {
-		case <-ctx.Done():
-			return true, s.kill(ctx.Err())
-		case <-ticker.C:
-		}
-		if daemon, err = s.Instance.Daemon(); err != nil {
-			return false, err
-		}
-	}
-	return true, nil
-}
-
-// kill ends the daemon by force.
-func (s *Service) kill(cause error) error {
-	daemon, err := s.Instance.Daemon()
-	if err != nil || daemon == nil {
-		return err
-	}
-	if daemon.PID != 0 {
-		if err := kill(daemon.PID); err != nil {
-			return fault.New(fault.Failed, "kill the daemon", fmt.Sprint("(process ", daemon.PID, ")"), err)
-		}
-	}
-	for deadline := time.Now().Add(killGrace); time.Now().Before(deadline); time.Sleep(poll) {
-		if alive, err := s.Instance.Alive(); err != nil || !alive {
-			break
-		}
-	}
-	return fault.New(fault.Deadline, "stop the daemon of instance", s.Instance.Name(),
-		fmt.Errorf("it did not end in time and was killed: %w", cause))
 }

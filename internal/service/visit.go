@@ -40,6 +40,9 @@ func (s *Service) startVisit(ctx context.Context) (ours, made bool, err error) {
 	if daemon, err := s.Instance.Daemon(); err == nil && (daemon == nil || daemon.Stopping) {
 		s.progress("starting the daemon of instance %s", s.Instance.Name())
 	}
+	if err := CheckEnv(); err != nil {
+		return false, false, err
+	}
 	lock, err := s.lock(ctx)
 	if err != nil {
 		return false, false, err
@@ -95,4 +98,21 @@ func (s *Service) leave(ctx context.Context, made bool) error {
 		return errors.Join(err, s.unmark())
 	}
 	return s.removeLocked(ctx, false)
+}
+
+// EndVisit stops the daemon if it was started for a visit that has not ended, and leaves
+// the instance. It reports whether it did.
+func (s *Service) EndVisit(ctx context.Context) (stopped bool, err error) {
+	stopped = s.visited()
+	return stopped, s.leave(ctx, false)
+}
+
+// Keep keeps a daemon that was started for a visit.
+func (s *Service) Keep(ctx context.Context) error {
+	lock, err := s.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock()
+	return s.unmark()
 }

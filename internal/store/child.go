@@ -43,7 +43,7 @@ func startChild(endpoint datastore.Endpoint, socket string, log *slog.Logger) (*
 	// Arguments can be seen by others, and the endpoint may have a password.
 	cmd := exec.CommandContext(context.Background(), program) //nolint:gosec // beside this program
 	cmd.Env = append(os.Environ(),
-		datastore.EndpointEnv+"="+endpoint.URL,
+		datastore.EndpointEnv+"="+endpoint.Address.Reveal(),
 		datastore.CAFileEnv+"="+endpoint.CAFile,
 		datastore.CertFileEnv+"="+endpoint.CertFile,
 		datastore.KeyFileEnv+"="+endpoint.KeyFile,
@@ -62,10 +62,13 @@ func startChild(endpoint datastore.Endpoint, socket string, log *slog.Logger) (*
 	go func() {
 		defer close(c.done)
 		for lines := bufio.NewScanner(output); lines.Scan(); {
+			line := endpoint.Address.Scrub(lines.Text()) // drivers repeat what they are given
 			c.mu.Lock()
-			c.last = lines.Text()
+			if process.CrashReason(c.last) == "" { // what follows is of stacks
+				c.last = line
+			}
 			c.mu.Unlock()
-			log.Warn("of the datastore", "program", datastore.Program, "said", lines.Text())
+			log.Warn("of the datastore", "program", datastore.Program, "said", line)
 		}
 		_, _ = io.Copy(io.Discard, output) // after a line that is too long to be read
 		_ = cmd.Wait()

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/atomicfile"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/regular"
@@ -85,12 +86,8 @@ func begun(path string) (fresh bool, err error) {
 	case err != nil:
 		return false, fmt.Errorf("read the store's record: %w", err)
 	}
-	var r record
-	if err := json.Unmarshal(data, &r); err != nil {
-		return false, &DamagedError{File: recordFile(path), Err: err}
-	}
-	if r.Format > format {
-		return false, &NewerError{File: path, Format: r.Format, Version: r.Version}
+	if err := checkRecord(path, data); err != nil {
+		return false, err
 	}
 	info, err := os.Stat(path)
 	switch {
@@ -104,8 +101,24 @@ func begun(path string) (fresh bool, err error) {
 	return false, nil
 }
 
-// quickCheck reads through the database as SQLite's own check does. It says
-// nothing about the objects in it.
+// checkRecord refuses a store of a newer program, by the record beside it.
+func checkRecord(path string, data []byte) error {
+	var r record
+	if err := json.Unmarshal(data, &r); err != nil {
+		return &DamagedError{File: recordFile(path), Err: err}
+	}
+	if r.Format > format {
+		return &NewerError{File: path, Format: r.Format, Version: r.Version}
+	}
+	return nil
+}
+
+// firstKey is of a row that kine writes first and never removes.
+const firstKey = "compact_rev_key"
+
+// quickCheck reads through the database as SQLite's own check does, and looks whether
+// kine's table is there with its first row: SQLite and kine would make another one, and
+// a store that is whole has it. It says nothing about the objects.
 func quickCheck(ctx context.Context, path string) error {
 	db, err := sql.Open(driverName, dsn(path, "mode=rw"))
 	if err != nil {
@@ -117,12 +130,39 @@ func quickCheck(ctx context.Context, path string) error {
 	switch {
 	case isCorrupt(err):
 		return &DamagedError{File: path, Err: err}
+	case isLocked(err):
+		return &LockedError{File: path}
 	case err != nil:
 		return fmt.Errorf("check the store %s: %w", path, err)
 	case verdict != "ok":
 		return &DamagedError{File: path, Err: errors.New(verdict)}
 	}
+	var rows int
+	err = db.QueryRowContext(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM kine WHERE name = ? LIMIT 1)", firstKey).Scan(&rows)
+	switch {
+	case isLocked(err):
+		return &LockedError{File: path}
+	case err != nil && ctx.Err() != nil:
+		return err
+	case err != nil:
+		return &DamagedError{File: path, Err: fmt.Errorf("its table can't be read: %w", err)}
+	case rows == 0:
+		return &DamagedError{File: path, Err: errors.New("its table has been emptied")}
+	}
 	return nil
+}
+
+// LockedError says that another program has the store open and locked.
+type LockedError struct{ File string }
+
+// Error names the file and what to do.
+func (e *LockedError) Error() string {
+	return fmt.Sprintf("the store %s is locked by another program, such as a backup or sqlite3: end that, and try again", e.File)
+}
+
+// isLocked recognises SQLite's words for SQLITE_BUSY and SQLITE_LOCKED (sqlite3_errstr).
+func isLocked(err error) bool {
+	return err != nil && (strings.Contains(err.Error(), "database is locked") || strings.Contains(err.Error(), "table is locked"))
 }
 
 func writeRecord(path, version string) error {

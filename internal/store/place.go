@@ -18,6 +18,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/owned"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/regular"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/version"
 )
 
@@ -90,6 +91,23 @@ func (p Place) check() error {
 	return nil
 }
 
+// Newer returns a [*NewerError] if a newer program wrote the store, as far as that can
+// be told without opening it: not of a datastore that others keep.
+func (p Place) Newer() error {
+	if p.Endpoint.Kind() != datastore.File {
+		return nil
+	}
+	data, err := regular.Read(recordFile(p.file()), maxRecord)
+	if err != nil {
+		return nil //nolint:nilerr // the daemon that is to come will say what is wrong
+	}
+	var newer *NewerError
+	if err := checkRecord(p.file(), data); errors.As(err, &newer) {
+		return err
+	}
+	return nil
+}
+
 func (p Place) file() string { return cmp.Or(p.Endpoint.Path(), p.Instance.StoreFile()) }
 
 func (p Place) remote(ctx context.Context) (*Remote, error) {
@@ -121,7 +139,7 @@ func (p Place) Erase(ctx context.Context) error {
 	}
 	defer remote.Close()
 	if err := remote.Erase(ctx); err != nil {
-		return fault.New(fault.Failed, "empty the datastore", p.Endpoint.String(), err)
+		return fault.New(fault.Failed, "empty the datastore", p.Endpoint.String(), p.Endpoint.Address.ScrubError(err))
 	}
 	return nil
 }

@@ -36,7 +36,7 @@ func TestPlantedStore(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			place := Place{Instance: inst, Endpoint: datastore.Endpoint{URL: "sqlite://" + file}, Log: slog.New(slog.DiscardHandler)}
+			place := Place{Instance: inst, Endpoint: datastore.Endpoint{Address: datastore.NewAddress("sqlite://" + file)}, Log: slog.New(slog.DiscardHandler)}
 			if place.Endpoint.Path() != file {
 				t.Fatalf("the store is at %q", place.Endpoint.Path())
 			}

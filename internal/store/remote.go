@@ -64,7 +64,7 @@ type Remote struct {
 func OpenRemote(ctx context.Context, cfg RemoteConfig) (_ *Remote, err error) {
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("open the datastore %s: %w", cfg.Endpoint, err)
+			err = fmt.Errorf("open the datastore %s: %w", cfg.Endpoint, cfg.Endpoint.Address.ScrubError(err))
 		}
 	}()
 	r := &Remote{RemoteConfig: cfg}
@@ -227,7 +227,7 @@ func (r *Remote) Client() *kubernetes.Client {
 // Ping reports whether the datastore answers.
 func (r *Remote) Ping(ctx context.Context) error {
 	_, err := r.client.Get(ctx, r.recordKey())
-	return err
+	return r.Endpoint.Address.ScrubError(err)
 }
 
 // Failed is closed when the process in between has ended. A datastore that does not

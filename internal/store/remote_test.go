@@ -18,7 +18,7 @@ import (
 func remote(t *testing.T, server, name string) *Remote {
 	t.Helper()
 	r, err := OpenRemote(t.Context(), RemoteConfig{
-		Endpoint: datastore.Endpoint{URL: server}, Name: name, Version: "test", Log: slog.New(slog.DiscardHandler),
+		Endpoint: datastore.Endpoint{Address: datastore.NewAddress(server)}, Name: name, Version: "test", Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

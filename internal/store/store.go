@@ -102,6 +102,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		if isCorrupt(err) {
 			return nil, &DamagedError{File: cfg.File, Err: err}
 		}
+		if isLocked(err) {
+			return nil, &LockedError{File: cfg.File}
+		}
 		return nil, fmt.Errorf("open the store %s: %w", cfg.File, err)
 	}
 	s.bridge = server.New(s.backend, "rdd", notifyInterval, datastore.EmulatedVersion)

@@ -36,7 +36,7 @@ func isUnable(err error) bool {
 		return false
 	}
 	text := err.Error()
-	for _, words := range []string{"database or disk is full", "disk I/O error", "attempt to write a readonly database", "unable to open database file"} {
+	for _, words := range []string{"database or disk is full", "disk I/O error", "attempt to write a readonly database", "unable to open database file", "database is locked"} {
 		if strings.Contains(text, words) {
 			return true
 		}

@@ -67,6 +67,7 @@ func TestFullDisk(t *testing.T) {
 		t.Fatal("the disk never filled: nothing is tested")
 	}
 	h.ok("ctl", "get", "configmap", "kept", "-n", "default") // reads go on
+	contains(t, h.ok("status"), "no space left on "+data, "RDD needs about")
 	if !h.status().Ready {
 		t.Error("the daemon is not ready any more")
 	}
@@ -90,14 +91,40 @@ func TestFullDiskAtStart(t *testing.T) {
 	h := newHome(t, "XDG_DATA_HOME="+data)
 	ballast := filepath.Join(data, "ballast")
 	fill(t, ballast)
-	r := h.fails(1, nil, "service", "start")
-	if !strings.Contains(r.stderr, "no space left") && !strings.Contains(r.stderr, "full") {
-		t.Errorf("the error does not say that the disk is full: %s", r.stderr)
-	}
+	h.fails(1, []string{"no space left on " + data, "needs about"}, "service", "start")
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
-	h.ok("service", "start")
+}
+
+// TestLittleRoomAtStart: wherever the room ends, for the keys, the store, its log or
+// what the controllers write, the error says which directory is full.
+func TestLittleRoomAtStart(t *testing.T) {
+	t.Parallel()
+	data := filepath.Join(t.TempDir(), "data")
+	mount(t, data, 0, "size=16m")
+	ballast := filepath.Join(data, "ballast")
+	room := func(kib int64) {
+		t.Helper()
+		if err := os.WriteFile(ballast, make([]byte, 16<<20-kib<<10), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, kib := range []int64{4, 16, 40, 100, 150, 200, 300, 400, 500, 600} {
+		h := newHome(t, "XDG_DATA_HOME="+data)
+		room(kib)
+		r := h.run("service", "start")
+		if r.code == 0 {
+			t.Logf("%d KiB are enough", kib)
+		} else if r.code != 1 || !strings.Contains(r.stderr, "no space left on "+data) || strings.Contains(r.stderr, "deadline") {
+			t.Errorf("%d KiB: exit code %d, %s", kib, r.code, r.stderr)
+		}
+		h.kill()
+		if err := os.Remove(ballast); err != nil {
+			t.Fatal(err)
+		}
+		h.ok("service", "delete")
+	}
 }
 
 // fill writes a file until there is no room for more.

@@ -97,7 +97,10 @@ func TestStartWithoutAnEngine(t *testing.T) {
 		}
 	}
 	h := newHome(t)
-	h.fails(1, []string{"no Docker engine answers", "Install Lima", "Docker", "containerEngine.endpoint=", "no limactl"}, "start")
+	h.fails(1, []string{"no Docker engine answers", "Install Lima", "Docker", "containerEngine.endpoint=", "no limactl", "stopped again"}, "start")
+	if h.alive() {
+		t.Error("a start that failed has left a daemon")
+	}
 	if apps := h.ok("ctl", "get", "app", "-o", "name"); apps != "" {
 		t.Errorf("there is %s", apps)
 	}
@@ -206,4 +209,20 @@ func TestDeleteThatTakesLong(t *testing.T) {
 	waiting.says("The App is being deleted all the same")
 	h.ok("ctl", "patch", "app", "app", "--type=merge", "-p", `{"metadata":{"finalizers":[]}}`)
 	h.succeeds([]string{"There is no App"}, "delete")
+}
+
+// TestStartThatTakesTooLong: what goes on is said, with how to end it.
+func TestStartThatTakesTooLong(t *testing.T) {
+	t.Parallel()
+	for _, timeout := range []string{"1ms", "100ms"} {
+		h := newHome(t)
+		r := h.run("service", "start", "--timeout", timeout)
+		if r.code == 0 {
+			continue // a fast machine
+		}
+		if r.code != 4 || !strings.Contains(r.stderr, "`rdd service stop` ends it") {
+			t.Errorf("exit code %d: %s", r.code, r.stderr)
+		}
+		h.ok("service", "start")
+	}
 }

@@ -3,10 +3,15 @@
 package program_test
 
 import (
+	"context"
+	"database/sql"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	_ "modernc.org/sqlite" // the driver of the store
 )
 
 // TestDamagedStore: the error says which file and what reset would do, and the
@@ -23,6 +28,8 @@ func TestDamagedStore(t *testing.T) {
 		"rubbish": func() error { return os.WriteFile(file, []byte(strings.Repeat("rubbish ", 4096)), 0o600) },
 		"empty":   func() error { return os.Truncate(file, 0) },
 		"missing": func() error { return os.Remove(file) },
+		"dropped": func() error { return execute(file, "DROP TABLE kine") },
+		"emptied": func() error { return execute(file, "DELETE FROM kine") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := damage(); err != nil {
@@ -41,6 +48,16 @@ func TestDamagedStore(t *testing.T) {
 			h.ok("service", "stop")
 		})
 	}
+}
+
+// execute runs a statement in a database as sqlite3 does.
+func execute(file, statement string) error {
+	db, err := sql.Open("sqlite", file)
+	if err != nil {
+		return err
+	}
+	_, err = db.ExecContext(context.Background(), statement)
+	return errors.Join(err, db.Close())
 }
 
 func TestNewerStore(t *testing.T) {
@@ -69,11 +86,34 @@ func TestAnotherVersion(t *testing.T) {
 	if err := os.WriteFile(state, []byte(changed), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	words := []string{"9.0.0", "rdd service stop"}
-	h.fails(5, words, "service", "start")
+	words := []string{"9.0.0", "rdd service start"}
 	h.fails(5, words, "ctl", "get", "ns")
 	h.fails(5, words, "set", "running=false")
 	h.ok("service", "status")
-	h.ok("service", "stop")
-	h.ok("service", "start")
+	h.ok("status")
+
+	// One that has written what this one can't read is left alone.
+	record := filepath.Join(h.path("dir"), "store.db.json")
+	readable, err := os.ReadFile(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(record, []byte(`{"format":99,"version":"9.0.0"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	before := h.pid()
+	for _, command := range [][]string{{"service", "start"}, {"start"}} {
+		h.fails(5, []string{"9.0.0", "format 99"}, command...)
+	}
+	if h.pid() != before {
+		t.Error("the daemon was replaced")
+	}
+	if err := os.WriteFile(record, readable, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.succeeds([]string{"has replaced that of rdd 9.0.0"}, "service", "start")
+	if h.pid() == before || h.status().Version == "9.0.0" {
+		t.Errorf("the daemon was not replaced: %+v", h.status())
+	}
+	h.ok("ctl", "get", "ns")
 }

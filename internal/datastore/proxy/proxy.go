@@ -30,8 +30,10 @@ import (
 	"github.com/sirupsen/logrus"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/status"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/datastore"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 )
 
 // As kine's own program has them, but for the interval: that one leaves it to
@@ -57,11 +59,25 @@ const (
 // is when the daemon does, and returns the exit code. Signals are for the daemon: a
 // terminal and a service manager send them to this process, too, which must outlive
 // the daemon's last write.
+//
+// An address that does not parse is an error of usage. Whatever is written has none of
+// the address's secrets, which drivers repeat.
 func Main(ctx context.Context, input io.Reader, log io.Writer) int {
 	signal.Ignore(os.Interrupt, syscall.SIGTERM)
+	endpoint := datastore.FromEnv()
+	log = endpoint.Address.NewScrubber(log)
 	logrus.SetOutput(log)
 	logrus.SetLevel(logrus.WarnLevel)
 	logrus.SetFormatter(&logrus.TextFormatter{DisableColors: true, DisableTimestamp: true})
+
+	err := endpoint.Check()
+	if err == nil && endpoint.Kind() != datastore.Database {
+		err = errors.New(datastore.EndpointEnv + " must name a database (postgres://…, mysql://…, nats://…)")
+	}
+	if err != nil {
+		_, _ = fmt.Fprintln(log, err)
+		return fault.ExitUsage
+	}
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -72,7 +88,7 @@ func Main(ctx context.Context, input io.Reader, log io.Writer) int {
 	}()
 	failed := make(chan error, 1)
 	go func() {
-		failed <- serve(ctx)
+		failed <- serve(ctx, endpoint)
 	}()
 	select {
 	case <-ended: // also while a database that does not answer is tried again
@@ -84,14 +100,14 @@ func Main(ctx context.Context, input io.Reader, log io.Writer) int {
 }
 
 // serve serves the endpoint at the socket until ctx ends.
-func serve(ctx context.Context) error {
+func serve(ctx context.Context, endpoint datastore.Endpoint) error {
 	var wg sync.WaitGroup
 	_, backend, err := drivers.New(ctx, &wg, &drivers.Config{
-		Endpoint: os.Getenv(datastore.EndpointEnv),
+		Endpoint: endpoint.Address.Reveal(),
 		BackendTLSConfig: tls.Config{
-			CAFile:   os.Getenv(datastore.CAFileEnv),
-			CertFile: os.Getenv(datastore.CertFileEnv),
-			KeyFile:  os.Getenv(datastore.KeyFileEnv),
+			CAFile:   endpoint.CAFile,
+			CertFile: endpoint.CertFile,
+			KeyFile:  endpoint.KeyFile,
 		},
 		ConnectionPoolConfig: generic.ConnectionPoolConfig{MaxIdle: maxIdle, MaxIdleTime: maxIdleTime},
 		CompactInterval:      compactInterval,
@@ -120,10 +136,24 @@ func serve(ctx context.Context) error {
 		grpc.MaxHeaderListSize(maxHeaders),
 		grpc.MaxRecvMsgSize(maxReceive),
 		grpc.MaxSendMsgSize(math.MaxInt32),
+		grpc.UnaryInterceptor(scrubbing(endpoint.Address)),
 	)
 	kine.New(apart{backend}, "unix", notifyInterval, datastore.EmulatedVersion).Register(server)
 	defer context.AfterFunc(ctx, server.Stop)()
 	return server.Serve(listener)
+}
+
+// scrubbing takes the address's secrets out of the errors of requests, which are of the
+// driver.
+func scrubbing(address datastore.Address) grpc.UnaryServerInterceptor {
+	return func(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+		response, err := handle(ctx, request)
+		state := status.Convert(err)
+		if clean := address.Scrub(state.Message()); err != nil && clean != state.Message() {
+			err = status.Error(state.Code(), clean)
+		}
+		return response, err
+	}
 }
 
 // listen binds the socket, which is the user's alone.

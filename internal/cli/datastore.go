@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"errors"
+	"os"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/datastore"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/regular"
+)
+
+// datastoreFlags name the datastore of an instance that is made.
+type datastoreFlags struct {
+	address, addressFile      string
+	caFile, certFile, keyFile string
+}
+
+const (
+	endpointFlag     = "datastore-endpoint"
+	endpointFileFlag = "datastore-endpoint-file"
+
+	maxAddress = 64 << 10 // bytes of a file with an address
+)
+
+func addDatastoreFlags(cmd *cobra.Command, d *datastoreFlags) {
+	cmd.Flags().StringVar(&d.address, endpointFlag, "",
+		"keep the objects at this `endpoint` (http://HOST:PORT of an etcd, postgres://…, mysql://…, nats://…) instead of in a file of the instance; "+
+			"other users can read a command line: if it has a password, use --"+endpointFileFlag+" or $"+datastore.EndpointEnv)
+	cmd.Flags().StringVar(&d.addressFile, endpointFileFlag, "",
+		"the `file` with the endpoint, which only you may read (mode 0600); $"+datastore.EndpointEnv+" is taken if neither is given")
+	cmd.Flags().StringVar(&d.caFile, "datastore-cafile", "", "the `file` with the authority of the datastore's certificate")
+	cmd.Flags().StringVar(&d.certFile, "datastore-certfile", "", "the `file` with the certificate for the datastore")
+	cmd.Flags().StringVar(&d.keyFile, "datastore-keyfile", "", "the `file` with its key")
+}
+
+// datastore returns the datastore that the flags name, or the environment. A password
+// on the command line is advised against.
+func (e *env) datastore(flags *pflag.FlagSet, d *datastoreFlags) (datastore.Endpoint, error) {
+	given := datastore.Endpoint{CAFile: d.caFile, CertFile: d.certFile, KeyFile: d.keyFile}
+	switch {
+	case flags.Changed(endpointFileFlag) && flags.Changed(endpointFlag):
+		return given, command.Usage("--%s and --%s exclude each other", endpointFlag, endpointFileFlag)
+	case flags.Changed(endpointFileFlag):
+		address, err := readAddress(d.addressFile)
+		if err != nil {
+			return given, command.Usage("--%s: %w", endpointFileFlag, err)
+		}
+		given.Address = address
+	case flags.Changed(endpointFlag):
+		given.Address = datastore.NewAddress(d.address)
+		if given.Address.HasSecret() {
+			e.Say("Warning: all users of this machine can read the password in a command line. Use --%s or %s, and change the password.",
+				endpointFileFlag, datastore.EndpointEnv)
+		}
+	default:
+		given = datastore.FromEnv()
+		if err := given.Check(); err != nil {
+			return given, command.Usage("%s: %w", datastore.EndpointEnv, err)
+		}
+	}
+	if err := given.Check(); err != nil {
+		return given, command.Usage("%w", err)
+	}
+	return given, nil
+}
+
+// readAddress reads an address from a file that only its owner may read.
+func readAddress(path string) (datastore.Address, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return datastore.Address{}, err
+	}
+	if runtime.GOOS != "windows" && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
+		return datastore.Address{}, errors.New(path + " can be read or written by other users: run `chmod 600 " + path + "`")
+	}
+	data, err := regular.Read(path, maxAddress)
+	if err != nil {
+		return datastore.Address{}, err
+	}
+	text := strings.TrimSpace(string(data))
+	if text == "" {
+		return datastore.Address{}, errors.New(path + " is empty")
+	}
+	if strings.ContainsAny(text, "\r\n") {
+		return datastore.Address{}, errors.New(path + " has more than one line")
+	}
+	return datastore.NewAddress(text), nil
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package service
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/version"
+)
+
+// killGrace is how long a process may take to be gone after SIGKILL.
+const killGrace = 5 * time.Second
+
+// Stop ends the daemon: gently, and at the end of ctx by force, which is then a
+// [fault.Deadline]. It reports whether there was one. With wait false it only
+// asks the daemon to end.
+func (s *Service) Stop(ctx context.Context, wait bool) (stopped bool, err error) {
+	daemon, err := s.Instance.Daemon()
+	if err != nil || daemon == nil {
+		return false, err
+	}
+	asked := 0
+	ticker := time.NewTicker(poll)
+	defer ticker.Stop()
+	for daemon != nil {
+		if daemon.PID != 0 && daemon.PID != asked {
+			if err := interrupt(daemon.PID); err != nil {
+				return false, fault.New(fault.Failed, "stop the daemon", fmt.Sprint("(process ", daemon.PID, ")"), err)
+			}
+			asked = daemon.PID
+			s.progress("stopping the daemon (process %d)", asked)
+		}
+		if !wait && asked != 0 {
+			return true, nil
+		}
+		select {
+		case <-ctx.Done():
+			return true, s.kill(ctx.Err())
+		case <-ticker.C:
+		}
+		if daemon, err = s.Instance.Daemon(); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// kill ends the daemon by force, and says what came of it.
+func (s *Service) kill(cause error) error {
+	daemon, err := s.Instance.Daemon()
+	if err != nil || daemon == nil {
+		return err
+	}
+	failed := func(format string, args ...any) error {
+		return fault.New(fault.Deadline, "stop the daemon of instance", s.Instance.Name(),
+			fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), cause))
+	}
+	if daemon.PID == 0 {
+		return failed("a process holds the daemon's lock, %s, and has not written which one it is: nothing was killed; "+
+			"end that process yourself", s.Instance.LockFile())
+	}
+	if err := kill(daemon.PID); err != nil {
+		return fault.New(fault.Failed, "kill the daemon", fmt.Sprint("(process ", daemon.PID, ")"), err)
+	}
+	for deadline := time.Now().Add(killGrace); time.Now().Before(deadline); time.Sleep(poll) {
+		if alive, err := s.Instance.Alive(); err == nil && !alive {
+			return failed("it did not end in time and was killed (process %d)", daemon.PID)
+		}
+	}
+	return failed("it did not end in time, and has not ended since it was killed (process %d)", daemon.PID)
+}
+
+// Outdated reports whether a daemon of another version runs.
+func (s *Service) Outdated() (bool, error) {
+	daemon, err := s.Instance.Daemon()
+	return err == nil && daemon != nil && daemon.Version != "" && daemon.Version != version.RDD(), err
+}
+
+// stopOther stops the daemon that runs if it is another version's, and has the next one
+// run as it did. It reports whether a daemon goes on running. The caller holds the start
+// lock.
+func (s *Service) stopOther(ctx context.Context, overrides *Overrides) (running bool, err error) {
+	daemon, err := s.Instance.Daemon()
+	if err != nil || daemon == nil || daemon.Version == "" || daemon.Version == version.RDD() {
+		return daemon != nil, err
+	}
+	if place, err := s.place(); err == nil {
+		if err := place.Newer(); err != nil { // the one that runs is the only one that can go on
+			return true, fault.New(fault.Version, "", "", fmt.Errorf(
+				"the daemon of instance %s is rdd %s, and this rdd %s can't replace it: %w", s.Instance.Name(), daemon.Version, version.RDD(), err))
+		}
+	}
+	ran, err := s.runs()
+	if err != nil {
+		return true, err
+	}
+	s.progress("replacing the daemon of rdd %s (process %d)", daemon.Version, daemon.PID)
+	if _, err := s.Stop(ctx, true); err != nil {
+		return true, err
+	}
+	s.Replaced = daemon.Version
+	if ran != nil && overrides.Controllers == nil {
+		overrides.Controllers = ran.Controllers
+	}
+	if ran != nil && overrides.SecurePort == nil {
+		overrides.SecurePort = ran.SecurePort
+	}
+	return false, nil
+}
