@@ -141,6 +141,7 @@ check: lint check-generated test ## Everything that must hold before a commit
 VULNDB     ?= https://vuln.go.dev
 
 lint: ## Vet, lint, and check for known vulnerabilities that the code calls
+	go run ./hack/words
 	go vet ./...
 	$(GOLANGCI_LINT) run ./...
 	go run ./hack/vulncheck $(GOVULNCHECK) $(VULNDB)

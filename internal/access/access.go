@@ -21,7 +21,7 @@ func SocketPath(endpoint string) string {
 
 // Group returns the group whose members may use the socket or device at path,
 // because they are its members: empty where there is none, or where it is the
-// administrators' own, which is nobody's to join.
+// administrators' own, which users don't join.
 func Group(path string) string {
 	file, err := os.Stat(path)
 	if err != nil {

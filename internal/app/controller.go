@@ -33,7 +33,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 )
 
-// held is on everything that the App owns: nobody else deletes it.
+// held is on everything that the App owns: no other client deletes it.
 const held = finalizer.OwnedBy + "App"
 
 // namespacePoll is the wait for a namespace that is being deleted to be gone.
@@ -51,9 +51,9 @@ func Setup(host manager.Host) error {
 	return ctrl.NewControllerManagedBy(host).
 		Named("app").
 		WithOptions(controller.Options{NewQueue: manager.NewQueue}).
-		// Every change of it, its status too: what somebody else wrote there is put right.
+		// Every change of it, its status too: what another client wrote there is put right.
 		For(&appv1alpha1.App{}).
-		// All of them, as one from which somebody took the reference to the App is
+		// All of them, as one from which a client took the reference to the App is
 		// the App's still.
 		Watches(&containersv1alpha1.ContainerEngine{}, handler.EnqueueRequestsFromMapFunc(theApp), builder.WithPredicates(engineChanged)).
 		Watches(&limav1alpha1.LimaVM{}, handler.EnqueueRequestsFromMapFunc(theApp), builder.WithPredicates(ofTheApp, machineChanged)).

@@ -85,7 +85,7 @@ func (d *dockerContext) state() dockercontext.State {
 }
 
 // gone takes the context away, and reports whether that was tried: what can't be
-// written is tried again, and blocks nobody. The end of the try wakes the
+// written is tried again, and blocks nothing. The end of the try wakes the
 // reconciler.
 func (d *dockerContext) gone() bool {
 	if d.keeper == nil {

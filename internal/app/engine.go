@@ -23,7 +23,7 @@ import (
 )
 
 // readEngines reads the ContainerEngines that the App owns: those that it holds,
-// too, from which somebody took the reference to it.
+// too, from which a client took the reference to it.
 func (s *scope) readEngines(ctx context.Context) error {
 	var all containersv1alpha1.ContainerEngineList
 	if err := s.reader.List(ctx, &all, client.InNamespace(s.app.Spec.Namespace)); err != nil {

@@ -33,7 +33,7 @@ func thisHost() host {
 }
 
 // cpus returns the default: what the environment says, else half of the processors,
-// between 2 and 8, but no more than there are.
+// between 2 and 8, but at most as many as there are.
 func (h host) cpus() (int32, error) {
 	text := h.getenv(CPUsEnv)
 	if text == "" || text == "0" {
@@ -47,7 +47,7 @@ func (h host) cpus() (int32, error) {
 }
 
 // memory returns the default, in bytes: a quarter of the memory, between 2 and 8 GiB,
-// in whole MiB, but no more than there is.
+// in whole MiB, but at most as much as there is.
 func (h host) memory() int64 {
 	const gibibyte = 1 << 30
 	memory := min(max(h.bytes/4, 2*gibibyte), 8*gibibyte)

@@ -31,7 +31,7 @@ type madeFrom struct {
 	Disk   string              `json:"disk,omitempty"`
 	Mounts []appv1alpha1.Mount `json:"mounts,omitempty"`
 	// Image is what the user said, and Source where that came from which was said
-	// by nobody: the environment of the daemon.
+	// by no client: the environment of the daemon.
 	Image  string `json:"image,omitempty"`
 	Source string `json:"source,omitempty"`
 	// Template is the digest of the template.

@@ -28,7 +28,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/properties"
 )
 
-// completionLimit is how long a daemon may take to answer: somebody waits at the
+// completionLimit is how long a daemon may take to answer: a user waits at the
 // keyboard. A completion starts no daemon, and says nothing of what is wrong.
 const completionLimit = 800 * time.Millisecond
 

@@ -131,7 +131,7 @@ func (a *appSession) create(machine limaclient.Machine, wait bool) error {
 		return nil
 	}
 	message, err := a.waitVM(request)
-	// Also after an interruption: nobody else does it.
+	// Also after an interruption: nothing else does it.
 	tidying, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), sourceLimit)
 	defer cancel()
 	if err := errors.Join(err, a.vms().ForgetSource(tidying, request)); err != nil {

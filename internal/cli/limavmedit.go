@@ -146,7 +146,7 @@ func (e *env) editByHand(ctx context.Context, name string, f *editFlags) error {
 	}
 	change := limaclient.Change{Template: func(now string) (string, error) {
 		if now != before {
-			return "", errors.New("somebody else has changed the template meanwhile")
+			return "", errors.New("another client has changed the template since it was read")
 		}
 		return string(text), nil
 	}}

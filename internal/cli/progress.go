@@ -43,7 +43,7 @@ type progress struct {
 	mu      sync.Mutex
 	printed lines     // guarded by mu; to what is no terminal
 	last    string    // guarded by mu; empty where nothing is shown
-	percent *int32    // guarded by mu; that is over; nil where nobody knows
+	percent *int32    // guarded by mu; that is over; nil if that is unknown
 	began   time.Time // guarded by mu
 	stop    chan struct{}
 	ticking sync.WaitGroup
@@ -88,7 +88,7 @@ func (p *progress) update(message string) {
 	p.drawLocked()
 }
 
-// over shows how much is over, in percent; nil for what nobody knows.
+// over shows how much is over, in percent; nil if that is unknown.
 func (p *progress) over(percent *int32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

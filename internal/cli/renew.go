@@ -75,7 +75,7 @@ end and must be started again.`,
 	return cmd
 }
 
-// renew replaces something that the daemon must not use meanwhile, and starts it again
+// renew replaces something that the daemon must not use at that time, and starts it again
 // as it ran.
 func (e *env) renew(
 	ctx context.Context, timeout time.Duration,

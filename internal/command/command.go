@@ -53,7 +53,7 @@ func (b *Base) AddFlags(flags *pflag.FlagSet) {
 }
 
 // instanceName is the [pflag.Value] of an instance's name. One that is given and
-// empty is a variable that somebody forgot: it must not mean the default.
+// empty is a variable that a user forgot: it must not mean the default.
 type instanceName string
 
 // Set implements [pflag.Value].

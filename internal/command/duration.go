@@ -25,7 +25,7 @@ func (w *wait) Set(text string) error {
 		return errors.New("expected a number with a unit, as in 90s or 5m")
 	}
 	if parsed < 0 {
-		return errors.New("nobody can wait for less than 0s")
+		return errors.New("must not be negative")
 	}
 	*w = wait(parsed)
 	return nil

@@ -292,7 +292,7 @@ func TestReporter(t *testing.T) {
 	r.codes = append(r.codes, EngineNotAnswering)
 	silent := engineOf("a", "moby", "ConnectFailed", "refused", "")
 	r.Report(Known().Diagnose(Observed{Disk: full(50), Engines: []containersv1alpha1.ContainerEngine{silent}}), &silent)
-	// Nobody is there to be told of.
+	// No object is there to report on.
 	two := []containersv1alpha1.ContainerEngine{engineOf("a", "moby", "Connected", "", "1"), engineOf("b", "moby", "Connected", "", "1")}
 	report(Observed{Disk: full(50), Engines: two})
 }

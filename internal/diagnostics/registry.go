@@ -44,11 +44,11 @@ func ofDaemon() []Definition {
 		Code: DaemonNotAnswering, Severity: Error, Title: "The daemon does not answer",
 		Text: "process {pid} lives and says that it is ready, but did not answer: {error}",
 		Remedy: "see `{rdd} service log`; `{rdd} service stop --timeout 30s` ends it, by force if need be, and `{rdd} service start` starts it again: " +
-			"containers go on meanwhile",
+			"containers continue to run",
 	}, {
 		Code: DaemonOtherVersion, Severity: Warning, Title: "The daemon is another version",
 		Text:   "the daemon that runs is rdd {daemon}, and this is rdd {program}",
-		Remedy: "`{rdd} service start` replaces it: containers go on meanwhile",
+		Remedy: "`{rdd} service start` replaces it: containers continue to run",
 	}, {
 		Code: StoreNotWritable, Severity: Error, Title: "The store can't be written",
 		Text: "no object can be changed, and what is shown of containers, images and volumes may be out of date: {error}",
@@ -132,7 +132,7 @@ func ofApp() []Definition {
 	}, {
 		Code: ContextFailed, Severity: Warning, Title: "The Docker context can't be kept",
 		Text:      "{error}",
-		Remedy:    "mend what it names: it is tried again by itself, within a minute. Meanwhile `docker -H {socket} ps` speaks to the engine",
+		Remedy:    "mend what it names: it is tried again by itself, within a minute. Until then `docker -H {socket} ps` speaks to the engine",
 		Otherwise: "mend what it names: it is tried again by itself, within a minute",
 	}, {
 		Code: ContextTakenOver, Severity: Warning, Title: "The Docker context was taken over",

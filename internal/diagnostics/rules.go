@@ -328,10 +328,10 @@ func (d *diagnosis) contexts() {
 	var what, how string
 	switch {
 	case c.Host == "":
-		what = fmt.Sprintf("there is no Docker context %s any more: somebody else removed it", name)
+		what = fmt.Sprintf("there is no Docker context %s any more: another program removed it", name)
 		how = fmt.Sprintf("`docker context create %s --docker host=%s`, or `%s stop` and `%[3]s start`", name, want, d.Command)
 	case c.Host != want:
-		what = fmt.Sprintf("the Docker context %s is for %s, and RDD's engine is at %s: somebody else changed it", name, c.Host, want)
+		what = fmt.Sprintf("the Docker context %s is for %s, and RDD's engine is at %s: another program changed it", name, c.Host, want)
 		how = fmt.Sprintf("`docker context update %s --docker host=%s`", name, want)
 	case c.Chosen && c.Current != name:
 		what = fmt.Sprintf("the current Docker context is %s, and was %s: `docker` speaks to another engine now", c.Current, name)

@@ -78,7 +78,7 @@ func (c config) read() (data []byte, value currentValue, err error) {
 
 // swap makes to the current context where it is from, and reports whether it
 // did. Empty names stand for none. The client does not lock its file: where
-// another program has written it meanwhile, it is looked at again.
+// another program has written it since, it is looked at again.
 func (c config) swap(from, to string) (bool, error) {
 	var err error
 	for range attempts {

@@ -145,7 +145,7 @@ func TestSymlink(t *testing.T) {
 			t.Fatal(done, err)
 		}
 		if info, err := os.Lstat(link); err != nil || info.Mode()&fs.ModeSymlink == 0 {
-			t.Errorf("the link is no more: %v %v", info, err)
+			t.Errorf("the link is gone: %v %v", info, err)
 		}
 		if got := read(t, target); !strings.Contains(got, `"new"`) {
 			t.Errorf("its target has %s", got)
@@ -153,7 +153,7 @@ func TestSymlink(t *testing.T) {
 	}
 }
 
-// TestModeStays: whoever may read the file may do so afterwards, and nobody else.
+// TestModeStays: whoever may read the file may do so afterwards, and no other user.
 func TestModeStays(t *testing.T) {
 	c := config{path: filepath.Join(t.TempDir(), configName)}
 	write(t, c.path, "{}")
@@ -169,7 +169,7 @@ func TestModeStays(t *testing.T) {
 	}
 }
 
-// TestOthersWriteToo: what another program writes meanwhile is not lost, and
+// TestOthersWriteToo: what another program writes at the same time is not lost, and
 // counts: before the file is replaced, and in that very moment.
 func TestOthersWriteToo(t *testing.T) {
 	for name, hook := range map[string]func(*config, func()){
@@ -197,7 +197,7 @@ func TestOthersWriteToo(t *testing.T) {
 			}
 			others = []string{`{"currentContext":"theirs"}`}
 			if done, err := c.swap("ours", ""); done || err != nil {
-				t.Errorf("what somebody else chose is changed: %v %v", done, err)
+				t.Errorf("what another program chose is changed: %v %v", done, err)
 			}
 			if got := read(t, c.path); got != `{"currentContext":"theirs"}` {
 				t.Error(got)
@@ -216,7 +216,7 @@ func TestOthersWriteToo(t *testing.T) {
 	}
 }
 
-// TestNewFile: a file that appears meanwhile is not overwritten.
+// TestNewFile: a file that appears before is not overwritten.
 func TestNewFile(t *testing.T) {
 	c := config{path: filepath.Join(t.TempDir(), configName)}
 	c.ready = func() {

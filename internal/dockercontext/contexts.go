@@ -138,7 +138,7 @@ func named(err error) error {
 
 func (c *contexts) write(name, description, host string, files tlsFiles) error {
 	data := store.EndpointTLSData{Files: files}
-	if len(files) > 0 { // before the metadata, without which nobody sees them
+	if len(files) > 0 { // before the metadata, without which they are not found
 		if err := c.store.ResetEndpointTLSMaterial(name, dockerEndpoint, &data); err != nil {
 			return err
 		}

@@ -134,8 +134,8 @@ func TestSSHContexts(t *testing.T) {
 	r.down()
 	server.Remember()
 
-	u.has("nobody", server.Endpoint("/nowhere/d.sock"))
-	u.looks("nobody", broken)
+	u.has("nothing", server.Endpoint("/nowhere/d.sock"))
+	u.looks("nothing", broken)
 	black, connected := hole(t)
 	_, socket, _ = strings.Cut(black, "://")
 	u.has("remote", server.Endpoint(socket))

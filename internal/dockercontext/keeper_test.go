@@ -26,7 +26,7 @@ const (
 	long = time.Minute
 )
 
-// user is somebody with a configuration of Docker's client and some RDDs.
+// user is a user with a configuration of Docker's client and some RDDs.
 type user struct {
 	t        *testing.T
 	dir      string
@@ -172,7 +172,7 @@ func hole(t *testing.T) (endpoint string, connected func()) {
 		case conn := <-conns:
 			t.Cleanup(func() { _ = conn.Close() })
 		case <-time.After(long):
-			t.Fatal("nobody asks")
+			t.Fatal("no reader asks")
 		}
 	}
 }

@@ -100,7 +100,7 @@ func (m *memory) previous(c *contexts) string {
 }
 
 // Forget takes back what a keeper did that has the file as its memory, and runs
-// no more. It is for the end of an instance.
+// any longer. It is for the end of an instance.
 func Forget(ctx context.Context, file string) error {
 	m, err := recall(file)
 	if err != nil || m == nil {

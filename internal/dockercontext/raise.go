@@ -58,7 +58,7 @@ func (k *Keeper) raise(ctx context.Context, t *Target) error {
 }
 
 // choose makes the context the current one, if that is missing or does not
-// answer. Where another has become the current one meanwhile it looks at that.
+// answer. If another has become the current one since, it looks at that.
 func (k *Keeper) choose(ctx context.Context, c *contexts, m *memory) error {
 	for range choices {
 		current, err := c.current()

@@ -138,7 +138,7 @@ func TestFind(t *testing.T) {
 }
 
 // TestPermission: an engine that the user may not use is worth a word, though
-// nobody chose it.
+// the user did not choose it.
 func TestPermission(t *testing.T) {
 	_, err := Find(t.Context(), Config{
 		Contexts: fakeContexts{},

@@ -38,7 +38,7 @@ func postpone() bool {
 }
 
 // restore ends the exception, unless the program has asked for something else
-// meanwhile.
+// until then.
 func restore(struct{}) {
 	if before := debug.SetGCPercent(goDefault); before != first {
 		debug.SetGCPercent(before)

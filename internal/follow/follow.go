@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package follow watches one object for a command until something is true of it.
-// A connection that is lost meanwhile, as the daemon is started again, is taken
+// A connection that is lost during the wait, as the daemon is started again, is taken
 // up again.
 package follow
 

@@ -17,7 +17,7 @@ import (
 	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
 )
 
-// withoutRoot runs f with the rights of the user nobody if the test has root's, on a thread
+// withoutRoot runs f with the rights of the user nobodyID if the test has root's, on a thread
 // that ends with it.
 func withoutRoot(t *testing.T, f func()) {
 	t.Helper()
@@ -25,15 +25,15 @@ func withoutRoot(t *testing.T, f func()) {
 		f()
 		return
 	}
-	const nobody = 65534
+	const nobodyID = 65534
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		runtime.LockOSThread() // and never unlocked
 		for _, call := range [][]uintptr{
 			{unix.SYS_SETGROUPS, 0, 0, 0},
-			{unix.SYS_SETRESGID, nobody, nobody, nobody},
-			{unix.SYS_SETRESUID, nobody, nobody, nobody},
+			{unix.SYS_SETRESGID, nobodyID, nobodyID, nobodyID},
+			{unix.SYS_SETRESUID, nobodyID, nobodyID, nobodyID},
 		} {
 			if _, _, err := unix.RawSyscall(call[0], call[1], call[2], call[3]); err != 0 {
 				t.Errorf("give root's rights up: %v", err)

@@ -88,7 +88,7 @@ func (i *Instance) LockStart(ctx context.Context) (*Lock, error) {
 }
 
 // acquire locks the file at path, and makes sure that it is still the file of
-// that name: a holder may have removed the whole directory meanwhile.
+// that name: a holder may have removed the whole directory since.
 func acquire(ctx context.Context, path string) (*Lock, error) {
 	for {
 		file := flock.New(path, flock.SetPermissions(fileMode))

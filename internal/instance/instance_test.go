@@ -414,7 +414,7 @@ func readFile(t *testing.T, path string) string {
 }
 
 // TestStartLockOfARemovedInstance: who waits for the lock while the instance is
-// removed must not end with a lock on a file that nobody else will ever open.
+// removed must not end with a lock on a file that no other process will ever open.
 func TestStartLockOfARemovedInstance(t *testing.T) {
 	inst := newTest(t, "x")
 	if err := inst.MakeDirs(); err != nil {

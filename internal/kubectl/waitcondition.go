@@ -191,7 +191,7 @@ func (w *conditionWait) met(object *unstructured.Unstructured, since time.Time) 
 		if !ok {
 			continue
 		}
-		// As in `kubectl wait`, nobody has to know how it is spelt.
+		// As in `kubectl wait`, users need not know how it is spelt.
 		if name, _ := condition["type"].(string); !strings.EqualFold(name, w.condition) {
 			continue
 		}

@@ -140,9 +140,9 @@ func (h libraryHandler) demote(level slog.Level) slog.Level {
 	return level
 }
 
-// unhandled logs what the API server has nobody to give to. It is detail where a
+// unhandled logs what the API server can give to no caller. It is detail where a
 // client gave up its request, of which the API server tells as of errors: that the
-// request has been canceled, or that there is nobody any more to write to. One that
+// request has been canceled, or that its client has disconnected. One that
 // took too long is an error, and its context says so.
 func unhandled(log *slog.Logger) utilruntime.ErrorHandler {
 	return func(ctx context.Context, err error, msg string, keysAndValues ...any) {

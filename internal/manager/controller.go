@@ -95,11 +95,11 @@ type Host struct {
 // endpoint. It must be called in Setup.
 func (h Host) Serve(endpoint string, handler http.Handler) { h.endpoints[endpoint] = handler }
 
-// conflictPause is the wait for a cache to show what somebody else wrote.
+// conflictPause is the wait for a cache to show what another client wrote.
 const conflictPause = 20 * time.Millisecond
 
-// Patient returns a reconciler for which it is no error that somebody else wrote
-// to an object meanwhile: it begins again, with what was written.
+// Patient returns a reconciler for which it is no error that another client wrote
+// to an object at the same time: it begins again, with what was written.
 func Patient(inner reconcile.Reconciler) reconcile.Reconciler {
 	return reconcile.Func(func(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 		result, err := inner.Reconcile(ctx, request)

@@ -24,7 +24,7 @@ const (
 	// leasePrefix begins the names of the Leases, which end with a controller's.
 	leasePrefix = "rdd-controller-"
 
-	// leasePoll is how often somebody else's lease is looked at.
+	// leasePoll is how often another holder's lease is looked at.
 	leasePoll = 2 * time.Second
 	// leaseRetry is the pause after an attempt that failed.
 	leaseRetry = 500 * time.Millisecond
@@ -54,7 +54,7 @@ type Holder struct {
 func Embedded() Holder { return Holder{Identity: EmbeddedKey, Duration: embeddedLease, Keep: true} }
 
 // lease is the right to run one controller, which one process has at a time. It
-// is kept in a Lease. As with Kubernetes' own leader election, nobody's clock
+// is kept in a Lease. As with Kubernetes' own leader election, no other clock
 // is compared with another's: a lease has expired when it was seen unchanged
 // for as long as it says.
 type lease struct {
@@ -74,7 +74,7 @@ func (l *lease) leases() coordinationclient.LeaseInterface {
 
 // acquire returns when the lease is held. waiting is called with the identity
 // of each other holder that is waited for. It fails where the lease can't be
-// read at first, or may not be, as whether somebody else is at work is unknown
+// read at first, or may not be, as whether another process is at work is unknown
 // then, and with any error of waiting. Whatever else fails is tried again.
 func (l *lease) acquire(ctx context.Context, waiting func(holder string) error) error {
 	told := ""
@@ -134,7 +134,7 @@ func (l *lease) try(ctx context.Context) (string, error) {
 		if !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) && !apierrors.IsNotFound(err) {
 			return "", err
 		}
-		// Somebody else was faster: see who.
+		// Another process was faster: see which.
 	}
 }
 
@@ -188,7 +188,7 @@ func (l *lease) write(ctx context.Context, current *coordinationv1.Lease) error 
 }
 
 // hold renews the lease until ctx ends, which is no error, or until it is lost:
-// somebody else has it, or nobody can tell any more.
+// another process has it, or that is unknown.
 func (l *lease) hold(ctx context.Context) error {
 	pause := l.holder.Duration / 3
 	for {

@@ -19,7 +19,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/controlplanetest"
 )
 
-// leaseTest is a control plane, and holders with a clock each: nobody compares
+// leaseTest is a control plane, and holders with a clock each: none of them compares
 // theirs with another's.
 type leaseTest struct {
 	*testing.T

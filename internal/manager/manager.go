@@ -54,7 +54,7 @@ type Config struct {
 	Instance *instance.Instance
 	// Holder holds the leases.
 	Holder Holder
-	// NoWait makes it an error that somebody else runs a controller.
+	// NoWait makes it an error that another process runs a controller.
 	NoWait bool
 	Log    *slog.Logger
 
@@ -101,7 +101,7 @@ func New(cfg Config) (*Manager, error) {
 }
 
 // Controllers' requests are told from their user's by who makes them: what a
-// controller may do to the objects that it owns, nobody else may.
+// controller may do to the objects that it owns, no other client may.
 const (
 	ControllersUser  = "rdd:controllers"
 	ControllersGroup = admission.ControllersGroup
@@ -351,7 +351,7 @@ func (m *Manager) Metrics() prometheus.Gatherer {
 	return prometheus.Gatherers{metrics.Registry, m.metrics}
 }
 
-// endingCache is a cache for whose first sync nobody waits any more when the
+// endingCache is a cache for whose first sync nothing waits any longer when the
 // manager ends. controller-runtime's manager would wait, for ever.
 type endingCache struct {
 	ctrlcache.Cache

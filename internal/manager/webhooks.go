@@ -97,7 +97,7 @@ func (w Webhooks) clientConfig(path string) admissionregistrationv1.WebhookClien
 	return admissionregistrationv1.WebhookClientConfig{URL: ptr.To(w.URL + path), CABundle: w.CA}
 }
 
-// Remove makes the API server ask no more.
+// Remove makes the API server stop asking.
 func (w Webhooks) Remove(ctx context.Context, controller Controller) error {
 	if len(controller.Hooks) == 0 {
 		return nil

@@ -73,16 +73,16 @@ func (s *syncer) handler() toolscache.ResourceEventHandler {
 				s.lost(old)
 				return
 			}
-			s.misled(old, obj)
+			s.retargeted(old, obj)
 			changed(obj)
 		},
 		DeleteFunc: s.lost,
 	}
 }
 
-// misled looks at what a mirror stood for, when a client has it stand for
+// retargeted looks at what a mirror stood for, when a client has it stand for
 // something else: that has no mirror now.
-func (s *syncer) misled(old, obj any) {
+func (s *syncer) retargeted(old, obj any) {
 	before, _ := old.(client.Object)
 	after, _ := obj.(client.Object)
 	if before != nil && after != nil && s.owner.owns(before) && keyOf(before) != keyOf(after) {

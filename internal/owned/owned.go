@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package owned opens, checks and removes directories that nobody but this user
+// Package owned opens, checks and removes directories that only this user
 // has a say in. Each directory on the way there must belong to this user or to
 // root, and others may not write it, unless it has the sticky bit, as /tmp has; a
-// link on the way must be this user's or root's. So nobody can put another file in
+// link on the way must be this user's or root's. So no other user can put another file in
 // the place of one that was checked. The directory itself is no link, is opened
 // once, and is checked and changed through its descriptor.
 //

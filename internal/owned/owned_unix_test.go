@@ -33,7 +33,7 @@ func plant(t *testing.T, path string, mode fs.FileMode) {
 	}
 }
 
-// TestParents: nobody else can put another directory in the place of one that was
+// TestParents: no other user can put another directory in the place of one that was
 // checked.
 func TestParents(t *testing.T) {
 	for name, test := range map[string]struct {

@@ -33,7 +33,7 @@ func (s *Service) Delete(ctx context.Context, keepLogs bool) (deleted bool, err 
 	}
 	lock, err := s.Instance.LockStart(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil // somebody else was faster
+		return false, nil // another command was faster
 	}
 	if err != nil {
 		return false, err
@@ -45,17 +45,17 @@ func (s *Service) Delete(ctx context.Context, keepLogs bool) (deleted bool, err 
 // removeLocked removes the instance, with all that is to be taken back of it. The
 // caller holds the start lock, and has stopped the daemon.
 func (s *Service) removeLocked(ctx context.Context, keepLogs bool) error {
-	// Nobody starts a daemon while the start lock is held; but one may have
+	// No command starts a daemon while the start lock is held; but one may have
 	// been started since the one before was stopped.
 	guard, err := s.Instance.LockDaemon(ctx)
 	if errors.Is(err, instance.ErrRunning) {
-		return fault.New(fault.Failed, "delete instance", s.Instance.Name(), errors.New("somebody started it meanwhile"))
+		return fault.New(fault.Failed, "delete instance", s.Instance.Name(), errors.New("another command started it at the same time"))
 	}
 	if err != nil {
 		return err
 	}
 	defer guard.Unlock()
-	// Without the instance nobody remembers what there is to take back.
+	// Without the instance nothing records what there is to take back.
 	if err := dockercontext.Forget(ctx, s.Instance.ContextMemory()); err != nil {
 		return fault.New(fault.Failed, "take back the Docker context of instance", s.Instance.Name(),
 			fmt.Errorf("%w (to leave it as it is, remove %s)", err, s.Instance.ContextMemory()))
@@ -65,7 +65,7 @@ func (s *Service) removeLocked(ctx context.Context, keepLogs bool) error {
 	}
 	place, err := s.place()
 	if err != nil {
-		// Settings that can't be used keep nobody from the removal of what they are of.
+		// Settings that can't be used do not keep the user from the removal of what they are of.
 		s.progress("leaving the datastore as it is: %v", err)
 	} else if err := place.Erase(ctx); err != nil {
 		return fault.New(fault.Failed, "delete instance", s.Instance.Name(),

@@ -52,7 +52,7 @@ type Overrides struct {
 	LogFormat   string
 }
 
-// DefaultSettings are those of an instance that nobody made with others.
+// DefaultSettings are those of an instance that were created without other settings.
 func DefaultSettings() instance.Settings {
 	return instance.Settings{Controllers: DefaultControllers, Datastore: datastore.FromEnv()}
 }
@@ -106,7 +106,7 @@ func (s *Service) lock(ctx context.Context) (*instance.Lock, error) {
 		}
 		lock, err := s.Instance.LockStart(ctx)
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // deleted meanwhile
+			continue // deleted since
 		}
 		return lock, err
 	}
@@ -226,7 +226,7 @@ func (s *Service) failedStart(stopping bool) error {
 		return failed(errors.New("it was " + instance.StoppedEarly))
 	}
 	if exists, err := s.Instance.Exists(); err == nil && !exists {
-		return failed(errors.New("somebody deleted the instance meanwhile"))
+		return failed(errors.New("another command deleted the instance at the same time"))
 	}
 	if dir := diskroom.Find(s.roomNeeded()...); dir != "" && reason == "" {
 		return failed(&diskroom.FullError{Dir: dir}) // nor was there for a last line in the log
@@ -235,7 +235,7 @@ func (s *Service) failedStart(stopping bool) error {
 }
 
 // WaitReady waits until the daemon is ready, and returns its description. One
-// that ends meanwhile is an error with its last words.
+// that ends during that is an error with its last words.
 func (s *Service) WaitReady(ctx context.Context) (*instance.Daemon, error) {
 	ticker := time.NewTicker(poll)
 	defer ticker.Stop()

@@ -16,7 +16,7 @@ import (
 // Visit makes sure that the daemon runs and is ready, for a command after which one
 // that did not run before does not run. leave, which is never nil, must be called:
 // it ends a daemon that was started for the visit, and removes an instance that was
-// made for it, unless somebody else has come to need them.
+// made for it, unless another command has come to need them.
 func (s *Service) Visit(ctx context.Context) (leave func(context.Context) error, err error) {
 	leave = func(context.Context) error { return nil }
 	ours, made, err := s.startVisit(ctx)
@@ -60,7 +60,7 @@ func (s *Service) startVisit(ctx context.Context) (ours, made bool, err error) {
 	}
 	made, err = s.createLocked(DefaultSettings())
 	if err == nil {
-		// A process that nobody has waited for could begin after the end of the visit.
+		// A process that nothing has waited for could begin after the end of the visit.
 		err = s.launch(context.WithoutCancel(ctx), Overrides{})
 	}
 	return true, made, err
@@ -80,12 +80,12 @@ func (s *Service) unmark() error {
 	return nil
 }
 
-// leave ends a visit. Nobody can come to need the daemon while it ends, as the
+// leave ends a visit. No command can come to need the daemon while it ends, as the
 // start lock is held.
 func (s *Service) leave(ctx context.Context, made bool) error {
 	lock, err := s.Instance.LockStart(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // deleted meanwhile
+		return nil // deleted since
 	}
 	if err != nil {
 		return err

@@ -136,7 +136,7 @@ Service    ready, up for 3m7s (process 4711, rdd 0.1.0, 131 MB, https://127.0.0.
 
 error: The daemon does not answer (daemon-not-answering, Service 2)
   process 4711 lives and says that it is ready, but did not answer: no answer within 10s
-  What to do: see ‘rdd service log’; ‘rdd service stop --timeout 30s’ ends it, by force if need be, and ‘rdd service start’ starts it again: containers go on meanwhile
+  What to do: see ‘rdd service log’; ‘rdd service stop --timeout 30s’ ends it, by force if need be, and ‘rdd service start’ starts it again: containers continue to run
 `},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -96,7 +96,7 @@ func (w *watchers) wakeLocked() {
 }
 
 // last waits until all have seen something, and returns when the last did: the
-// zero time where nobody watches.
+// zero time if nothing watches.
 func (w *watchers) last(ctx context.Context, s sighting) (time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

@@ -31,7 +31,7 @@ type Authority struct {
 	key  *ecdsa.PrivateKey
 }
 
-// New returns a new authority, which nobody trusts yet.
+// New returns a new authority, which no client trusts yet.
 func New(tb testing.TB) *Authority {
 	tb.Helper()
 	a := &Authority{tb: tb}

@@ -28,7 +28,7 @@ import (
 type Fields map[string]string
 
 // Diff returns how the mirrors in a namespace differ from the engine that they
-// are of, empty where they don't: no more, no less, and every field. engineName
+// are of, empty where they don't: not more, not less, and every field. engineName
 // is the ContainerEngine's.
 func Diff(ctx context.Context, docker *client.Client, kube ctrlclient.Reader, namespace, engineName string) (string, error) {
 	want, err := Engine(ctx, docker, engineName)

@@ -119,8 +119,8 @@ func TestAbsentInstance(t *testing.T) {
 		unchanged(args)
 	}
 	// The name may come from the environment, and be the default's.
-	nobody := newHome(t)
-	h = nobody
+	unused := newHome(t)
+	h = unused
 	before = h.bytesOf()
 	h.fails(1, []string{"no instance \"" + h.name + "\": there are none"}, "ps")
 	h.fails(1, []string{"`rdd start`", `no instance "2"`}, "--instance", "2", "ps")

@@ -234,14 +234,14 @@ func (a *asker) ask(p *plan, step int) {
 			state = "it is being deleted"
 		case m.Annotations[mark] != strconv.Itoa(step):
 			if asked {
-				state = "the API server took it, and has it no more"
+				state = "the API server took it, and does not have it any longer"
 				break
 			}
 			asked = client.Patch(ctx, m, ctrlclient.RawPatch(types.MergePatchType, []byte(text))) == nil
 		default:
 			last := m.Status.LastAction
 			done := m.Annotations[containersv1alpha1.ActionAnnotation] == "" && (m.Spec.State == "" || m.Status.ObservedGeneration >= m.Generation)
-			// Of a state that is found as wanted nobody knows which act led to it.
+			// Which act led to a state that is found as wanted is unknown.
 			told := last != nil && (last.Action == p.act || p.state != "" && last.Generation == m.Generation)
 			if done && told && last.State == containersv1alpha1.ActionSucceeded && m.Status.Status == p.phase {
 				cancel()

@@ -142,7 +142,7 @@ func (h *home) greets(demo *appv1alpha1.Demo, message string) {
 	})
 }
 
-// TestHooksOfTheKilled: while nobody can decide nothing is written; whoever runs
+// TestHooksOfTheKilled: while nothing can decide nothing is written; whoever runs
 // the controller next decides.
 func TestHooksOfTheKilled(t *testing.T) {
 	t.Parallel()
@@ -156,7 +156,7 @@ func TestHooksOfTheKilled(t *testing.T) {
 	}
 	p.kill()
 	if err := c.Create(t.Context(), newDemo("between", "")); err == nil {
-		t.Error("an object was made while nobody could decide about it")
+		t.Error("an object was made while nothing could decide about it")
 	}
 	h.ok("service", "stop")
 	h.ok("service", "start")

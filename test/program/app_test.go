@@ -114,7 +114,7 @@ func TestAppRules(t *testing.T) {
 	h.fails(3, []string{"never shrink", "has 200Gi", "was to have 100Gi"}, "set", "virtualMachine.disk=100Gi")
 }
 
-// TestStatusIsPutRight: what somebody else writes into the App's status, or takes
+// TestStatusIsPutRight: what another client writes into the App's status, or takes
 // from what it owns, does not last.
 func TestStatusIsPutRight(t *testing.T) {
 	t.Parallel()

@@ -97,7 +97,7 @@ func checkScript(t *testing.T, h *home, shell string) {
 }
 
 // TestCompleteLive: names come from the daemon that runs, and one that hangs costs
-// no more than a second.
+// a second at most.
 func TestCompleteLive(t *testing.T) {
 	h := newHome(t)
 	engine, _ := startEngine(t, 0)

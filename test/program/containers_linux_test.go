@@ -59,7 +59,7 @@ func TestContainerCommands(t *testing.T) {
 	if got := h.ok("logs", "--tail", "1", "web"); got != "to out\n" {
 		t.Errorf("the log is %q", got)
 	}
-	h.fails(1, []string{`no container has the name "nobody"`, "rdd ps"}, "logs", "nobody")
+	h.fails(1, []string{`no container has the name "unknown"`, "rdd ps"}, "logs", "unknown")
 	h.fails(2, []string{"--tail", "all"}, "logs", "--tail", "few", "web")
 	h.fails(2, []string{"one container"}, "logs")
 	h.fails(1, []string{"is not running"}, "exec", "ended", "true")

@@ -20,7 +20,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/test/dockerd"
 )
 
-const nobody = 65534
+const nobodyID = 65534
 
 // newHomeOfNobody makes the home directory of a user without rights, who runs
 // all commands in it.
@@ -30,14 +30,14 @@ func newHomeOfNobody(t *testing.T, env ...string) *home {
 		t.Fatal("commands are to be run by another user, which only root can do: run the tests as root")
 	}
 	h := newHome(t, env...)
-	if err := os.Chown(h.dir, nobody, nobody); err != nil {
+	if err := os.Chown(h.dir, nobodyID, nobodyID); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Chmod(programs, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	h.prepare = func(cmd *exec.Cmd) {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobodyID, Gid: nobodyID}}
 	}
 	return h
 }
@@ -109,7 +109,7 @@ func TestNoKVM(t *testing.T) {
 		return false, fmt.Sprint(h.findings())
 	})
 	h.tells(1, corev1.EventTypeWarning, "NoKVM", "App/app")
-	h.run("set", "containerEngine.endpoint=unix:///nowhere", "--wait=false") // now nobody wants it
+	h.run("set", "containerEngine.endpoint=unix:///nowhere", "--wait=false") // now it is not wanted
 	h.finds(nil, "engine-not-answering of ContainerEngine rancher-desktop/moby")
 	h.tells(1, corev1.EventTypeNormal, "NoKVMResolved", "App/app")
 }

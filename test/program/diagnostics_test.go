@@ -168,7 +168,7 @@ func TestEngineShared(t *testing.T) {
 	h.remove(other)
 }
 
-// replace writes a file as Docker's client does: nobody sees half of it.
+// replace writes a file as Docker's client does: no reader sees half of it.
 func replace(t *testing.T, path, content string) {
 	t.Helper()
 	beside := path + ".new"
@@ -295,7 +295,7 @@ func TestLimactlMissing(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.eventually("limactl is missing again", func() (bool, string) { return limactl(), fmt.Sprint(h.findings()) })
-	h.run("set", "containerEngine.endpoint=unix:///nowhere", "--wait=false") // now nobody wants it
+	h.run("set", "containerEngine.endpoint=unix:///nowhere", "--wait=false") // now it is not wanted
 	h.finds(nil, "engine-not-answering of ContainerEngine rancher-desktop/moby")
 }
 

@@ -172,8 +172,8 @@ func TestStandaloneFailsClosed(t *testing.T) {
 	program := filepath.Join(programs, "app-controller")
 	t.Run("no rights", func(t *testing.T) {
 		h := h.in(t)
-		h.ok("ctl", "create", "serviceaccount", "nobody")
-		token := strings.TrimSpace(h.ok("ctl", "create", "token", "nobody"))
+		h.ok("ctl", "create", "serviceaccount", "roleless")
+		token := strings.TrimSpace(h.ok("ctl", "create", "token", "roleless"))
 		r := h.runProgram(program, "--kubeconfig", h.kubeconfig(token, h.config().Host))
 		if r.code != 3 && r.code != 1 || !strings.Contains(r.stderr, "forbidden") {
 			t.Errorf("exit code %d: %s", r.code, r.stderr)
@@ -372,7 +372,7 @@ func TestForeignObjects(t *testing.T) {
 			t.Fatal(err)
 		}
 		if now.ResourceVersion != object.ResourceVersion {
-			t.Errorf("somebody wrote to %s: %v", now.Name, now)
+			t.Errorf("%s was written: %v", now.Name, now)
 		}
 		if err := c.Delete(t.Context(), &now); err != nil {
 			t.Fatal(err)

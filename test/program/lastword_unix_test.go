@@ -49,7 +49,7 @@ func TestLastWord(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = logEnd.Close()
-	h.eventually("the daemon has no more to do than to say why", func() (bool, string) {
+	h.eventually("the daemon only has to say why", func() (bool, string) {
 		_, announced := os.Stat(state)
 		_, retracted := os.Stat(pid)
 		return announced == nil && os.IsNotExist(retracted), ""

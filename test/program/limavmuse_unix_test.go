@@ -92,7 +92,7 @@ func TestVMEdit(t *testing.T) {
 	}
 }
 
-// checkStaleRejection: a good change is not told that a bad one, which somebody else
+// checkStaleRejection: a good change is not told that a bad one, which another client
 // has written, is rejected.
 func checkStaleRejection(t *testing.T, h *home) {
 	t.Helper()

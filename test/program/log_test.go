@@ -73,7 +73,7 @@ func TestClientsThatGoAway(t *testing.T) {
 	if gaveUp < 50 {
 		t.Fatalf("only %d requests of 600 were given up", gaveUp)
 	}
-	h.ok("service", "stop") // what it does for nobody comes to its end
+	h.ok("service", "stop") // what it does without a client comes to its end
 	if log := h.log(); strings.Contains(log, "level=ERROR") {
 		t.Errorf("%d requests were given up, and the log says:\n%s", gaveUp, log)
 	}

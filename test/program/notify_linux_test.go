@@ -48,7 +48,7 @@ func (m *serviceManager) hears(assignment string) []string {
 
 // TestServiceManager: a service manager is told once that the daemon is ready,
 // when it is, and that it ends; `rdd service` understands a daemon that one runs,
-// and a stop is an end without an error, which nobody mends by a restart.
+// and a stop is an end without an error, which systemd does not mend by a restart.
 func TestServiceManager(t *testing.T) {
 	t.Parallel()
 	for name, in := range map[string]func(h *home) string{

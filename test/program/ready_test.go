@@ -223,7 +223,7 @@ func TestWaitCondition(t *testing.T) {
 	h.fails(4, []string{"Settled"}, "ctl", "wait-condition", "apps/app", "Settled=False", "--timeout", "200ms")
 	h.fails(4, nil, "ctl", "wait-condition", "apps/app", "Settled", "--reason", "Other", "--timeout", "200ms")
 	h.fails(4, nil, "ctl", "wait-condition", "apps/app", "Settled", "--since", "2999-01-01T00:00:00Z", "--timeout", "200ms")
-	// As with `kubectl wait`: 0 looks once, and nobody has to know how a condition is spelt.
+	// As with `kubectl wait`: 0 looks once, and users need not know how a condition is spelt.
 	h.ok("ctl", "wait-condition", "app/app", "settled=true", "--timeout", "0")
 	h.fails(4, []string{"it is True (Settled"}, "ctl", "wait-condition", "app/app", "Settled=False", "--timeout", "0")
 	h.fails(4, []string{"does not exist"}, "ctl", "wait-condition", "app/other", "Settled", "--timeout", "0")

@@ -132,7 +132,7 @@ func (s *soak) watchOutside() {
 	s.outside = s.h.spawn("containers-controller", "--kubeconfig", s.proxied)
 }
 
-// proxied writes a kubeconfig for a server that asks nobody who he is.
+// proxied writes a kubeconfig for a server that authenticates no client.
 func (h *home) proxied(server string) string {
 	h.t.Helper()
 	path := filepath.Join(h.dir, "kubeconfig-proxied")

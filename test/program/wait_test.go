@@ -36,7 +36,7 @@ func TestInterruptedSet(t *testing.T) {
 }
 
 // TestSetOutlivesTheDaemon: a wait whose daemon is killed goes on with the next
-// one, and says meanwhile what it waits for.
+// one, and says during that what it waits for.
 func TestSetOutlivesTheDaemon(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)

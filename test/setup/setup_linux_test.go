@@ -17,7 +17,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/test/realengine"
 )
 
-const nobody = 65534
+const nobodyID = 65534
 
 // machine is a PATH with some of the machine's programs, and a copy of hack/setup
 // that every user may read.
@@ -86,8 +86,8 @@ func TestWhatIsMissing(t *testing.T) {
 	}{
 		{"no apt", []string{"apt-get", "podman", "node"}, 0, "test", "no apt to install them with: node podman\n"},
 		{"no apt, of less", []string{"apt-get", "podman", "node"}, 0, "examples", "no apt to install them with: node\n"},
-		{"no root, no sudo", []string{"sudo", "podman", "ssh"}, nobody, "test", "setup install podman openssh-client'\n"},
-		{"nothing missing, no root", []string{"sudo"}, nobody, "test", `sudo -H env "PATH=$PATH" make test`},
+		{"no root, no sudo", []string{"sudo", "podman", "ssh"}, nobodyID, "test", "setup install podman openssh-client'\n"},
+		{"nothing missing, no root", []string{"sudo"}, nobodyID, "test", `sudo -H env "PATH=$PATH" make test`},
 		{"no Go", []string{"go"}, 0, "test", "go is missing"},
 		{"another target", nil, 0, "tests", "which?"},
 	} {

@@ -38,7 +38,7 @@ type logFile struct {
 
 // Logs implements [engine.Logger]. containerd itself keeps no output: it leads
 // it to wherever the client asked, and some of these are files. A file that is
-// replaced by a new one is followed no more.
+// replaced by a new one is not followed any longer.
 func (e *Engine) Logs(ctx context.Context, key engine.Key, options engine.LogOptions) (io.ReadCloser, error) {
 	asked, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -95,7 +95,7 @@ func (r logReader) Close() error {
 	return r.PipeReader.Close()
 }
 
-// logOf returns where a container's output is, and refuses where nobody keeps
+// logOf returns where a container's output is, and refuses if nothing keeps
 // it.
 func logOf(c *containersapi.Container, process *task.Process) (logFile, error) {
 	noted := c.GetLabels()
@@ -109,7 +109,7 @@ func logOf(c *containersapi.Container, process *task.Process) (logFile, error) {
 		return logFile{address.Path, nil}, nil
 	}
 	if process != nil && process.GetStdout() == "" {
-		return logFile{}, fmt.Errorf("%w: container %s was started with nowhere for what it writes to go to, so nobody has it", engine.ErrRefused, c.GetID())
+		return logFile{}, fmt.Errorf("%w: container %s was started with nowhere for what it writes to go to, so it is kept nowhere", engine.ErrRefused, c.GetID())
 	}
 	return logFile{}, fmt.Errorf("%w: what container %s writes goes to the client that started it, and containerd keeps nothing of it",
 		engine.ErrRefused, c.GetID())

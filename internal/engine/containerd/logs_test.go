@@ -15,8 +15,8 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 )
 
-// TestLogOf: where a container's output is, and that nobody keeps it where
-// nobody does.
+// TestLogOf: where a container's output is, and that it is not kept if
+// nothing keeps it.
 func TestLogOf(t *testing.T) {
 	for name, test := range map[string]struct {
 		container *containersapi.Container

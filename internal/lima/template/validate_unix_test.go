@@ -14,9 +14,9 @@ import (
 	"testing"
 )
 
-// nobody is the ID of a user that every system has: limactl refuses to run as
+// nobodyID is the ID of a user that every system has: limactl refuses to run as
 // root.
-const nobody = 65534
+const nobodyID = 65534
 
 // TestLimaTakesThem has limactl validate every template that is written down.
 // limactl says of a field that it does not know only by a warning.
@@ -35,7 +35,7 @@ func TestLimaTakesThem(t *testing.T) {
 	t.Cleanup(func() { _ = os.RemoveAll(home) })
 	root := os.Getuid() == 0
 	if root {
-		if err := os.Chown(home, nobody, nobody); err != nil {
+		if err := os.Chown(home, nobodyID, nobodyID); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -53,7 +53,7 @@ func TestLimaTakesThem(t *testing.T) {
 			validate.Dir = home
 			validate.Env = []string{"HOME=" + home, "LIMA_HOME=" + filepath.Join(home, "lima"), "PATH=" + os.Getenv("PATH")}
 			if root {
-				validate.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+				validate.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobodyID, Gid: nobodyID}}
 			}
 			var output bytes.Buffer
 			validate.Stdout, validate.Stderr = &output, &output
