@@ -272,8 +272,11 @@ func (d *daemon) watchRoom(starting context.Context) {
 			return
 		case <-ticker.C:
 		}
-		if err := d.store.Writable(starting); err != nil && starting.Err() == nil {
-			d.fail(fmt.Errorf("waiting for %s: the store can't be written: %w", d.gates.Waiting(), err))
+		err := d.store.Writable(starting)
+		// The start may have come to its end since the loop looked: a daemon that is
+		// ready outlives a full disk.
+		if gate := d.gates.Waiting(); err != nil && gate != "" && starting.Err() == nil {
+			d.fail(fmt.Errorf("waiting for %s: the store can't be written: %w", gate, err))
 			return
 		}
 	}

@@ -53,7 +53,7 @@ var onAbsent = map[string]struct {
 	"limavm delete": {0, "x"}, "limavm list": {1, ""}, "limavm shell": {1, "x true"}, "limavm log": {1, "x"}, "limavm edit": {1, "x --cpus 1"},
 	"service create": {makes, ""}, "service start": {makes, ""}, "service serve": {makes, ""},
 	"service stop": {0, ""}, "service delete": {0, ""}, "service status": {0, ""}, "service config": {1, ""},
-	"service log": {1, ""}, "service paths": {0, ""}, "service reset": {0, ""},
+	"service log": {1, ""}, "service paths": {0, ""}, "service reset": {0, ""}, "service rotate": {1, ""},
 }
 
 // makes is the code of a command that makes the instance, which is tested elsewhere.

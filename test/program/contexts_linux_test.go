@@ -79,7 +79,7 @@ func (h *home) readDockerConfig() string {
 // current checks which context Docker's client says is the current one.
 func (h *home) current(want string) {
 	h.t.Helper()
-	if got := h.dockerSays("context", "show"); got != want {
+	if got := h.dockerSays("context", "ls", "--format", "{{if .Current}}{{.Name}}{{end}}"); got != want {
 		h.t.Errorf("the current Docker context is %q, want %q", got, want)
 	}
 }

@@ -132,7 +132,9 @@ func TestRunClientsSSH(t *testing.T) {
 	h := newHome(t)
 	engine := dockerd.Start(t, dockerd.Config{})
 	c := h.newClients()
-	h.ok("set", "running=true", "containerEngine.endpoint="+server.Endpoint(strings.TrimPrefix(engine.Endpoint(), "unix://")))
+	// The docker command of Debian 12 takes no path in ssh://: the account has its own.
+	server.SetDockerHost(engine.Endpoint())
+	h.ok("set", "running=true", "containerEngine.endpoint="+server.Endpoint(""))
 	h.env = append(h.env, misleading...)
 	c.reach(engine, map[string][]string{"docker": c.docker()})
 	r := h.run(append([]string{"run"}, c.moby()...)...)

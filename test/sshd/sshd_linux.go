@@ -63,6 +63,11 @@ func Start(tb testing.TB) *Server {
 // Endpoint returns the server as the endpoint of an engine whose socket is path.
 func (s *Server) Endpoint(path string) string { return "ssh://root@" + s.Address + path }
 
+// SetDockerHost makes an engine the one that the docker command uses on the server.
+func (s *Server) SetDockerHost(host string) {
+	s.write("authorized_keys", fmt.Sprintf(`command="DOCKER_HOST='%s' sh -c \"$SSH_ORIGINAL_COMMAND\"" %s`, host, s.read("user.pub")))
+}
+
 // Lock makes the user's key one that the server does not know.
 func (s *Server) Lock() { s.write("authorized_keys", "") }
 
