@@ -31,6 +31,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/enginefinder"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/hostinfo"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/inventory"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/limactl"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/version"
@@ -129,8 +130,11 @@ func (r *Reader) Read(ctx context.Context) (*Status, error) {
 		s.take(&observed)
 	}
 	observed.System = diagnostics.System{OS: runtime.GOOS, Systemd: hostinfo.Systemd()}
-	if !serviceStatus.Created || s.answered && s.App == nil {
+	if !serviceStatus.Created || !serviceStatus.Started || s.answered && s.App == nil {
 		r.lookForEngine(&observed)
+	}
+	if serviceStatus.Created && !serviceStatus.Started && observed.Denied != "" && !r.hasNoApp(ctx) {
+		observed.Denied = ""
 	}
 	if serviceStatus.Created {
 		s.look(r.Instance, &observed)
@@ -236,6 +240,12 @@ func (r *Reader) lookForEngine(o *diagnostics.Observed) {
 		}
 		o.Groups[o.Denied] = access.Group(path)
 	}
+}
+
+// hasNoApp reports whether an instance whose daemon does not run has no App for sure.
+func (r *Reader) hasNoApp(ctx context.Context) bool {
+	found, err := inventory.Read(ctx, r.Instance)
+	return err == nil && found.Unknown == nil && found.App == nil
 }
 
 // look looks at the files of an instance.

@@ -350,7 +350,7 @@ func TestStatusOfAnotherVersion(t *testing.T) {
 	if err := os.WriteFile(path, []byte(other), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	h.finds([]string{"the daemon that runs is rdd 0.0.0-before", "`rdd service stop`"}, "daemon-other-version of Service /"+h.name)
+	h.finds([]string{"the daemon that runs is rdd 0.0.0-before", "`rdd service start`"}, "daemon-other-version of Service /"+h.name)
 	if screen := h.ok("status"); !strings.Contains(screen, "App        to be stopped: Settled") {
 		t.Errorf("it tells nothing of the App:\n%s", screen)
 	}
