@@ -88,7 +88,7 @@ func (h *home) current(want string) {
 // App says so.
 func (h *home) contextIs(there bool) {
 	h.t.Helper()
-	names := strings.Fields(h.dockerSays("context", "ls", "-q"))
+	names := strings.Fields(h.dockerSays("--context", "default", "context", "ls", "-q")) // without the current engine, which may not answer
 	if slices.Contains(names, h.context()) != there {
 		h.t.Errorf("the contexts are %q", names)
 	}
