@@ -31,6 +31,8 @@ type Client struct {
 	// Connect returns a client for the API server. It is called again when the
 	// connection was lost, as the daemon may have another address then.
 	Connect func() (client.WithWatch, error)
+	// Alive, which may be nil, reports whether the daemon runs.
+	Alive func() bool
 	// Progress, which may be nil, is told what is being waited for.
 	Progress func(message string)
 	// Percent, which may be nil, is told how much is over of what the virtual

@@ -19,5 +19,5 @@ func vms() client.ObjectList     { return &limav1alpha1.LimaVMList{} }
 
 // follow is [follow.Source.Object].
 func (c *Client) follow(ctx context.Context, list func() client.ObjectList, key client.ObjectKey, each follow.Each) error {
-	return follow.Source{Connect: c.Connect, Progress: c.Progress}.Object(ctx, list, key, each)
+	return follow.Source{Connect: c.Connect, Alive: c.Alive, Progress: c.Progress}.Object(ctx, list, key, each)
 }

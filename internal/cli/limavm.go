@@ -49,7 +49,7 @@ App's own, which is called rd: that is started, stopped and changed by ` + "`rdd
 
 // vms returns a client of the virtual machines.
 func (a *appSession) vms() *limaclient.Client {
-	return &limaclient.Client{Source: follow.Source{Connect: a.connect, Progress: a.progress.update}, Percent: a.progress.over}
+	return &limaclient.Client{Source: follow.Source{Connect: a.connect, Alive: a.alive, Progress: a.progress.update}, Percent: a.progress.over}
 }
 
 // addVMFlags adds the flags of a command that waits for what, of virtual machines.

@@ -173,7 +173,13 @@ func (e *env) withClient(ctx context.Context, do func(*appSession) error) error 
 
 // app returns a client of the App.
 func (a *appSession) app() *appclient.Client {
-	return &appclient.Client{Connect: a.connect, Progress: a.progress.update, Percent: a.progress.over}
+	return &appclient.Client{Connect: a.connect, Alive: a.alive, Progress: a.progress.update, Percent: a.progress.over}
+}
+
+// alive reports whether the daemon runs; that is taken for true if it is unknown.
+func (a *appSession) alive() bool {
+	alive, err := a.service.Instance.Alive()
+	return alive || err != nil
 }
 
 // connect returns a client of the daemon as it is now.

@@ -35,9 +35,18 @@ type Source struct {
 	// Connect returns a client for the API server. It is called again when the
 	// connection was lost, as the daemon may have another address then.
 	Connect func() (client.WithWatch, error)
+	// Alive, which may be nil, reports whether the daemon runs.
+	Alive func() bool
 	// Progress, which may be nil, is told what is being waited for.
 	Progress func(message string)
 }
+
+// restartPatience is how long a daemon that has ended may stay away: a restart takes
+// less.
+const restartPatience = 30 * time.Second
+
+// ErrEnded says that the daemon has ended, and no other one has started.
+var ErrEnded = errors.New("the daemon has ended: `rdd service start` starts it again, and what was asked for continues then; `rdd service log` may say why it ended")
 
 // Say tells what is being waited for.
 func (s Source) Say(format string, args ...any) {
@@ -50,13 +59,23 @@ func (s Source) Say(format string, args ...any) {
 // is done or fails, or ctx ends: the error is ctx's then. Where the API server
 // goes away it waits for one to come back. list makes lists of the object's kind.
 func (s Source) Object(ctx context.Context, list func() client.ObjectList, key client.ObjectKey, each Each) error {
-	for {
+	var ended time.Time // when the daemon was first found to have ended; zero if it runs
+	for try := 0; ; try++ {
 		err := s.once(ctx, list, key, each)
 		if ctx.Err() != nil && err != nil {
 			return ctx.Err()
 		}
 		if !errors.Is(err, errLost) {
 			return err
+		}
+		switch {
+		case try%10 != 0: // once a second is enough
+		case s.Alive == nil || s.Alive():
+			ended = time.Time{}
+		case ended.IsZero():
+			ended = time.Now()
+		case time.Since(ended) >= restartPatience:
+			return ErrEnded
 		}
 		s.Say("the daemon does not answer; waiting for it")
 		select {

@@ -113,7 +113,10 @@ func (l *Lister) WatchWorth(ctx context.Context, say func(lines []string)) {
 	var last []string
 	for {
 		lines, err := l.Worth(ctx)
-		if err == nil && !slices.Equal(lines, last) {
+		if err != nil {
+			lines = []string{"the daemon does not answer: what is listed is from before"}
+		}
+		if ctx.Err() == nil && !slices.Equal(lines, last) {
 			say(lines)
 			last = lines
 		}

@@ -6,6 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
@@ -55,6 +58,58 @@ func (s *Session) mirrored(key engine.Key) bool {
 // container is a [streams.Find]. The name is that of the object, or the
 // container's ID where one container has it. It may be younger than its mirror.
 func (r *reconciler) container(ctx context.Context, name string) (engine.Engine, engine.Key, error) {
+	began := r.clock.Now()
+	for {
+		found, key, err := r.findContainer(ctx, name)
+		if err == nil || r.clock.Since(began) >= connectPatience || !r.isConnecting(ctx) {
+			return found, key, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, key, ctx.Err()
+		case <-r.clock.After(connectPoll):
+		}
+	}
+}
+
+const (
+	// connectPatience is how long a question about a container waits for engines that
+	// are being connected, as just after the daemon's start, and connectPoll how often
+	// it looks.
+	connectPatience = 10 * time.Second
+	connectPoll     = 50 * time.Millisecond
+)
+
+// isConnecting reports whether an engine is about to be connected for the first time.
+func (r *reconciler) isConnecting(ctx context.Context) bool {
+	var all containersv1alpha1.ContainerEngineList
+	if err := r.client.List(ctx, &all); err != nil {
+		return false // a cache that has synced never fails
+	}
+	for i := range all.Items {
+		e := &all.Items[i]
+		if e.ShouldRun() && r.isBeginning(e.UID) {
+			return true
+		}
+	}
+	return false
+}
+
+// isBeginning reports whether a session has not begun yet, or connects for the first
+// time.
+func (r *reconciler) isBeginning(uid types.UID) bool {
+	r.mu.Lock()
+	run := r.sessions[uid]
+	var session *Session
+	failed := false
+	if run != nil {
+		session, failed = run.session, run.failure != nil
+	}
+	r.mu.Unlock()
+	return !failed && (session == nil || session.State().Reason == containersv1alpha1.ReasonConnecting)
+}
+
+func (r *reconciler) findContainer(ctx context.Context, name string) (engine.Engine, engine.Key, error) {
 	sessions := r.running()
 	key := engine.Key{Kind: engine.KindContainer, ID: name}
 	if s, known, err := mirroredContainer(sessions, name); s != nil || err != nil {

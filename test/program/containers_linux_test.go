@@ -59,6 +59,17 @@ func TestContainerCommands(t *testing.T) {
 	if got := h.ok("logs", "--tail", "1", "web"); got != "to out\n" {
 		t.Errorf("the log is %q", got)
 	}
+	// A command that starts the daemon waits for its engine.
+	for range 3 {
+		h.ok("service", "stop")
+		if got := h.ok("logs", "--tail", "1", "web"); got != "to out\n" {
+			t.Errorf("just after the start of the daemon the log is %q", got)
+		}
+		h.kill()
+		if got := h.ok("exec", "web", "echo", "here"); got != "here\n" {
+			t.Errorf("just after the start of the daemon exec writes %q", got)
+		}
+	}
 	h.fails(1, []string{`no container has the name "unknown"`, "rdd ps"}, "logs", "unknown")
 	h.fails(2, []string{"--tail", "all"}, "logs", "--tail", "few", "web")
 	h.fails(2, []string{"one container"}, "logs")
