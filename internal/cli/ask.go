@@ -50,7 +50,7 @@ func (e *env) ask(cmd *cobra.Command, q question, lost func(*inventory.Inventory
 	switch {
 	case len(lines) == 0:
 		return nil
-	case !e.onTerminal() && q.scripts && !found.HasMachines():
+	case !e.onTerminal() && q.scripts && !found.HasMachines() && !cmd.Flags().Changed("yes"): // --yes=false is a no
 		return nil
 	case !e.onTerminal():
 		return command.Usage("`%s` would remove %s; add --yes to remove it, as there is no terminal on which to ask", cmd.CommandPath(), strings.Join(lines, "; "))

@@ -98,5 +98,9 @@ func (e *env) renew(
 	if ran == nil {
 		return nil
 	}
+	if err = e.serviceStart(ctx, *ran, true, startTimeout); err == nil || ctx.Err() != nil {
+		return err
+	}
+	// Another command of this kind may have stopped the daemon that was starting.
 	return e.serviceStart(ctx, *ran, true, startTimeout)
 }

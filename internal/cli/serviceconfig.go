@@ -9,12 +9,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/atomicfile"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 )
 
 // kubeconfigMode is of files with the administrator's token.
@@ -34,7 +36,11 @@ Clients that run as you can use the instance's own, which is always up to date:
 		Args:    command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("file") {
-				if err := checkKubeconfigFile(file); err != nil {
+				inst, err := e.Instance()
+				if err != nil {
+					return err
+				}
+				if err := checkKubeconfigFile(inst, file); err != nil {
 					return err
 				}
 			}
@@ -59,9 +65,14 @@ Clients that run as you can use the instance's own, which is always up to date:
 
 // checkKubeconfigFile refuses, before anything is started, a path at which no file can
 // be made or replaced. What a link leads to may be others' to read.
-func checkKubeconfigFile(path string) error {
-	if path == "" {
+func checkKubeconfigFile(inst *instance.Instance, path string) error {
+	switch {
+	case path == "":
 		return command.Usage("--file must not be empty")
+	case path == "-":
+		return command.Usage("--file: %q is no file; without --file the kubeconfig is printed", path)
+	case isOfInstance(inst, path):
+		return command.Usage("--file: %q is a file of the instance itself: name another one", path)
 	}
 	info, err := os.Lstat(path)
 	switch {
@@ -81,6 +92,24 @@ func checkKubeconfigFile(path string) error {
 		return command.Usage("--file: %q is not a regular file", path)
 	}
 	return nil
+}
+
+// isOfInstance reports whether a path is in a directory of the instance.
+func isOfInstance(inst *instance.Instance, path string) bool {
+	real := func(dir string) string {
+		if resolved, err := filepath.EvalSymlinks(dir); err == nil {
+			dir = resolved
+		}
+		if absolute, err := filepath.Abs(dir); err == nil {
+			dir = absolute
+		}
+		return dir
+	}
+	at := real(filepath.Dir(path))
+	return slices.ContainsFunc(inst.Written(), func(dir string) bool {
+		below, err := filepath.Rel(real(dir), at)
+		return err == nil && filepath.IsLocal(below)
+	})
 }
 
 // kubeconfig returns the instance's kubeconfig, for a daemon that is ready.

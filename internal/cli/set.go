@@ -23,7 +23,8 @@ Without an argument the properties are listed, with what each is for. A number, 
 size or a list with nothing behind its = has its default again.
 
 What was set stays set when the wait is interrupted, or its time is over: the
-daemon goes on. A --dry-run leaves no daemon behind that did not run.`,
+daemon continues. If nothing is changed, a daemon that was started for the command is stopped
+again.`,
 		Example: `  # What can be set
   rdd set
 
@@ -40,11 +41,7 @@ daemon goes on. A --dry-run leaves no daemon behind that did not run.`,
 			if err := properties.CheckForm(args); err != nil {
 				return err
 			}
-			session := e.withApp
-			if dryRun || len(args) == 0 { // nothing is changed
-				session = e.withAppAsFound
-			}
-			return session(cmd.Context(), f.timeout, func(a *appSession) error {
+			return e.withAppAsFound(cmd.Context(), f.timeout, func(a *appSession) error {
 				return a.set(args, dryRun, f.wait)
 			})
 		},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/pki"
 )
 
@@ -61,20 +62,30 @@ func (s *Service) stopped(ctx context.Context, do func() error) (ran *Overrides,
 	if ran, err = s.runs(); err != nil {
 		return nil, err
 	}
+	for {
+		err := s.stopOnce(ctx, do)
+		// Another command may have started the daemon since it was stopped.
+		if !errors.Is(err, instance.ErrRunning) || ctx.Err() != nil {
+			return ran, err
+		}
+	}
+}
+
+func (s *Service) stopOnce(ctx context.Context, do func() error) error {
 	if _, err := s.Stop(ctx, true); err != nil {
-		return ran, err
+		return err
 	}
 	lock, err := s.lock(ctx)
 	if err != nil {
-		return ran, err
+		return err
 	}
 	defer lock.Unlock()
 	guard, err := s.Instance.LockDaemon(ctx)
 	if err != nil {
-		return ran, err
+		return err
 	}
 	defer guard.Unlock()
-	return ran, do()
+	return do()
 }
 
 // runs returns how the daemon runs, if that is not as it was saved; nil if none does.

@@ -195,5 +195,6 @@ func TestAskBeforeObjectsGo(t *testing.T) {
 	h.succeeds([]string{"There is no virtual machine to reset"}, "reset")
 	h.kill()
 	h.fails(2, []string{"the App with its settings", "3 objects"}, "service", "reset")
+	h.fails(2, []string{"add --yes"}, "service", "delete", "--yes=false")
 	h.succeeds([]string{"has been deleted"}, "service", "delete")
 }

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -97,14 +98,14 @@ func TestRotate(t *testing.T) {
 
 	// A reset has a new token, and the certificates that are valid.
 	old = h.config()
-	h.ok("service", "reset")
+	h.ok("service", "reset", "--yes")
 	if got := h.answer(old); got != http.StatusUnauthorized {
 		t.Errorf("the token from before the reset: %d", got)
 	}
 	if got := h.answer(h.config()); got != http.StatusOK {
 		t.Errorf("the kubeconfig after the reset: %d", got)
 	}
-	newHome(t).fails(1, []string{"no such instance"}, "service", "rotate")
+	newHome(t).fails(1, []string{"no instance"}, "service", "rotate")
 }
 
 // TestRotateIsKilled: a rotation that is killed at any moment leaves an instance that
@@ -125,12 +126,28 @@ func TestRotateIsKilled(t *testing.T) {
 	}
 }
 
+// TestTwoRotateAtOnce: both succeed, one after the other.
+func TestTwoRotateAtOnce(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	h.ok("service", "start", "--controllers", "app")
+	var rotating sync.WaitGroup
+	for range 2 {
+		rotating.Go(func() { h.ok("service", "rotate") })
+	}
+	rotating.Wait()
+	h.ok("ctl", "get", "namespaces")
+}
+
 // TestConfigFile: only the user can read the file, whatever was there before.
 func TestConfigFile(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
+	h.ok("service", "create")
 	file := filepath.Join(h.dir, "kubeconfig")
-	for name, path := range map[string]string{"empty": "", "directory": h.dir, "no directory": filepath.Join(h.dir, "x", "y")} {
+	for name, path := range map[string]string{"empty": "", "directory": h.dir, "no directory": filepath.Join(h.dir, "x", "y"),
+		"standard output": "-", "the store": filepath.Join(h.path("dir"), "store.db"), "a key": filepath.Join(h.path("tls_dir"), "..", "tls", "ca.key"),
+		"the instance's own": h.path("config"), "the short directory": filepath.Join(h.path("short_dir"), "x")} {
 		h.fails(2, []string{"--file"}, "service", "config", "--file", path)
 		if h.alive() {
 			t.Errorf("%s: the daemon was started", name)

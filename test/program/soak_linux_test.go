@@ -136,8 +136,12 @@ func (s *soak) watchOutside() {
 func (h *home) proxied(server string) string {
 	h.t.Helper()
 	path := filepath.Join(h.dir, "kubeconfig-proxied")
+	authority, err := os.ReadFile(filepath.Join(h.path("tls_dir"), "ca.crt")) // by which webhooks know the API server
+	if err != nil {
+		h.t.Fatal(err)
+	}
 	config := clientcmdapi.Config{
-		Clusters:       map[string]*clientcmdapi.Cluster{"c": {Server: server}},
+		Clusters:       map[string]*clientcmdapi.Cluster{"c": {Server: server, CertificateAuthorityData: authority}},
 		Contexts:       map[string]*clientcmdapi.Context{"c": {Cluster: "c"}},
 		CurrentContext: "c",
 	}

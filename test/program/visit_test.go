@@ -31,7 +31,7 @@ func TestDryRunLeavesNothing(t *testing.T) {
 	h.ok("set", "running=false")
 	h.ok("service", "stop")
 	h.succeeds([]string{"Nothing was changed"}, "set", "--dry-run", "running=true")
-	h.fails(3, []string{"cpus", "must be at most"}, "set", "--dry-run", "virtualMachine.cpus=100000")
+	h.fails(3, []string{"cpus"}, "set", "--dry-run", "virtualMachine.cpus=100000")
 	if h.alive() {
 		t.Error("a dry run left a daemon running")
 	}
