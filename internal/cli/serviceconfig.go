@@ -96,7 +96,7 @@ func checkKubeconfigFile(inst *instance.Instance, path string) error {
 
 // isOfInstance reports whether a path is in a directory of the instance.
 func isOfInstance(inst *instance.Instance, path string) bool {
-	real := func(dir string) string {
+	resolve := func(dir string) string {
 		if resolved, err := filepath.EvalSymlinks(dir); err == nil {
 			dir = resolved
 		}
@@ -105,9 +105,9 @@ func isOfInstance(inst *instance.Instance, path string) bool {
 		}
 		return dir
 	}
-	at := real(filepath.Dir(path))
+	at := resolve(filepath.Dir(path))
 	return slices.ContainsFunc(inst.Written(), func(dir string) bool {
-		below, err := filepath.Rel(real(dir), at)
+		below, err := filepath.Rel(resolve(dir), at)
 		return err == nil && filepath.IsLocal(below)
 	})
 }
