@@ -43,7 +43,7 @@ func newMachine(t *testing.T, without ...string) machine {
 		t.Fatal(err)
 	}
 	for _, program := range strings.Fields(`apt-cache apt-get conmon containerd containerd-shim-runc-v2 dirname docker dpkg gcc git go
-		grep head id make node podman pwd python3 runc sh ssh ssh-keygen sudo systemd-analyze`) {
+		grep head id make node npm podman pwd python3 runc sh ssh ssh-keygen sudo systemd-analyze`) {
 		if slices.Contains(without, program) {
 			continue
 		}
