@@ -50,6 +50,8 @@ func (l *Lister) Worth(ctx context.Context) ([]string, error) {
 		return nil, err
 	case gone != nil:
 		return append(lines, fmt.Sprintf("%s: see `rdd status`", gone.Message())), nil
+	case len(engines) == 0 && l.Scope.Engine != "":
+		return append(lines, fmt.Sprintf("there is no ContainerEngine %q: `rdd ctl get containerengines -A` lists those that are", printable.Text(l.Scope.Engine, longestReason))), nil
 	case len(running) == 0:
 		return append(lines, "no engine is connected: run `rdd start`"), nil
 	}

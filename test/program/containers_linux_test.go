@@ -51,8 +51,8 @@ func TestContainerCommands(t *testing.T) {
 	contains(t, h.ok("ps", "-o", "json"), `"items"`, `"kind": "Container"`, web)
 	contains(t, h.ok("images", "-n", "rancher-desktop"), "busybox", "latest")
 	contains(t, h.ok("volumes"), "My_Volume", "local")
-	if list := h.ok("ps", "--engine", "another"); strings.Contains(list, "web") {
-		t.Errorf("of another engine: %s", list)
+	if list := h.succeeds([]string{`no ContainerEngine "another"`}, "ps", "--engine", "another"); strings.Contains(list.stdout, "web") {
+		t.Errorf("of another engine: %s", list.stdout)
 	}
 	h.fails(2, []string{"json or yaml"}, "ps", "-o", "wide")
 
