@@ -199,8 +199,8 @@ func (a *appSession) apply(spec map[string]any, wait bool) error {
 	if err != nil {
 		return err
 	}
-	a.goesOn = true
 	if !wait {
+		a.goesOn = true
 		a.sayNow("The App was changed.")
 		return nil
 	}

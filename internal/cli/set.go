@@ -67,7 +67,9 @@ func (a *appSession) set(args []string, dryRun, wait bool) error {
 		return err
 	}
 	if !dryRun {
-		return a.apply(spec, wait)
+		err := a.apply(spec, wait)
+		a.goesOn = a.goesOn || err == nil // the App is the daemon's to keep as it is
+		return err
 	}
 	if _, err := a.app().Set(a.ctx, spec, true); err != nil {
 		return err
