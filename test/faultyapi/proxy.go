@@ -4,6 +4,7 @@ package faultyapi
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"log"
 	"net"
@@ -14,13 +15,21 @@ import (
 	"testing"
 
 	"k8s.io/client-go/rest"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/test/certs"
 )
 
-// Proxy is an HTTP server for one client, which is whoever asks, of an API
+// Proxy is an HTTPS server for one client, which is any that asks, of an API
 // server that may come back at another port. It ends with the test. It returns
-// its URL.
-func (f *Faults) Proxy(tb testing.TB, server func() (*rest.Config, error)) string {
+// its URL, and the authority of its certificate, in PEM.
+func (f *Faults) Proxy(tb testing.TB, server func() (*rest.Config, error)) (address string, authority []byte) {
 	tb.Helper()
+	vouches := certs.New(tb)
+	own := vouches.Server("127.0.0.1")
+	certificate, err := tls.X509KeyPair(own.Cert, own.Key)
+	if err != nil {
+		tb.Fatal(err)
+	}
 	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
@@ -32,14 +41,17 @@ func (f *Faults) Proxy(tb testing.TB, server func() (*rest.Config, error)) strin
 		ErrorLog:      log.New(io.Discard, "", 0),
 		ErrorHandler:  func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
 	}
-	s := &http.Server{Handler: proxy, ErrorLog: log.New(io.Discard, "", 0)}
+	s := &http.Server{
+		Handler: proxy, ErrorLog: log.New(io.Discard, "", 0), TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate}},
+		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){}, // HTTP/1.1, whose connections a fault breaks
+	}
 	var serving sync.WaitGroup
-	serving.Go(func() { _ = s.Serve(listener) })
+	serving.Go(func() { _ = s.ServeTLS(listener, "", "") })
 	tb.Cleanup(func() {
 		_ = s.Close()
 		serving.Wait()
 	})
-	return "http://" + listener.Addr().String()
+	return "https://" + listener.Addr().String(), vouches.Cert
 }
 
 // upstream sends requests to the API server as it is now.

@@ -29,6 +29,11 @@ func TestSetErrors(t *testing.T) {
 	if files := h.files(); len(files) != 0 {
 		t.Errorf("a stop of nothing, and a set of nothing, made files: %v", files)
 	}
+	h.fails(1, []string{"unknown property"}, "set", "runing=true")
+	if h.alive() {
+		t.Error("a daemon that was started for what is refused goes on")
+	}
+	h.ok("service", "start")
 	for _, test := range []struct {
 		code  int
 		words []string
@@ -50,12 +55,8 @@ func TestSetErrors(t *testing.T) {
 	} {
 		h.fails(test.code, test.words, append([]string{"set"}, test.args...)...)
 	}
-	if h.alive() {
-		t.Error("a daemon that was started for what is refused goes on")
-	}
 	h.succeeds([]string{"Nothing was changed"}, "set", "--dry-run", "running=true", "containerEngine.endpoint=unix:///nowhere")
 	h.fails(3, []string{"cpus"}, "set", "--dry-run", "virtualMachine.cpus=-1")
-	h.ok("service", "start")
 	if err := h.client().Get(t.Context(), ctrlclient.ObjectKey{Name: "app"}, &appv1alpha1.App{}); !apierrors.IsNotFound(err) {
 		t.Errorf("a dry run, or a refusal, made the App: %v", err)
 	}

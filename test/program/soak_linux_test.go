@@ -133,15 +133,15 @@ func (s *soak) watchOutside() {
 }
 
 // proxied writes a kubeconfig for a server that authenticates no client.
-func (h *home) proxied(server string) string {
+func (h *home) proxied(server string, authority []byte) string {
 	h.t.Helper()
 	path := filepath.Join(h.dir, "kubeconfig-proxied")
-	authority, err := os.ReadFile(filepath.Join(h.path("tls_dir"), "ca.crt")) // by which webhooks know the API server
+	own, err := os.ReadFile(filepath.Join(h.path("tls_dir"), "ca.crt")) // by which webhooks know the API server
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	config := clientcmdapi.Config{
-		Clusters:       map[string]*clientcmdapi.Cluster{"c": {Server: server, CertificateAuthorityData: authority}},
+		Clusters:       map[string]*clientcmdapi.Cluster{"c": {Server: server, CertificateAuthorityData: append(own, authority...)}},
 		Contexts:       map[string]*clientcmdapi.Context{"c": {Cluster: "c"}},
 		CurrentContext: "c",
 	}
