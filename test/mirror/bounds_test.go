@@ -41,7 +41,7 @@ func TestWhatIsTooLargeIsMirroredWithinBounds(t *testing.T) {
 		many[fmt.Sprintf("label-%04d", i)] = strings.Repeat("x", 2<<10)
 	}
 	all, published := network.PortSet{}, network.PortMap{}
-	for number := range 65535 {
+	for number := range manyPorts {
 		port, _ := network.PortFrom(uint16(number+1), network.TCP)
 		all[port] = struct{}{}
 		published[port] = []network.PortBinding{{HostPort: strconv.Itoa(number + 1)}}
@@ -53,8 +53,8 @@ func TestWhatIsTooLargeIsMirroredWithinBounds(t *testing.T) {
 	wants := map[string]want{
 		add("label-of-4-MB", container.Config{Labels: map[string]string{"big": strings.Repeat("x", 4<<20)}}, container.HostConfig{}): {truncated: "labels (values cut: 1)"},
 		add("2000-labels", container.Config{Labels: many}, container.HostConfig{}):                                                   {truncated: "labels (values cut: 2000, left out: "},
-		add("exposed", container.Config{ExposedPorts: all}, container.HostConfig{}):                                                  {ports: "1-65535/tcp"},
-		add("published", container.Config{}, container.HostConfig{PortBindings: published}):                                          {ports: "0.0.0.0:1-65535->1-65535/tcp"},
+		add("exposed", container.Config{ExposedPorts: all}, container.HostConfig{}):                                                  {ports: fmt.Sprintf("1-%d/tcp", manyPorts)},
+		add("published", container.Config{}, container.HostConfig{PortBindings: published}):                                          {ports: fmt.Sprintf("0.0.0.0:1-%d->1-%d/tcp", manyPorts, manyPorts)},
 		add("year-10000", container.Config{}, container.HostConfig{}):                                                                {truncated: "createdAt (not a time"},
 	}
 	for id, want := range wants {
