@@ -9,7 +9,6 @@ import (
 	"context"
 	"fmt"
 
-	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -82,8 +81,5 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		Reason:             appv1alpha1.ReasonGreeted,
 		Message:            "the message is that of the spec",
 	})
-	if apiequality.Semantic.DeepEqual(before.Status, demo.Status) {
-		return reconcile.Result{}, nil
-	}
-	return reconcile.Result{}, client.IgnoreNotFound(r.client.Status().Patch(ctx, demo, client.MergeFrom(before)))
+	return reconcile.Result{}, manager.PatchStatus(ctx, r.client, before, demo)
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
@@ -77,7 +78,7 @@ const (
 	// are being connected, as just after the daemon's start, and connectPoll how often
 	// it looks.
 	connectPatience = 10 * time.Second
-	connectPoll     = 50 * time.Millisecond
+	connectPoll     = 200 * time.Millisecond
 )
 
 // isConnecting reports whether an engine is about to be connected for the first time.
@@ -88,6 +89,10 @@ func (r *reconciler) isConnecting(ctx context.Context) bool {
 	}
 	for i := range all.Items {
 		e := &all.Items[i]
+		ready := apimeta.FindStatusCondition(e.Status.Conditions, containersv1alpha1.ConditionReady)
+		if ready != nil && ready.Reason == containersv1alpha1.ReasonConflict {
+			continue // it has no session, and gets none while the other one is there
+		}
 		if e.ShouldRun() && r.isBeginning(e.UID) {
 			return true
 		}
