@@ -150,10 +150,10 @@ generate: ## Generate what is generated: deep copies, definitions, and schemas o
 	$(CONTROLLER_GEN) object paths="./api/...;./examples/..."
 	$(foreach group,$(GROUPS),$(CONTROLLER_GEN) crd paths=./api/$(group)/... output:crd:dir=api/$(group)/v1alpha1/crds &&) true
 	$(CONTROLLER_GEN) crd paths=./examples/notes/... output:crd:dir=examples/notes/v1alpha1/crds
-	go run ./hack/openapi internal/openapi/native.json
+	go run ./hack/openapi internal/controlplane/openapi/native.json
 
 check-generated: generate ## Check that generated files are current
-	@git diff --exit-code -- api examples internal/openapi || { echo 'generated files are out of date: run make generate and commit'; exit 1; }
+	@git diff --exit-code -- api examples internal/controlplane/openapi || { echo 'generated files are out of date: run make generate and commit'; exit 1; }
 
 # The parts that are measured, as a regular expression, and how often each of the
 # two programs is that bench-compare compares.

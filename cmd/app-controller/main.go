@@ -10,7 +10,7 @@ import (
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/app"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/demo"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/standalone"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/standalone"
 )
 
 func main() {

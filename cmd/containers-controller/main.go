@@ -9,8 +9,8 @@ import (
 	"os"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/open"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/standalone"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/mirror"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/standalone"
 )
 
 func main() {

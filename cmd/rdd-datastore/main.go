@@ -8,7 +8,7 @@ import (
 	"context"
 	"os"
 
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/datastore/proxy"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/datastore/proxy"
 )
 
 func main() { os.Exit(proxy.Main(context.Background(), os.Stdin, os.Stderr)) }

@@ -15,9 +15,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/examples/notes/v1alpha1"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/admission"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/admission"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/manifest"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manifest"
 )
 
 // Controllers returns the controllers of the group.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command openapi writes the definitions of internal/openapi, out of those that
+// Command openapi writes the definitions of internal/controlplane/openapi, out of those that
 // Kubernetes generated: what the API server serves, and what that refers to.
 // `make generate` runs it.
 package main
@@ -86,7 +86,7 @@ func choose(all map[string]common.OpenAPIDefinition, name string, chosen map[str
 	}
 	definition := all[name]
 	if _, apart := definition.Schema.Extensions[common.ExtensionV2Schema]; apart {
-		panic(name + " has another schema in version 2, which internal/openapi does not keep")
+		panic(name + " has another schema in version 2, which internal/controlplane/openapi does not keep")
 	}
 	chosen[name] = definition.Schema
 	for _, dependency := range definition.Dependencies {

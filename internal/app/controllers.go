@@ -11,9 +11,9 @@ import (
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/admission"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/admission"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/manifest"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manifest"
 )
 
 // Controllers returns the controllers of the API group.

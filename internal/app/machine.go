@@ -19,8 +19,8 @@ import (
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/finalizer"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/template"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/finalizer"
 )
 
 // errNoInstance says why an App of another cluster has no virtual machine.

@@ -12,8 +12,8 @@ import (
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/bounded"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/liveness"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/liveness"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/bounded"
 )
 
 // report writes what is known into the status; failure is why not all that the

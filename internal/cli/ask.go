@@ -12,9 +12,9 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/cli/inventory"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/inventory"
 )
 
 // question is what a command asks before it removes what can't be had back.

@@ -15,10 +15,10 @@ import (
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
 
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/cli/kubectl"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/diskroom"
-	_ "github.com/rancher-sandbox/rancher-desktop-daemon/internal/firstgc" // no command is so short that it pays for collections
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/kubectl"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/diskroom"
+	_ "github.com/rancher-sandbox/rancher-desktop-daemon/internal/importorder/firstgc" // no command is so short that it pays for collections
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/version"

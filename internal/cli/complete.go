@@ -18,14 +18,14 @@ import (
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/appclient"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/cli/execve"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/cli/kubectl"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/handover"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/appclient"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/listing"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/properties"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/manifest"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/kubectl"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/listing"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manifest"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/properties"
 )
 
 // completionLimit is how long a daemon may take to answer: a user waits at the
@@ -140,7 +140,7 @@ func (e *env) completePrograms(_ *cobra.Command, args []string, prefix string) (
 	if err != nil || len(args) > 0 || filepath.Base(prefix) != prefix {
 		return nil, cobra.ShellCompDirectiveDefault
 	}
-	return handover.Programs(prefix, handover.PrependPath(inst.BinDir(), os.Getenv("PATH"))), noFiles
+	return execve.Programs(prefix, execve.PrependPath(inst.BinDir(), os.Getenv("PATH"))), noFiles
 }
 
 // completeProperties completes PROPERTY, and then its VALUE where not all are

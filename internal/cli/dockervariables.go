@@ -9,7 +9,7 @@ import (
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/dockercontext"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/enginefinder"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/finder"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 )
 
@@ -37,11 +37,11 @@ func dockerVariables(inst *instance.Instance, app *appv1alpha1.App) map[string]s
 	variables := map[string]string{
 		// Without an engine that has Docker's API nothing listens there: clients
 		// fail, and don't find another engine.
-		enginefinder.HostEnv:    "unix://" + inst.DockerSocket(),
-		enginefinder.ContextEnv: "",
-		tlsVerifyEnv:            "",
-		certPathEnv:             "",
-		guestSocketEnv:          "",
+		finder.HostEnv:    "unix://" + inst.DockerSocket(),
+		finder.ContextEnv: "",
+		tlsVerifyEnv:      "",
+		certPathEnv:       "",
+		guestSocketEnv:    "",
 	}
 	for _, name := range elsewhere {
 		variables[name] = ""
@@ -54,7 +54,7 @@ func dockerVariables(inst *instance.Instance, app *appv1alpha1.App) map[string]s
 	if app.Status.DockerSocket == "" {
 		return variables
 	}
-	variables[enginefinder.HostEnv] = app.Status.DockerSocket
+	variables[finder.HostEnv] = app.Status.DockerSocket
 	name := app.Status.DockerContext
 	if name == "" {
 		return variables
@@ -63,7 +63,7 @@ func dockerVariables(inst *instance.Instance, app *appv1alpha1.App) map[string]s
 	// contexts in.
 	if contexts, err := dockercontext.Open(os.Getenv); err == nil {
 		if _, err := contexts.Host(name); err == nil {
-			variables[enginefinder.ContextEnv] = name
+			variables[finder.ContextEnv] = name
 		}
 	}
 	if dir, err := dockercontext.Dir(os.Getenv); err == nil {
@@ -77,7 +77,7 @@ func dockerVariables(inst *instance.Instance, app *appv1alpha1.App) map[string]s
 // unreachable says which clients can't use the variables, if CMD may be one of
 // them; empty if all can. The docker command can always.
 func unreachable(variables map[string]string, program string) string {
-	host, certs := variables[enginefinder.HostEnv], variables[certPathEnv]
+	host, certs := variables[finder.HostEnv], variables[certPathEnv]
 	switch {
 	case strings.HasPrefix(filepath.Base(program), "docker"):
 		return ""

@@ -11,10 +11,10 @@ import (
 	"golang.org/x/term"
 	"k8s.io/client-go/util/exec"
 
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/listing"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/listing"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/streams"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/mirror/streams"
 )
 
 func (e *env) execCommand() *cobra.Command {

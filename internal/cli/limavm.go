@@ -13,13 +13,13 @@ import (
 	ctrlclient "sigs.k8s.io/controller-runtime/pkg/client"
 
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/follow"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/limaclient"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/listing"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/follow"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/limactl"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/limaclient"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/listing"
 )
 
 // vmTimeout covers the download of an image, and a boot without KVM.

@@ -11,10 +11,10 @@ import (
 	"github.com/spf13/cobra"
 
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/cli/inventory"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/limaclient"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/inventory"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/limaclient"
 )
 
 // vmAct is something that is done to virtual machines.

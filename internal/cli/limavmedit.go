@@ -15,9 +15,9 @@ import (
 	"k8s.io/kubectl/pkg/cmd/util/editor"
 
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/limaclient"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	limatemplate "github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/template"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/limaclient"
 )
 
 // editFlags say what is to be another way.

@@ -15,8 +15,8 @@ import (
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/owned"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/regular"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/owned"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/regular"
 )
 
 const (

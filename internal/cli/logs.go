@@ -12,9 +12,9 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/util/exec"
 
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/listing"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/listing"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/streams"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/mirror/streams"
 )
 
 func (e *env) logsCommand() *cobra.Command {

@@ -14,7 +14,7 @@ import (
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/printable"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/printable"
 )
 
 const (

@@ -12,9 +12,9 @@ import (
 	"k8s.io/utils/clock"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/listing"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/health"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/listing"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/daemon/health"
 )
 
 func (e *env) addScopeFlags(cmd *cobra.Command, scope *listing.Scope) {

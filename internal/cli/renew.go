@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/cli/inventory"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/inventory"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service"
 )
 

@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/cli/inventory"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/inventory"
 )
 
 func (e *env) resetAppCommand() *cobra.Command {

@@ -12,10 +12,10 @@ import (
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/cli/execve"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/handover"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/printable"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/printable"
 )
 
 func (e *env) runCommand() *cobra.Command {
@@ -51,7 +51,7 @@ be run. Flags after CMD are those of the command.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			err := e.run(cmd.Context(), timeout, args)
-			var failed *handover.Error
+			var failed *execve.Error
 			if errors.As(err, &failed) {
 				e.Say("%s%v", fault.Prefix, failed)
 				return &command.ExitError{Code: failed.Code}
@@ -70,9 +70,9 @@ func (e *env) run(ctx context.Context, timeout time.Duration, args []string) err
 	if err != nil {
 		return err
 	}
-	path := handover.PrependPath(inst.BinDir(), os.Getenv("PATH"))
+	path := execve.PrependPath(inst.BinDir(), os.Getenv("PATH"))
 	// Before anything is started for it.
-	program, err := handover.Find(args[0], path)
+	program, err := execve.Find(args[0], path)
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (e *env) run(ctx context.Context, timeout time.Duration, args []string) err
 		e.Say("rdd: %s", printable.Text(note, 1<<10))
 	}
 	variables["PATH"] = path
-	code, err := handover.To(program, args, handover.Environment(os.Environ(), variables))
+	code, err := execve.Exec(program, args, execve.Environment(os.Environ(), variables))
 	if err == nil && code != 0 {
 		err = &command.ExitError{Code: code}
 	}

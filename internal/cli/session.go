@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 	ctrlclient "sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/appclient"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/appclient"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service"

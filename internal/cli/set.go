@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/properties"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/properties"
 )
 
 func (e *env) setCommand() *cobra.Command {

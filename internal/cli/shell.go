@@ -16,12 +16,12 @@ import (
 	ctrlclient "sigs.k8s.io/controller-runtime/pkg/client"
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/cli/execve"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/limaclient"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/handover"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/limactl"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/limaclient"
 )
 
 const shellHelp = `
@@ -160,9 +160,9 @@ func (e *env) shellIn(ctx context.Context, name, workdir string, args []string) 
 		}
 		workdir = vm.GuestDir(here)
 	}
-	environ := handover.Environment(os.Environ(), map[string]string{limactl.HomeEnv: tool.Home})
-	code, err := handover.To(tool.Path, tool.ShellArgs(name, workdir, args), environ)
-	if failed := (*handover.Error)(nil); errors.As(err, &failed) {
+	environ := execve.Environment(os.Environ(), map[string]string{limactl.HomeEnv: tool.Home})
+	code, err := execve.Exec(tool.Path, tool.ShellArgs(name, workdir, args), environ)
+	if failed := (*execve.Error)(nil); errors.As(err, &failed) {
 		e.Say("%s%v", fault.Prefix, failed)
 		return &command.ExitError{Code: failed.Code}
 	}

@@ -13,13 +13,13 @@ import (
 	"k8s.io/utils/clock"
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/access"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/diagnostics"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/dockercontext"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/finder"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/moby"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/enginefinder"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/access"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/hostinfo"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/limactl"
 )
@@ -109,11 +109,11 @@ func (a *appSession) choose(app *appv1alpha1.App, spec map[string]any) error {
 		return nil
 	}
 	engine, err := a.findEngine(app)
-	var none *enginefinder.NoneError
+	var none *finder.NoneError
 	switch {
 	case errors.As(err, &none) && none.Denied != "":
 		return fmt.Errorf("you may not use the engine at %s: %w.\n%s", none.Denied, err, adviceForDenied(none.Denied))
-	case errors.Is(err, enginefinder.ErrNone):
+	case errors.Is(err, finder.ErrNone):
 		return fmt.Errorf("%w.\n%s", err, adviceFor(runtime.GOOS, noLima))
 	}
 	if err != nil {
@@ -144,7 +144,7 @@ func (a *appSession) limactl() (string, error) {
 
 // findEngine finds an engine for an App that has none, or, where it is nil, for
 // one that is to be made.
-func (a *appSession) findEngine(app *appv1alpha1.App) (*enginefinder.Engine, error) {
+func (a *appSession) findEngine(app *appv1alpha1.App) (*finder.Engine, error) {
 	if app != nil && app.Spec.ContainerEngine.Name != appv1alpha1.EngineMoby {
 		return nil, fmt.Errorf("containerEngine.name is %s, and engines of that kind are not looked for: "+
 			"name one with `rdd set containerEngine.endpoint=…`, or Docker's with `rdd set containerEngine.name=moby`", app.Spec.ContainerEngine.Name)
@@ -153,12 +153,12 @@ func (a *appSession) findEngine(app *appv1alpha1.App) (*enginefinder.Engine, err
 	if err != nil {
 		return nil, err
 	}
-	cfg := enginefinder.For(a.service.Instance, contexts, hostinfo.DockerEndpoints(), os.Getenv)
+	cfg := finder.For(a.service.Instance, contexts, hostinfo.DockerEndpoints(), os.Getenv)
 	cfg.Ask, cfg.Progress = engineVersion, a.progress.update
-	return enginefinder.Find(a.ctx, cfg)
+	return finder.Find(a.ctx, cfg)
 }
 
-// engineVersion is the [enginefinder.Config.Ask] of real engines.
+// engineVersion is the [finder.Config.Ask] of real engines.
 func engineVersion(ctx context.Context, endpoint string) (string, error) {
 	engine, err := moby.New(moby.Config{Endpoint: endpoint})
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/term"
 	"k8s.io/utils/clock"
 
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/cli/status"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/status"
 )
 
 // statusTimeout is how long the daemon may take to answer.

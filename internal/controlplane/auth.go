@@ -36,7 +36,7 @@ import (
 	"k8s.io/kubernetes/pkg/serviceaccount"
 	"k8s.io/kubernetes/plugin/pkg/auth/authorizer/rbac"
 
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/pki"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/pki"
 )
 
 const (

@@ -44,8 +44,8 @@ import (
 	"k8s.io/kube-openapi/pkg/common"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 
-	rddopenapi "github.com/rancher-sandbox/rancher-desktop-daemon/internal/openapi"
-	_ "github.com/rancher-sandbox/rancher-desktop-daemon/internal/quiet" // the queues of what is composed here do not tick
+	rddopenapi "github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/openapi"
+	_ "github.com/rancher-sandbox/rancher-desktop-daemon/internal/importorder/quiet" // the queues of what is composed here do not tick
 )
 
 const (

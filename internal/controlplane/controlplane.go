@@ -29,9 +29,9 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/admission"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/connlimit"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/pki"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/admission"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/connlimit"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/pki"
 )
 
 // readyPoll is how often the start of the API server is looked at.

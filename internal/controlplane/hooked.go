@@ -21,7 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
-	rddadmission "github.com/rancher-sandbox/rancher-desktop-daemon/internal/admission"
+	rddadmission "github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/admission"
 )
 
 const hookedName = "Hooks"

@@ -11,7 +11,7 @@ import (
 
 	"k8s.io/apiserver/pkg/server/dynamiccertificates"
 
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/pki"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/pki"
 )
 
 const (

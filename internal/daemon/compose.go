@@ -13,13 +13,13 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/admission"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/diskroom"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/health"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/admission"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/manifest"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/daemon/health"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/diskroom"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manifest"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/passthrough"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/passthrough"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/version"
 )
 

@@ -21,15 +21,15 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/datastore"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/datastore"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/housekeeping"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/pki"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/store"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/daemon/gates"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/housekeeping"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/liveness"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/pki"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/readiness"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/store"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/liveness"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/version"
 )
 
@@ -59,7 +59,7 @@ type Config struct {
 type daemon struct {
 	Config
 
-	gates    *readiness.Gates
+	gates    *gates.Gates
 	started  time.Time
 	listener net.Listener
 	identity *pki.Identity
@@ -80,7 +80,7 @@ type daemon struct {
 func Run(ctx context.Context, cfg Config) (err error) {
 	cfg.Controllers = manager.Bind(cfg.Controllers, cfg.Instance)
 	d := &daemon{Config: cfg, started: time.Now(), failed: make(chan error, 1)}
-	d.gates = readiness.New(readiness.Order, d.waiting)
+	d.gates = gates.New(gates.Order, d.waiting)
 	d.announce = instance.Daemon{
 		Version:     version.RDD(),
 		Started:     d.started.UTC(),
@@ -173,7 +173,7 @@ func (d *daemon) open(ctx context.Context) (err error) {
 	if d.store, err = (store.Place{Instance: d.Instance, Endpoint: d.Datastore, Log: d.Log}).Open(ctx); err != nil {
 		return err
 	}
-	d.gates.Pass(readiness.Store)
+	d.gates.Pass(gates.Store)
 	return nil
 }
 
@@ -307,26 +307,26 @@ func (d *daemon) start(ctx context.Context, stages *stages) error {
 	if err := discovery.Reset(ctx); err != nil {
 		return err
 	}
-	d.gates.Pass(readiness.APIServer)
+	d.gates.Pass(gates.APIServer)
 
 	if err := d.manager.Install(ctx); err != nil {
 		return err
 	}
-	d.gates.Pass(readiness.CRDs)
+	d.gates.Pass(gates.CRDs)
 	if err := d.manager.Setup(ctx); err != nil {
 		return err
 	}
 	d.control.StartHooks(d.manager.Reader())
-	d.gates.Pass(readiness.Admission)
+	d.gates.Pass(gates.Admission)
 
 	if err := d.startControllers(ctx, stages); err != nil {
 		return err
 	}
-	d.gates.Pass(readiness.Controllers)
+	d.gates.Pass(gates.Controllers)
 	if err := discovery.Publish(ctx, manager.EmbeddedKey, d.entry()); err != nil {
 		return err
 	}
-	d.gates.Pass(readiness.Discovery)
+	d.gates.Pass(gates.Discovery)
 	stages.start("discovery", d.publish)
 	stages.start("liveness", func(ctx context.Context) error {
 		return liveness.Run(ctx, liveness.Config{REST: d.control.ClientConfig(), Controllers: d.All, Clock: clock.RealClock{}, Log: d.Log})
@@ -334,7 +334,7 @@ func (d *daemon) start(ctx context.Context, stages *stages) error {
 	if err := discovery.SetReady(ctx); err != nil {
 		return err
 	}
-	d.gates.Pass(readiness.Announced)
+	d.gates.Pass(gates.Announced)
 	return nil
 }
 

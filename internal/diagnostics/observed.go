@@ -8,7 +8,7 @@ import (
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/liveness"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/liveness"
 )
 
 const (

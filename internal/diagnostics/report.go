@@ -12,8 +12,8 @@ import (
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/printable"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/wording"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/printable"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/wording"
 )
 
 // over is the end of the reason of an Event that says that a finding is one no

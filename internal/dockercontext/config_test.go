@@ -18,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/atomicfile"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/atomicfile"
 )
 
 func write(t *testing.T, path, text string) {

@@ -18,10 +18,10 @@ import (
 	"github.com/docker/cli/cli/context/store"
 	"github.com/moby/moby/client"
 
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/atomicfile"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/owned"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/regular"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/atomicfile"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/owned"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/regular"
 )
 
 const (

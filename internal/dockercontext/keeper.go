@@ -13,7 +13,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/wording"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/wording"
 )
 
 // patience is how long others are told that a context is being made. A current

@@ -9,8 +9,8 @@ import (
 	"io/fs"
 	"os"
 
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/atomicfile"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/atomicfile"
 )
 
 // choices is how often another current context is looked at that was chosen

@@ -11,9 +11,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/atomicfile"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/owned"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/regular"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/atomicfile"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/owned"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/regular"
 )
 
 const (

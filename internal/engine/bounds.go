@@ -8,7 +8,7 @@ import (
 	"math"
 	"time"
 
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/printable"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/printable"
 )
 
 // maxInfo is how many bytes each word may have that an engine says of itself.

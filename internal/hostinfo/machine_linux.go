@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/access"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/access"
 )
 
 func architecture() string { return runtime.GOARCH }

@@ -14,10 +14,10 @@ import (
 
 	"github.com/gofrs/flock"
 
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/atomicfile"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/atomicfile"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/regular"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/process"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/regular"
 )
 
 const (

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/owned"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/owned"
 )
 
 // limaConfigDir holds the SSH keys of all of Lima's virtual machines, in LIMA_HOME.

@@ -12,9 +12,9 @@ import (
 	"strings"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/owned"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/owned"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/regular"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/process"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/regular"
 )
 
 const (

@@ -11,11 +11,11 @@ import (
 	"k8s.io/utils/clock"
 
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/admission"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/admission"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/manifest"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/limactl"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manifest"
 )
 
 // Config says where virtual machines are, and how long things may take. All

@@ -10,9 +10,9 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/regular"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/limactl"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/regular"
 )
 
 // maxLog is the size from which on a log of limactl's words is begun anew, in

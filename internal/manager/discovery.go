@@ -14,8 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manifest"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/passthrough"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/manifest"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/passthrough"
 )
 
 const (

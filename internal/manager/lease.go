@@ -17,7 +17,7 @@ import (
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/wording"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/wording"
 )
 
 const (

@@ -9,7 +9,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/passthrough"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/passthrough"
 )
 
 const (

@@ -29,10 +29,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/admission"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/admission"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/manifest"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manifest"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/passthrough"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/passthrough"
 )
 
 // ShutdownBudget is how long controllers may take to end, all together.

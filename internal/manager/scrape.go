@@ -11,7 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/passthrough"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/passthrough"
 )
 
 // scrapers serves a handler to those of whom the API server says, by their bearer

@@ -21,10 +21,10 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/connlimit"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/connlimit"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/pki"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/passthrough"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/pki"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/passthrough"
 )
 
 const (

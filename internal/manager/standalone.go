@@ -22,8 +22,8 @@ import (
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/wording"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/version"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/wording"
 )
 
 const (

@@ -10,7 +10,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/passthrough"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/passthrough"
 )
 
 // visitorsGrace is how long the requests at a controller's endpoints may take to end

@@ -16,8 +16,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/admission"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manifest"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/admission"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/manifest"
 )
 
 const (

@@ -12,7 +12,7 @@ import (
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/printable"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/printable"
 )
 
 const (

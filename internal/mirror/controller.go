@@ -24,14 +24,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/bounded"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/finalizer"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/liveness"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/background"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/pull"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/streams"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/finalizer"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/liveness"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/bounded"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/mirror/pull"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/mirror/streams"
 )
 
 // Open connects to the engine that a ContainerEngine names; secret is the one

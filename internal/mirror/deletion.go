@@ -14,9 +14,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/bounded"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/printable"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/bounded"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/printable"
 )
 
 const (

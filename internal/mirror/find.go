@@ -13,7 +13,7 @@ import (
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/pull"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/mirror/pull"
 )
 
 // running returns the sessions.

@@ -9,12 +9,12 @@ import (
 	"io/fs"
 	"log/slog"
 
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/datastore"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/datastore"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/store"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/dockercontext"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/store"
 )
 
 // Delete stops the daemon and the instance's virtual machines, and removes it

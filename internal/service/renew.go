@@ -7,9 +7,9 @@ import (
 	"errors"
 	"time"
 
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/pki"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/pki"
 )
 
 // Reset replaces the store by an empty one and the administrator's token by a new one,

@@ -15,9 +15,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/datastore"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/diskroom"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/datastore"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/diskroom"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/process"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/version"

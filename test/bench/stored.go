@@ -17,7 +17,7 @@ const (
 )
 
 // stored measures what the store writes for a life. What becomes of its file in a
-// day is measured beside it: go test ./internal/store -bench Day.
+// day is measured beside it: go test ./internal/controlplane/store -bench Day.
 func stored(ctx context.Context, o options, r *report) error {
 	return withEngine(ctx, o, r, 0, func(b *bench) error {
 		if err := b.connect(ctx, images+volumes); err != nil {

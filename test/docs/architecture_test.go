@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -61,8 +62,8 @@ func TestArchitectureNamesPackages(t *testing.T) {
 
 // TestDependenciesRunOneWay: no package imports one that it must know nothing of.
 func TestDependenciesRunOneWay(t *testing.T) {
-	controllers := []string{"internal/app", "internal/lima", "internal/mirror", "internal/hostinfo", "internal/demo", "internal/pull", "internal/streams", "internal/engine"}
-	commands := []string{"internal/cli", "internal/service", "internal/daemon", "internal/appclient", "internal/limaclient", "internal/status"}
+	controllers := []string{"internal/app", "internal/lima", "internal/mirror", "internal/hostinfo", "internal/demo", "internal/engine"}
+	commands := []string{"internal/cli", "internal/service", "internal/daemon", "internal/client"}
 	rules := map[string][]string{
 		"internal/mirror":       {"internal/app", "internal/lima"},
 		"internal/engine":       {"internal/mirror", "internal/app", "internal/lima", "internal/manager"},
@@ -83,6 +84,26 @@ func TestDependenciesRunOneWay(t *testing.T) {
 					t.Errorf("%s imports %s", name, imported)
 				}
 			}
+		}
+	}
+}
+
+// TestPackagesLiveBesideTheirImporters: a package directly in internal/ has several
+// importers. What only one package needs is beneath that package.
+func TestPackagesLiveBesideTheirImporters(t *testing.T) {
+	parts := []string{"internal/daemon", "internal/importorder"} // a part of the program, and one with a page only
+	importers := map[string]map[string]bool{}
+	for name, imports := range packages(t, "cmd", "internal", "hack") {
+		for _, imported := range imports {
+			if importers[imported] == nil {
+				importers[imported] = map[string]bool{}
+			}
+			importers[imported][name] = true
+		}
+	}
+	for name := range packages(t, "internal") {
+		if strings.Count(name, "/") == 1 && len(importers[name]) < 2 && !slices.Contains(parts, name) {
+			t.Errorf("%s has the only importer %v: move it beneath that", name, slices.Sorted(maps.Keys(importers[name])))
 		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/printable"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/printable"
 )
 
 const (

@@ -10,7 +10,7 @@ import (
 	ctrlclient "sigs.k8s.io/controller-runtime/pkg/client"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/liveness"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/liveness"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/test/fakedocker"
 )
 

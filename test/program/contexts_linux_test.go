@@ -21,7 +21,7 @@ import (
 	ctrlclient "sigs.k8s.io/controller-runtime/pkg/client"
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/atomicfile"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/atomicfile"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/test/dockerd"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/test/fakedocker"
 )

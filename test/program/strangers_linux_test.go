@@ -26,8 +26,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/pki"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/pki"
 )
 
 // groups are the API groups that have a program of their own.

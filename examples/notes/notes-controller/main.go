@@ -9,7 +9,7 @@ import (
 	"os"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/examples/notes"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/standalone"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/standalone"
 )
 
 func main() {

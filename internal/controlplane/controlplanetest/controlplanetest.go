@@ -16,11 +16,11 @@ import (
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/housekeeping"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/housekeeping"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/manifest"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/pki"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/store"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/logging"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manifest"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/pki"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/store"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/version"
 )
 

@@ -22,7 +22,7 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/tempdir"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/tempdir"
 )
 
 const (

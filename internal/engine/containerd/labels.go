@@ -15,7 +15,7 @@ import (
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/limits"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/regular"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/regular"
 )
 
 // Labels that others write on containers, and read again.

@@ -20,7 +20,7 @@ import (
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/limits"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/regular"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/regular"
 )
 
 // lastWords is how long a log may be silent after the end of its container

@@ -15,8 +15,8 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/access"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/access"
 )
 
 // errSpeaksTLS is the answer of an engine with TLS to a client without.

@@ -19,7 +19,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/regular"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/regular"
 )
 
 // maxSize of a file, in bytes: a larger file was not written for this.

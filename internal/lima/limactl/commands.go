@@ -13,9 +13,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/atomicfile"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/regular"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/tempdir"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/atomicfile"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/regular"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/tempdir"
 )
 
 // Lima's names of files in an instance's directory.

@@ -13,7 +13,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/regular"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/regular"
 )
 
 // State is what a host agent says of its instance.

@@ -15,8 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/regular"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/process"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/regular"
 )
 
 // Status is what `limactl list` says of an instance.

@@ -11,8 +11,8 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/app"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/demo"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/open"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/standalone"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/mirror"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/standalone"
 )
 
 func main() {

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package kubectl has kubectl built in: as it is, and bound to one instance of
+// RDD with commands of RDD's own.
+package kubectl
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"sync/atomic"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/client-go/rest"
+	"k8s.io/component-base/cli"
+	"k8s.io/kubectl/pkg/cmd"
+	"k8s.io/kubectl/pkg/cmd/plugin"
+	cmdutil "k8s.io/kubectl/pkg/cmd/util"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+	_ "github.com/rancher-sandbox/rancher-desktop-daemon/internal/importorder/english" // see there
+)
+
+const (
+	discoveryBurst = 300
+	discoveryQPS   = 50
+
+	// waitTimeout begins what kubectl says when the deadline of a wait passed.
+	waitTimeout = "timed out waiting for"
+)
+
+// Main is plain kubectl. args are what follows its name. It returns the exit
+// code, or exits with it.
+func Main(args []string) int {
+	os.Args = append([]string{"kubectl"}, args...)
+	streams := genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}
+	command := cmd.NewDefaultKubectlCommandWithArgs(cmd.KubectlOptions{
+		PluginHandler: cmd.NewDefaultPluginHandler(plugin.ValidPluginFilenamePrefixes),
+		Arguments:     os.Args,
+		ConfigFlags:   configFlags().WithWarningPrinter(streams),
+		IOStreams:     streams,
+	})
+	if err := cli.RunNoErrOutput(command); err != nil {
+		cmdutil.CheckErr(err)
+	}
+	return fault.ExitOK
+}
+
+func configFlags() *genericclioptions.ConfigFlags {
+	return genericclioptions.NewConfigFlags(true).WithDeprecatedPasswordFlag().
+		WithDiscoveryBurst(discoveryBurst).WithDiscoveryQPS(discoveryQPS)
+}
+
+// Bound is kubectl bound to one instance.
+type Bound struct {
+	// Kubeconfig is the instance's; the environment's is ignored.
+	Kubeconfig string
+	// CacheDir is where kubectl keeps what it learnt of the API.
+	CacheDir string
+	Streams  genericiooptions.IOStreams
+	// AddFlags adds RDD's own global flags, which have been read already.
+	AddFlags func(*cobra.Command)
+}
+
+// Run runs kubectl with the arguments and returns the exit code, or exits with
+// it, by the rules of package fault.
+func (b Bound) Run(args []string) int {
+	// `ctl config` does not look at the flags, and must not touch the user's own.
+	_ = os.Setenv("KUBECONFIG", b.Kubeconfig)
+	flags := configFlags().WithWarningPrinter(b.Streams)
+	flags.KubeConfig, flags.CacheDir = &b.Kubeconfig, &b.CacheDir
+	var refused atomic.Bool
+	flags.WrapConfigFn = func(config *rest.Config) *rest.Config {
+		config.Wrap(func(next http.RoundTripper) http.RoundTripper { return refusalRecorder{next, &refused} })
+		return config
+	}
+	root := cmd.NewKubectlCommand(cmd.KubectlOptions{ConfigFlags: flags, IOStreams: b.Streams})
+	root.Use = "ctl"
+	root.Short = "kubectl for this instance of RDD"
+	root.AddCommand(newWaitCondition(flags, b.Streams))
+	b.AddFlags(root)
+	presetPrune(root)
+	root.SetArgs(args)
+
+	// kubectl ends by calling this, from wherever it is.
+	cmdutil.BehaviorOnFatal(func(message string, code int) {
+		if message != "" {
+			_, _ = fmt.Fprintln(b.Streams.ErrOut, strings.TrimSuffix(message, "\n"))
+		}
+		os.Exit(exitCode(message, code, refused.Load()))
+	})
+	err := cli.RunNoErrOutput(root)
+	if err == nil {
+		return fault.ExitOK
+	}
+	_, _ = fmt.Fprintln(b.Streams.ErrOut, "error:", err)
+	var own *fault.Error
+	if errors.As(err, &own) {
+		return fault.ExitCode(err)
+	}
+	return fault.ExitUsage // cobra could make nothing of the arguments
+}
+
+// exitCode turns kubectl's exit code 1, which stands for any failure, into one
+// that says more.
+func exitCode(message string, code int, refused bool) int {
+	switch {
+	case code != fault.ExitFailed:
+		return code
+	case strings.Contains(message, waitTimeout):
+		return fault.ExitDeadline
+	case refused:
+		return fault.ExitRefused
+	}
+	return code
+}
+
+// refusalRecorder notes that the API server refused a request.
+type refusalRecorder struct {
+	next    http.RoundTripper
+	refused *atomic.Bool
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (r refusalRecorder) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := r.next.RoundTrip(request)
+	if err == nil && fault.RefusedStatus(response.StatusCode) {
+		r.refused.Store(true)
+	}
+	return response, err
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package appclient
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/follow"
+)
+
+// Delete asks for the end of an App. One that is gone is no error.
+func (c *Client) Delete(ctx context.Context, app *appv1alpha1.App) error {
+	api, err := c.Connect()
+	if err != nil {
+		return err
+	}
+	err = api.Delete(ctx, app, client.Preconditions{UID: &app.UID})
+	if apierrors.IsConflict(err) {
+		return nil // it is another App by now
+	}
+	return client.IgnoreNotFound(err)
+}
+
+// WaitGone waits until an App that is being deleted is gone, and all that it
+// owned. At the end of ctx the error is a [fault.Deadline] that says what is left,
+// or that ctx was cancelled.
+func (c *Client) WaitGone(ctx context.Context, app client.Object) error {
+	last := "the App"
+	say := func(what string) {
+		last = what
+		c.progress("waiting for %s to go", what)
+	}
+	say(last)
+	owned, err := c.owned(ctx, app)
+	for i := 0; err == nil && i < len(owned); i++ {
+		err = c.follow(ctx, engines, client.ObjectKeyFromObject(&owned[i]), func(object client.Object) (bool, error) {
+			engine, ok := object.(*containersv1alpha1.ContainerEngine)
+			if !ok || engine.UID != owned[i].UID {
+				return true, nil
+			}
+			say(describeEngine(engine))
+			return false, nil
+		})
+	}
+	if err == nil {
+		err = c.machineGone(ctx, app, say)
+	}
+	if err == nil {
+		say("the App")
+		err = c.follow(ctx, apps, key, func(object client.Object) (bool, error) {
+			return object == nil || object.GetUID() != app.GetUID(), nil
+		})
+	}
+	return follow.Ended(ctx, err, func() error { return fmt.Errorf("not gone in time: still waiting for %s", last) })
+}
+
+// machineGone waits until the App's virtual machine is gone.
+func (c *Client) machineGone(ctx context.Context, app client.Object, say func(what string)) error {
+	machines, err := c.machines(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range machines {
+		owner := metav1.GetControllerOf(&machines[i])
+		if owner == nil || owner.UID != app.GetUID() {
+			continue
+		}
+		err := c.follow(ctx, vms, client.ObjectKeyFromObject(&machines[i]), func(object client.Object) (bool, error) {
+			vm, ok := object.(*limav1alpha1.LimaVM)
+			if !ok || vm.UID != machines[i].UID {
+				return true, nil
+			}
+			what := fmt.Sprintf("the virtual machine %s/%s", vm.Namespace, vm.Name)
+			if running := apimeta.FindStatusCondition(vm.Status.Conditions, limav1alpha1.ConditionRunning); running != nil {
+				what += " (" + describe(running) + ")"
+			}
+			say(what)
+			return false, nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// machines returns all virtual machines.
+func (c *Client) machines(ctx context.Context) ([]limav1alpha1.LimaVM, error) {
+	api, err := c.Connect()
+	if err != nil {
+		return nil, err
+	}
+	var list limav1alpha1.LimaVMList
+	err = api.List(ctx, &list)
+	return list.Items, client.IgnoreNotFound(err) // a kind that is not served holds nothing up
+}
+
+// owned returns the engines that go with the App.
+func (c *Client) owned(ctx context.Context, app client.Object) ([]containersv1alpha1.ContainerEngine, error) {
+	api, err := c.Connect()
+	if err != nil {
+		return nil, err
+	}
+	var list containersv1alpha1.ContainerEngineList
+	if err := api.List(ctx, &list); err != nil {
+		return nil, client.IgnoreNotFound(err) // a kind that is not served holds nothing up
+	}
+	var owned []containersv1alpha1.ContainerEngine
+	for i := range list.Items {
+		if owner := metav1.GetControllerOf(&list.Items[i]); owner != nil && owner.UID == app.GetUID() {
+			owned = append(owned, list.Items[i])
+		}
+	}
+	return owned, nil
+}
+
+func describeEngine(engine *containersv1alpha1.ContainerEngine) string {
+	what := fmt.Sprintf("the ContainerEngine %s/%s", engine.Namespace, engine.Name)
+	if ready := apimeta.FindStatusCondition(engine.Status.Conditions, containersv1alpha1.ConditionReady); ready != nil {
+		what += " (" + describe(ready) + ")"
+	}
+	return what
+}

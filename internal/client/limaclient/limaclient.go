@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package limaclient makes, changes and removes LimaVMs for commands, and waits
+// until that has come true. A connection that is lost during the wait, as the daemon is
+// started again, is taken up again.
+package limaclient
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
+	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/follow"
+)
+
+// errNoController says what a missing kind means.
+var errNoController = errors.New("this instance has no controllers of the lima group (see `rdd service status`)")
+
+// Client is a command's conversation with the API server about LimaVMs.
+type Client struct {
+	follow.Source
+	// Percent, which may be nil, is told how much is over of what is being done; nil
+	// if it is unknown.
+	Percent func(percent *int32)
+}
+
+// NotFoundError says that there is no LimaVM of a name.
+type NotFoundError struct {
+	Name string
+	// Names are those that there are, in order.
+	Names []string
+}
+
+// Error implements error.
+func (e *NotFoundError) Error() string {
+	there := "there is none"
+	if len(e.Names) > 0 {
+		there = "there are: " + strings.Join(e.Names, ", ")
+	}
+	return fmt.Sprintf("there is no virtual machine %q (%s)", e.Name, there)
+}
+
+// List returns the LimaVMs of a namespace, of all where it is empty, by name.
+func (c *Client) List(ctx context.Context, namespace string) ([]limav1alpha1.LimaVM, error) {
+	api, err := c.Connect()
+	if err != nil {
+		return nil, err
+	}
+	var list limav1alpha1.LimaVMList
+	if err := api.List(ctx, &list, client.InNamespace(namespace)); err != nil {
+		return nil, explain(err)
+	}
+	slices.SortFunc(list.Items, func(a, b limav1alpha1.LimaVM) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Namespace, b.Namespace))
+	})
+	return list.Items, nil
+}
+
+func explain(err error) error {
+	if status := apierrors.APIStatus(nil); apimeta.IsNoMatchError(err) || errors.As(err, &status) && apierrors.IsNotFound(err) {
+		return errNoController
+	}
+	return err
+}
+
+// Find returns the LimaVMs of the names, each once. Where there is none of one of
+// them, the error is a [*NotFoundError].
+func (c *Client) Find(ctx context.Context, namespace string, names ...string) ([]limav1alpha1.LimaVM, error) {
+	all, err := c.List(ctx, namespace)
+	if err != nil {
+		return nil, err
+	}
+	return Select(all, namespace, names...)
+}
+
+// Select is [Client.Find] among LimaVMs that were read before.
+func Select(all []limav1alpha1.LimaVM, namespace string, names ...string) ([]limav1alpha1.LimaVM, error) {
+	if namespace != "" {
+		all = slices.DeleteFunc(slices.Clone(all), func(vm limav1alpha1.LimaVM) bool { return vm.Namespace != namespace })
+	}
+	var found []limav1alpha1.LimaVM
+	for i, name := range names {
+		if slices.Contains(names[:i], name) {
+			continue
+		}
+		var named []limav1alpha1.LimaVM
+		for i := range all {
+			if all[i].Name == name {
+				named = append(named, all[i])
+			}
+		}
+		switch len(named) {
+		case 0:
+			return nil, &NotFoundError{Name: name, Names: namesOf(all)}
+		case 1:
+			found = append(found, named[0])
+		default:
+			return nil, fmt.Errorf("there are virtual machines %q in several namespaces: name one of them", name)
+		}
+	}
+	return found, nil
+}
+
+func namesOf(all []limav1alpha1.LimaVM) (names []string) {
+	for i := range all {
+		names = append(names, all[i].Name)
+	}
+	return slices.Compact(names)
+}
+
+// IsApps reports whether a LimaVM is the one that the App owns.
+func IsApps(vm *limav1alpha1.LimaVM) bool {
+	owner := metav1.GetControllerOf(vm)
+	return owner != nil && owner.Kind == "App" && strings.HasPrefix(owner.APIVersion, appv1alpha1.GroupVersion.Group+"/")
+}
+
+// Start asks for a virtual machine to run. One whose starts fail is tried again at
+// once.
+func (c *Client) Start(ctx context.Context, vm *limav1alpha1.LimaVM) (Request, error) {
+	if !vm.ShouldRun() {
+		return c.patch(ctx, vm, map[string]any{"spec": map[string]any{"running": true}})
+	}
+	if _, failing := failure(vm); failing {
+		return c.patch(ctx, vm, restart())
+	}
+	return requestOf(vm), nil
+}
+
+// Stop asks for a virtual machine to stop.
+func (c *Client) Stop(ctx context.Context, vm *limav1alpha1.LimaVM) (Request, error) {
+	return c.patch(ctx, vm, map[string]any{"spec": map[string]any{"running": false}})
+}
+
+// Restart asks for a virtual machine to stop, where it runs, and to start.
+func (c *Client) Restart(ctx context.Context, vm *limav1alpha1.LimaVM) (Request, error) {
+	return c.patch(ctx, vm, restart())
+}
+
+func restart() map[string]any {
+	now := time.Now().UTC().Format(time.RFC3339Nano)
+	return map[string]any{
+		"metadata": map[string]any{"annotations": map[string]any{limav1alpha1.RestartAnnotation: now}},
+		"spec":     map[string]any{"running": true},
+	}
+}
+
+// Delete asks for a virtual machine to go.
+func (c *Client) Delete(ctx context.Context, vm *limav1alpha1.LimaVM) (Request, error) {
+	api, err := c.Connect()
+	if err != nil {
+		return Request{}, err
+	}
+	request := requestOf(vm)
+	request.gone = true
+	_, request.stale = failure(vm)
+	request.stale = request.stale && vm.DeletionTimestamp != nil
+	err = api.Delete(ctx, vm, client.Preconditions{UID: &vm.UID})
+	if apierrors.IsConflict(err) {
+		return request, nil // it is another one by now
+	}
+	return request, client.IgnoreNotFound(err)
+}
+
+// patch writes to a LimaVM, and returns what that asks for.
+func (c *Client) patch(ctx context.Context, vm *limav1alpha1.LimaVM, change map[string]any, options ...client.PatchOption) (Request, error) {
+	api, err := c.Connect()
+	if err != nil {
+		return Request{}, err
+	}
+	data, err := json.Marshal(change)
+	if err != nil {
+		return Request{}, err
+	}
+	written := vm.DeepCopy()
+	if err := api.Patch(ctx, written, client.RawPatch(types.MergePatchType, data), options...); err != nil {
+		return Request{}, err
+	}
+	request := requestOf(written)
+	if written.UID != vm.UID {
+		return request, fmt.Errorf("%s was deleted and created again during the wait", vm.Name)
+	}
+	// What failed before may be said until the request is taken up; with another
+	// generation that is told apart.
+	_, request.stale = failure(vm)
+	request.stale = request.stale && written.Generation == vm.Generation
+	return request, nil
+}
