@@ -7,6 +7,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -44,23 +45,25 @@ func (d *laggingDiscovery) GroupsAndMaybeResourcesWithContext(context.Context) (
 // TestWaitDiscovered: a definition is installed once clients can discover it.
 func TestWaitDiscovered(t *testing.T) {
 	t.Parallel()
-	definition := &apiextensionsv1.CustomResourceDefinition{}
-	definition.Name, definition.Spec.Group, definition.Spec.Names.Plural = "things.g", "g", "things"
-	definition.Spec.Versions = []apiextensionsv1.CustomResourceDefinitionVersion{{Name: "v1", Served: true}, {Name: "v0"}}
-	wanted := []*apiextensionsv1.CustomResourceDefinition{definition}
+	synctest.Test(t, func(t *testing.T) {
+		definition := &apiextensionsv1.CustomResourceDefinition{}
+		definition.Name, definition.Spec.Group, definition.Spec.Names.Plural = "things.g", "g", "things"
+		definition.Spec.Versions = []apiextensionsv1.CustomResourceDefinitionVersion{{Name: "v1", Served: true}, {Name: "v0"}}
+		wanted := []*apiextensionsv1.CustomResourceDefinition{definition}
 
-	lagging := &laggingDiscovery{aggregated: true, after: 4}
-	if err := waitDiscovered(t.Context(), lagging, wanted); err != nil || lagging.requests != 5 {
-		t.Errorf("after %d requests: %v", lagging.requests, err)
-	}
-	older := &laggingDiscovery{}
-	if err := waitDiscovered(t.Context(), older, wanted); err != nil || older.requests != 1 {
-		t.Errorf("a server without such discovery, after %d requests: %v", older.requests, err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	never := &laggingDiscovery{aggregated: true, after: 1 << 30}
-	if err := waitDiscovered(ctx, never, wanted); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "things.g v1") {
-		t.Errorf("what is never discovered: %v", err)
-	}
+		lagging := &laggingDiscovery{aggregated: true, after: 4}
+		if err := waitDiscovered(t.Context(), lagging, wanted); err != nil || lagging.requests != 5 {
+			t.Errorf("after %d requests: %v", lagging.requests, err)
+		}
+		older := &laggingDiscovery{}
+		if err := waitDiscovered(t.Context(), older, wanted); err != nil || older.requests != 1 {
+			t.Errorf("a server without such discovery, after %d requests: %v", older.requests, err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		never := &laggingDiscovery{aggregated: true, after: 1 << 30}
+		if err := waitDiscovered(ctx, never, wanted); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "things.g v1") {
+			t.Errorf("what is never discovered: %v", err)
+		}
+	})
 }
