@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package engine is what RDD needs of a container engine, whatever its kind.
-// The interface is level-based: an event only names an object, and what is true
-// of the object is asked for.
 package engine
 
 import (
@@ -91,7 +88,7 @@ type Event struct {
 	// Passing says that most often another event follows in a moment: how the
 	// object is between the two is not worth a look.
 	Passing bool
-	// Lost is why an event could not be read, of which only the kind is known;
+	// Lost is why an event could not be read, of which at most the kind is known;
 	// the key has no ID then.
 	Lost error
 }
