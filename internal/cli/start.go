@@ -16,8 +16,10 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/diagnostics"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/dockercontext"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/endpoint"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/finder"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/moby"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/traits"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/access"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/hostinfo"
@@ -145,7 +147,7 @@ func (a *appSession) limactl() (string, error) {
 // findEngine finds an engine for an App that has none, or, where it is nil, for
 // one that is to be made.
 func (a *appSession) findEngine(app *appv1alpha1.App) (*finder.Engine, error) {
-	if app != nil && app.Spec.ContainerEngine.Name != appv1alpha1.EngineMoby {
+	if app != nil && !traits.Of(app.Spec.ContainerEngine.Name).IsDockerAPI {
 		return nil, fmt.Errorf("containerEngine.name is %s, and engines of that kind are not looked for: "+
 			"name one with `rdd set containerEngine.endpoint=…`, or Docker's with `rdd set containerEngine.name=moby`", app.Spec.ContainerEngine.Name)
 	}
@@ -169,8 +171,8 @@ func engineVersion(ctx context.Context, endpoint string) (string, error) {
 }
 
 // adviceForDenied says what to do about an engine that the user may not use.
-func adviceForDenied(endpoint string) string {
-	return diagnostics.Permits(endpoint, access.Group(access.SocketPath(endpoint)), "rdd") +
+func adviceForDenied(denied string) string {
+	return diagnostics.Permits(denied, access.Group(endpoint.SocketPath(denied)), "rdd") +
 		". Then `rdd service stop`, as the daemon has the groups of its start, and `rdd start` again.\n" +
 		"Or use an engine of your own: Docker without root (https://docs.docker.com/engine/security/rootless/), Podman " +
 		"(`systemctl --user enable --now podman.socket`),\nor one that is elsewhere, as in `rdd set running=true containerEngine.endpoint=ssh://user@host`."

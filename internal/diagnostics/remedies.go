@@ -3,12 +3,16 @@
 package diagnostics
 
 import (
-	"net/url"
+	"cmp"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/endpoint"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/traits"
 )
 
 // System is what programs are started with on the machine.
@@ -22,176 +26,171 @@ type System struct {
 // place says where an engine is, for what there is to do about it.
 type place struct {
 	System
-	kind     containersv1alpha1.EngineType
-	endpoint string
-	inVM     bool   // in the App's virtual machine
-	unit     string // that systemd has there
+	engine.Traits
+	endpoint string            // as in the spec
+	address  endpoint.Endpoint // the zero value if the endpoint is not valid
+	inVM     bool              // in the App's virtual machine
+	unit     string            // that systemd has there
 }
 
 func (d *diagnosis) placeOf(e *containersv1alpha1.ContainerEngine) place {
-	return place{System: d.System, kind: e.Spec.Type, endpoint: e.Spec.Endpoint, unit: d.unit(),
-		inVM: WantsVM(d.App) && metav1.IsControlledBy(e, d.App)}
+	p := d.placeAt(traits.Of(e.Spec.Type), e.Spec.Endpoint)
+	p.unit, p.inVM = d.unit(), WantsVM(d.App) && metav1.IsControlledBy(e, d.App)
+	return p
 }
 
-// rest returns what follows a scheme, and whether the endpoint has it.
-func (p place) rest(scheme string) (string, bool) { return strings.CutPrefix(p.endpoint, scheme+"://") }
+func (d *diagnosis) placeAt(known engine.Traits, text string) place {
+	address, _ := endpoint.Parse(text)
+	return place{System: d.System, Traits: known, endpoint: text, address: address}
+}
 
-func (p place) podman() bool { return strings.Contains(p.endpoint, "podman") }
+// isPodman reports whether it is most likely Podman, which has Docker's API.
+func (p place) isPodman() bool { return p.IsDockerAPI && strings.Contains(p.endpoint, "podman") }
 
-// rootless reports whether a local socket is that of a user's own engine.
-func (p place) rootless() bool { return strings.Contains(p.endpoint, "/run/user/") }
+// isRootless reports whether a local socket is that of a user's own engine.
+func (p place) isRootless() bool { return strings.Contains(p.endpoint, "/run/user/") }
+
+// isFile reports whether the engine is a file that the simulated engine reads.
+func (p place) isFile() bool { return p.address.Scheme == endpoint.File }
 
 // host returns the host of an endpoint that names one.
-func (p place) host() string {
-	if u, err := url.Parse(p.endpoint); err == nil && u.Hostname() != "" {
-		return u.Hostname()
+func (p place) host() string { return cmp.Or(p.address.Host, "its machine") }
+
+// command fills in a command of [engine.Commands].
+func (p place) command(text string) string {
+	sudo := "sudo "
+	if p.OS == "windows" {
+		sudo = ""
 	}
-	return "its machine"
+	return strings.NewReplacer("{endpoint}", p.endpoint, "{path}", p.address.Path, "{sudo}", sudo).Replace(text)
 }
 
 // answers says how to see whether the engine answers, and how it is started.
 func (p place) answers() string {
-	path, local := socketPath(p.endpoint)
-	address, ssh := p.rest("ssh")
 	switch {
 	case p.inVM:
 		return "it is the one in the virtual machine: `{rdd} shell sudo systemctl status " + p.unit + "` says how it is there, and " +
 			"`{rdd} limavm restart rd` starts both anew"
-	case p.kind == containersv1alpha1.EngineSimulated:
+	case p.isFile():
 		return "see whether the file is there and can be read: it is read again when it changes (docs/simulated.md)"
-	case ssh:
-		return "see whether the host and its engine answer: `docker -H " + p.endpoint + " version`, and `ssh " + sshTarget(address) +
+	case p.address.Scheme == endpoint.SSH:
+		return "see whether the host and its engine answer: `docker -H " + p.endpoint + " version`, and `ssh " + sshTarget(p.address) +
 			"` for what is wrong on the way; the engine is started on that host"
-	case p.kind == containersv1alpha1.EngineContainerd && local:
-		return "see whether it runs: `" + p.admin() + "ctr --address " + path + " version`; " + p.starts()
-	case local && p.podman():
+	case p.address.Local() && p.isPodman():
 		return "see whether it runs: `podman --url " + p.endpoint + " info`; " + p.starts()
-	case local:
-		return "see whether it runs: `docker -H " + p.endpoint + " version`; " + p.starts()
+	case p.address.Local() && p.Commands.Version != "":
+		return "see whether it runs: `" + p.command(p.Commands.Version) + "`; " + p.starts()
+	case p.IsDockerAPI:
+		return "see whether it answers: `docker -H " + p.endpoint + " version`; it is started on " + p.host() +
+			", and must be told to listen at that address"
 	}
-	return "see whether it answers: `docker -H " + p.endpoint + " version`; it is started on " + p.host() +
-		", and must be told to listen at that address"
+	return "see whether it runs, and listens at " + p.endpoint
 }
 
 // sshTarget is what ssh takes of an address: a port is its flag, a path is nothing to
 // it.
-func sshTarget(address string) string {
-	address, _, _ = strings.Cut(address, "/")
-	at := strings.LastIndexByte(address, '@') + 1
-	host, port, ok := strings.Cut(address[at:], ":")
-	if !ok || strings.Contains(port, ":") {
-		return address
+func sshTarget(address endpoint.Endpoint) string {
+	target := address.Host
+	if address.User != "" {
+		target = address.User + "@" + target
 	}
-	return "-p " + port + " " + address[:at] + host
-}
-
-func (p place) admin() string {
-	if p.OS == "windows" {
-		return ""
+	if address.Port != "" {
+		target = "-p " + address.Port + " " + target
 	}
-	return "sudo "
+	return target
 }
 
 // starts says how an engine of this machine is started.
 func (p place) starts() string {
-	name := "docker"
 	switch {
-	case p.kind == containersv1alpha1.EngineContainerd:
-		name = "containerd"
-	case p.podman():
-		name = "podman"
-	}
-	switch {
-	case p.OS == "windows" && name == "docker":
-		return "start Docker Desktop, or in an administrator's PowerShell `Start-Service docker`"
-	case p.OS == "windows" && name == "containerd":
-		return "in an administrator's PowerShell `Start-Service containerd` starts it"
-	case (p.OS == "windows" || p.OS == "darwin") && name == "podman":
+	case (p.OS == "windows" || p.OS == "darwin") && p.isPodman():
 		return "`podman machine start` starts it"
+	case p.OS == "windows" && p.Commands.Desktop != "":
+		return "start " + p.Commands.Desktop + ", or in an administrator's PowerShell `Start-Service " + p.Service + "`"
+	case p.OS == "windows":
+		return "in an administrator's PowerShell `Start-Service " + p.Service + "` starts it"
 	case p.OS == "darwin":
 		return "start the program that it belongs to, such as Docker Desktop"
+	case p.isPodman():
+		return p.startsPodman()
 	}
-	return p.startsOnLinux(name)
+	return p.startsService()
 }
 
-func (p place) startsOnLinux(name string) string {
+func (p place) startsPodman() string {
 	switch {
-	case name == "podman" && p.Systemd && p.rootless():
+	case p.Systemd && p.isRootless():
 		return "`systemctl --user start podman.socket` starts it"
-	case name == "podman" && p.Systemd:
-		return "`sudo systemctl start podman.socket` starts it"
-	case name == "podman" && p.rootless():
-		return "`podman system service --time 0 " + p.endpoint + "` starts it"
-	case name == "podman":
-		return "`sudo podman system service --time 0 " + p.endpoint + "` starts it"
-	case p.rootless() && p.Systemd:
-		return "`systemctl --user start " + name + "` starts it"
-	case p.rootless() && name == "docker":
-		return "`dockerd-rootless.sh` starts it"
 	case p.Systemd:
-		return "`sudo systemctl start " + name + "` starts the one of this machine"
+		return "`sudo systemctl start podman.socket` starts it"
+	case p.isRootless():
+		return "`podman system service --time 0 " + p.endpoint + "` starts it"
 	}
-	return "`sudo service " + name + " start` starts the one of this machine"
+	return "`sudo podman system service --time 0 " + p.endpoint + "` starts it"
+}
+
+func (p place) startsService() string {
+	switch {
+	case p.isRootless() && p.Systemd:
+		return "`systemctl --user start " + p.Service + "` starts it"
+	case p.isRootless() && p.Commands.Rootless != "":
+		return "`" + p.Commands.Rootless + "` starts it"
+	case p.Systemd:
+		return "`sudo systemctl start " + p.Service + "` starts the one of this machine"
+	}
+	return "`sudo service " + p.Service + " start` starts the one of this machine"
 }
 
 // log says where the engine's own log is.
 func (p place) log() string {
-	_, local := socketPath(p.endpoint)
+	service := p.Service
+	if p.isPodman() {
+		service = "podman"
+	}
 	switch {
 	case p.inVM:
 		return "`{rdd} shell sudo journalctl -u " + p.unit + "`"
-	case p.kind == containersv1alpha1.EngineSimulated:
+	case p.isFile():
 		return "its file"
-	case !local:
+	case !p.address.Local():
 		return "the log of the engine on " + p.host()
-	case !p.Systemd || p.OS != "linux":
+	case !p.Systemd || p.OS != "linux" || service == "":
 		return "the engine's own log"
-	case p.kind == containersv1alpha1.EngineContainerd:
-		return "`sudo journalctl -u containerd`"
-	case p.podman() && p.rootless():
-		return "`journalctl --user -u podman`"
-	case p.podman():
-		return "`sudo journalctl -u podman`"
-	case p.rootless():
-		return "`journalctl --user -u docker`"
+	case p.isRootless():
+		return "`journalctl --user -u " + service + "`"
 	}
-	return "`sudo journalctl -u docker`"
+	return "`sudo journalctl -u " + service + "`"
 }
 
 // removes is the engine's own command that removes a container by force; empty if
 // there is none to name.
 func (p place) removes() string {
 	switch {
-	case p.kind == containersv1alpha1.EngineSimulated:
-		return ""
-	case p.inVM && p.unit == "containerd":
-		return "{rdd} shell sudo ctr task kill --signal SIGKILL"
-	case p.kind == containersv1alpha1.EngineContainerd:
-		return "sudo ctr task kill --signal SIGKILL"
-	case p.podman():
+	case p.isPodman():
 		return "podman rm -f"
+	case p.inVM && !p.IsDockerAPI && p.Commands.Kill != "": // no client of this machine reaches it
+		return "{rdd} shell " + p.Commands.Kill
 	}
-	return "docker rm -f"
+	return p.Commands.Kill
 }
 
 // permits says what to do if the user may not use a local socket, of which members of
 // a group, empty for none, may.
 func (p place) permits(group string) string {
-	path, _ := socketPath(p.endpoint)
+	who := "`ls -l " + p.address.Path + "` says who may; "
 	switch {
-	case strings.HasPrefix(p.endpoint, "npipe:"):
+	case p.address.Scheme == endpoint.NPipe:
 		return "in an administrator's shell `net localgroup docker-users %USERNAME% /add` makes you a member of the group that may; " +
 			"log out and in again, then `{rdd} service stop` and `{rdd} service start`"
 	case group != "":
 		return joinGroup(group) + ", then `{rdd} service stop` and `{rdd} service start`"
-	case p.podman():
+	case p.isPodman():
 		return "that is root's; your own is enabled by `systemctl --user enable --now podman.socket`, and named by " +
 			"`{rdd} set containerEngine.endpoint=unix:///run/user/$(id -u)/podman/podman.sock`"
-	case p.kind == containersv1alpha1.EngineContainerd:
-		return "`ls -l " + path + "` says who may; `gid` below `[grpc]` in /etc/containerd/config.toml gives the socket to a group " +
-			"that you are in, or use an engine of your own: `{rdd} set containerEngine.endpoint=…`"
+	case p.Commands.Share != "":
+		return who + p.Commands.Share + ", or use an engine of your own: `{rdd} set containerEngine.endpoint=…`"
 	}
-	return "`ls -l " + path + "` says who may; have the engine give its socket to a group that you are in, or name an engine of your own: " +
+	return who + "have the engine give its socket to a group that you are in, or name an engine of your own: " +
 		"`{rdd} set containerEngine.endpoint=…`"
 }
 
@@ -204,8 +203,8 @@ func joinGroup(group string) string {
 // Permits says what to do if the user may not use the socket of a Docker engine of
 // this machine, of which members of a group, empty for none, may. command is how the
 // user calls rdd.
-func Permits(endpoint, group, command string) string {
-	p := place{kind: containersv1alpha1.EngineMoby, endpoint: endpoint}
+func Permits(denied, group, command string) string {
+	p := (&diagnosis{}).placeAt(traits.Moby(), denied)
 	if group == "" {
 		return arguments{"rdd", command}.fill(p.permits(""))
 	}
@@ -217,7 +216,7 @@ func (d *diagnosis) denied() {
 	if d.Denied == "" {
 		return
 	}
-	at := place{System: d.System, kind: containersv1alpha1.EngineMoby, endpoint: d.Denied}
+	at := d.placeAt(traits.Moby(), d.Denied)
 	words := "no engine is chosen yet, and you may not use the one at " + d.Denied + ": permission denied"
 	group := d.Groups[d.Denied]
 	if group != "" {
@@ -243,25 +242,20 @@ func (d *diagnosis) how(code Code, e *containersv1alpha1.ContainerEngine, at pla
 
 // howToMakeRoom says which engines of this machine have something to remove.
 func (d *diagnosis) howToMakeRoom() string {
-	docker, vm, containerd := len(d.Engines) == 0, false, false
-	for i := range d.Engines {
-		at := d.placeOf(&d.Engines[i])
-		_, local := socketPath(at.endpoint)
-		switch {
-		case at.inVM:
-			vm = true
-		case local && at.kind == containersv1alpha1.EngineMoby:
-			docker = true
-		case local && at.kind == containersv1alpha1.EngineContainerd:
-			containerd = true
+	inVM := false
+	for _, known := range traits.All() {
+		if known.Commands.Usage == "" {
+			continue
+		}
+		if len(d.Engines) == 0 || slices.ContainsFunc(d.Engines, func(e containersv1alpha1.ContainerEngine) bool {
+			at := d.placeOf(&e)
+			inVM = inVM || at.inVM
+			return !at.inVM && at.Type == known.Type && at.address.Local()
+		}) {
+			return known.Commands.Usage
 		}
 	}
-	switch {
-	case docker:
-		return "`docker system df` shows what images and containers take, `docker system prune` removes what is not used"
-	case containerd:
-		return "`sudo ctr namespaces ls` and `sudo ctr -n NAMESPACE images ls` show what takes it"
-	case vm:
+	if inVM {
 		return "the disk of the virtual machine grows with what is in it; remove what is not used, there and elsewhere"
 	}
 	return "no engine of this machine takes it; remove what is not used"

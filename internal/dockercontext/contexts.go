@@ -42,8 +42,8 @@ const (
 // ErrNoContext says that there is no such context.
 var ErrNoContext = errors.New("there is no such Docker context")
 
-// endpoint is how contexts say where an engine is.
-type endpoint struct {
+// engineEndpoint is how contexts say where an engine is.
+type engineEndpoint struct {
 	Host          string `json:",omitempty"`
 	SkipTLSVerify bool
 }
@@ -62,7 +62,7 @@ type contexts struct {
 
 // open returns the contexts in a directory. Nothing is read or made yet.
 func open(dir string) *contexts {
-	types := store.NewConfig(func() any { return &metadata{} }, store.EndpointTypeGetter(dockerEndpoint, func() any { return &endpoint{} }))
+	types := store.NewConfig(func() any { return &metadata{} }, store.EndpointTypeGetter(dockerEndpoint, func() any { return &engineEndpoint{} }))
 	return &contexts{
 		dir:    dir,
 		config: config{path: filepath.Join(dir, configName)},
@@ -146,7 +146,7 @@ func (c *contexts) write(name, description, host string, files tlsFiles) error {
 	err := c.store.CreateOrUpdate(store.Metadata{
 		Name:      name,
 		Metadata:  metadata{Description: description},
-		Endpoints: map[string]any{dockerEndpoint: endpoint{Host: host}},
+		Endpoints: map[string]any{dockerEndpoint: engineEndpoint{Host: host}},
 	})
 	if err == nil && len(files) == 0 {
 		err = c.store.ResetEndpointTLSMaterial(name, dockerEndpoint, nil)
@@ -225,7 +225,7 @@ func (c *contexts) get(name string) (found, error) {
 	if err != nil {
 		return found{}, fault.New(fault.Failed, "read the Docker context", name, err)
 	}
-	e, ok := stored.Endpoints[dockerEndpoint].(endpoint)
+	e, ok := stored.Endpoints[dockerEndpoint].(engineEndpoint)
 	if !ok {
 		return found{}, fault.New(fault.Failed, "read the Docker context", name, errors.New("it has no endpoint for Docker"))
 	}

@@ -164,11 +164,11 @@ func (i *Instance) LimaHome() string { return filepath.Join(i.shortDir, "lima") 
 func (i *Instance) BinDir() string { return filepath.Join(i.shortDir, "bin") }
 
 // DockerSocket is where the socket of the virtual machine's Docker appears.
-func (i *Instance) DockerSocket() string { return filepath.Join(i.shortDir, "docker.sock") }
+func (i *Instance) DockerSocket() string { return i.EngineSocket("docker.sock") }
 
-// ContainerdSocket is where the socket of the virtual machine's containerd
-// appears.
-func (i *Instance) ContainerdSocket() string { return filepath.Join(i.shortDir, "containerd.sock") }
+// EngineSocket is where the socket of an engine of the virtual machine appears, which
+// has a name of its own there.
+func (i *Instance) EngineSocket(name string) string { return filepath.Join(i.shortDir, name) }
 
 // StdoutLog is what the daemon's process prints, which is nothing as a rule.
 func (i *Instance) StdoutLog() string { return filepath.Join(i.logDir, "rdd.stdout.log") }

@@ -37,6 +37,7 @@ const (
 // of this process, and where the engine's controller runs elsewhere, from the API
 // server.
 type gate struct {
+	drivers  engine.Drivers
 	sessions atomic.Pointer[reconciler] // nil until the engine's controller runs here
 }
 
@@ -81,7 +82,7 @@ func (g *gate) refusal(ctx context.Context, reader client.Reader, m client.Objec
 		kind = e.Spec.Type
 		return slices.ContainsFunc(m.GetOwnerReferences(), func(r metav1.OwnerReference) bool { return r.UID == e.UID })
 	})
-	if err != nil || !counts || !refuses(kind, kindOf(m)) {
+	if err != nil || !counts || !slices.Contains(g.drivers.Of(kind).KeepsUsed, kindOf(m)) {
 		return "", err
 	}
 	if known == nil {
@@ -97,14 +98,6 @@ func (g *gate) refusal(ctx context.Context, reader client.Reader, m client.Objec
 		return "", err
 	}
 	return refusalText(m, what, users, more), nil
-}
-
-// refuses reports whether engines of a type refuse to remove what is in use.
-func refuses(engineType containersv1alpha1.EngineType, kind engine.Kind) bool {
-	if engineType == containersv1alpha1.EngineContainerd {
-		return kind == engine.KindNamespace // an image's name is removed, and the image stays for its containers
-	}
-	return kind != engine.KindNamespace // which only ends to be shown
 }
 
 // known returns the table of the session that a mirror belongs to, nil for none.

@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/endpoint"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/access"
 )
 
@@ -80,7 +81,8 @@ func (e explainer) error(err error) error {
 }
 
 func (e explainer) meaning(err error) string {
-	local := strings.HasPrefix(e.endpoint, "unix:") || strings.HasPrefix(e.endpoint, "npipe:")
+	address, _ := endpoint.Parse(e.endpoint)
+	local := address.Local()
 	switch {
 	case local && errors.Is(err, fs.ErrPermission):
 		return engine.Denied + ": " + e.whoMay()
@@ -101,7 +103,7 @@ func (e explainer) meaning(err error) string {
 
 // whoMay says who may use a local engine's socket.
 func (e explainer) whoMay() string {
-	if group := access.Group(access.SocketPath(e.endpoint)); group != "" {
+	if group := access.Group(endpoint.SocketPath(e.endpoint)); group != "" {
 		return "it is for members of the group " + group + ", and rdd runs as a user that was none when it logged in"
 	}
 	return "the user that rdd runs as may not use it; on Linux it is most often members of the group docker who may"

@@ -4,20 +4,7 @@
 // where that would help.
 package access
 
-import (
-	"os"
-	"strings"
-)
-
-// SocketPath returns the path of the socket that an endpoint names, empty where
-// it is no socket of this machine.
-func SocketPath(endpoint string) string {
-	path, ok := strings.CutPrefix(endpoint, "unix://")
-	if !ok {
-		return ""
-	}
-	return path
-}
+import "os"
 
 // Group returns the group whose members may use the socket or device at path,
 // because they are its members: empty where there is none, or where it is the
@@ -30,9 +17,6 @@ func Group(path string) string {
 	return groupOf(file)
 }
 
-// Denied reports whether an endpoint is a socket of this machine that is there and
-// that the user may not connect to. It does not connect: that could start an engine.
-func Denied(endpoint string) bool {
-	path := SocketPath(endpoint)
-	return path != "" && denied(path)
-}
+// Denied reports whether at path, which may be empty, is a socket that the user may not
+// connect to. It does not connect: that could start an engine.
+func Denied(path string) bool { return path != "" && denied(path) }
