@@ -177,13 +177,13 @@ func eachField(message []byte, f func(number protowire.Number, varint uint64, va
 }
 
 // criStart has the CRI plugin start a container that it made: it does so once for
-// each. It reports whether the plugin has it.
-func (e *Engine) criStart(ctx context.Context, c *containersapi.Container) (bool, error) {
+// each. known reports whether the plugin has the container, and is false with an error.
+func (e *Engine) criStart(ctx context.Context, c *containersapi.Container) (known bool, err error) {
 	if isSandbox(c) {
-		return true, fmt.Errorf("%w: container %s is the sandbox of a pod: it is started with its pod only", engine.ErrRefused, c.GetID())
+		return false, fmt.Errorf("%w: container %s is the sandbox of a pod: it is started with its pod only", engine.ErrRefused, c.GetID())
 	}
-	_, known, err := e.criCall(ctx, "StartContainer", c.GetID())
-	return known || err != nil, err
+	_, known, err = e.criCall(ctx, "StartContainer", c.GetID())
+	return known, err
 }
 
 // criRemove has the CRI plugin remove what it made, with its networks, and of a

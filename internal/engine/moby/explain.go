@@ -39,7 +39,7 @@ type explainTransport struct {
 // RoundTrip implements [http.RoundTripper].
 func (t explainTransport) RoundTrip(request *http.Request) (*http.Response, error) {
 	response, err := t.next.RoundTrip(request)
-	if err == nil && speaksTLS(response) {
+	if err == nil && isPlainRefusal(response) && strings.Contains(peek(response), errSpeaksTLS.Error()) {
 		_ = response.Body.Close()
 		err = errSpeaksTLS
 	}
@@ -52,18 +52,20 @@ func (t explainTransport) RoundTrip(request *http.Request) (*http.Response, erro
 	return nil, carriedError{t.explain.error(err)}
 }
 
-// speaksTLS reports whether an answer is that of Go's server with TLS to a
+// isPlainRefusal reports whether an answer may be that of Go's server with TLS to a
 // client without: as short as can be, and HTTP 1.0.
-func speaksTLS(response *http.Response) bool {
-	if response.StatusCode != http.StatusBadRequest || response.ProtoAtLeast(1, 1) {
-		return false
-	}
+func isPlainRefusal(response *http.Response) bool {
+	return response.StatusCode == http.StatusBadRequest && !response.ProtoAtLeast(1, 1)
+}
+
+// peek reads the first kilobyte of an answer, which readers of the answer still get.
+func peek(response *http.Response) string {
 	body, _ := io.ReadAll(io.LimitReader(response.Body, 1<<10))
 	response.Body = struct {
 		io.Reader
 		io.Closer
 	}{io.MultiReader(bytes.NewReader(body), response.Body), response.Body}
-	return strings.Contains(string(body), errSpeaksTLS.Error())
+	return string(body)
 }
 
 // explainer knows what errors at an endpoint mean.
