@@ -76,7 +76,7 @@ func TestBootFails(t *testing.T) {
 	e := newEnv(t, func(cfg *lima.Config) { cfg.FirstPause, cfg.LongestPause = time.Second, time.Second })
 	e.faults(stage.Faults{Boot: stage.BootFails})
 	e.create(true)
-	e.wait(metav1.ConditionFalse, limav1alpha1.ReasonStartFailed, "Could not set up the machine", "tried again")
+	e.wait(metav1.ConditionFalse, limav1alpha1.ReasonStartFailed, "Could not set up the machine", "retrying")
 	e.faults(stage.Faults{})
 	if vm := e.started(); vm.Status.RestartCount == 0 {
 		t.Errorf("%+v", vm.Status)
@@ -118,7 +118,7 @@ func TestDegraded(t *testing.T) {
 // TestDeath of each process: it is seen at once, and the machine started again.
 func TestDeath(t *testing.T) {
 	for file, words := range map[string]string{
-		"ha.pid":   "the host agent has ended",
+		"ha.pid":   "the host agent exited",
 		"qemu.pid": "Driver stopped due to error: `signal: killed`",
 	} {
 		t.Run(file, func(t *testing.T) {
@@ -127,7 +127,7 @@ func TestDeath(t *testing.T) {
 			e.started()
 			other := e.process("qemu.pid")
 			e.kill(file)
-			e.wait(metav1.ConditionFalse, limav1alpha1.ReasonStartFailed, words, "tried again")
+			e.wait(metav1.ConditionFalse, limav1alpha1.ReasonStartFailed, words, "retrying")
 			if other.Alive() {
 				t.Error("the virtual machine lives on")
 			}
@@ -211,7 +211,7 @@ func TestDeletion(t *testing.T) {
 		faults stage.Faults
 		reach  func(*env)
 	}{
-		"being made": {stage.Faults{CreateMS: 60_000}, func(e *env) {
+		"creating": {stage.Faults{CreateMS: 60_000}, func(e *env) {
 			e.eventually("it is being made", func() bool { return e.count("create") == 1 })
 		}},
 		"not made": {stage.Faults{CreateFails: "no"}, func(e *env) { e.waitCreated(limav1alpha1.ReasonCreateFailed, "no") }},
