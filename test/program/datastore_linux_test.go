@@ -159,7 +159,7 @@ func TestDatastoreSavedBad(t *testing.T) {
 	}
 	contains(t, shown, "the datastore's address postgres://… does not parse", "%25")
 	shown += h.ok("service", "log")
-	r := h.succeeds([]string{"leaving the datastore as it is"}, "service", "delete")
+	r := h.succeeds([]string{"keeping the datastore as it is"}, "service", "delete")
 	if shown += r.stderr; strings.Contains(shown, "hunt3r") {
 		t.Errorf("the password is in %s", shown)
 	}

@@ -92,7 +92,7 @@ func TestStandaloneBesideTheDaemon(t *testing.T) {
 	h := newHome(t)
 	h.ok("service", "start")
 	r := h.runProgram(filepath.Join(programs, "containers-controller"), "--no-wait")
-	if r.code != 1 || !strings.Contains(r.stderr, "controller engine: it is run by embedded") {
+	if r.code != 1 || !strings.Contains(r.stderr, "controller engine: already run by embedded") {
 		t.Errorf("exit code %d: %s", r.code, r.stderr)
 	}
 	waiting := h.spawn("containers-controller")
@@ -333,7 +333,7 @@ func TestDefinitionsOfOthers(t *testing.T) {
 		h := h.in(t)
 		h.ok("ctl", "annotate", "crd", crd, "rdd.rancherdesktop.io/revision-")
 		r := h.runProgram(filepath.Join(programs, "app-controller"))
-		if r.code != 1 || !strings.Contains(r.stderr, crd) || !strings.Contains(r.stderr, "not RDD's own") {
+		if r.code != 1 || !strings.Contains(r.stderr, crd) || !strings.Contains(r.stderr, "RDD did not create") {
 			t.Errorf("exit code %d: %s", r.code, r.stderr)
 		}
 	})

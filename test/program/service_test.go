@@ -171,7 +171,7 @@ func TestServeTwice(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	h.ok("service", "start")
-	h.fails(1, []string{"running already"}, "service", "serve")
+	h.fails(1, []string{"already running"}, "service", "serve")
 	if !h.status().Ready {
 		t.Error("the first daemon was disturbed")
 	}
@@ -268,7 +268,7 @@ func TestDeadlineOfOneMillisecond(t *testing.T) {
 	h.ok("service", "start")
 	h.ok("ctl", "create", "configmap", "kept", "-n", "default")
 	for _, command := range []string{"stop", "delete"} {
-		h.fails(4, []string{"did not end in time"}, "service", command, "--timeout", "1ms")
+		h.fails(4, []string{"did not stop in time"}, "service", command, "--timeout", "1ms")
 		if h.alive() {
 			t.Errorf("%s: the daemon lives", command)
 		}

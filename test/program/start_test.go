@@ -97,7 +97,7 @@ func TestStartWithoutAnEngine(t *testing.T) {
 		}
 	}
 	h := newHome(t)
-	h.fails(1, []string{"no Docker engine answers", "Install Lima", "Docker", "containerEngine.endpoint=", "no limactl", "stopped again"}, "start")
+	h.fails(1, []string{"no Docker engine answers", "Install Lima", "Docker", "containerEngine.endpoint=", "limactl was not found", "stopped again"}, "start")
 	if h.alive() {
 		t.Error("a start that failed has left a daemon")
 	}
@@ -220,7 +220,7 @@ func TestStartThatTakesTooLong(t *testing.T) {
 		if r.code == 0 {
 			continue // a fast machine
 		}
-		if r.code != 4 || !strings.Contains(r.stderr, "`rdd service stop` ends it") {
+		if r.code != 4 || !strings.Contains(r.stderr, "`rdd service stop` stops it") {
 			t.Errorf("exit code %d: %s", r.code, r.stderr)
 		}
 		h.ok("service", "start")
