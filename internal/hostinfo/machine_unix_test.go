@@ -153,7 +153,7 @@ func TestSocketsAreNotConnectedTo(t *testing.T) {
 	first, err := listener.Accept()
 	must(t, err)
 	defer func() { _ = first.Close() }()
-	if said, err := io.ReadAll(first); string(said) != "mine" {
-		t.Errorf("the first connection is not the test's: %q, %v", said, err)
+	if data, err := io.ReadAll(first); string(data) != "mine" {
+		t.Errorf("the first connection is not the test's: %q, %v", data, err)
 	}
 }

@@ -25,7 +25,7 @@ type unit struct {
 
 	cancel context.CancelFunc
 	done   chan struct{}
-	// decided is closed when the controller runs, or waits for another holder.
+	// decided is called when the controller runs, or waits for another holder.
 	decided func()
 	settled chan struct{}
 
