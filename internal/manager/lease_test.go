@@ -95,7 +95,7 @@ func TestLeaseIsLost(t *testing.T) {
 	for {
 		select {
 		case err := <-lost:
-			if err == nil || !strings.Contains(err.Error(), "taken by thief") {
+			if err == nil || !strings.Contains(err.Error(), "acquired by thief") {
 				t.Errorf("a lease that was taken: %v", err)
 			}
 			return

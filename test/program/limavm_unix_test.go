@@ -186,7 +186,7 @@ func TestVMStartFails(t *testing.T) {
 	stage.Set(t, limaHome, stage.Faults{})
 	h.succeeds([]string{"web runs"}, "limavm", "start", "web")
 	stage.Set(t, limaHome, stage.Faults{Boot: stage.BootDegraded})
-	h.succeeds([]string{"was restarted, and runs", "not all of it: mounts are not there"}, "limavm", "restart", "web")
+	h.succeeds([]string{"was restarted, and runs", "runs with errors: mounts are not there"}, "limavm", "restart", "web")
 	contains(t, h.ok("limavm", "list"), "Degraded", "mounts are not there")
 
 	if err := os.Rename(filepath.Join(dir, "limactl"), filepath.Join(dir, "gone")); err != nil {

@@ -62,7 +62,7 @@ func notOurs(path, within string, mode fs.FileMode, owner int) error {
 	}
 	return &Error{
 		Path:   path,
-		Why:    fmt.Sprintf("belongs to %s (mode %s), and must belong to %s, as whom rdd runs", userName(owner), mode, userName(self)),
+		Why:    fmt.Sprintf("belongs to %s (mode %s), and rdd runs as %s, which must own it", userName(owner), mode, userName(self)),
 		Remedy: remedy,
 	}
 }

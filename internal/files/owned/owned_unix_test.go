@@ -146,7 +146,7 @@ func TestAnothersDirectory(t *testing.T) {
 	for what, err := range map[string]error{
 		"Open": second(Open(path)), "Make": second(Make(path)), "RemoveAll": RemoveAll(path, ""), "RemoveAll but": RemoveAll(path, "x"),
 	} {
-		check(t, err, path+" belongs to uid 12345 (mode drwx------), and must belong to root")
+		check(t, err, path+" belongs to uid 12345 (mode drwx------), and rdd runs as root")
 		if what == "" || err == nil {
 			t.Error(what)
 		}
