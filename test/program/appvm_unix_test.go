@@ -120,7 +120,7 @@ func (v *vmHome) mirrors() []string {
 func TestVirtualMachine(t *testing.T) {
 	t.Parallel()
 	v := newVMHome(t)
-	v.succeeds([]string{"virtual machine of rdd's own", "limactl", "rdd set containerEngine.endpoint", "Settled: connected to unix://"}, "start")
+	v.succeeds([]string{"in a virtual machine", "limactl", "rdd set containerEngine.endpoint", "Settled: connected to unix://"}, "start")
 	v.condition(appv1alpha1.ConditionCreated, "True", limav1alpha1.ReasonCreated)
 	v.condition(appv1alpha1.ConditionRunning, "True", limav1alpha1.ReasonStarted)
 	v.condition(appv1alpha1.ConditionContainerEngineReady, "True", containersv1alpha1.ReasonConnected)

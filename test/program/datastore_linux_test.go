@@ -121,7 +121,7 @@ func TestDatastoreEndpointFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.fails(2, []string{file, "chmod 600"}, "service", "create", "--datastore-endpoint-file", file)
-	h.fails(2, []string{"exclude each other"}, "service", "create", "--datastore-endpoint-file", file, "--datastore-endpoint", "http://h")
+	h.fails(2, []string{"mutually exclusive"}, "service", "create", "--datastore-endpoint-file", file, "--datastore-endpoint", "http://h")
 	h.fails(2, []string{"regular file"}, "service", "create", "--datastore-endpoint-file", h.dir)
 	h.fails(2, []string{"no such file"}, "service", "create", "--datastore-endpoint-file", file+"x")
 	if err := os.Chmod(file, 0o600); err != nil {

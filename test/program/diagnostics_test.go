@@ -351,7 +351,7 @@ func TestStatusOfAnotherVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.finds([]string{"the daemon that runs is rdd 0.0.0-before", "`rdd service start`"}, "daemon-other-version of Service /"+h.name)
-	if screen := h.ok("status"); !strings.Contains(screen, "App        to be stopped: Settled") {
+	if screen := h.ok("status"); !strings.Contains(screen, "App        desired state stopped: Settled") {
 		t.Errorf("it tells nothing of the App:\n%s", screen)
 	}
 }

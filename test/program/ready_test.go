@@ -229,5 +229,5 @@ func TestWaitCondition(t *testing.T) {
 	h.fails(4, []string{"does not exist"}, "ctl", "wait-condition", "app/other", "Settled", "--timeout", "0")
 	h.fails(2, []string{"Maybe", "True, False and Unknown"}, "ctl", "wait-condition", "app/app", "Settled=Maybe")
 	h.fails(1, []string{`no resource type "nothing"`}, "ctl", "wait-condition", "nothing/app", "Settled")
-	h.fails(4, []string{"not done within 0s"}, "set", "running=false", "--timeout", "0")
+	h.fails(4, []string{"not finished within 0s"}, "set", "running=false", "--timeout", "0")
 }

@@ -138,7 +138,7 @@ func TestRunClientsSSH(t *testing.T) {
 	h.env = append(h.env, misleading...)
 	c.reach(engine, map[string][]string{"docker": c.docker()})
 	r := h.run(append([]string{"run"}, c.moby()...)...)
-	if r.code == 0 || r.stdout != "" || !strings.Contains(r.stderr, "only the docker command reaches ssh://") {
+	if r.code == 0 || r.stdout != "" || !strings.Contains(r.stderr, "only the docker command can connect to ssh://") {
 		t.Errorf("moby's client: exit code %d: %s%s", r.code, r.stdout, r.stderr)
 	}
 }

@@ -28,7 +28,7 @@ func TestRefusedInstanceNames(t *testing.T) {
 	// A variable that is empty by mistake doesn't mean the default instance.
 	h.fails(2, []string{"invalid instance name"}, "--instance=", "ctl", "get", "ns")
 	h.fails(2, []string{"invalid instance name"}, "ctl", "get", "ns", "--instance", "")
-	h.succeeds([]string{"There is no instance " + h.name}, "service", "stop")
+	h.succeeds([]string{"Instance " + h.name + " does not exist"}, "service", "stop")
 	if files := h.files(); len(files) != 0 {
 		t.Errorf("a refused name left files: %v", files)
 	}
@@ -51,9 +51,9 @@ func TestUsage(t *testing.T) {
 		{[]string{"--secure-port", "65535"}, []string{"service", "create", "--secure-port", "70000"}},
 		{[]string{"--controllers", "nothing", "engine"}, []string{"service", "create", "--controllers", "nothing"}},
 		{[]string{"--controllers", "engine", "container"}, []string{"service", "start", "--controllers", "engine"}},
-		{[]string{"unknown format", "json"}, []string{"service", "status", "-o", "xml"}},
+		{[]string{"unknown output format", "json"}, []string{"service", "status", "-o", "xml"}},
 		{[]string{"unknown path", "pid_file"}, []string{"service", "paths", "nothing"}},
-		{[]string{"unknown format", "shell"}, []string{"service", "paths", "-o", "xml"}},
+		{[]string{"unknown output format", "shell"}, []string{"service", "paths", "-o", "xml"}},
 	} {
 		h.fails(2, test.words, test.args...)
 	}
@@ -73,7 +73,7 @@ func TestLifecycle(t *testing.T) {
 	}
 	h.succeeds([]string{"created"}, "service", "create", "--controllers", "containers")
 	before := h.files()
-	h.succeeds([]string{"exists already"}, "service", "create", "--controllers", "*")
+	h.succeeds([]string{"already exists"}, "service", "create", "--controllers", "*")
 	if after := h.files(); len(after) != len(before) {
 		t.Errorf("a second create made files: %v, then %v", before, after)
 	}
@@ -83,7 +83,7 @@ func TestLifecycle(t *testing.T) {
 		status.Version == "" || status.Memory == 0 || !strings.HasPrefix(status.Address, "127.0.0.1:") {
 		t.Errorf("running: %+v", status)
 	}
-	h.succeeds([]string{"is running already"}, "service", "start")
+	h.succeeds([]string{"is already running"}, "service", "start")
 	if again := h.status(); again.PID != status.PID {
 		t.Errorf("a second start made another process: %d, then %d", status.PID, again.PID)
 	}
@@ -101,7 +101,7 @@ func TestLifecycle(t *testing.T) {
 	if got := h.status().Controllers; got != "*" {
 		t.Errorf("controllers of this run: %q", got)
 	}
-	h.succeeds([]string{"has been deleted"}, "service", "delete")
+	h.succeeds([]string{"Deleted instance"}, "service", "delete")
 	if files := h.files(); len(files) > 4 { // the parents of what was the instance's
 		t.Errorf("files are left after a delete: %v", files)
 	}
@@ -292,7 +292,7 @@ func TestStartDeadline(t *testing.T) {
 func TestReset(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
-	h.succeeds([]string{"There is no instance"}, "service", "reset")
+	h.succeeds([]string{"does not exist"}, "service", "reset")
 	h.ok("service", "create", "--controllers", "containers")
 	h.ok("service", "start")
 	h.ok("ctl", "create", "configmap", "lost", "-n", "default")

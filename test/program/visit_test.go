@@ -83,7 +83,7 @@ func TestVisitorsDaemonIsKept(t *testing.T) {
 	h.ok("ctl", "patch", "app", "app", "--type=json", "-p", `[{"op":"add","path":"/metadata/finalizers/-","value":"example.com/held"}]`)
 	h.ok("service", "stop")
 	visitor := h.spawn("rdd", "delete", "--yes")
-	visitor.says("waiting for the App to go")
+	visitor.says("waiting for the deletion of the App")
 	h.ok("service", "start")
 	h.ok("ctl", "patch", "app", "app", "--type=merge", "-p", `{"metadata":{"finalizers":null}}`)
 	if code := visitor.wait(patience); code != 0 {
