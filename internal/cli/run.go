@@ -60,7 +60,7 @@ executed. Flags after CMD belong to the command.`,
 	}
 	cmd.Flags().SetInterspersed(false)
 	cmd.ValidArgsFunction = e.completePrograms
-	command.Timeout(cmd.Flags(), &timeout, "how long to wait for the engine (exit code 4 after that)")
+	command.Timeout(cmd.Flags(), &timeout, "how long to wait for the engine before exiting with code 4")
 	return cmd
 }
 

@@ -36,7 +36,7 @@ func addWaitFlags(cmd *cobra.Command, f *waitFlags, what string) {
 	if f.timeout == 0 {
 		f.timeout = settleTimeout
 	}
-	command.Timeout(cmd.Flags(), &f.timeout, "how long to wait (exit code 4 after that)")
+	command.Timeout(cmd.Flags(), &f.timeout, "how long to wait before exiting with code 4")
 }
 
 // appSession is one command's connection to the API server.

@@ -156,7 +156,7 @@ func (p *Proxy) modify(response *http.Response) error {
 		p.mu.Unlock()
 	case p.take(path, refused):
 		_ = response.Body.Close()
-		const words = `{"message":"the proxy was told to refuse"}`
+		const words = `{"message":"the proxy is set to refuse"}`
 		response.StatusCode, response.ContentLength = http.StatusInternalServerError, int64(len(words))
 		response.Header = http.Header{"Content-Type": {"application/json"}}
 		response.Body = io.NopCloser(strings.NewReader(words))

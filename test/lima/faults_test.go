@@ -58,7 +58,7 @@ func TestLimactlComes(t *testing.T) {
 	e.started()
 }
 
-// TestCreationFails half way, is told, tried again, and leaves nothing in the
+// TestCreationFails half way, is reported, retried, and leaves nothing in the
 // way.
 func TestCreationFails(t *testing.T) {
 	e := newEnv(t)
@@ -193,7 +193,7 @@ func TestDeathsAreACrashLoop(t *testing.T) {
 	e.wait(metav1.ConditionFalse, limav1alpha1.ReasonCrashLoop, "signal: killed")
 }
 
-// TestStopFails is told, and tried again.
+// TestStopFails: the failure is reported, and retried.
 func TestStopFails(t *testing.T) {
 	e := newEnv(t, func(cfg *lima.Config) { cfg.Stop = 100 * time.Millisecond })
 	e.faults(stage.Faults{StopHangs: true, StopFails: true})
@@ -242,7 +242,7 @@ func TestDeletion(t *testing.T) {
 	}
 }
 
-// TestDeletionFails is told, and tried again: the LimaVM stays.
+// TestDeletionFails: the failure is reported, and retried; the LimaVM stays.
 func TestDeletionFails(t *testing.T) {
 	e := newEnv(t)
 	e.create(true)

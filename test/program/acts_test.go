@@ -160,7 +160,7 @@ func (p *plan) next(r *rand.Rand, last bool) {
 		p.phase, p.state = containersv1alpha1.PhaseRunning, containersv1alpha1.StateRunning
 	}
 	if p.state == "" || p.state == p.spec || r.IntN(2) == 0 {
-		p.state = "" // by the annotation: what the spec says already is no new wish
+		p.state = "" // by the annotation: an unchanged spec is no new request
 		return
 	}
 	p.spec = p.state
@@ -242,8 +242,8 @@ func (a *asker) ask(p *plan, step int) {
 			last := m.Status.LastAction
 			done := m.Annotations[containersv1alpha1.ActionAnnotation] == "" && (m.Spec.State == "" || m.Status.ObservedGeneration >= m.Generation)
 			// Which act led to a state that is found as wanted is unknown.
-			told := last != nil && (last.Action == p.act || p.state != "" && last.Generation == m.Generation)
-			if done && told && last.State == containersv1alpha1.ActionSucceeded && m.Status.Status == p.phase {
+			reported := last != nil && (last.Action == p.act || p.state != "" && last.Generation == m.Generation)
+			if done && reported && last.State == containersv1alpha1.ActionSucceeded && m.Status.Status == p.phase {
 				cancel()
 				return
 			}

@@ -142,7 +142,7 @@ func (h *home) greets(demo *appv1alpha1.Demo, message string) {
 	})
 }
 
-// TestHooksOfTheKilled: while nothing can decide nothing is written; whoever runs
+// TestHooksOfTheKilled: while nothing can decide nothing is written; the process that runs
 // the controller next decides.
 func TestHooksOfTheKilled(t *testing.T) {
 	t.Parallel()

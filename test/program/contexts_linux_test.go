@@ -199,7 +199,7 @@ func TestDockerContextsOfUsers(t *testing.T) {
 	}
 }
 
-// TestDockerContextCantBeWritten: it is told, and blocks nothing.
+// TestDockerContextCantBeWritten: the error is reported, and blocks nothing.
 func TestDockerContextCantBeWritten(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
@@ -216,13 +216,13 @@ func TestDockerContextCantBeWritten(t *testing.T) {
 		if err != nil {
 			return false, err.Error()
 		}
-		told := 0
+		reports := 0
 		for _, event := range list.Items {
 			if event.Reason == "ContextFailed" && event.InvolvedObject.Kind == "App" && strings.Contains(event.Message, "read-only") {
-				told += int(max(1, event.Count))
+				reports += int(max(1, event.Count))
 			}
 		}
-		return told == 1, fmt.Sprintf("told %d times in %d Events", told, len(list.Items))
+		return reports == 1, fmt.Sprintf("reported %d times in %d Events", reports, len(list.Items))
 	})
 	contains(t, h.ok("status"), "context-failed", h.dockerConfig(), "docker -H "+engine.Endpoint())
 	h.succeeds([]string{"Settled: stopped"}, "stop")

@@ -336,7 +336,7 @@ func TestStatusWatch(t *testing.T) {
 	}
 }
 
-// TestStatusOfAnotherVersion: what runs is told, and that it is another version.
+// TestStatusOfAnotherVersion: the status of a daemon of another version reports its version.
 func TestStatusOfAnotherVersion(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)

@@ -222,7 +222,7 @@ func (h *home) kubeconfig(token, server string) string {
 }
 
 // TestNeverTwoAtWork starts the daemon and a standalone program at the same
-// moment. Whoever works: the engine has one event stream at any time, and each
+// moment. Whichever process runs the controller, the engine has one event stream at any time, and each
 // container is removed by one request.
 func TestNeverTwoAtWork(t *testing.T) {
 	t.Parallel()

@@ -52,7 +52,7 @@ func TestVMEdit(t *testing.T) {
 	before, template := has(), h.template("web")
 	h.fails(3, []string{"OTHER", "ENGINE"}, "limavm", "edit", "web", "--cpus", "8", "--param", "OTHER=1")
 	shrunk := h.write("shrunk.yaml", limaTemplate+"message: "+stage.RejectedNow+"\n", 0o600)
-	for range 2 { // the second is not told the first's reason
+	for range 2 { // the second does not report the first's reason
 		h.fails(1, []string{"web: Lima rejected the template", "shrinking the disk", "nothing was changed"}, "limavm", "edit", "web", "--template", shrunk)
 		bad := h.write("bad.yaml", limaTemplate+"message: "+stage.Rejected, 0o600)
 		h.fails(1, []string{"field `images` must be set", "nothing was changed"}, "limavm", "edit", "web", "--template", bad)
@@ -92,7 +92,7 @@ func TestVMEdit(t *testing.T) {
 	}
 }
 
-// checkStaleRejection: a good change is not told that a bad one, which another client
+// checkStaleRejection: a valid change does not report that an invalid one, which another client
 // has written, is rejected.
 func checkStaleRejection(t *testing.T, h *home) {
 	t.Helper()

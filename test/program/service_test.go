@@ -118,7 +118,7 @@ func TestKeepLogs(t *testing.T) {
 	}
 }
 
-// TestStopDuringStart: a user who waits for a daemon that another command stops is told so,
+// TestStopDuringStart: the wait for a daemon that another command stops reports that,
 // and not what a part said that was cut short.
 func TestStopDuringStart(t *testing.T) {
 	t.Parallel()

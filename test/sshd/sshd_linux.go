@@ -40,7 +40,7 @@ type Server struct {
 	dir string
 }
 
-// Start runs a server until the test ends. Whoever can log in is the user of the
+// Start runs a server until the test ends. A client that can log in is the user of the
 // test, by a key. The PATH is changed until then.
 func Start(tb testing.TB) *Server {
 	tb.Helper()
