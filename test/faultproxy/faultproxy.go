@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package faultproxy stands between a client and a real Docker engine, for tests,
-// and does to their connection what no engine can be asked for.
+// and injects faults into their connection that no engine can produce on request.
 package faultproxy
 
 import (
@@ -79,7 +79,7 @@ func Start(tb testing.TB, endpoint string) *Proxy {
 	return p
 }
 
-// Endpoint returns where the proxy listens.
+// Endpoint returns the endpoint of the proxy.
 func (p *Proxy) Endpoint() string { return "unix://" + p.socket }
 
 // Point makes another engine answer from now on, and breaks the event streams.

@@ -18,7 +18,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/test/fakelimactl/stage"
 )
 
-// TestNoLimactl: each reason says what to do, and the LimaVM can be deleted.
+// TestNoLimactl: each reason has a remedy, and the LimaVM can be deleted.
 func TestNoLimactl(t *testing.T) {
 	old := t.TempDir()
 	if err := os.WriteFile(filepath.Join(old, "limactl"), []byte("#!/bin/sh\necho limactl version 1.2.3\n"), 0o755); err != nil {
@@ -83,7 +83,7 @@ func TestBootFails(t *testing.T) {
 	}
 }
 
-// TestBootTimesOut: what is left of it is ended.
+// TestBootTimesOut: the remaining processes are ended.
 func TestBootTimesOut(t *testing.T) {
 	e := newEnv(t, func(cfg *lima.Config) {
 		cfg.Boot = time.Second
@@ -102,7 +102,7 @@ func TestBootTimesOut(t *testing.T) {
 	e.started()
 }
 
-// TestDegraded: it runs, and says what does not.
+// TestDegraded: the virtual machine runs, and reports the part that does not work.
 func TestDegraded(t *testing.T) {
 	e := newEnv(t)
 	e.faults(stage.Faults{Boot: stage.BootDegraded})

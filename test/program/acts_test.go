@@ -41,7 +41,7 @@ func random(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 0))
 }
 
-// TestNoActIsLostOrDoneTwice: the daemon is killed while acts are asked for,
+// TestNoActIsLostOrDoneTwice: the daemon is killed while acts are requested,
 // again and again. Each that the API server took happens, and none but a restart
 // happens twice.
 func TestNoActIsLostOrDoneTwice(t *testing.T) {
@@ -109,7 +109,7 @@ func actThroughKills(t *testing.T, engine actedOn, plans []*plan, acts int) {
 	engine.counts.compare(t, plans)
 }
 
-// plan is what is asked of a container.
+// plan is the sequence of requests for a container.
 type plan struct {
 	id     string
 	object string // the name of its Container

@@ -85,7 +85,7 @@ func (h *home) current(want string) {
 }
 
 // contextIs checks whether there is a context of the instance, and whether the
-// App says so.
+// App reports that.
 func (h *home) contextIs(there bool) {
 	h.t.Helper()
 	names := strings.Fields(h.dockerSays("--context", "default", "context", "ls", "-q")) // without the current engine, which may not answer
@@ -133,7 +133,7 @@ func TestDockerContext(t *testing.T) {
 		t.Errorf("the configuration is %s, and was %s", got, before)
 	}
 
-	// With the App it goes, too, and with the instance.
+	// It is deleted with the App, and with the instance.
 	h.ok("start")
 	h.current(h.context())
 	h.ok("ctl", "delete", "app", "app", "--timeout=60s")

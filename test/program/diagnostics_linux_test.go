@@ -144,7 +144,7 @@ func TestDiskNearlyFull(t *testing.T) {
 	h.tells(1, corev1.EventTypeNormal, "DiskNearlyFullResolved", "HostInfo/system")
 }
 
-// TestStatusOfADaemonThatHangs: it says so in time, and what it can tell without.
+// TestStatusOfADaemonThatHangs: the status reports that in time, with everything that it reads elsewhere.
 func TestStatusOfADaemonThatHangs(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)

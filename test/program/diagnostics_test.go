@@ -49,7 +49,7 @@ func (h *home) findings() []finding {
 	return slices.DeleteFunc(status.Diagnostics, func(f finding) bool { return f.Code == "disk-nearly-full" })
 }
 
-// finds waits until these are all that is wrong, and the first says the words.
+// finds waits until these are all problems, and the first one contains the words.
 func (h *home) finds(words []string, want ...string) {
 	h.t.Helper()
 	h.eventually(fmt.Sprintf("status finds %q, and says %q", want, words), func() (bool, string) {
@@ -150,7 +150,7 @@ func TestEnginesThatAreWrong(t *testing.T) {
 	h.finds(nil)
 }
 
-// TestEngineShared: two namespaces, one engine. It works, and is said.
+// TestEngineShared: two namespaces with one engine work, and are reported.
 func TestEngineShared(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
@@ -272,7 +272,7 @@ func sizes(paths ...string) (sum int64) {
 	return sum
 }
 
-// TestLimactlMissing: it is missing only where a virtual machine is wanted.
+// TestLimactlMissing: it counts as missing only if a virtual machine is needed.
 func TestLimactlMissing(t *testing.T) {
 	t.Parallel()
 	bin := t.TempDir()

@@ -174,8 +174,8 @@ func TestVMMistakes(t *testing.T) {
 	}
 }
 
-// TestVMStartFails: a start that fails says why, and is tried at once when it is
-// asked for again; without limactl that is said, and what to do.
+// TestVMStartFails: a failed start reports why, and is retried at once when it is
+// requested again; a missing limactl is reported, with what to do.
 func TestVMStartFails(t *testing.T) {
 	t.Parallel()
 	h, limaHome, dir := newLimaHome(t)
@@ -220,8 +220,8 @@ func (h *home) waitFailures(limaHome string, starts int) {
 	})
 }
 
-// TestAppsVM: what the App owns is the App's, and the refusal says which command it
-// is.
+// TestAppsVM: `rdd limavm` refuses the App's virtual machine, and names the command for
+// it.
 func TestAppsVM(t *testing.T) {
 	t.Parallel()
 	h, _, _ := newLimaHome(t)

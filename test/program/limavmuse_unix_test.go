@@ -20,7 +20,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/test/fakelimactl/stage"
 )
 
-// TestVMEdit: a change is applied, once, and one that is rejected leaves everything
+// TestVMEdit: a change is applied, once, and a rejected change leaves everything
 // as it was.
 func TestVMEdit(t *testing.T) {
 	t.Parallel()
@@ -172,8 +172,8 @@ func TestVMShell(t *testing.T) {
 	h.fails(2, []string{"requires the name of a virtual machine"}, "limavm", "shell")
 }
 
-// TestShell: the App's virtual machine has a shell where there is one, and else is
-// said why not, and what to do.
+// TestShell: the App's virtual machine has a shell if it exists; else the command
+// reports why not, and what to do.
 func TestShell(t *testing.T) {
 	t.Parallel()
 	h, limaHome, _ := newLimaHome(t)
@@ -317,7 +317,7 @@ func TestVMOnATerminal(t *testing.T) {
 	}
 }
 
-// TestVMWaitOutlivesTheDaemon: a wait goes on with the next daemon.
+// TestVMWaitOutlivesTheDaemon: a wait continues with the next daemon.
 func TestVMWaitOutlivesTheDaemon(t *testing.T) {
 	t.Parallel()
 	h, limaHome, _ := newLimaHome(t)

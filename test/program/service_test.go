@@ -166,7 +166,7 @@ func TestTwoStartsAtOnce(t *testing.T) {
 	}
 }
 
-// TestServeTwice: the second daemon says that there is one.
+// TestServeTwice: the second daemon reports that one is running.
 func TestServeTwice(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
@@ -260,7 +260,7 @@ func TestSavedPort(t *testing.T) {
 	}
 }
 
-// TestDeadlineOfOneMillisecond: the daemon is ended by force, the command says
+// TestDeadlineOfOneMillisecond: the daemon is killed, the command reports
 // so, and nothing is removed.
 func TestDeadlineOfOneMillisecond(t *testing.T) {
 	t.Parallel()

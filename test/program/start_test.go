@@ -87,7 +87,7 @@ func TestStartFindsTheContext(t *testing.T) {
 	h.ok("delete", "--yes")
 }
 
-// TestStartWithoutAnEngine: where nothing answers, the command says what to
+// TestStartWithoutAnEngine: if no engine answers, the command reports what to
 // install, and makes no App.
 func TestStartWithoutAnEngine(t *testing.T) {
 	t.Parallel()
@@ -147,7 +147,7 @@ func TestStopAndDeleteOfNothing(t *testing.T) {
 	}
 }
 
-// TestStopWithoutADaemon: what a stop says is true when a daemon runs again.
+// TestStopWithoutADaemon: the result of a stop still holds when a daemon runs again.
 func TestStopWithoutADaemon(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
@@ -193,7 +193,7 @@ func TestDelete(t *testing.T) {
 	}
 }
 
-// TestDeleteThatTakesLong: what holds the App is said, and the exit code is that
+// TestDeleteThatTakesLong: the remaining object is reported, and the exit code is that
 // of a wait that is over.
 func TestDeleteThatTakesLong(t *testing.T) {
 	t.Parallel()
@@ -211,7 +211,7 @@ func TestDeleteThatTakesLong(t *testing.T) {
 	h.succeeds([]string{"There is no App"}, "delete")
 }
 
-// TestStartThatTakesTooLong: what goes on is said, with how to end it.
+// TestStartThatTakesTooLong: the start that continues is reported, with how to stop it.
 func TestStartThatTakesTooLong(t *testing.T) {
 	t.Parallel()
 	for _, timeout := range []string{"1ms", "100ms"} {

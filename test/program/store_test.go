@@ -14,7 +14,7 @@ import (
 	_ "modernc.org/sqlite" // the driver of the store
 )
 
-// TestDamagedStore: the error says which file and what reset would do, and the
+// TestDamagedStore: the error names the file and what reset would do, and the
 // file stays.
 //
 //nolint:tparallel // its steps share one instance

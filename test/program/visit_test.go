@@ -14,8 +14,8 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/test/fakedocker"
 )
 
-// TestDryRunLeavesNothing: where there was no instance there is none after it, and
-// where no daemon ran none runs.
+// TestDryRunLeavesNothing: if there was no instance there is none after it, and
+// if no daemon ran none runs.
 func TestDryRunLeavesNothing(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
@@ -45,8 +45,8 @@ func TestDryRunLeavesNothing(t *testing.T) {
 	}
 }
 
-// TestStopThatDoesNotWait leaves the daemon what was asked of it: a daemon that was
-// started for it goes on until that is done, also where the time is over.
+// TestStopThatDoesNotWait leaves the daemon running for the request: a daemon that was
+// started for it continues until the request is done, even after the timeout.
 func TestStopThatDoesNotWait(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)

@@ -12,7 +12,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/test/fakedocker"
 )
 
-// TestInterruptedSet: an interrupt ends the wait, and not what was asked for.
+// TestInterruptedSet: an interrupt ends the wait, but not the request.
 func TestInterruptedSet(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
@@ -35,8 +35,8 @@ func TestInterruptedSet(t *testing.T) {
 	h.ok("ctl", "wait-condition", "app/app", "Settled", "--timeout", "60s")
 }
 
-// TestSetOutlivesTheDaemon: a wait whose daemon is killed goes on with the next
-// one, and says during that what it waits for.
+// TestSetOutlivesTheDaemon: a wait whose daemon is killed continues with the next
+// one, and reports the wait in between.
 func TestSetOutlivesTheDaemon(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
