@@ -220,7 +220,7 @@ func TestStartThatTakesTooLong(t *testing.T) {
 		if r.code == 0 {
 			continue // a fast machine
 		}
-		if r.code != 4 || !strings.Contains(r.stderr, "stop it with `rdd service stop`") {
+		if r.code != 4 || !strings.Contains(r.stderr, "`rdd service stop`") {
 			t.Errorf("exit code %d: %s", r.code, r.stderr)
 		}
 		h.ok("service", "start")
