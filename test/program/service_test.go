@@ -67,11 +67,11 @@ func TestLifecycle(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	h.succeeds([]string{"not running"}, "service", "stop")
-	h.succeeds([]string{"no instance"}, "service", "delete")
+	h.succeeds([]string{"does not exist"}, "service", "delete")
 	if status := h.status(); status.Created || status.Started {
 		t.Errorf("before creation: %+v", status)
 	}
-	h.succeeds([]string{"created"}, "service", "create", "--controllers", "containers")
+	h.succeeds([]string{"Created instance"}, "service", "create", "--controllers", "containers")
 	before := h.files()
 	h.succeeds([]string{"already exists"}, "service", "create", "--controllers", "*")
 	if after := h.files(); len(after) != len(before) {
@@ -341,7 +341,7 @@ func TestLog(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	h.ok("service", "create")
-	h.fails(1, []string{"none yet"}, "service", "log")
+	h.fails(1, []string{"not exist yet"}, "service", "log")
 	h.ok("service", "start", "--log-level", "info", "--log-format", "json")
 	lines := strings.Split(strings.TrimSpace(h.ok("service", "log")), "\n")
 	for _, line := range lines {
