@@ -18,7 +18,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/test/fakelimactl/stage"
 )
 
-// TestNoLimactl: each reason says what to do, and the LimaVM can be deleted.
+// TestNoLimactl: each reason has a remedy, and the LimaVM can be deleted.
 func TestNoLimactl(t *testing.T) {
 	old := t.TempDir()
 	if err := os.WriteFile(filepath.Join(old, "limactl"), []byte("#!/bin/sh\necho limactl version 1.2.3\n"), 0o755); err != nil {
@@ -58,7 +58,7 @@ func TestLimactlComes(t *testing.T) {
 	e.started()
 }
 
-// TestCreationFails half way, is told, tried again, and leaves nothing in the
+// TestCreationFails half way, is reported, retried, and leaves nothing in the
 // way.
 func TestCreationFails(t *testing.T) {
 	e := newEnv(t)
@@ -83,7 +83,7 @@ func TestBootFails(t *testing.T) {
 	}
 }
 
-// TestBootTimesOut: what is left of it is ended.
+// TestBootTimesOut: the remaining processes are ended.
 func TestBootTimesOut(t *testing.T) {
 	e := newEnv(t, func(cfg *lima.Config) {
 		cfg.Boot = time.Second
@@ -102,7 +102,7 @@ func TestBootTimesOut(t *testing.T) {
 	e.started()
 }
 
-// TestDegraded: it runs, and says what does not.
+// TestDegraded: the virtual machine runs, and reports the part that does not work.
 func TestDegraded(t *testing.T) {
 	e := newEnv(t)
 	e.faults(stage.Faults{Boot: stage.BootDegraded})
@@ -193,7 +193,7 @@ func TestDeathsAreACrashLoop(t *testing.T) {
 	e.wait(metav1.ConditionFalse, limav1alpha1.ReasonCrashLoop, "signal: killed")
 }
 
-// TestStopFails is told, and tried again.
+// TestStopFails: the failure is reported, and retried.
 func TestStopFails(t *testing.T) {
 	e := newEnv(t, func(cfg *lima.Config) { cfg.Stop = 100 * time.Millisecond })
 	e.faults(stage.Faults{StopHangs: true, StopFails: true})
@@ -242,7 +242,7 @@ func TestDeletion(t *testing.T) {
 	}
 }
 
-// TestDeletionFails is told, and tried again: the LimaVM stays.
+// TestDeletionFails: the failure is reported, and retried; the LimaVM stays.
 func TestDeletionFails(t *testing.T) {
 	e := newEnv(t)
 	e.create(true)
