@@ -47,7 +47,7 @@ func serveLog(t *testing.T, of engine.Engine) (address string) {
 	return server.URL + "/c"
 }
 
-// TestLogsAreBytes: every byte arrives as it is, and how the log ended is told.
+// TestLogsAreBytes: every byte arrives unchanged, and so does the reason of the end.
 func TestLogsAreBytes(t *testing.T) {
 	all := make([]byte, 0, 256*1000)
 	for range 1000 {
