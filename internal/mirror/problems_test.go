@@ -63,7 +63,7 @@ func TestProblemIsToldOnce(t *testing.T) {
 		clock.SetTime(clock.Now().Add(time.Second))
 	}
 	if announced != 1 || len(messages) != 2 {
-		t.Errorf("told %d times, in the words %v", announced, messages)
+		t.Errorf("announced %d times, with the messages %v", announced, messages)
 	}
 	p.clear(key, containersv1alpha1.ReasonWriteRefused)
 	p.add(key, containersv1alpha1.ReasonWriteRefused, errors.New("denied"))
