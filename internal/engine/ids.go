@@ -96,7 +96,7 @@ func checkText(text string, limit int) error {
 	case strings.ContainsFunc(text, unicode.IsControl):
 		return errors.New("has control characters")
 	case text == ".", text == "..", strings.HasPrefix(text, "../"), strings.Contains(text, "/../"), strings.HasSuffix(text, "/.."):
-		return errors.New("would lead to another path of the API")
+		return errors.New("would change the path of the API request")
 	}
 	return nil
 }

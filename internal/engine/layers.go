@@ -141,7 +141,7 @@ func (l *Layers) Progress(percent int32) containersv1alpha1.PullProgress {
 		last := l.hidden
 		last.add(l.layers[shownLayers-1], 1)
 		p.Layers[shownLayers-1] = containersv1alpha1.LayerProgress{
-			ID: fmt.Sprintf("%d more", last.count), Status: "more layers than are listed", CurrentBytes: last.current, TotalBytes: last.bytes,
+			ID: fmt.Sprintf("%d more", last.count), Status: "more layers", CurrentBytes: last.current, TotalBytes: last.bytes,
 		}
 	}
 	return p

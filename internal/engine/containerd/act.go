@@ -38,7 +38,7 @@ func (e *Engine) Act(ctx context.Context, key engine.Key, action containersv1alp
 		return e.stop(ctx, key, c, process)
 	case containersv1alpha1.ActionRestart:
 		if ofCRI(c) {
-			return fmt.Errorf("%w: container %s is of a pod, in which each container is started once: stop it, and the kubelet makes another one",
+			return fmt.Errorf("%w: container %s belongs to a pod, which starts each container once: stop it, and the kubelet creates another one",
 				engine.ErrRefused, key.ID)
 		}
 		if err := e.stop(ctx, key, c, process); err != nil {
@@ -50,13 +50,13 @@ func (e *Engine) Act(ctx context.Context, key engine.Key, action containersv1alp
 		return e.start(ctx, key, c, process)
 	case containersv1alpha1.ActionPause:
 		if process.GetStatus() != task.Status_RUNNING {
-			return refuse(key, process, "only one that runs can be paused")
+			return refuse(key, process, "only a running container can be paused")
 		}
 		_, err = e.tasks.Pause(in(ctx, key.Namespace), &tasksapi.PauseTaskRequest{ContainerID: key.ID})
 		return e.refusal(err)
 	case containersv1alpha1.ActionUnpause:
 		if process.GetStatus() != task.Status_PAUSED {
-			return refuse(key, process, "only one that is paused can be unpaused")
+			return refuse(key, process, "only a paused container can be unpaused")
 		}
 		_, err = e.tasks.Resume(in(ctx, key.Namespace), &tasksapi.ResumeTaskRequest{ContainerID: key.ID})
 		return e.refusal(err)
@@ -149,7 +149,7 @@ func (e *Engine) removeImage(ctx context.Context, key engine.Key, tag string) er
 	doomed := all
 	switch {
 	case tag == "" && len(named.tags) > 0:
-		return fmt.Errorf("%w: image %s has got a tag: %s", engine.ErrRefused, key.ID, named.tags[0])
+		return fmt.Errorf("%w: image %s has a new tag: %s", engine.ErrRefused, key.ID, named.tags[0])
 	case tag != "" && (len(named.tags) != 1 || named.tags[0] != tag):
 		doomed = []string{tag}
 	}

@@ -88,7 +88,7 @@ var (
 func New(cfg Config) (*Engine, error) {
 	path, ok := strings.CutPrefix(cfg.Endpoint, "unix://")
 	if !ok {
-		return nil, fmt.Errorf("use the endpoint %s: this version of rdd connects to containerd by unix:// only", cfg.Endpoint)
+		return nil, fmt.Errorf("use the endpoint %s: this version of rdd connects to containerd only with unix://", cfg.Endpoint)
 	}
 	d := &dialer{endpoint: cfg.Endpoint, path: path}
 	conn, err := d.client()
@@ -154,8 +154,8 @@ func (e *Engine) Info(ctx context.Context) (engine.Info, error) {
 	if err := e.dialer.probe(ctx); err != nil {
 		return engine.Info{}, err
 	}
-	// The library sees within redialPause that it is there again. It could be told
-	// (ResetConnectBackoff), but then reads without a lock what a new connection writes.
+	// The library reconnects within redialPause. ResetConnectBackoff would be faster,
+	// but it reads without a lock a field that a new connection writes.
 	version, err := e.version.Version(ctx, &emptypb.Empty{}, grpc.WaitForReady(true))
 	if err != nil {
 		return engine.Info{}, e.translate(err)
@@ -165,7 +165,7 @@ func (e *Engine) Info(ctx context.Context) (engine.Info, error) {
 		return engine.Info{}, e.translate(err)
 	}
 	if server.GetUUID() == "" {
-		return engine.Info{}, errors.New("containerd does not say who it is")
+		return engine.Info{}, errors.New("containerd does not report its ID")
 	}
 	info := engine.Info{ID: server.GetUUID(), Version: strings.TrimPrefix(version.GetVersion(), "v"), Clock: time.Now()}
 	info.OS, info.Architecture, err = e.platform(ctx)

@@ -103,7 +103,7 @@ func (e *Engine) criFate(ctx context.Context, c *containersapi.Container) (criFa
 			return fate, true, nil
 		}
 		if time.Since(began) > criNotice {
-			return criFate{}, false, fmt.Errorf("the CRI plugin takes container %s, which has no task, for running", c.GetID())
+			return criFate{}, false, fmt.Errorf("the CRI plugin reports container %s as running, but it has no task", c.GetID())
 		}
 		select {
 		case <-ctx.Done():
@@ -180,7 +180,7 @@ func eachField(message []byte, f func(number protowire.Number, varint uint64, va
 // each. It reports whether the plugin has it.
 func (e *Engine) criStart(ctx context.Context, c *containersapi.Container) (bool, error) {
 	if isSandbox(c) {
-		return true, fmt.Errorf("%w: container %s is the sandbox of a pod: it is started with its pod only", engine.ErrRefused, c.GetID())
+		return true, fmt.Errorf("%w: container %s is the sandbox of a pod: only the kubelet starts it, with its pod", engine.ErrRefused, c.GetID())
 	}
 	_, known, err := e.criCall(ctx, "StartContainer", c.GetID())
 	return known || err != nil, err

@@ -14,8 +14,8 @@ import (
 	"google.golang.org/grpc/connectivity"
 )
 
-// TestNobodyRedials: where nothing listens the library gives up, as whoever asks
-// tries again by himself.
+// TestNobodyRedials: the library gives up if nothing listens, since the callers
+// retry.
 func TestNobodyRedials(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "none.sock")
 	d := &dialer{endpoint: "unix://" + path, path: path}
@@ -44,7 +44,7 @@ func TestExplain(t *testing.T) {
 	}
 	defer func() { _ = e.Close() }()
 	began := time.Now()
-	if _, err := e.Info(t.Context()); err == nil || !strings.Contains(err.Error(), "no such socket: is containerd running") {
+	if _, err := e.Info(t.Context()); err == nil || !strings.Contains(err.Error(), "no such socket: check that containerd runs") {
 		t.Errorf("%v", err)
 	}
 	if took := time.Since(began); took > callTimeout/2 {

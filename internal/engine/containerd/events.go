@@ -107,7 +107,7 @@ func (e *Engine) knock(ctx context.Context, begun *atomic.Bool) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-limit.C:
-			return errors.New("containerd sends no events")
+			return errors.New("containerd ended the event stream")
 		case <-ticker.C:
 		}
 	}
@@ -151,7 +151,7 @@ func (e *Engine) subjects(envelope *types.Envelope) ([]engine.Key, error) {
 	}
 	unmarshal := func(into proto.Message) error {
 		if err := proto.Unmarshal(envelope.GetEvent().GetValue(), into); err != nil {
-			return fmt.Errorf("read an event of containerd about %s: %w", groupKind(envelope), err)
+			return fmt.Errorf("decode an event of containerd about %s: %w", groupKind(envelope), err)
 		}
 		return nil
 	}

@@ -49,7 +49,7 @@ func (e *Engine) Exec(ctx context.Context, key engine.Key, options engine.ExecOp
 		return nil, err
 	}
 	if own.GetStatus() != task.Status_RUNNING {
-		return nil, refuse(key, own, "nothing can run in it")
+		return nil, refuse(key, own, "a process requires a running container")
 	}
 	specification, err := processSpec(c.GetSpec().GetValue(), options)
 	if err != nil {
@@ -86,7 +86,7 @@ type process struct {
 	runs atomic.Bool
 }
 
-var errNotRunning = errors.New("the process does not run yet")
+var errNotRunning = errors.New("the process has not started")
 
 // Run implements [engine.Process].
 func (p *process) Run(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer) (int, error) {
@@ -211,7 +211,7 @@ func (p *process) openPipes(dir string, input bool) (*pipes, error) {
 		f, err := fifo.OpenFifo(p.engine.alive, filepath.Join(dir, pipe.name), pipe.mode|syscall.O_CREAT|syscall.O_NONBLOCK, 0o600)
 		if err != nil {
 			opened.close()
-			return nil, fmt.Errorf("make a pipe for %s: %w", pipe.name, err)
+			return nil, fmt.Errorf("create a pipe for %s: %w", pipe.name, err)
 		}
 		*pipe.into = f
 	}

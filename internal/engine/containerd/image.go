@@ -42,7 +42,7 @@ func (e *Engine) inspectImage(ctx context.Context, key engine.Key) (engine.Objec
 		}
 		object.Key.ID = response.GetImage().GetTarget().GetDigest()
 		if err := engine.CheckKey(object.Key); err != nil {
-			return object, fmt.Errorf("containerd's answer for the image %q can't be one: %w", key.ID, err)
+			return object, fmt.Errorf("containerd's answer for the image %q is invalid: %w", key.ID, err)
 		}
 		e.names.learn(key.Namespace, key.ID, object.Key.ID)
 		if records, err = e.imageRecords(ctx, key.Namespace, fmt.Sprintf("target.digest==%q", object.Key.ID)); err != nil {
@@ -55,7 +55,7 @@ func (e *Engine) inspectImage(ctx context.Context, key engine.Key) (engine.Objec
 	var all []string
 	for _, record := range records {
 		if has := record.GetTarget().GetDigest(); has != object.Key.ID {
-			return object, fmt.Errorf("containerd was asked for the image %q, and answers with %q", object.Key.ID, has)
+			return object, fmt.Errorf("containerd answers a request for the image %q with %q", object.Key.ID, has)
 		}
 		if engine.CheckTag(record.GetName()) == nil {
 			all = append(all, record.GetName())

@@ -120,7 +120,7 @@ func (e *Engine) target(ctx context.Context, namespace, name string) (string, er
 		return "", err
 	}
 	if digest = response.GetImage().GetTarget().GetDigest(); digest == "" {
-		return "", fmt.Errorf("containerd does not report what image %q is", name)
+		return "", fmt.Errorf("containerd does not report the target of image %q", name)
 	}
 	e.targets.put(mark, namespace, name, digest)
 	return digest, nil
@@ -143,7 +143,7 @@ func (e *Engine) container(ctx context.Context, key engine.Key) (*containersapi.
 		return nil, e.translate(err)
 	}
 	if has := response.GetContainer().GetID(); has != key.ID {
-		return nil, fmt.Errorf("containerd was asked for the container %q, and answers with %q", key.ID, has)
+		return nil, fmt.Errorf("containerd answers a request for the container %q with %q", key.ID, has)
 	}
 	return response.GetContainer(), nil
 }

@@ -42,7 +42,7 @@ func (e *Engine) List(ctx context.Context, kind engine.Kind) ([]engine.Item, err
 	kept := limits.NewBudget("containerd's list of containers", maxKept)
 	for _, namespace := range namespaces {
 		if err := engine.CheckKey(engine.Key{Kind: engine.KindNamespace, ID: namespace.GetName()}); err != nil && kind != engine.KindNamespace {
-			items.Drop(fmt.Errorf("it is in a namespace that can't be one: %w", err))
+			items.Drop(fmt.Errorf("its namespace is invalid: %w", err))
 			continue
 		}
 		switch kind {

@@ -57,9 +57,9 @@ func (e *Engine) Logs(ctx context.Context, key engine.Key, options engine.LogOpt
 	file, err := regular.Open(kept.path)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("%w: the user that rdd runs as may not read the log of container %s: %w", engine.ErrRefused, key.ID, err)
+		return nil, fmt.Errorf("%w: the user of rdd has no permission to read the log of container %s: %w", engine.ErrRefused, key.ID, err)
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%w: the log of container %s is not on this machine, or not any more: %w", engine.ErrRefused, key.ID, err)
+		return nil, fmt.Errorf("%w: the log of container %s does not exist on this machine: %w", engine.ErrRefused, key.ID, err)
 	case err != nil:
 		return nil, err
 	}
@@ -109,9 +109,9 @@ func logOf(c *containersapi.Container, process *task.Process) (logFile, error) {
 		return logFile{address.Path, nil}, nil
 	}
 	if process != nil && process.GetStdout() == "" {
-		return logFile{}, fmt.Errorf("%w: container %s was started with nowhere for what it writes to go to, so it is kept nowhere", engine.ErrRefused, c.GetID())
+		return logFile{}, fmt.Errorf("%w: container %s was started without a destination for its output, so there is no log", engine.ErrRefused, c.GetID())
 	}
-	return logFile{}, fmt.Errorf("%w: what container %s writes goes to the client that started it, and containerd keeps nothing of it",
+	return logFile{}, fmt.Errorf("%w: the output of container %s goes to the client that started it, and containerd keeps no log",
 		engine.ErrRefused, c.GetID())
 }
 

@@ -100,7 +100,7 @@ func endOf(decoder *json.Decoder) error {
 	case err != nil:
 		return err
 	}
-	return errors.New("there is text after its end")
+	return errors.New("there is text after the object")
 }
 
 // maxSpace is how much space may stand before a message: a line end each second for
@@ -170,7 +170,7 @@ func (m *Messages) receive(p []byte) (int, error) {
 }
 
 func (m *Messages) stalled() error {
-	return fmt.Errorf("%s was begun and not completed within %s: %w", m.what, m.stall, ErrStalled)
+	return fmt.Errorf("%s was not completed within %s after its beginning: %w", m.what, m.stall, ErrStalled)
 }
 
 // take follows the bytes, and leaves out what stands between messages: the

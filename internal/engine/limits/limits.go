@@ -53,10 +53,10 @@ const (
 )
 
 // ErrTooLarge says that an answer exceeds a limit.
-var ErrTooLarge = errors.New("more than RDD reads")
+var ErrTooLarge = errors.New("exceeds RDD's limit")
 
 // ErrStalled says that a message was begun and not completed in time.
-var ErrStalled = errors.New("a message stays half received")
+var ErrStalled = errors.New("a message is incomplete")
 
 // TooLarge returns an error that names what is larger than a size in bytes.
 func TooLarge(what string, size int64) error {

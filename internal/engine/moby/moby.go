@@ -110,7 +110,7 @@ func (e *Engine) info(ctx context.Context) (engine.Info, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	var info info
-	err := fetch(ctx, "the engine's answer to who it is", limits.Info, &info, func(ctx context.Context) error {
+	err := fetch(ctx, "the engine's answer with its info", limits.Info, &info, func(ctx context.Context) error {
 		_, err := e.api().Info(ctx, client.InfoOptions{})
 		return err
 	})
@@ -118,7 +118,7 @@ func (e *Engine) info(ctx context.Context) (engine.Info, error) {
 		return engine.Info{}, err
 	}
 	if info.identity() == "" && info.ServerVersion == "" {
-		return engine.Info{}, errors.New("the engine does not say who it is: its answer has neither an ID nor a version")
+		return engine.Info{}, errors.New("the engine does not identify itself: its answer has neither an ID nor a version")
 	}
 	e.podman.Store(info.BuildahVersion != "")
 	version, err := e.apiVersion(ctx)

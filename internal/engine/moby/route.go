@@ -13,15 +13,15 @@ import (
 	"time"
 )
 
-// dialTimeout bounds what it takes until a new connection has proved good.
+// dialTimeout bounds the time until a new connection is verified.
 const dialTimeout = 20 * time.Second
 
 // route is the way to an engine.
 type route struct {
-	// host is what the API's client is told of it: a URL.
+	// host is the URL for the API's client.
 	host string
-	// dial connects; nil leaves it to the transport. The API is spoken over the
-	// connection without TLS: where there is TLS it is the connection's matter.
+	// dial connects; nil leaves it to the transport. The connection handles TLS, if
+	// any: the API's client uses it without.
 	dial func(ctx context.Context) (net.Conn, error)
 	// explain says what an error of the transport most likely means.
 	explain explainer
@@ -39,7 +39,7 @@ func newRoute(cfg Config) (*route, error) {
 	}
 	scheme, address, _ := strings.Cut(cfg.Endpoint, "://")
 	if cfg.Secret != nil && scheme != "tcp" {
-		return nil, errors.New("a Secret is for tcp:// endpoints only")
+		return nil, errors.New("a Secret requires a tcp:// endpoint")
 	}
 	switch scheme {
 	case "ssh":

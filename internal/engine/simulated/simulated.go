@@ -185,8 +185,8 @@ func (e *Engine) current() (world, error) {
 	return e.served, e.failure
 }
 
-// load reads the file if it has changed. Streams are told what that means for
-// them.
+// load reads the file if it has changed, and sends the resulting events to the
+// streams.
 func (e *Engine) load() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()

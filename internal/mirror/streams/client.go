@@ -80,7 +80,7 @@ func (c *Client) Logs(ctx context.Context, id string, options LogOptions, w io.W
 		case ctx.Err() != nil, gorilla.IsCloseError(err, gorilla.CloseNormalClosure):
 			return nil // the end, or as it was asked to
 		case err != nil:
-			return fmt.Errorf("the log broke off: %w", err)
+			return fmt.Errorf("the connection broke: %w", err)
 		}
 		if _, err := w.Write(message); err != nil {
 			return err

@@ -58,7 +58,7 @@ func prepare(request *http.Request, containers Find) (engine.ExecOptions, engine
 	}
 	if !wsstream.IsWebSocketRequestWithStreamCloseProtocol(request) {
 		return options, nil, &refusal{http.StatusUpgradeRequired, metav1.StatusReasonBadRequest,
-			fmt.Errorf("this endpoint is a WebSocket in the subprotocol %s", remotecommand.StreamProtocolV5Name)}
+			fmt.Errorf("this endpoint requires a WebSocket with the subprotocol %s", remotecommand.StreamProtocolV5Name)}
 	}
 	query := request.URL.Query()
 	options.Command = query["command"]
@@ -73,7 +73,7 @@ func prepare(request *http.Request, containers Find) (engine.ExecOptions, engine
 	}
 	execer, ok := container.(engine.Execer)
 	if !ok {
-		return options, nil, fmt.Errorf("%w: this engine can't run anything in a container", engine.ErrRefused)
+		return options, nil, fmt.Errorf("%w: this engine can't run processes in containers", engine.ErrRefused)
 	}
 	process, err := execer.Exec(request.Context(), key, options)
 	return options, process, err
@@ -132,7 +132,7 @@ func (s *session) run(stopping context.Context) {
 }
 
 // errStopping says that it was not the process that ended.
-var errStopping = errors.New("the connection to the process ended as rdd is stopping; the process may run on")
+var errStopping = errors.New("rdd is stopping and closed the connection to the process; the process may continue to run")
 
 func (s *session) channel(number byte) channel { return channel{s.conn, number} }
 

@@ -52,7 +52,7 @@ func (c *Client) exec(ctx context.Context, id string, options ExecOptions, sizes
 		return ctx.Err()
 	}
 	if len(status) == 0 {
-		return fmt.Errorf("the connection broke off, and how the command ended is not known: %w", err)
+		return fmt.Errorf("the connection broke, and the exit code of the command is not known: %w", err)
 	}
 	return decodeEnding(status)
 }
@@ -107,7 +107,7 @@ func receiveOutput(conn *connection, options ExecOptions) (status []byte, err er
 func decodeEnding(message []byte) error {
 	var status metav1.Status
 	if err := json.Unmarshal(message, &status); err != nil {
-		return fmt.Errorf("how the command ended can't be read: %w", err)
+		return fmt.Errorf("decode the result of the command: %w", err)
 	}
 	if status.Status == metav1.StatusSuccess {
 		return nil

@@ -104,7 +104,7 @@ func TestNoStream(t *testing.T) {
 		code   int
 		words  string
 	}{
-		"no WebSocket": {recorded{}, http.Header{}, http.StatusUpgradeRequired, "this endpoint is a WebSocket"},
+		"no WebSocket": {recorded{}, http.Header{}, http.StatusUpgradeRequired, "this endpoint requires a WebSocket"},
 		"no logs":      {struct{ engine.Engine }{}, upgrade, http.StatusConflict, "this engine keeps no logs"},
 	} {
 		t.Run(name, func(t *testing.T) {

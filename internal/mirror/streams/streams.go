@@ -58,7 +58,7 @@ func upgradable(request *http.Request) error {
 	if websocket.IsWebSocketUpgrade(request) {
 		return nil
 	}
-	return &refusal{http.StatusUpgradeRequired, metav1.StatusReasonBadRequest, errors.New("this endpoint is a WebSocket")}
+	return &refusal{http.StatusUpgradeRequired, metav1.StatusReasonBadRequest, errors.New("this endpoint requires a WebSocket")}
 }
 
 // refuse answers a request that gets no stream, as the API server does.
