@@ -64,7 +64,7 @@ func (e *Engine) Act(ctx context.Context, key engine.Key, action containersv1alp
 	return fmt.Errorf("%w: there is no action %q", engine.ErrRefused, action)
 }
 
-// refuse says that a container is not in a state for something.
+// refuse returns the error for a container in a wrong state.
 func refuse(key engine.Key, process *task.Process, why string) error {
 	return fmt.Errorf("%w: container %s is %s: %s", engine.ErrRefused, key.ID, phase(process), why)
 }
@@ -88,7 +88,7 @@ func (e *Engine) remove(ctx context.Context, key engine.Key, options engine.Remo
 		return e.removeImage(ctx, key, options.Tag)
 	case engine.KindNamespace:
 		_, err := e.namespaces.Delete(in(ctx, key.ID), &namespacesapi.DeleteNamespaceRequest{Name: key.ID})
-		return e.translate(err) // it refuses where there is something in it
+		return e.translate(err) // containerd refuses unless it is empty
 	case engine.KindVolume:
 		return fmt.Errorf("%w: containerd has no volumes", engine.ErrNotFound)
 	}
@@ -134,8 +134,8 @@ func (e *Engine) removeContainer(ctx context.Context, key engine.Key) error {
 	return err
 }
 
-// removeImage removes a name of an image. With its last tag go the names that
-// are digests, and so the image.
+// removeImage removes a tag of an image. With the last tag it also removes the names
+// that are digests, and so the image.
 func (e *Engine) removeImage(ctx context.Context, key engine.Key, tag string) error {
 	records, err := e.imageRecords(ctx, key.Namespace, fmt.Sprintf("target.digest==%q", key.ID))
 	if err != nil {

@@ -45,10 +45,10 @@ type dialer struct {
 	last error // guarded by mu; of the last attempt
 }
 
-// client returns a connection, which is made when it is used.
+// client returns a connection, which connects when it is used.
 func (d *dialer) client() (*grpc.ClientConn, error) {
 	return grpc.NewClient("passthrough:///containerd",
-		grpc.WithTransportCredentials(insecure.NewCredentials()), // a file's owner and mode say who may
+		grpc.WithTransportCredentials(insecure.NewCredentials()), // the socket's owner and mode restrict access
 		grpc.WithContextDialer(d.dial),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: redialPause, Multiplier: 1, MaxDelay: redialPause},

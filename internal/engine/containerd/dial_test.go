@@ -50,7 +50,7 @@ func TestExplain(t *testing.T) {
 	if took := time.Since(began); took > callTimeout/2 {
 		t.Errorf("it took %s to say so", took)
 	}
-	if _, err := New(Config{Endpoint: "tcp://127.0.0.1:1"}); err == nil || !strings.Contains(err.Error(), "unix:// only") {
+	if _, err := New(Config{Endpoint: "tcp://127.0.0.1:1"}); err == nil || !strings.Contains(err.Error(), "only with unix://") {
 		t.Errorf("%v", err)
 	}
 }
