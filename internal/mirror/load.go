@@ -18,7 +18,7 @@ const (
 	slowWrite = 100 * time.Millisecond
 
 	// stuckWrite is how long a write may take before another one takes its turn: what
-	// blocks it, such as an admission webhook, may not block others.
+	// blocks it, such as an admission webhook, must not block others.
 	stuckWrite = time.Second
 
 	// writesPerProcessor bounds the concurrent writes.
