@@ -77,7 +77,7 @@ func (c config) read() (data []byte, value currentValue, err error) {
 	return data, value, nil
 }
 
-// swap changes the current context to to if it is from, and reports whether it did.
+// swap replaces the current context from by to, and reports whether it was from.
 // Empty names stand for none. The client does not lock its file: if another program
 // wrote it since, swap reads it again.
 func (c config) swap(from, to string) (bool, error) {

@@ -264,7 +264,7 @@ func (c *contexts) certificates(name string) string {
 // is none.
 func (c *contexts) current() (string, error) { return c.config.current() }
 
-// swap changes the current context to to if it is from, and reports whether it did.
+// swap replaces the current context from by to, and reports whether it was from.
 func (c *contexts) swap(ctx context.Context, from, to string) (bool, error) {
 	unlock, err := c.lock(ctx)
 	if err != nil {

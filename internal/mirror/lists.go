@@ -22,7 +22,7 @@ const (
 	maxListLimit = 5 * time.Minute
 )
 
-// lists lists the kinds of objects concurrently: a kind that is slow, or that fails
+// lists requests the lists of all kinds concurrently: a kind that is slow, or that fails
 // and is retried, does not delay the others. A list is used whenever it arrives: it
 // only selects the objects to inspect.
 type lists struct {
