@@ -15,22 +15,22 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/traits"
 )
 
-// System is what programs are started with on the machine.
+// System is the init system of the machine.
 type System struct {
-	// OS is as in runtime.GOOS; empty if it is not known.
+	// OS is the operating system, as in runtime.GOOS; empty if it is not known.
 	OS string
 	// Systemd is whether systemd runs.
 	Systemd bool
 }
 
-// place says where an engine is, for what there is to do about it.
+// place is where an engine runs. Remedies depend on it.
 type place struct {
 	System
 	engine.Traits
 	endpoint string            // as in the spec
 	address  endpoint.Endpoint // the zero value if the endpoint is not valid
 	inVM     bool              // in the App's virtual machine
-	unit     string            // that systemd has there
+	unit     string            // the engine's systemd unit there
 }
 
 func (d *diagnosis) placeOf(e *containersv1alpha1.ContainerEngine) place {
@@ -47,7 +47,7 @@ func (d *diagnosis) placeAt(known engine.Traits, text string) place {
 // isPodman reports whether it is most likely Podman, which has Docker's API.
 func (p place) isPodman() bool { return p.IsDockerAPI && strings.Contains(p.endpoint, "podman") }
 
-// isRootless reports whether a local socket is that of a user's own engine.
+// isRootless reports whether a local socket belongs to a user's own engine.
 func (p place) isRootless() bool { return strings.Contains(p.endpoint, "/run/user/") }
 
 // isFile reports whether the engine is a file that the simulated engine reads.
@@ -65,30 +65,30 @@ func (p place) command(text string) string {
 	return strings.NewReplacer("{endpoint}", p.endpoint, "{path}", p.address.Path, "{sudo}", sudo).Replace(text)
 }
 
-// answers says how to see whether the engine answers, and how it is started.
+// answers returns how to check whether the engine answers, and how to start it.
 func (p place) answers() string {
 	switch {
 	case p.inVM:
-		return "it is the one in the virtual machine: `{rdd} shell sudo systemctl status " + p.unit + "` says how it is there, and " +
-			"`{rdd} limavm restart rd` starts both anew"
+		return "the engine runs in the virtual machine: `{rdd} shell sudo systemctl status " + p.unit + "` shows its status, and " +
+			"`{rdd} limavm restart rd` restarts both"
 	case p.isFile():
-		return "see whether the file is there and can be read: it is read again when it changes (docs/simulated.md)"
+		return "see whether the file is there and can be read: RDD reads it again when it changes (docs/simulated.md)"
 	case p.address.Scheme == endpoint.SSH:
 		return "see whether the host and its engine answer: `docker -H " + p.endpoint + " version`, and `ssh " + sshTarget(p.address) +
-			"` for what is wrong on the way; the engine is started on that host"
+			"` for errors of the connection; start the engine on that host"
 	case p.address.Local() && p.isPodman():
-		return "see whether it runs: `podman --url " + p.endpoint + " info`; " + p.starts()
+		return "check that it runs: `podman --url " + p.endpoint + " info`; " + p.starts()
 	case p.address.Local() && p.Commands.Version != "":
-		return "see whether it runs: `" + p.command(p.Commands.Version) + "`; " + p.starts()
+		return "check that it runs: `" + p.command(p.Commands.Version) + "`; " + p.starts()
 	case p.IsDockerAPI:
-		return "see whether it answers: `docker -H " + p.endpoint + " version`; it is started on " + p.host() +
-			", and must be told to listen at that address"
+		return "check that it answers: `docker -H " + p.endpoint + " version`; start it on " + p.host() +
+			", and configure it to listen at that address"
 	}
-	return "see whether it runs, and listens at " + p.endpoint
+	return "check that it runs, and listens at " + p.endpoint
 }
 
-// sshTarget is what ssh takes of an address: a port is its flag, a path is nothing to
-// it.
+// sshTarget returns the arguments of ssh for an address: the port as a flag, and no
+// path.
 func sshTarget(address endpoint.Endpoint) string {
 	target := address.Host
 	if address.User != "" {
@@ -100,17 +100,19 @@ func sshTarget(address endpoint.Endpoint) string {
 	return target
 }
 
-// starts says how an engine of this machine is started.
+// starts returns how to start an engine on this machine.
 func (p place) starts() string {
 	switch {
 	case (p.OS == "windows" || p.OS == "darwin") && p.isPodman():
 		return "`podman machine start` starts it"
+	case p.Service == "":
+		return "start it"
 	case p.OS == "windows" && p.Commands.Desktop != "":
 		return "start " + p.Commands.Desktop + ", or in an administrator's PowerShell `Start-Service " + p.Service + "`"
 	case p.OS == "windows":
 		return "in an administrator's PowerShell `Start-Service " + p.Service + "` starts it"
 	case p.OS == "darwin":
-		return "start the program that it belongs to, such as Docker Desktop"
+		return "start the program that provides it, such as Docker Desktop"
 	case p.isPodman():
 		return p.startsPodman()
 	}
@@ -136,12 +138,12 @@ func (p place) startsService() string {
 	case p.isRootless() && p.Commands.Rootless != "":
 		return "`" + p.Commands.Rootless + "` starts it"
 	case p.Systemd:
-		return "`sudo systemctl start " + p.Service + "` starts the one of this machine"
+		return "`sudo systemctl start " + p.Service + "` starts the engine of this machine"
 	}
-	return "`sudo service " + p.Service + " start` starts the one of this machine"
+	return "`sudo service " + p.Service + " start` starts the engine of this machine"
 }
 
-// log says where the engine's own log is.
+// log returns where the engine's log is.
 func (p place) log() string {
 	service := p.Service
 	if p.isPodman() {
@@ -162,8 +164,8 @@ func (p place) log() string {
 	return "`sudo journalctl -u " + service + "`"
 }
 
-// removes is the engine's own command that removes a container by force; empty if
-// there is none to name.
+// removes returns the engine's command that forces the removal of a container;
+// empty if there is none.
 func (p place) removes() string {
 	switch {
 	case p.isPodman():
@@ -174,35 +176,35 @@ func (p place) removes() string {
 	return p.Commands.Kill
 }
 
-// permits says what to do if the user may not use a local socket, of which members of
-// a group, empty for none, may.
+// permits returns what to do if the user has no permission for a local socket.
+// Members of the group have it; empty for none.
 func (p place) permits(group string) string {
-	who := "`ls -l " + p.address.Path + "` says who may; "
+	shown := "`ls -l " + p.address.Path + "` shows the permissions; "
 	switch {
 	case p.address.Scheme == endpoint.NPipe:
-		return "in an administrator's shell `net localgroup docker-users %USERNAME% /add` makes you a member of the group that may; " +
+		return "in an administrator's shell `net localgroup docker-users %USERNAME% /add` adds you to the group that may use it; " +
 			"log out and in again, then `{rdd} service stop` and `{rdd} service start`"
 	case group != "":
 		return joinGroup(group) + ", then `{rdd} service stop` and `{rdd} service start`"
 	case p.isPodman():
-		return "that is root's; your own is enabled by `systemctl --user enable --now podman.socket`, and named by " +
+		return "the socket belongs to root; enable your own with `systemctl --user enable --now podman.socket`, and use it with " +
 			"`{rdd} set containerEngine.endpoint=unix:///run/user/$(id -u)/podman/podman.sock`"
 	case p.Commands.Share != "":
-		return who + p.Commands.Share + ", or use an engine of your own: `{rdd} set containerEngine.endpoint=…`"
+		return shown + p.Commands.Share + ", or use an engine of your own: `{rdd} set containerEngine.endpoint=…`"
 	}
-	return who + "have the engine give its socket to a group that you are in, or name an engine of your own: " +
+	return shown + "configure the engine to give its socket to a group that you are in, or use an engine of your own: " +
 		"`{rdd} set containerEngine.endpoint=…`"
 }
 
-// joinGroup says how to become a member of a group.
+// joinGroup returns how to become a member of a group.
 func joinGroup(group string) string {
-	return "`sudo usermod -aG " + group + " $USER` makes you a member of the group that may; log out and in again, as a group counts " +
-		"from the next login on (in one shell `newgrp " + group + "` is enough)"
+	return "`sudo usermod -aG " + group + " $USER` adds you to the group that may use it; log out and in again, since a new group takes effect " +
+		"at the next login (for one shell `newgrp " + group + "` is enough)"
 }
 
-// Permits says what to do if the user may not use the socket of a Docker engine of
-// this machine, of which members of a group, empty for none, may. command is how the
-// user calls rdd.
+// Permits returns what to do if the user has no permission for the socket of a
+// Docker engine of this machine. Members of the group have it; empty for none.
+// command is the command line of rdd for the instance.
 func Permits(denied, group, command string) string {
 	p := (&diagnosis{}).placeAt(traits.Moby(), denied)
 	if group == "" {
@@ -211,21 +213,22 @@ func Permits(denied, group, command string) string {
 	return joinGroup(group)
 }
 
-// denied says that a start would find no engine that the user may use.
+// denied adds that the user has no permission for the engine that `rdd start` would
+// choose.
 func (d *diagnosis) denied() {
 	if d.Denied == "" {
 		return
 	}
 	at := d.placeAt(traits.Moby(), d.Denied)
-	words := "no engine is chosen yet, and you may not use the one at " + d.Denied + ": permission denied"
+	message := "no engine is configured, and you have no permission to use the one at " + d.Denied + ": permission denied"
 	group := d.Groups[d.Denied]
 	if group != "" {
-		words += ": it is for members of the group " + group
+		message += ": it is for members of the group " + group
 	}
-	d.add(SocketNotPermitted, theHost(), d.Denied, "error", words, "how", arguments{"rdd", d.Command}.fill(at.permits(group)))
+	d.add(SocketNotPermitted, theHost(), d.Denied, "error", message, "how", arguments{"rdd", d.Command}.fill(at.permits(group)))
 }
 
-// how says what to do about an engine that can't be reached.
+// how returns what to do about an engine that does not answer.
 func (d *diagnosis) how(code Code, e *containersv1alpha1.ContainerEngine, at place) string {
 	remedy := at.answers()
 	switch {
@@ -233,14 +236,14 @@ func (d *diagnosis) how(code Code, e *containersv1alpha1.ContainerEngine, at pla
 		remedy = at.permits(d.Groups[e.Spec.Endpoint])
 	case at.inVM:
 	case d.App != nil && metav1.IsControlledBy(e, d.App):
-		remedy += ". Or name another engine: `{rdd} set containerEngine.endpoint=…`"
+		remedy += ". Or use another engine: `{rdd} set containerEngine.endpoint=…`"
 	default:
-		remedy += ". Or name another engine: `{rdd} ctl edit containerengine -n " + e.Namespace + " " + e.Name + "`"
+		remedy += ". Or use another engine: `{rdd} ctl edit containerengine -n " + e.Namespace + " " + e.Name + "`"
 	}
 	return arguments{"rdd", d.Command}.fill(remedy)
 }
 
-// howToMakeRoom says which engines of this machine have something to remove.
+// howToMakeRoom returns how to free space in the engines of this machine.
 func (d *diagnosis) howToMakeRoom() string {
 	inVM := false
 	for _, known := range traits.All() {
@@ -256,7 +259,7 @@ func (d *diagnosis) howToMakeRoom() string {
 		}
 	}
 	if inVM {
-		return "the disk of the virtual machine grows with what is in it; remove what is not used, there and elsewhere"
+		return "the disk of the virtual machine grows with its content; remove unused files, there and elsewhere"
 	}
-	return "no engine of this machine takes it; remove what is not used"
+	return "no engine of this machine uses it; remove unused files"
 }

@@ -22,8 +22,7 @@ import (
 
 func root() string { return "/" }
 
-// candidates returns where engines usually have their sockets: first the one that the
-// user's environment names.
+// candidates returns the usual sockets of engines, first the one in DOCKER_HOST.
 func (p Places) candidates() []candidate {
 	var all []candidate
 	add := func(kind containersv1alpha1.EngineType, path string) {
@@ -43,7 +42,7 @@ func (p Places) candidates() []candidate {
 	return all
 }
 
-// engines returns the sockets that are there, each under its first name.
+// engines returns the existing sockets, each with its first name.
 func (p Places) engines() []rddv1alpha1.Engine {
 	var found []rddv1alpha1.Engine
 	var files []fs.FileInfo
@@ -55,7 +54,7 @@ func (p Places) engines() []rddv1alpha1.Engine {
 		}
 		files = append(files, file)
 		there := rddv1alpha1.Engine{Type: e.kind, Endpoint: e.url, Accessible: true}
-		// Whoever connects must be allowed to write to it (unix(7)).
+		// A connection requires write permission (unix(7)).
 		if err := unix.Faccessat(unix.AT_FDCWD, e.name, unix.W_OK, unix.AT_EACCESS); err != nil {
 			there.Accessible, there.Message = false, access.Refusal(file, err)
 		}

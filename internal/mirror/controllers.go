@@ -13,8 +13,8 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 )
 
-// Controllers returns the controllers of the API group: the kinds, and the one
-// that mirrors the engines that the drivers connect to.
+// Controllers returns the controllers of the API group: one for each mirrored kind,
+// which installs its definition, and the one that mirrors the engines of the drivers.
 func Controllers(drivers engine.Drivers) []manager.Controller {
 	kind := func(name, plural string) manager.Controller {
 		return manager.Controller{
@@ -53,14 +53,14 @@ func Controllers(drivers engine.Drivers) []manager.Controller {
 	}
 }
 
-// setTypes has the API server accept the types of engines that there are drivers for.
+// setTypes sets the types of engines that the API server accepts.
 func setTypes(definition *apiextensionsv1.CustomResourceDefinition, types []string) {
 	for _, version := range definition.Spec.Versions {
 		spec := version.Schema.OpenAPIV3Schema.Properties["spec"]
 		kind := spec.Properties["type"]
 		kind.Enum = nil
 		for _, name := range types {
-			quoted, _ := json.Marshal(name) // a string always has a form in JSON
+			quoted, _ := json.Marshal(name) // a string can always be encoded
 			kind.Enum = append(kind.Enum, apiextensionsv1.JSON{Raw: quoted})
 		}
 		spec.Properties["type"] = kind

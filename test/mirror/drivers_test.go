@@ -169,8 +169,8 @@ func TestNewEngineType(t *testing.T) {
 	e.eventually("an event that can't be read has its kind compared", func() (bool, string) { return e.hasContainer(second) })
 	fake.put(third, engine.Event{Lost: context.DeadlineExceeded})
 	e.eventually("one of no known kind has all compared", func() (bool, string) { return e.hasContainer(third) })
-	if n := log.count("can't be read"); n != 1 {
-		t.Errorf("%d warnings about events that can't be read, want 1 for now", n)
+	if n := log.count("can't be decoded"); n != 1 {
+		t.Errorf("%d warnings about events that can't be decoded, want 1 for now", n)
 	}
 
 	stop := containersv1alpha1.Container{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: first}}

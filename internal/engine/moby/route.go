@@ -13,31 +13,31 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/traits"
 )
 
-// dialTimeout bounds what it takes until a new connection has proved good.
+// dialTimeout bounds the time until a new connection is verified.
 const dialTimeout = 20 * time.Second
 
-// route is the way to an engine.
+// route connects to an engine.
 type route struct {
-	// host is what the API's client is told of it: a URL.
+	// host is the URL for the API's client.
 	host string
-	// dial connects; nil leaves it to the transport. The API is spoken over the
-	// connection without TLS: where there is TLS it is the connection's matter.
+	// dial connects; nil leaves it to the transport. The connection handles TLS, if
+	// any: the API's client uses it without.
 	dial func(ctx context.Context) (net.Conn, error)
-	// explain says what an error of the transport most likely means.
+	// explain adds the most likely cause to an error of the transport.
 	explain explainer
 	// close ends all connections of dial, and waits until they have.
 	close func()
 }
 
-// newRoute returns the way to an endpoint. An error says that there is none,
-// whatever answers there.
+// newRoute returns the route to an endpoint. An error is permanent: the endpoint is
+// invalid or not supported.
 func newRoute(cfg Config) (*route, error) {
 	address, err := endpoint.Parse(cfg.Endpoint, traits.Moby().Schemes...)
 	if err != nil {
 		return nil, err
 	}
 	if cfg.Secret != nil && !slices.Contains(traits.Moby().SecretSchemes, address.Scheme) {
-		return nil, errors.New("a Secret is for tcp:// endpoints only")
+		return nil, errors.New("a Secret requires a tcp:// endpoint")
 	}
 	r := &route{
 		host:    cfg.Endpoint,
@@ -50,7 +50,7 @@ func newRoute(cfg Config) (*route, error) {
 		if err != nil {
 			return nil, err
 		}
-		// Any host will do: it is a header that no engine reads.
+		// Any host works: no engine reads the header.
 		r.host, r.dial, r.close = "tcp://docker.invalid:80", dialer.dial, dialer.close
 	case endpoint.TCP:
 		if cfg.Secret != nil {

@@ -25,7 +25,7 @@ func Containerd() engine.Traits {
 		Commands: engine.Commands{
 			Version: "{sudo}ctr --address {path} version",
 			Kill:    "sudo ctr task kill --signal SIGKILL",
-			Usage:   "`sudo ctr namespaces ls` and `sudo ctr -n NAMESPACE images ls` show what takes it",
+			Usage:   "`sudo ctr namespaces ls` and `sudo ctr -n NAMESPACE images ls` show what uses it",
 			Share:   "`gid` below `[grpc]` in /etc/containerd/config.toml gives the socket to a group that you are in",
 		},
 	}

@@ -32,7 +32,7 @@ func Moby() engine.Traits {
 			Desktop:  "Docker Desktop",
 			Rootless: "dockerd-rootless.sh",
 			Kill:     "docker rm -f",
-			Usage:    "`docker system df` shows what images and containers take, `docker system prune` removes what is not used",
+			Usage:    "`docker system df` shows the space of images and containers, `docker system prune` removes unused ones",
 		},
 	}
 }
