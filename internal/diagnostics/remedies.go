@@ -170,7 +170,7 @@ func (p place) removes() string {
 	switch {
 	case p.isPodman():
 		return "podman rm -f"
-	case p.inVM && !p.IsDockerAPI && p.Commands.Kill != "": // no client of this machine reaches it
+	case p.inVM && !p.IsDockerAPI && p.Commands.Kill != "": // no client of the host can connect to it
 		return "{rdd} shell " + p.Commands.Kill
 	}
 	return p.Commands.Kill

@@ -11,9 +11,9 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/endpoint"
 )
 
-// Traits are what RDD knows of all engines of a type before it connects to one. The
-// zero value, but for the type, does: such an engine is mirrored, and neither looked
-// for nor offered to Docker's clients.
+// Traits are what RDD knows of all engines of a type before it connects to one. Only the
+// type is required: with nothing else, RDD mirrors such an engine, but neither looks for
+// one nor offers it to Docker's clients.
 type Traits struct {
 	// Type is the value of spec.type in a ContainerEngine. The App and the HostInfo
 	// use the same word.
@@ -22,19 +22,20 @@ type Traits struct {
 	IsDockerAPI bool
 	// Schemes are those of its endpoints. Empty for any.
 	Schemes []endpoint.Scheme
-	// SecretSchemes are those with which a Secret has a meaning.
+	// SecretSchemes are the schemes that a Secret can be used with.
 	SecretSchemes []endpoint.Scheme
-	// KeepsUsed are the kinds of which such an engine removes no object that another
-	// one uses, unless it is forced to.
+	// KeepsUsed are the kinds of objects that such an engine does not remove, unless
+	// forced, while another object uses them.
 	KeepsUsed []Kind
-	// Socket is the file name of the socket of the one in RDD's own virtual machine;
-	// empty if that can't run such an engine.
+	// Socket is the file name of the engine's socket in RDD's own virtual machine; empty
+	// if the virtual machine can't run such an engine.
 	Socket string
 	// Places are where such engines usually listen on Unix, the most usual first, and
 	// Pipes the names of their pipes on Windows.
 	Places []Place
 	Pipes  []string
-	// Service is the name that systemd and Windows have for it, and Commands are its own.
+	// Service is the name of its service in systemd and Windows, and Commands are the
+	// commands of its own client.
 	Service  string
 	Commands Commands
 }
@@ -55,9 +56,9 @@ const (
 	RuntimeDir             // XDG_RUNTIME_DIR: of the user, while logged in
 )
 
-// Commands are what a user types about an engine. {endpoint} and {path} stand for its
-// endpoint and the path of its socket, {sudo} for what precedes an administrator's
-// command. An empty command: there is none to name.
+// Commands are the commands that remedies name. {endpoint} and {path} stand for the
+// engine's endpoint and the path of its socket, {sudo} for the prefix of a command that
+// requires root. An empty command does not exist.
 type Commands struct {
 	// Version shows whether the engine answers.
 	Version string
@@ -67,15 +68,15 @@ type Commands struct {
 	Rootless string
 	// Kill ends a container by force.
 	Kill string
-	// Usage is a sentence about what shows and frees the space that it takes.
+	// Usage says how to show and free the space that the engine uses.
 	Usage string
-	// Share is a sentence about how its socket is given to a group.
+	// Share says how to give the socket to a group.
 	Share string
 }
 
-// Open connects to the engine that a ContainerEngine names; secret is the one that its
-// spec names, nil for none. It does not wait for the engine. An error says that this
-// driver never can: it does not support the endpoint.
+// Open opens the engine that a ContainerEngine names, with the Secret that the spec
+// names, nil for none. It does not wait for the engine. An error is permanent: the driver
+// does not support the endpoint.
 type Open func(spec containersv1alpha1.ContainerEngineSpec, secret Secret) (Engine, error)
 
 // Driver is the code for engines of one type.
@@ -84,8 +85,8 @@ type Driver struct {
 	Open Open
 }
 
-// Drivers is a registry: all that selects code by an engine's type asks it. That of the
-// built-in drivers is in the package open.
+// Drivers is a registry: code that depends on the type of an engine asks it. The package
+// open has the registry of the built-in drivers.
 type Drivers []Driver
 
 // Of returns the driver for a type. For an unknown type it has no Open.
@@ -96,7 +97,7 @@ func (d Drivers) Of(kind containersv1alpha1.EngineType) Driver {
 	return Driver{Traits: Traits{Type: kind}}
 }
 
-// With returns a registry that has the driver, in the place of one for the same type.
+// With returns a registry with the driver, which replaces a driver for the same type.
 func (d Drivers) With(driver Driver) Drivers {
 	all := slices.Clone(d)
 	if i := all.index(driver.Type); i >= 0 {
@@ -115,7 +116,7 @@ func (d Drivers) Types() []string {
 	return types
 }
 
-// Open is [Open] for all types of the registry.
+// Open opens an engine of any type in the registry, as [Open] does for one type.
 func (d Drivers) Open(spec containersv1alpha1.ContainerEngineSpec, secret Secret) (Engine, error) {
 	driver := d.Of(spec.Type)
 	if driver.Open == nil {

@@ -159,7 +159,7 @@ func (e Endpoint) Local() bool { return e.Scheme == Unix || e.Scheme == NPipe }
 // Address returns host:port.
 func (e Endpoint) Address() string { return net.JoinHostPort(e.Host, e.Port) }
 
-// parseSocket accepts what rdd wrote on Windows before it used slashes there, too.
+// parseSocket also accepts unix://C:\path on Windows, which older versions wrote.
 func (e *Endpoint) parseSocket(rest string) error {
 	if !strings.HasPrefix(rest, "/") && !filepath.IsAbs(rest) {
 		return errors.New("the path of the socket must be absolute, as in unix:///path")
@@ -239,7 +239,7 @@ func parseURL(text string) (*url.URL, error) {
 	return u, err
 }
 
-// localPath takes the slash from a path that begins with the letter of a drive.
+// localPath removes the slash before the letter of a drive.
 func localPath(path string) string {
 	if rest, found := strings.CutPrefix(path, "/"); found && filepath.VolumeName(rest) != "" {
 		return rest

@@ -10,8 +10,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/simulated"
 )
 
-// Drivers returns the built-in drivers. A new type of engine is a package, and a line
-// here.
+// Drivers returns the built-in drivers. A new type of engine is a package and a line here.
 func Drivers() engine.Drivers {
 	return engine.Drivers{
 		moby.Driver(),

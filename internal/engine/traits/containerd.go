@@ -8,8 +8,8 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/endpoint"
 )
 
-// Containerd returns the traits of containerd. It removes the name of an image that is
-// used, and keeps the image for its containers.
+// Containerd returns the traits of containerd. It removes the name of an image in use,
+// and keeps the image for its containers.
 func Containerd() engine.Traits {
 	return engine.Traits{
 		Type:      containersv1alpha1.EngineContainerd,

@@ -8,7 +8,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/endpoint"
 )
 
-// Simulated returns the traits of engines that are files. They refuse what Docker does.
+// Simulated returns the traits of simulated engines, which refuse what Docker refuses.
 func Simulated() engine.Traits {
 	return engine.Traits{
 		Type:      containersv1alpha1.EngineSimulated,

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package traits has the [engine.Traits] of the built-in types of engines. It is apart
-// from their drivers, as those bring the libraries of Docker and containerd: programs
-// that connect to no engine ask here.
+// Package traits has the [engine.Traits] of the built-in types of engines, for programs
+// that connect to no engine: the drivers link the libraries of Docker and containerd.
 package traits
 
 import (
@@ -13,9 +12,8 @@ import (
 // All returns the traits of all built-in types.
 func All() []engine.Traits { return []engine.Traits{Moby(), Containerd(), Simulated()} }
 
-// Of returns the traits of engines of a type, which the App and the HostInfo have types
-// of their own for; an App that names none has Docker's. Of an unknown type only the
-// type is known.
+// Of returns the traits of a type, which App and HostInfo spell with Go types of their
+// own. The empty type is the default of an App, moby. An unknown type has no traits.
 func Of[T ~string](kind T) engine.Traits {
 	if kind == "" {
 		return Moby()
