@@ -236,6 +236,9 @@ func parseURL(text string) (*url.URL, error) {
 	if failure := (&url.Error{}); errors.As(err, &failure) {
 		return nil, failure.Err
 	}
+	if err == nil && strings.Contains(u.Hostname(), ":") && !strings.HasPrefix(u.Host, "[") {
+		return nil, errors.New("an IPv6 address must be in brackets, as in tcp://[::1]:2375")
+	}
 	return u, err
 }
 

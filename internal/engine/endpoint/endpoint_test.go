@@ -49,6 +49,8 @@ func TestParseRefuses(t *testing.T) {
 		"tcp://host:2376?a":            "tcp://host:port",
 		"tcp://host:65536":             "from 1 to 65535",
 		"tcp://host:0":                 "from 1 to 65535",
+		"tcp://::1":                    "in brackets",
+		"ssh://u@::1:22":               "in brackets",
 		"ssh://":                       "names no host",
 		"ssh://u@:22":                  "names no host",
 		"ssh://host:0":                 "from 1 to 65535",
