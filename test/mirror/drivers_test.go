@@ -25,12 +25,11 @@ const boxes containersv1alpha1.EngineType = "boxes"
 
 // boxEngine is an engine of a type that RDD does not have: it keeps containers in memory.
 type boxEngine struct {
-	mu      sync.Mutex
-	boxes   map[string]containersv1alpha1.Phase // guarded by mu
-	stopped int                                 // guarded by mu
-	events  chan engine.Event
-	closed  chan struct{}
-	close   func()
+	mu     sync.Mutex
+	boxes  map[string]containersv1alpha1.Phase // guarded by mu
+	events chan engine.Event
+	closed chan struct{}
+	close  func()
 }
 
 func newBoxEngine() *boxEngine {
