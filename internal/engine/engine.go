@@ -21,11 +21,12 @@ const (
 	KindNamespace Kind = "namespace"
 	KindImage     Kind = "image"
 	KindVolume    Kind = "volume"
+	KindNetwork   Kind = "network"
 	KindContainer Kind = "container"
 )
 
 // Kinds has all kinds, in the order in which they are listed.
-var Kinds = []Kind{KindNamespace, KindImage, KindVolume, KindContainer}
+var Kinds = []Kind{KindNamespace, KindImage, KindVolume, KindNetwork, KindContainer}
 
 // Key names an object of an engine. An image is one object, however many tags
 // it has.
@@ -34,7 +35,7 @@ type Key struct {
 	// Namespace of the engine that a container or an image is in; empty where
 	// the engine has but one, and its IDs do not repeat.
 	Namespace string
-	// ID of a container or an image; the name of a volume or a namespace. For
+	// ID of a container, an image or a network; the name of a volume or a namespace. For
 	// an image it may also be a reference, which stands for whatever image it
 	// leads to at the time.
 	ID string
@@ -109,6 +110,7 @@ type Object struct {
 
 	Container *containersv1alpha1.ContainerStatus
 	Volume    *containersv1alpha1.VolumeStatus
+	Network   *containersv1alpha1.NetworkStatus
 	Namespace *containersv1alpha1.ContainerNamespaceStatus
 	// Images has the image once for each of its tags, or once with no tag.
 	Images []containersv1alpha1.ImageStatus
@@ -179,7 +181,7 @@ type Engine interface {
 	// too: it is not to be changed.
 	Inspect(ctx context.Context, key Key) (Object, error)
 
-	// Remove removes a container (a running one too) or a volume. Of an image
+	// Remove removes a container (a running one too), a volume or a network. Of an image
 	// it removes the tag, or the image where there is none. [ErrRefused] says
 	// that it is in use. A namespace it removes where it is empty;
 	// [errors.ErrUnsupported] says that this engine's are none to be removed.

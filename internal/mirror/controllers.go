@@ -29,7 +29,7 @@ func Controllers(open Open) []manager.Controller {
 		Files: containersv1alpha1.Files,
 		Path:  "crds/containers.rancherdesktop.io_imagepullrequests.yaml",
 	})
-	engine.DependsOn = []string{"container", "image", "volume", "containernamespace"}
+	engine.DependsOn = []string{"container", "image", "volume", "network", "containernamespace"}
 	engine.Policies = []manifest.Source{{Files: containersv1alpha1.Files, Path: "policies/owned-engines.yaml"}}
 	gate := &gate{}
 	engine.Standing = gate.hooks()
@@ -42,6 +42,7 @@ func Controllers(open Open) []manager.Controller {
 		container,
 		kind("image", "images"),
 		kind("volume", "volumes"),
+		kind("network", "networks"),
 		kind("containernamespace", "containernamespaces"),
 		engine,
 	}

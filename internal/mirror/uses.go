@@ -12,13 +12,22 @@ import (
 )
 
 // usesOf returns the engine objects that can't be removed while there is what a
-// mirror stands for: the image and the volumes of a container, and the namespace
+// mirror stands for: the image and the volumes of a container, its networks while it
+// runs, and the namespace
 // in which a container or an image is, where the engine has several.
 func usesOf(m client.Object) []engine.Key {
 	if uses := kinds[kindOf(m)].uses; uses != nil {
 		return uses(m)
 	}
 	return nil
+}
+
+// usedAs returns the key by which usesOf names what a mirror stands for.
+func usedAs(m client.Object) engine.Key {
+	if as := kinds[kindOf(m)].usedAs; as != nil {
+		return as(m)
+	}
+	return keyOf(m)
 }
 
 // usedByContainer is [mirrorKind.uses] of containers.
@@ -34,6 +43,7 @@ func usedByContainer(obj client.Object) []engine.Key {
 			used = append(used, key)
 		}
 	}
+	used = append(used, networksOf(&m.Status)...)
 	return append(used, namespaceOf(m)...)
 }
 

@@ -65,7 +65,13 @@ func (s *Server) connectLocked(c *ctr) {
 		endpoint.MacAddress = network.HardwareAddr{0x02, 0x42, ip[0], ip[1], ip[2], ip[3]}
 		c.ports = s.publishLocked(c)
 	}
-	c.networks = map[string]*network.EndpointSettings{name: endpoint}
+	networks := map[string]*network.EndpointSettings{name: endpoint}
+	for other := range c.networks {
+		if other != name { // it was connected to it since it was made
+			networks[other] = &network.EndpointSettings{NetworkID: networkID(other), EndpointID: newHexID(), IPAddress: s.addressLocked()}
+		}
+	}
+	c.networks = networks
 }
 
 func (s *Server) disconnectLocked(c *ctr) {
@@ -73,10 +79,14 @@ func (s *Server) disconnectLocked(c *ctr) {
 		s.ctrs.freed = append(s.ctrs.freed, c.address)
 	}
 	c.address, c.ports = netip.Addr{}, nil
-	c.networks = idleNetworks(c)
+	networks := map[string]*network.EndpointSettings{}
+	for name := range c.networks {
+		networks[name] = &network.EndpointSettings{NetworkID: networkID(name)}
+	}
+	c.networks = networks
 }
 
-// idleNetworks are those of a container that doesn't run.
+// idleNetworks are those of a container that was not started yet.
 func idleNetworks(c *ctr) map[string]*network.EndpointSettings {
 	name, _ := networkOf(c)
 	if name == "" {

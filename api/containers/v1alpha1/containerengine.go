@@ -195,6 +195,11 @@ type ContainerEngineStatus struct {
 	// +optional
 	Volumes int32 `json:"volumes"`
 
+	// Networks is the number of Network objects of this engine.
+	// +kubebuilder:default=0
+	// +optional
+	Networks int32 `json:"networks"`
+
 	// Failed is the number of objects of the engine that are not mirrored as they
 	// are, or to which something could not be done, and of kinds that could not be
 	// listed. Complete has the worst of them.
@@ -218,7 +223,7 @@ type ContainerEngineStatus struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=ce,categories=rdd
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=5"
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=6"
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="the name must have at most 63 characters: it is a label of every mirror",fieldPath=".metadata"
 // +kubebuilder:printcolumn:name="Type",type=string,JSONPath=`.spec.type`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
