@@ -42,7 +42,7 @@ func (s *syncer) enqueueDifferent(kind engine.Kind, items []engine.Item, complet
 	for _, item := range items {
 		listed[item.Key] = true
 		mirrors := s.table.of(item.Key)
-		if len(mirrors) > 0 && !slices.ContainsFunc(mirrors, wants) && s.matches(item, engineObject(item.Key, mirrors), now) {
+		if len(mirrors) > 0 && !slices.ContainsFunc(mirrors, wants) && (!b.first || !slices.ContainsFunc(mirrors, mislabeled)) && s.matches(item, engineObject(item.Key, mirrors), now) {
 			same = append(same, item.Key)
 		} else {
 			different = append(different, item.Key)

@@ -258,12 +258,13 @@ func (s *syncer) update(ctx context.Context, have, want client.Object) error {
 	return nil
 }
 
-// mend gives a mirror back what makes it one, if a client took it away: without
+// mend gives a mirror the engine's labels, and what makes it one, if a client took it away: without
 // the finalizer its deletion would not reach the engine, and without the
 // annotations it would stand for something else. It returns the mirror as it is
 // then.
 func (s *syncer) mend(ctx context.Context, have, want client.Object) (client.Object, error) {
-	if !damaged(have, want) {
+	labels, record, relabeled := relabel(have, engineLabels(want))
+	if !relabeled && !damaged(have, want) {
 		return have, nil
 	}
 	mended := have.DeepCopyObject().(client.Object)
@@ -277,6 +278,7 @@ func (s *syncer) mend(ctx context.Context, have, want client.Object) (client.Obj
 	}
 	maps.Copy(annotations, want.GetAnnotations())
 	mended.SetAnnotations(annotations)
+	setLabels(mended, labels, record)
 	if err := s.writer.patch(ctx, have, mended); err != nil {
 		return nil, err
 	}

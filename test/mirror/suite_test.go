@@ -179,6 +179,7 @@ func runSuite(t *testing.T, engine subject, has features) {
 		{"Volumes", !has.api, suiteVolumes},
 		{"Networks", !has.networks, suiteNetworks},
 		{"NetworkPrune", !has.networkPrune, suiteNetworkPrune},
+		{"MirroredLabels", false, suiteMirroredLabels},
 		{"Prunes", !has.api || !has.processes, suitePrunes},
 		{"Deletions", false, suiteDeletions},
 		{"Edits", false, suiteEdits},
