@@ -124,9 +124,9 @@ func engineLabels(want client.Object) map[string]string {
 	return labels
 }
 
-// mislabeled reports whether a mirror may have other labels than its status says, as
+// isMislabeled reports whether a mirror may have other labels than its status says, as
 // one that an earlier version of RDD wrote.
-func mislabeled(m client.Object) bool {
+func isMislabeled(m client.Object) bool {
 	mirrored, _ := mirroredLabels(kinds[kindOf(m)].status.labels(m))
 	_, _, changed := relabel(m, mirrored)
 	return changed

@@ -105,7 +105,7 @@ func TestEveryKindHasLabels(t *testing.T) {
 		if !maps.Equal(m.GetLabels(), want) || m.GetAnnotations()[containersv1alpha1.LabelsAnnotation] != `{"a":"b"}` {
 			t.Errorf("a %s has the labels %v, recorded %v", kind, m.GetLabels(), m.GetAnnotations())
 		}
-		if mislabeled(m) {
+		if isMislabeled(m) {
 			t.Errorf("a new %s is mislabeled", kind)
 		}
 	}

@@ -8,9 +8,9 @@
 //
 // It answers as a dockerd 20.10 (API 1.41) does, in texts, codes, and the order
 // and attributes of events. A process in one of its containers runs until it is
-// told otherwise, and ends at once on any signal that ends a process. Whichever
-// network a container is made for is there, and need not be created; a network's ID is
-// a hash of its name. There are no logs, attach or exec.
+// configured otherwise, and ends at once on any signal that ends a process. Whichever
+// network a container is created with exists; a network's ID is a hash of its name.
+// There are no logs, attach or exec.
 //
 // Everything may be used by any number of goroutines at once.
 package fakedocker

@@ -48,7 +48,7 @@ func (d *driver) network(name string) *containersv1alpha1.Network {
 func suiteNetworks(d *driver) {
 	made := d.makeNetworks("plain", "My_Net.Work-1", "UPPER", strings.Repeat("n", 250), "größe ✓", "with/slash", "-dash", "a b", "app.kubernetes.io/x=y")
 	if len(made) < 4 { // those that Podman accepts, too
-		d.t.Fatalf("the engine took the names %q only", made)
+		d.t.Fatalf("the engine accepted the names %q only", made)
 	}
 	d.networkStep(func(ctx context.Context) error {
 		_, err := d.docker.NetworkCreate(ctx, "closed", client.NetworkCreateOptions{Internal: true, Driver: "bridge", IPAM: &network.IPAM{Config: []network.IPAMConfig{
