@@ -47,7 +47,8 @@ func networkOf(c *ctr) (name, driver string) {
 	}
 }
 
-func networkID(name string) string { return hashOf("network:" + name) }
+// NetworkID returns the ID of the network of a name.
+func NetworkID(name string) string { return hashOf("network:" + name) }
 
 // connectLocked gives a container that starts what it has of the network.
 func (s *Server) connectLocked(c *ctr) {
@@ -55,7 +56,7 @@ func (s *Server) connectLocked(c *ctr) {
 	if name == "" {
 		return
 	}
-	endpoint := &network.EndpointSettings{NetworkID: networkID(name), EndpointID: newHexID()}
+	endpoint := &network.EndpointSettings{NetworkID: NetworkID(name), EndpointID: newHexID()}
 	if driver == "bridge" {
 		c.address = s.addressLocked()
 		ip := c.address.As4()
@@ -68,7 +69,7 @@ func (s *Server) connectLocked(c *ctr) {
 	networks := map[string]*network.EndpointSettings{name: endpoint}
 	for other := range c.networks {
 		if other != name { // it was connected to it since it was made
-			networks[other] = &network.EndpointSettings{NetworkID: networkID(other), EndpointID: newHexID(), IPAddress: s.addressLocked()}
+			networks[other] = &network.EndpointSettings{NetworkID: NetworkID(other), EndpointID: newHexID(), IPAddress: s.addressLocked()}
 		}
 	}
 	c.networks = networks
@@ -81,7 +82,7 @@ func (s *Server) disconnectLocked(c *ctr) {
 	c.address, c.ports = netip.Addr{}, nil
 	networks := map[string]*network.EndpointSettings{}
 	for name := range c.networks {
-		networks[name] = &network.EndpointSettings{NetworkID: networkID(name)}
+		networks[name] = &network.EndpointSettings{NetworkID: NetworkID(name)}
 	}
 	c.networks = networks
 }
@@ -92,7 +93,7 @@ func idleNetworks(c *ctr) map[string]*network.EndpointSettings {
 	if name == "" {
 		return map[string]*network.EndpointSettings{}
 	}
-	return map[string]*network.EndpointSettings{name: {NetworkID: networkID(name)}}
+	return map[string]*network.EndpointSettings{name: {NetworkID: NetworkID(name)}}
 }
 
 // addressLocked returns an address that no container has. (With more than a

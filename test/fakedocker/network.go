@@ -27,7 +27,7 @@ var predefined = map[string]string{defaultNetwork: "bridge", "host": "host", "no
 func newNetworks(now time.Time) networks {
 	n := networks{byID: map[string]*network.Network{}}
 	for name, driver := range predefined {
-		made := &network.Network{Name: name, ID: networkID(name), Created: now, Scope: "local", Driver: driver, EnableIPv4: driver == "bridge", IPAM: network.IPAM{Driver: "default"}}
+		made := &network.Network{Name: name, ID: NetworkID(name), Created: now, Scope: "local", Driver: driver, EnableIPv4: driver == "bridge", IPAM: network.IPAM{Driver: "default"}}
 		if driver == "bridge" {
 			made.IPAM.Config = []network.IPAMConfig{{Subnet: netip.MustParsePrefix("172.17.0.0/16"), Gateway: netip.MustParseAddr("172.17.0.1")}}
 			made.Options = map[string]string{"com.docker.network.bridge.default_bridge": "true"}
@@ -114,11 +114,11 @@ func (s *Server) createNetwork(w http.ResponseWriter, r *http.Request, _ string)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.nets.byID[networkID(request.Name)] != nil {
+	if s.nets.byID[NetworkID(request.Name)] != nil {
 		return refuse(http.StatusConflict, "network with name %s already exists", request.Name)
 	}
 	n := &network.Network{
-		Name: request.Name, ID: networkID(request.Name), Created: s.clock().UTC(), Scope: "local", Driver: cmp.Or(request.Driver, "bridge"), EnableIPv4: true,
+		Name: request.Name, ID: NetworkID(request.Name), Created: s.clock().UTC(), Scope: "local", Driver: cmp.Or(request.Driver, "bridge"), EnableIPv4: true,
 		EnableIPv6: request.EnableIPv6 != nil && *request.EnableIPv6, Internal: request.Internal, Attachable: request.Attachable,
 		Options: request.Options, Labels: request.Labels,
 	}
