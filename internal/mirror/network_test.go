@@ -69,7 +69,7 @@ func TestPredefined(t *testing.T) {
 	}
 }
 
-// TestNetworkBounds: what an engine says of a network has its limits.
+// TestNetworkBounds: the status of a network has limits.
 func TestNetworkBounds(t *testing.T) {
 	n := gateNetwork("1", strings.Repeat("n", 255))
 	n.Status.Options = map[string]string{"a": strings.Repeat("x", 4<<20)}

@@ -18,7 +18,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
-// TestNetworkStatus: what engines say of networks, as they write it.
+// TestNetworkStatus: engines describe networks in these ways.
 func TestNetworkStatus(t *testing.T) {
 	for name, test := range map[string]struct {
 		text string
