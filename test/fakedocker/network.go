@@ -80,7 +80,7 @@ func (s *Server) inspectNetwork(w http.ResponseWriter, _ *http.Request, referenc
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.inspectFailsLocked(reference) {
-		return refuse(http.StatusInternalServerError, "fakedocker: a test lets the inspection of network %s fail", reference)
+		return refuse(http.StatusInternalServerError, "fakedocker: the inspect of network %s is set to fail", reference)
 	}
 	n, err := s.networkLocked(reference)
 	if err != nil {
