@@ -46,7 +46,7 @@ func newMapper() meta.RESTMapper {
 	mapper := meta.NewDefaultRESTMapper(nil)
 	mapper.Add(appv1alpha1.GroupVersion.WithKind("App"), meta.RESTScopeRoot)
 	mapper.Add(appv1alpha1.GroupVersion.WithKind("Demo"), meta.RESTScopeNamespace)
-	for _, kind := range []string{"Container", "ContainerEngine", "ContainerNamespace", "Image", "ImagePullRequest", "Volume"} {
+	for _, kind := range []string{"Container", "ContainerEngine", "ContainerNamespace", "Image", "ImagePullRequest", "Network", "Volume"} {
 		mapper.Add(containersv1alpha1.GroupVersion.WithKind(kind), meta.RESTScopeNamespace)
 	}
 	mapper.Add(limav1alpha1.GroupVersion.WithKind("LimaVM"), meta.RESTScopeNamespace)

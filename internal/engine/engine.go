@@ -18,11 +18,12 @@ const (
 	KindNamespace Kind = "namespace"
 	KindImage     Kind = "image"
 	KindVolume    Kind = "volume"
+	KindNetwork   Kind = "network"
 	KindContainer Kind = "container"
 )
 
 // Kinds has all kinds, in the order of their lists.
-var Kinds = []Kind{KindNamespace, KindImage, KindVolume, KindContainer}
+var Kinds = []Kind{KindNamespace, KindImage, KindVolume, KindNetwork, KindContainer}
 
 // Key names an object of an engine. An image with several tags is one object.
 type Key struct {
@@ -30,8 +31,8 @@ type Key struct {
 	// Namespace of the engine that a container or an image is in; empty if the
 	// engine has only one, and its IDs are unique.
 	Namespace string
-	// ID of a container or an image; the name of a volume or a namespace. For an
-	// image it may also be a reference, which the engine resolves to an image.
+	// ID of a container, an image or a network; the name of a volume or a namespace.
+	// For an image it may also be a reference, which the engine resolves to an image.
 	ID string
 }
 
@@ -102,6 +103,7 @@ type Object struct {
 
 	Container *containersv1alpha1.ContainerStatus
 	Volume    *containersv1alpha1.VolumeStatus
+	Network   *containersv1alpha1.NetworkStatus
 	Namespace *containersv1alpha1.ContainerNamespaceStatus
 	// Images has the image once for each of its tags, or once with no tag.
 	Images []containersv1alpha1.ImageStatus
@@ -171,8 +173,8 @@ type Engine interface {
 	// it.
 	Inspect(ctx context.Context, key Key) (Object, error)
 
-	// Remove removes a container (also a running one), a volume, a tag of an image or
-	// an untagged image, or an empty namespace. The error is [ErrRefused] if the
+	// Remove removes a container (also a running one), a volume, a network, a tag of an
+	// image or an untagged image, or an empty namespace. The error is [ErrRefused] if the
 	// object is in use, and [errors.ErrUnsupported] if the engine can't remove
 	// namespaces.
 	Remove(ctx context.Context, key Key, options RemoveOptions) error

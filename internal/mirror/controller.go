@@ -179,6 +179,7 @@ func report(e *containersv1alpha1.ContainerEngine, acted int64, state State) {
 	status.Containers = engine.Clamp32(int64(state.Counts[engine.KindContainer]))
 	status.Images = engine.Clamp32(int64(state.Counts[engine.KindImage]))
 	status.Volumes = engine.Clamp32(int64(state.Counts[engine.KindVolume]))
+	status.Networks = engine.Clamp32(int64(state.Counts[engine.KindNetwork]))
 	if info := state.Info; info != nil {
 		setInfo(status, info)
 		status.Endpoint = e.Spec.Endpoint

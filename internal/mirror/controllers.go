@@ -35,7 +35,7 @@ func Controllers(drivers engine.Drivers) []manager.Controller {
 		Files: containersv1alpha1.Files,
 		Path:  "crds/containers.rancherdesktop.io_imagepullrequests.yaml",
 	})
-	engine.DependsOn = []string{"container", "image", "volume", "containernamespace"}
+	engine.DependsOn = []string{"container", "image", "volume", "network", "containernamespace"}
 	engine.Policies = []manifest.Source{{Files: containersv1alpha1.Files, Path: "policies/owned-engines.yaml"}}
 	gate := &gate{drivers: drivers}
 	engine.Standing = gate.hooks()
@@ -48,6 +48,7 @@ func Controllers(drivers engine.Drivers) []manager.Controller {
 		container,
 		kind("image", "images"),
 		kind("volume", "volumes"),
+		kind("network", "networks"),
 		kind("containernamespace", "containernamespaces"),
 		engine,
 	}

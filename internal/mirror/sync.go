@@ -255,11 +255,12 @@ func (s *syncer) update(ctx context.Context, have, want client.Object) error {
 	return nil
 }
 
-// mend restores the finalizer and the annotations of a mirror: without the finalizer
+// mend restores the finalizer, the annotations and the engine's labels of a mirror: without the finalizer
 // its deletion would not reach the engine, and the annotations identify its object. It
 // returns the new version of the mirror.
 func (s *syncer) mend(ctx context.Context, have, want client.Object) (client.Object, error) {
-	if !damaged(have, want) {
+	labels, record, relabeled := relabel(have, engineLabels(want))
+	if !relabeled && !damaged(have, want) {
 		return have, nil
 	}
 	mended := have.DeepCopyObject().(client.Object)
@@ -273,6 +274,7 @@ func (s *syncer) mend(ctx context.Context, have, want client.Object) (client.Obj
 	}
 	maps.Copy(annotations, want.GetAnnotations())
 	mended.SetAnnotations(annotations)
+	setLabels(mended, labels, record)
 	if err := s.writer.patch(ctx, have, mended); err != nil {
 		return nil, err
 	}

@@ -261,7 +261,7 @@ func (e *env) versions(options ...ctrlclient.ListOption) map[string]string {
 	e.t.Helper()
 	versions := map[string]string{}
 	for _, list := range []ctrlclient.ObjectList{&containersv1alpha1.ContainerList{}, &containersv1alpha1.ImageList{},
-		&containersv1alpha1.VolumeList{}, &containersv1alpha1.ContainerNamespaceList{}} {
+		&containersv1alpha1.VolumeList{}, &containersv1alpha1.NetworkList{}, &containersv1alpha1.ContainerNamespaceList{}} {
 		e.list(list, options...)
 		e.must(apimeta.EachListItem(list, func(obj runtime.Object) error {
 			m := obj.(ctrlclient.Object)

@@ -196,6 +196,11 @@ type ContainerEngineStatus struct {
 	// +optional
 	Volumes int32 `json:"volumes"`
 
+	// Networks is the number of Network objects of this engine.
+	// +kubebuilder:default=0
+	// +optional
+	Networks int32 `json:"networks"`
+
 	// Failed is the number of problems: objects of the engine that could not be
 	// mirrored or acted on, and kinds that could not be listed. The condition
 	// Complete describes the most severe one.
@@ -219,7 +224,7 @@ type ContainerEngineStatus struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=ce,categories=rdd
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=6"
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=7"
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="the name must have at most 63 characters: it is a label of every mirror",fieldPath=".metadata"
 // +kubebuilder:printcolumn:name="Type",type=string,JSONPath=`.spec.type`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`

@@ -73,8 +73,7 @@ func decodeEvent(text json.RawMessage, see func(events.Message)) (engine.Event, 
 	if err := json.Unmarshal(text, &message); err != nil {
 		kind := map[events.Type]engine.Kind{
 			events.ContainerEventType: engine.KindContainer, events.ImageEventType: engine.KindImage, events.VolumeEventType: engine.KindVolume,
-			events.NetworkEventType: engine.KindContainer,
-		}[message.Type] // none if the type can't be decoded either
+		}[message.Type] // none, which is all: a network's event is about its containers too
 		return engine.Event{Key: engine.Key{Kind: kind}, Lost: fmt.Errorf("decode an event of the engine: %w", err)}, true
 	}
 	see(message)
@@ -114,12 +113,7 @@ func convertEvent(m events.Message) (engine.Event, bool) {
 		}
 		return event, event.Key.ID != "" && m.Action != events.ActionMount && m.Action != events.ActionUnmount
 	case events.NetworkEventType:
-		container, named := m.Actor.Attributes["container"]
-		if _, podman := m.Actor.Attributes[podmanPod]; podman && !named {
-			container = m.Actor.ID
-		}
-		event.Key = engine.Key{Kind: engine.KindContainer, ID: container}
-		return event, container != ""
+		return networkEvent(event, m)
 	}
 	return event, false
 }
