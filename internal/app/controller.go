@@ -16,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -132,7 +133,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	app := &appv1alpha1.App{}
 	if err := r.reader.Get(ctx, request.NamespacedName, app); err != nil {
 		if apierrors.IsNotFound(err) {
-			r.docker.gone()
+			r.docker.remove()
 		}
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
@@ -181,7 +182,8 @@ func (s *scope) ensureNamespace(ctx context.Context) error {
 // delete removes what the App owns, the engine's mirrors first, and then lets the
 // App go.
 func (s *scope) delete(ctx context.Context) error {
-	contextGone := s.docker.gone()
+	apimeta.RemoveStatusCondition(&s.app.Status.Conditions, appv1alpha1.ConditionStalled)
+	s.docker.remove()
 	s.reportContext(s.docker.state())
 	if err := s.readEngines(ctx); err != nil {
 		return err
@@ -195,7 +197,7 @@ func (s *scope) delete(ctx context.Context) error {
 		return nil // its end wakes this reconciler
 	}
 	machineGone, err := s.deleteMachine(ctx)
-	if err != nil || !machineGone || !contextGone {
+	if err != nil || !machineGone || !s.docker.idle() {
 		return err
 	}
 	return finalizer.Release(ctx, s.client, s.app, finalizer.Cleanup)

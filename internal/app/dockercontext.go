@@ -84,19 +84,15 @@ func (d *dockerContext) state() dockercontext.State {
 	return d.keeper.State()
 }
 
-// gone takes the context away, and reports whether that was tried: what can't be
-// written is tried again, and blocks nothing. The end of the try wakes the
-// reconciler.
-func (d *dockerContext) gone() bool {
-	if d.keeper == nil {
-		return true
-	}
-	d.unwanted()
-	return !d.state().Busy
-}
+// idle reports whether the last try to write or remove the context has ended. If it
+// failed it is tried again, and blocks nothing. Its end wakes the reconciler.
+func (d *dockerContext) idle() bool { return !d.state().Busy }
 
-// unwanted has the context go.
-func (d *dockerContext) unwanted() {
+// remove has the keeper remove the context.
+func (d *dockerContext) remove() {
+	if d.keeper == nil {
+		return
+	}
 	d.host = ""
 	d.secret.want(client.ObjectKey{})
 	d.keeper.Want(nil)
@@ -138,7 +134,7 @@ func (s *scope) keepContext(ctx context.Context, settled metav1.Condition) metav
 	case contextWanted:
 		s.docker.wanted(ctx, s.engine)
 	case contextUnwanted:
-		s.docker.unwanted()
+		s.docker.remove()
 	}
 	state := s.docker.state()
 	s.reportContext(state)
@@ -175,7 +171,8 @@ func (s *scope) contextWish() wish {
 	switch ready.Reason {
 	case containersv1alpha1.ReasonConnected:
 		return contextWanted
-	case containersv1alpha1.ReasonConnecting, containersv1alpha1.ReasonConnectFailed, containersv1alpha1.ReasonDisconnected:
+	case containersv1alpha1.ReasonConnecting, containersv1alpha1.ReasonConnectFailed, containersv1alpha1.ReasonDisconnected,
+		containersv1alpha1.ReasonPermissionDenied:
 		return contextAsItIs
 	}
 	return contextUnwanted

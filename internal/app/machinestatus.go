@@ -3,20 +3,12 @@
 package app
 
 import (
-	"slices"
-
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 )
-
-// machineFailures are the reasons of a virtual machine's conditions that say that
-// something is wrong. The others say that something is under way.
-var machineFailures = []string{
-	limav1alpha1.ReasonCreateFailed, limav1alpha1.ReasonStartFailed, limav1alpha1.ReasonStopFailed, limav1alpha1.ReasonCrashLoop,
-}
 
 // machineSays returns a condition of the LimaVM, and whether it speaks of what was
 // asked of that last: by its spec, its template, and a request for a reset.
@@ -69,25 +61,25 @@ func (s *scope) reportMachine() {
 
 // machineSettled says what of the virtual machine is not as the spec asks for,
 // nil where all is.
-func (s *scope) machineSettled() *metav1.Condition {
+func (s *scope) machineSettled() *verdict {
 	if s.vm == nil {
 		return nil
 	}
 	created, _ := s.machineSays(limav1alpha1.ConditionCreated)
 	running, acted := s.machineSays(limav1alpha1.ConditionRunning)
-	wanted, failed := s.wantsMachine(), func(state metav1.Condition) bool {
-		return state.Status != metav1.ConditionTrue && slices.Contains(machineFailures, state.Reason)
-	}
-	waiting := func(reason, message string) *metav1.Condition {
-		return &metav1.Condition{Status: metav1.ConditionFalse, Reason: reason, Message: message}
+	blocked, _ := s.machineSays(limav1alpha1.ConditionStalled)
+	wanted, failed := s.wantsMachine(), limav1alpha1.Failed
+	waiting := func(reason, message string) *verdict { v := waiting(reason, message); return &v }
+	failure := func(state metav1.Condition) *verdict {
+		return &verdict{Condition: state, stalled: acted && blocked.Status == metav1.ConditionTrue}
 	}
 	switch {
 	case s.vm.DeletionTimestamp != nil:
 		return waiting(appv1alpha1.ReasonWaitingForVM, "the virtual machine is being deleted")
 	case s.resetPending() && failed(created): // maybe it can't be removed either
-		return &created
+		return failure(created)
 	case s.resetPending() && failed(running):
-		return &running
+		return failure(running)
 	case s.resetPending():
 		return waiting(appv1alpha1.ReasonWaitingForVM, "the virtual machine is being replaced: "+running.Message)
 	case !acted:
@@ -95,11 +87,12 @@ func (s *scope) machineSettled() *metav1.Condition {
 	case !wanted && running.Status == metav1.ConditionFalse && running.Reason == limav1alpha1.ReasonStopped:
 		return nil
 	case wanted && s.vm.Status.TemplateError != "":
-		return waiting(appv1alpha1.ReasonTemplateRejected, s.vm.Status.TemplateError)
+		v := stalled(appv1alpha1.ReasonTemplateRejected, s.vm.Status.TemplateError)
+		return &v
 	case wanted && failed(created):
-		return &created
+		return failure(created)
 	case failed(running):
-		return &running
+		return failure(running)
 	case wanted && created.Status != metav1.ConditionTrue:
 		return waiting(appv1alpha1.ReasonWaitingForVM, created.Message)
 	case s.machineUp():

@@ -69,6 +69,13 @@ type rejectedError struct{ error }
 
 func (e *rejectedError) Unwrap() error { return e.error }
 
+// conflictError says that an object of another owner has the name of one of the App's.
+type conflictError struct{ kind, name, namespace string }
+
+func (e *conflictError) Error() string {
+	return fmt.Sprintf("there is a %s %s in the namespace %s that is not the App's: delete it", e.kind, e.name, e.namespace)
+}
+
 // refused turns the refusal of a LimaVM into a [rejectedError].
 func refused(err error) error {
 	if apierrors.IsInvalid(err) {

@@ -102,4 +102,6 @@ type Daemon struct {
 	Version, Program string
 	// Failure is why it did not answer; nil where it did.
 	Failure error
+	// Ended is why it ended by itself; empty if it lives, or was stopped.
+	Ended string
 }

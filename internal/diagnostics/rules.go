@@ -18,7 +18,6 @@ import (
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
 // Diagnose returns what is wrong, worst first, without the consequences of what
@@ -67,6 +66,9 @@ func (d *diagnosis) daemon() {
 		return
 	}
 	subject := Subject{Kind: kindService, Name: p.Instance}
+	if p.Ended != "" {
+		d.add(DaemonEnded, subject, p.Ended, "error", p.Ended)
+	}
 	if p.Failure != nil {
 		f := d.add(DaemonNotAnswering, subject, "", "pid", strconv.Itoa(p.PID), "error", p.Failure.Error())
 		var invalid x509.CertificateInvalidError
@@ -123,14 +125,12 @@ func (d *diagnosis) engine(e *containersv1alpha1.ContainerEngine) {
 	if ready == nil || !e.ShouldRun() {
 		return
 	}
-	_, local := socketPath(e.Spec.Endpoint)
 	var codes []Code
 	switch ready.Reason {
 	case containersv1alpha1.ReasonConnectFailed, containersv1alpha1.ReasonDisconnected:
 		codes = []Code{EngineNotAnswering}
-		if local && strings.Contains(ready.Message, engine.Denied) {
-			codes = append(codes, SocketNotPermitted)
-		}
+	case containersv1alpha1.ReasonPermissionDenied:
+		codes = []Code{EngineNotAnswering, SocketNotPermitted}
 	case containersv1alpha1.ReasonEngineChanged:
 		codes = []Code{EngineChanged}
 	case containersv1alpha1.ReasonConflict:
@@ -258,12 +258,6 @@ func (d *diagnosis) virtualMachine() {
 	}
 }
 
-// vmFailures are the reasons of the App's conditions that say that something of its
-// virtual machine has failed.
-var vmFailures = []string{
-	limav1alpha1.ReasonCreateFailed, limav1alpha1.ReasonStartFailed, limav1alpha1.ReasonStopFailed, limav1alpha1.ReasonCrashLoop,
-}
-
 // machineFails says what has failed of the App's virtual machine.
 func (d *diagnosis) machineFails() {
 	if d.App == nil || d.App.DeletionTimestamp != nil {
@@ -274,7 +268,7 @@ func (d *diagnosis) machineFails() {
 		switch {
 		case condition.Type != appv1alpha1.ConditionCreated && condition.Type != appv1alpha1.ConditionRunning:
 			continue
-		case slices.Contains(vmFailures, condition.Reason):
+		case limav1alpha1.Failed(condition):
 			code = VMFailed
 		case condition.Reason == limav1alpha1.ReasonDegraded:
 			code = VMDegraded
@@ -286,11 +280,7 @@ func (d *diagnosis) machineFails() {
 	}
 }
 
-// hopeless are the reasons for which an App is not settled that say that something
-// has failed.
-var hopeless = append([]string{appv1alpha1.ReasonTemplateRejected}, vmFailures...)
-
-// settled says of an App that has been unsettled for long why that is.
+// settled says why an App is not settled, if it has not been for long, or is stalled.
 func (d *diagnosis) settled() {
 	if d.App == nil || d.App.DeletionTimestamp != nil {
 		return
@@ -299,7 +289,8 @@ func (d *diagnosis) settled() {
 	if settled == nil || settled.Status == metav1.ConditionTrue {
 		return
 	}
-	if d.Now.Sub(settled.LastTransitionTime.Time) < settlePatience && !slices.Contains(hopeless, settled.Reason) {
+	stalled := apimeta.IsStatusConditionTrue(d.App.Status.Conditions, appv1alpha1.ConditionStalled)
+	if d.Now.Sub(settled.LastTransitionTime.Time) < settlePatience && !stalled {
 		return
 	}
 	d.add(AppNotSettled, theApp(), settled.Reason+settled.Message, "reason", settled.Reason, "error", settled.Message).standing = true

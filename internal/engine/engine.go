@@ -50,11 +50,9 @@ var (
 	// ErrFailed says that the engine answered that it could not, for a fault of its
 	// own. It is said of removals.
 	ErrFailed = errors.New("failed in the engine")
+	// ErrDenied says that the user may not use the socket of a local engine.
+	ErrDenied = errors.New("permission denied")
 )
-
-// Denied is what errors say of a local engine whose socket the user may not use,
-// in the words of Unix. Readers of a ContainerEngine's condition tell that by it.
-const Denied = "permission denied"
 
 // Info describes an engine.
 type Info struct {

@@ -109,6 +109,13 @@ func (s *scope) act() reconcile.Result {
 	}
 	request := s.vm.Annotations[limav1alpha1.RestartAnnotation]
 	switch s.seen.phase {
+	case absent, halfMade, stopped:
+		if request != s.vm.Status.ObservedRestartRequest { // the next start is what it asks for
+			s.vm.Status.ObservedRestartRequest = request
+			s.machine.attempts = attempts{generation: s.vm.Generation, template: s.copy.ResourceVersion}
+		}
+	}
+	switch s.seen.phase {
 	case absent:
 		if err := s.endOrphans(); err != nil {
 			s.failed(opBoot, err)
@@ -122,10 +129,6 @@ func (s *scope) act() reconcile.Result {
 	case ending:
 		return s.letEnd()
 	case stopped:
-		if request != s.vm.Status.ObservedRestartRequest { // the next start is what it asks for
-			s.vm.Status.ObservedRestartRequest = request
-			s.machine.attempts = attempts{generation: s.vm.Generation, template: s.copy.ResourceVersion}
-		}
 		return s.actStopped(applied)
 	case booting:
 		if !s.vm.ShouldRun() || !applied { // gracefully it would take three minutes

@@ -207,7 +207,7 @@ func (a *actions) await(ctx context.Context, l *launch) error {
 // whyNot returns why a boot has failed: the host agent's log says more than
 // limactl, as a rule.
 func (a *actions) whyNot(failure error) error {
-	if limactl.Permanent(failure) {
+	if limactl.Unusable(failure) {
 		return failure
 	}
 	otherwise := "the host agent ended before the virtual machine had booted"

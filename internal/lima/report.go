@@ -25,6 +25,35 @@ func (s *scope) set(kind string, status metav1.ConditionStatus, reason, message 
 	})
 }
 
+// reportStalled writes the condition Stalled, or removes it. A template that is
+// rejected stalls nothing until the virtual machine is as its other fields ask.
+func (s *scope) reportStalled() {
+	running := apimeta.FindStatusCondition(s.vm.Status.Conditions, limav1alpha1.ConditionRunning)
+	steady := running != nil && (running.Status == metav1.ConditionTrue || running.Reason == limav1alpha1.ReasonStopped)
+	if s.stalled == nil && steady && s.vm.Status.TemplateError != "" && s.vm.Status.Progress == nil {
+		s.stalled = &metav1.Condition{Reason: limav1alpha1.ReasonTemplateRejected, Message: s.vm.Status.TemplateError}
+	}
+	if s.stalled == nil {
+		apimeta.RemoveStatusCondition(&s.vm.Status.Conditions, limav1alpha1.ConditionStalled)
+		return
+	}
+	s.set(limav1alpha1.ConditionStalled, metav1.ConditionTrue, s.stalled.Reason, s.stalled.Message)
+}
+
+// stall says that waiting does not help what the conditions say to have failed, or
+// the deletion, with the error.
+func (s *scope) stall(err error) {
+	for _, kind := range []string{limav1alpha1.ConditionCreated, limav1alpha1.ConditionRunning} {
+		if c := apimeta.FindStatusCondition(s.vm.Status.Conditions, kind); c != nil && limav1alpha1.Failed(*c) {
+			s.stalled = c.DeepCopy()
+			return
+		}
+	}
+	if s.vm.DeletionTimestamp != nil {
+		s.stalled = &metav1.Condition{Reason: limav1alpha1.ReasonStopFailed, Message: err.Error()}
+	}
+}
+
 // created says whether the instance is there.
 func (s *scope) created(status metav1.ConditionStatus, reason, message string) {
 	s.set(limav1alpha1.ConditionCreated, status, reason, message)
@@ -125,12 +154,15 @@ func (s *scope) failing(wait time.Duration) {
 			s.isCreated()
 		}
 	}
+	if limactl.Permanent(failed.err) {
+		s.stall(failed.err)
+	}
 }
 
 // unknown says that nothing can be done, or known, of the virtual machine. What
 // was known of it stays, as being of an earlier generation.
 func (s *scope) unknown(err error) {
-	if apimeta.IsStatusConditionTrue(s.vm.Status.Conditions, limav1alpha1.ConditionCreated) && !limactl.Permanent(err) {
+	if apimeta.IsStatusConditionTrue(s.vm.Status.Conditions, limav1alpha1.ConditionCreated) && !limactl.Unusable(err) {
 		s.runs(metav1.ConditionUnknown, limav1alpha1.ReasonReconciling, err.Error())
 		return
 	}
@@ -138,6 +170,9 @@ func (s *scope) unknown(err error) {
 		s.created(metav1.ConditionFalse, limav1alpha1.ReasonCreateFailed, err.Error())
 	}
 	s.runsNot(limav1alpha1.ReasonStartFailed, err.Error())
+	if limactl.Unusable(err) {
+		s.stall(err)
+	}
 }
 
 // runsNot says that the virtual machine does not run, and why. Where nothing runs
@@ -155,6 +190,7 @@ func (s *scope) conflict(owner *limav1alpha1.LimaVM) {
 	message := fmt.Sprintf("the virtual machine of this name belongs to the LimaVM %s/%s", owner.Namespace, owner.Name)
 	s.created(metav1.ConditionFalse, limav1alpha1.ReasonCreateFailed, message)
 	s.runs(metav1.ConditionFalse, limav1alpha1.ReasonStartFailed, message)
+	s.stall(nil)
 }
 
 // withoutTemplate says that there is no template to make the virtual machine of.
@@ -162,7 +198,9 @@ func (s *scope) conflict(owner *limav1alpha1.LimaVM) {
 func (s *scope) withoutTemplate(err error) (reconcile.Result, error) {
 	s.created(metav1.ConditionFalse, limav1alpha1.ReasonCreateFailed, err.Error())
 	s.runsNot(limav1alpha1.ReasonStartFailed, "the virtual machine could not be made")
-	if status := apierrors.APIStatus(nil); errors.As(err, &status) && !apierrors.IsNotFound(err) {
+	if limactl.Permanent(err) || errors.As(err, new(*unfitError)) {
+		s.stall(err)
+	} else if status := apierrors.APIStatus(nil); errors.As(err, &status) {
 		return reconcile.Result{}, err
 	}
 	return reconcile.Result{RequeueAfter: lookAgain}, nil

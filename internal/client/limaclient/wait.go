@@ -5,7 +5,6 @@ package limaclient
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
@@ -22,12 +21,6 @@ import (
 // new generation, before what it said of an earlier one is taken for its answer:
 // without limactl, for example, it has nothing else to say.
 const takenLimit = 10 * time.Second
-
-// failures are the reasons with which something was tried, and has failed. It is
-// tried again, but that may take long, and fail again.
-var failures = []string{
-	limav1alpha1.ReasonCreateFailed, limav1alpha1.ReasonStartFailed, limav1alpha1.ReasonStopFailed, limav1alpha1.ReasonCrashLoop,
-}
 
 // RejectedError says that a template was not applied.
 type RejectedError struct{ Reason string }
@@ -63,8 +56,9 @@ func requestOf(vm *limav1alpha1.LimaVM) Request {
 func vms() client.ObjectList { return &limav1alpha1.LimaVMList{} }
 
 // Wait waits until what was asked for is true. A message says what is not as it
-// should be all the same, though the virtual machine runs. An error says what has failed; at the end of ctx it is a
-// [fault.Deadline], or that ctx was cancelled.
+// should be all the same, though the virtual machine runs. It ends at once if the
+// LimaVM is stalled: waiting does not help then. An error says what is not true; at
+// the end of ctx it is a [fault.Deadline], or that ctx was cancelled.
 func (c *Client) Wait(ctx context.Context, r Request) (message string, err error) {
 	if err := c.untilTaken(ctx, r); err != nil {
 		return "", err
@@ -158,19 +152,28 @@ func (r Request) judge(vm *limav1alpha1.LimaVM) (done bool, err error) {
 		return false, &RejectedError{vm.Status.TemplateError}
 	}
 	generation := max(r.generation, vm.Generation) // a deletion is one, too
-	if message, failing := failureOf(vm, generation); failing {
-		return false, errors.New(message)
+	if done := r.done(vm, generation); done {
+		return true, nil
 	}
+	stalled := condition(vm, limav1alpha1.ConditionStalled)
+	if stalled.Status == metav1.ConditionTrue && stalled.ObservedGeneration >= generation {
+		return false, errors.New(stalled.Reason + ": " + stalled.Message)
+	}
+	return false, nil
+}
+
+// done reports whether a LimaVM is as a generation asks, and the request.
+func (r Request) done(vm *limav1alpha1.LimaVM, generation int64) bool {
 	switch {
 	case r.gone, created(vm).Status != metav1.ConditionTrue,
 		min(running(vm).ObservedGeneration, created(vm).ObservedGeneration) < generation,
 		r.template != "" && !r.applied(vm),
 		vm.Status.ObservedRestartRequest != vm.Annotations[limav1alpha1.RestartAnnotation]:
-		return false, nil
+		return false
 	case r.running:
-		return running(vm).Status == metav1.ConditionTrue, nil
+		return running(vm).Status == metav1.ConditionTrue
 	}
-	return running(vm).Reason == limav1alpha1.ReasonStopped, nil
+	return running(vm).Reason == limav1alpha1.ReasonStopped
 }
 
 func created(vm *limav1alpha1.LimaVM) metav1.Condition {
@@ -190,12 +193,9 @@ func condition(vm *limav1alpha1.LimaVM, kind string) metav1.Condition {
 }
 
 // failure returns what has failed, if anything has.
-func failure(vm *limav1alpha1.LimaVM) (message string, failing bool) { return failureOf(vm, 0) }
-
-// failureOf is failure since a generation.
-func failureOf(vm *limav1alpha1.LimaVM, generation int64) (message string, failing bool) {
-	for _, c := range []metav1.Condition{created(vm), running(vm)} {
-		if c.ObservedGeneration >= generation && slices.Contains(failures, c.Reason) {
+func failure(vm *limav1alpha1.LimaVM) (message string, failing bool) {
+	for _, c := range []metav1.Condition{condition(vm, limav1alpha1.ConditionStalled), created(vm), running(vm)} {
+		if limav1alpha1.Failed(c) || c.Type == limav1alpha1.ConditionStalled && c.Status == metav1.ConditionTrue {
 			return c.Reason + ": " + c.Message, true
 		}
 	}

@@ -36,6 +36,16 @@ func runs(vm *limav1alpha1.LimaVM, reason string, generation int64) {
 	vm.Status.Conditions[1].Reason, vm.Status.Conditions[1].ObservedGeneration = reason, generation
 }
 
+func stalled(reason string, generation int64) metav1.Condition {
+	return metav1.Condition{Type: limav1alpha1.ConditionStalled, Status: metav1.ConditionTrue, Reason: reason, ObservedGeneration: generation}
+}
+
+// stalls has a LimaVM not run, for a reason that waiting does not remove.
+func stalls(vm *limav1alpha1.LimaVM, reason string, generation int64) {
+	runs(vm, reason, generation)
+	vm.Status.Conditions = append(vm.Status.Conditions, stalled(reason, generation))
+}
+
 // TestJudge: nothing that was true before a request, and nothing that failed
 // before it, is taken for its end.
 func TestJudge(t *testing.T) {
@@ -53,20 +63,25 @@ func TestJudge(t *testing.T) {
 		"ran before":                 {start, func(vm *limav1alpha1.LimaVM) { vm.Status.Conditions[1].ObservedGeneration = 2 }, waits},
 		"is changed during the wait": {start, func(vm *limav1alpha1.LimaVM) { vm.Generation = 4 }, waits},
 		"starts":                     {start, func(vm *limav1alpha1.LimaVM) { runs(vm, limav1alpha1.ReasonStarting, 3) }, waits},
-		"could not start":            {start, func(vm *limav1alpha1.LimaVM) { runs(vm, limav1alpha1.ReasonStartFailed, 3) }, fails},
-		"could not start before":     {start, func(vm *limav1alpha1.LimaVM) { runs(vm, limav1alpha1.ReasonStartFailed, 2) }, waits},
-		"is to stop then":            {start, func(vm *limav1alpha1.LimaVM) { vm.Spec.Running = ptr.To(false) }, fails},
-		"is deleted then":            {start, func(vm *limav1alpha1.LimaVM) { vm.DeletionTimestamp = ptr.To(metav1.NewTime(time.Now())) }, fails},
-		"is another":                 {start, func(vm *limav1alpha1.LimaVM) { vm.UID = "2" }, fails},
-		"is to restart":              {start, func(vm *limav1alpha1.LimaVM) { vm.Annotations = map[string]string{limav1alpha1.RestartAnnotation: "x"} }, waits},
-		"is to stop, and runs":       {stop, func(vm *limav1alpha1.LimaVM) { vm.Spec.Running = ptr.To(false) }, waits},
+		"could not start":            {start, func(vm *limav1alpha1.LimaVM) { runs(vm, limav1alpha1.ReasonStartFailed, 3) }, waits},
+		"starts again and again":     {start, func(vm *limav1alpha1.LimaVM) { runs(vm, limav1alpha1.ReasonCrashLoop, 3) }, waits},
+		"is stalled":                 {start, func(vm *limav1alpha1.LimaVM) { stalls(vm, limav1alpha1.ReasonStartFailed, 3) }, fails},
+		"was stalled before":         {start, func(vm *limav1alpha1.LimaVM) { stalls(vm, limav1alpha1.ReasonStartFailed, 2) }, waits},
+		"runs with what it had": {start, func(vm *limav1alpha1.LimaVM) {
+			vm.Status.Conditions = append(vm.Status.Conditions, stalled(limav1alpha1.ReasonTemplateRejected, 3))
+		}, done},
+		"is to stop then":      {start, func(vm *limav1alpha1.LimaVM) { vm.Spec.Running = ptr.To(false) }, fails},
+		"is deleted then":      {start, func(vm *limav1alpha1.LimaVM) { vm.DeletionTimestamp = ptr.To(metav1.NewTime(time.Now())) }, fails},
+		"is another":           {start, func(vm *limav1alpha1.LimaVM) { vm.UID = "2" }, fails},
+		"is to restart":        {start, func(vm *limav1alpha1.LimaVM) { vm.Annotations = map[string]string{limav1alpha1.RestartAnnotation: "x"} }, waits},
+		"is to stop, and runs": {stop, func(vm *limav1alpha1.LimaVM) { vm.Spec.Running = ptr.To(false) }, waits},
 		"is to stop, and did": {stop, func(vm *limav1alpha1.LimaVM) {
 			vm.Spec.Running = ptr.To(false)
 			runs(vm, limav1alpha1.ReasonStopped, 3)
 		}, done},
 		"can't stop": {stop, func(vm *limav1alpha1.LimaVM) {
 			vm.Spec.Running = ptr.To(false)
-			runs(vm, limav1alpha1.ReasonStopFailed, 3)
+			stalls(vm, limav1alpha1.ReasonStopFailed, 3)
 		}, fails},
 		"has the template before":         {edit, func(*limav1alpha1.LimaVM) {}, waits},
 		"has the template":                {edit, func(vm *limav1alpha1.LimaVM) { vm.Status.ObservedTemplateResourceVersion = "71" }, done},
@@ -74,7 +89,8 @@ func TestJudge(t *testing.T) {
 		"rejects the template":            {edit, func(vm *limav1alpha1.LimaVM) { vm.Status.TemplateError = "no" }, fails},
 		"a template rejected before that": {start, func(vm *limav1alpha1.LimaVM) { vm.Status.TemplateError = "no" }, done},
 		"is to go":                        {gone, func(vm *limav1alpha1.LimaVM) { vm.Generation = 4 }, waits},
-		"can't go":                        {gone, func(vm *limav1alpha1.LimaVM) { vm.Generation = 4; runs(vm, limav1alpha1.ReasonStopFailed, 4) }, fails},
+		"could not go yet":                {gone, func(vm *limav1alpha1.LimaVM) { vm.Generation = 4; runs(vm, limav1alpha1.ReasonStopFailed, 4) }, waits},
+		"can't go":                        {gone, func(vm *limav1alpha1.LimaVM) { vm.Generation = 4; stalls(vm, limav1alpha1.ReasonStopFailed, 4) }, fails},
 		"failed before it was to go":      {gone, func(vm *limav1alpha1.LimaVM) { vm.Generation = 4; runs(vm, limav1alpha1.ReasonStartFailed, 3) }, waits},
 		"is gone, and made again":         {gone, func(vm *limav1alpha1.LimaVM) { vm.UID = types.UID("2") }, done},
 	} {

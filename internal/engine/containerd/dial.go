@@ -89,7 +89,7 @@ func (d *dialer) explain(err error) error {
 	case errors.Is(last, fs.ErrNotExist):
 		return fmt.Errorf("%s: no such socket: is containerd running, and the path right? (%w)", d.endpoint, last)
 	case errors.Is(last, fs.ErrPermission):
-		return fmt.Errorf("%s: permission denied: the user that rdd runs as may not use it; most often only root may (%w)", d.endpoint, last)
+		return fmt.Errorf("%s: %w: the user that rdd runs as may not use it; most often only root may (%w)", d.endpoint, engine.ErrDenied, last)
 	case errors.Is(last, syscall.ECONNREFUSED):
 		return fmt.Errorf("%s: connection refused: nothing listens there; is containerd running? (%w)", d.endpoint, last)
 	}

@@ -73,18 +73,22 @@ type explainer struct {
 
 // error returns err with what it most likely means and what is to be done.
 func (e explainer) error(err error) error {
+	if e.local() && errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%s: %w: %s (%w)", e.endpoint, engine.ErrDenied, e.whoMay(), err)
+	}
 	if meaning := e.meaning(err); meaning != "" {
 		return fmt.Errorf("%s: %s (%w)", e.endpoint, meaning, err)
 	}
 	return fmt.Errorf("%s: %w", e.endpoint, err)
 }
 
+func (e explainer) local() bool {
+	return strings.HasPrefix(e.endpoint, "unix:") || strings.HasPrefix(e.endpoint, "npipe:")
+}
+
 func (e explainer) meaning(err error) string {
-	local := strings.HasPrefix(e.endpoint, "unix:") || strings.HasPrefix(e.endpoint, "npipe:")
 	switch {
-	case local && errors.Is(err, fs.ErrPermission):
-		return engine.Denied + ": " + e.whoMay()
-	case local && errors.Is(err, fs.ErrNotExist):
+	case e.local() && errors.Is(err, fs.ErrNotExist):
 		return "no such socket: is the engine running, and the path right?"
 	case errors.Is(err, errRefused):
 		return "connection refused: nothing listens there; is the engine running?"
