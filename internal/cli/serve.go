@@ -98,12 +98,15 @@ func (r *serveRun) serve(ctx context.Context) error {
 	return nil
 }
 
-// lastWord says why the daemon ended, in the log's last line, and returns the exit code.
-// It is said under the lock: whoever finds that free looks there for it.
+// lastWord says why the daemon ended, in the log's last line and in its state file, and
+// returns the exit code. It does so under the lock: a command that finds that free looks
+// into the file. If that can't be written the log has it.
 func (r *serveRun) lastWord(err error) int {
 	err = diskroom.Explain(err, r.instance.Written()...)
 	line := strings.ReplaceAll(err.Error(), "\n", "; ")
-	return r.Exit(fault.New(fault.KindOf(err), "", "", errors.New(line)))
+	code := r.Exit(fault.New(fault.KindOf(err), "", "", errors.New(line)))
+	_ = r.instance.Fail(instance.Failure{Kind: instance.Failed, Message: line, ExitCode: code})
+	return code
 }
 
 // dying is lastWord for a library that ends the daemon: what it says of a disk that is

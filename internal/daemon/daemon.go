@@ -94,7 +94,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	defer func() {
 		if ctx.Err() != nil {
 			err = nil // whatever failed, failed for that
-			d.logEnd()
+			d.stoppedEarly()
 		}
 	}()
 	if err := d.open(ctx); err != nil {
@@ -132,13 +132,17 @@ func (d *daemon) announceEnd() {
 	}
 }
 
-// logEnd says of a daemon which was told to end that it was not ready, for those who
-// wait for that and did not see the end announced.
-func (d *daemon) logEnd() {
+// stoppedEarly writes, of a daemon that was told to end, that it was not ready yet, for
+// those who wait for that.
+func (d *daemon) stoppedEarly() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if !d.announce.Ready {
-		d.Log.Warn(instance.StoppedEarly)
+	if d.announce.Ready {
+		return
+	}
+	d.Log.Warn("stopped before it was ready")
+	if err := d.Instance.Fail(instance.Failure{Kind: instance.StoppedEarly, Message: "stopped before it was ready"}); err != nil {
+		d.Log.Warn("announcing the end failed", "error", err)
 	}
 }
 

@@ -16,7 +16,6 @@ import (
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/atomicfile"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/regular"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/process"
 )
 
@@ -31,11 +30,7 @@ const (
 // ErrRunning says that another daemon of the instance lives.
 var ErrRunning = errors.New("the daemon is running already")
 
-// StoppedEarly is in the last line of the log of a daemon that was told to end before
-// it was ready.
-const StoppedEarly = "stopped before it was ready"
-
-// Daemon describes a living daemon, in its own words.
+// Daemon describes a daemon, in its own words.
 type Daemon struct {
 	PID int `json:"pid"`
 	// Birth tells the process from another that got its number later.
@@ -47,6 +42,8 @@ type Daemon struct {
 	Waiting     string    `json:"waiting,omitempty"` // the gate that start-up waits for
 	Ready       bool      `json:"ready"`
 	Stopping    bool      `json:"stopping,omitempty"`
+	// Failure is why it ended; nil while it lives, and if it was stopped.
+	Failure *Failure `json:"failure,omitempty"`
 }
 
 // isProcess reports whether the process that d describes lives.
@@ -144,26 +141,27 @@ func (i *Instance) Daemon() (*Daemon, error) {
 	if err != nil || !alive {
 		return nil, err
 	}
-	var d Daemon
-	data, err := regular.Read(i.stateFile(), maxFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return &d, nil
-	}
+	d, err := i.readState()
 	if err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal(data, &d); err != nil {
-		return nil, fault.New(fault.Failed, "read", i.stateFile(), err)
+	if d == nil || !d.isProcess() {
+		return &Daemon{}, nil // there is no file, or that of a daemon before this one
 	}
-	if !d.isProcess() {
-		return &Daemon{}, nil // the file is that of a daemon before this one
-	}
-	return &d, nil
+	return d, nil
 }
 
 // Announce writes the daemon's description and its PID file, for the process
 // that calls it. The caller holds the daemon's lock.
 func (i *Instance) Announce(d Daemon) error {
+	if err := atomicfile.WriteVolatile(i.PIDFile(), []byte(strconv.Itoa(os.Getpid())+"\n"), fileMode); err != nil {
+		return err
+	}
+	return i.writeState(d)
+}
+
+// writeState writes the description of a daemon that is this process.
+func (i *Instance) writeState(d Daemon) error {
 	birth, err := process.Birth(os.Getpid())
 	if err != nil {
 		return fmt.Errorf("read the start time of this process: %w", err)
@@ -173,12 +171,9 @@ func (i *Instance) Announce(d Daemon) error {
 	if err != nil {
 		return err
 	}
-	if err := atomicfile.WriteVolatile(i.PIDFile(), []byte(strconv.Itoa(d.PID)+"\n"), fileMode); err != nil {
-		return err
-	}
 	return atomicfile.WriteVolatile(i.stateFile(), append(data, '\n'), fileMode)
 }
 
-// Retract removes the PID file. What else Announce wrote means nothing once the
-// lock is free.
+// Retract removes the PID file. What else Announce wrote says from then on how the
+// daemon ended.
 func (i *Instance) Retract() { _ = os.Remove(i.PIDFile()) }

@@ -459,7 +459,7 @@ func TestLastWords(t *testing.T) {
 		"a\nlast\n\n": "last",
 		"time=x msg=y\nfatal error: concurrent map writes" + stacks: "fatal error: concurrent map writes",
 		"time=x msg=y\npanic: out of reach" + stacks:                "panic: out of reach",
-		"panic: logged by a library\nError: the disk is gone\n":     "Error: the disk is gone",
+		"panic: logged by a library\nError: the disk is gone\n":     "the disk is gone",
 	} {
 		if err := os.WriteFile(inst.StderrLog(), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
