@@ -8,6 +8,7 @@ import (
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/liveness"
 )
 
 // machineSays returns a condition of the LimaVM, and whether it speaks of what was
@@ -76,6 +77,9 @@ func (s *scope) machineSettled() *verdict {
 	switch {
 	case s.vm.DeletionTimestamp != nil:
 		return waiting(appv1alpha1.ReasonWaitingForVM, "the virtual machine is being deleted")
+	case liveness.IsMarked(&running): // whichever generation it was of: no controller acts on another one
+		v := stalled(running.Reason, running.Message)
+		return &v
 	case s.resetPending() && failed(created): // maybe it can't be removed either
 		return failure(created)
 	case s.resetPending() && failed(running):

@@ -141,7 +141,8 @@ func (s *scope) settled() verdict {
 		return settledNow("stopped" + s.oldImage())
 	}
 	switch ready.Reason {
-	case containersv1alpha1.ReasonUnsupported, containersv1alpha1.ReasonConflict, containersv1alpha1.ReasonEngineChanged:
+	case containersv1alpha1.ReasonUnsupported, containersv1alpha1.ReasonConflict, containersv1alpha1.ReasonEngineChanged,
+		containersv1alpha1.ReasonControllerGone:
 		return stalled(ready.Reason, ready.Message)
 	}
 	return waiting(ready.Reason, ready.Message)

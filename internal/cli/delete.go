@@ -31,7 +31,7 @@ removes it. The command says what goes, and asks.`,
 				return err
 			}
 			return e.withExistingApp(cmd.Context(), f, "there is nothing to delete", func(a *appSession, app *appv1alpha1.App) error {
-				if err := a.app().Delete(a.ctx, app); err != nil {
+				if err := a.client.DeleteApp(a.ctx, app); err != nil {
 					return err
 				}
 				if !f.wait {
@@ -39,7 +39,7 @@ removes it. The command says what goes, and asks.`,
 					a.sayNow("The App is being deleted.")
 					return nil
 				}
-				if err := a.app().WaitGone(a.ctx, app); err != nil {
+				if err := a.client.WaitAppGone(a.ctx, app); err != nil {
 					return a.unfinished(err, "Interrupted. The App is being deleted all the same: `rdd status` says how far it is.")
 				}
 				a.sayNow("The App and all that it owned is gone.")

@@ -12,7 +12,7 @@ import (
 
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/cli/inventory"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/limaclient"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 )
@@ -20,7 +20,7 @@ import (
 // vmAct is something that is done to virtual machines.
 type vmAct struct {
 	// ask asks for it.
-	ask func(*limaclient.Client, context.Context, *limav1alpha1.LimaVM) (limaclient.Request, error)
+	ask func(*client.Session, context.Context, *limav1alpha1.LimaVM) (client.VMRequest, error)
 	// apps is the command that does it to the App's; empty where this one may.
 	apps string
 	// asked and done say of a virtual machine that it was asked for, and that it is
@@ -36,20 +36,20 @@ func (e *env) vmStartCommand() *cobra.Command {
 	return e.vmActCommand("start", "Start virtual machines, and wait until they run",
 		`Start virtual machines, and wait until they run. One whose starts have failed is
 tried again at once. They run on when the daemon ends.`, "it runs",
-		vmAct{ask: (*limaclient.Client).Start, apps: "rdd start", asked: "is being started", done: "runs"})
+		vmAct{ask: (*client.Session).StartVM, apps: "rdd start", asked: "is being started", done: "runs"})
 }
 
 func (e *env) vmStopCommand() *cobra.Command {
 	return e.vmActCommand("stop", "Stop virtual machines, and wait until they are stopped",
 		`Stop virtual machines, and wait until they are stopped. A start that is under way is
 given up.`, "it is stopped",
-		vmAct{ask: (*limaclient.Client).Stop, apps: "rdd stop", asked: "is being stopped", done: "is stopped", asFound: true})
+		vmAct{ask: (*client.Session).StopVM, apps: "rdd stop", asked: "is being stopped", done: "is stopped", asFound: true})
 }
 
 func (e *env) vmRestartCommand() *cobra.Command {
 	return e.vmActCommand("restart", "Restart virtual machines, and wait until they run again",
 		`Stop virtual machines, if they run, start them, and wait until they run.`, "it runs again",
-		vmAct{ask: (*limaclient.Client).Restart, asked: "is being restarted", done: "was restarted, and runs"})
+		vmAct{ask: (*client.Session).RestartVM, asked: "is being restarted", done: "was restarted, and runs"})
 }
 
 func (e *env) vmDeleteCommand() *cobra.Command {
@@ -57,7 +57,7 @@ func (e *env) vmDeleteCommand() *cobra.Command {
 		`Stop virtual machines, delete them with all that is on their disks, and wait until
 they are gone. Their logs are kept for `+"`rdd limavm log`"+`. The command says what goes,
 and asks.`, "it is gone",
-		vmAct{ask: (*limaclient.Client).Delete, apps: "rdd delete` (the App and all that it owns) or `rdd reset",
+		vmAct{ask: (*client.Session).DeleteVM, apps: "rdd delete` (the App and all that it owns) or `rdd reset",
 			asked: "is being deleted", done: "is gone", loses: true, asFound: true})
 }
 
@@ -119,7 +119,7 @@ func refusal(found *inventory.Inventory, namespace string, names []string, apps 
 	if found.Unknown != nil {
 		return nil //nolint:nilerr // it is what the question says
 	}
-	vms, err := limaclient.Select(found.VMs, namespace, names...)
+	vms, err := client.SelectVMs(found.VMs, namespace, names...)
 	if err != nil {
 		return misspelt(err)
 	}
@@ -139,7 +139,7 @@ func (e *env) withExistingVMs(ctx context.Context, timeout time.Duration, asFoun
 		session = e.withAppAsFound
 	}
 	return session(ctx, timeout, func(a *appSession) error {
-		vms, err := a.vms().Find(a.ctx, namespace, names...)
+		vms, err := a.client.FindVMs(a.ctx, namespace, names...)
 		if err != nil {
 			return misspelt(err)
 		}
@@ -154,10 +154,10 @@ func (a *appSession) act(vms []limav1alpha1.LimaVM, act vmAct, wait bool) error 
 			return err
 		}
 	}
-	var requests []limaclient.Request
+	var requests []client.VMRequest
 	var failed []error
 	for i := range vms {
-		request, err := act.ask(a.vms(), a.ctx, &vms[i])
+		request, err := act.ask(a.client, a.ctx, &vms[i])
 		if err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", vms[i].Name, err))
 			continue
@@ -193,15 +193,15 @@ func (a *appSession) sayDone(name, done, message string) {
 
 // checkApps refuses what another command does to the App's own virtual machine.
 func checkApps(vm *limav1alpha1.LimaVM, instead string) error {
-	if instead == "" || !limaclient.IsApps(vm) {
+	if instead == "" || !client.IsAppsVM(vm) {
 		return nil
 	}
 	return fmt.Errorf("the virtual machine %s is the App's: `%s` does it", vm.Name, instead)
 }
 
 // waitVM waits for what was asked for, and returns what there is to say of it.
-func (a *appSession) waitVM(request limaclient.Request) (message string, err error) {
-	message, err = a.vms().Wait(a.ctx, request)
+func (a *appSession) waitVM(request client.VMRequest) (message string, err error) {
+	message, err = a.client.WaitVM(a.ctx, request)
 	return message, a.unfinishedVM(request.Name(), err)
 }
 

@@ -16,12 +16,16 @@ import (
 // sayProblems says what could not be mirrored of the App's engine. That is no
 // failure of the command: what was asked for is true.
 func (a *appSession) sayProblems() {
-	app, err := a.app().Get(a.ctx)
+	app, err := a.client.App(a.ctx)
 	if err != nil || app == nil {
 		return // the wait has ended well, and `rdd status` says the same
 	}
 	var engines containersv1alpha1.ContainerEngineList
-	if err := a.client.List(a.ctx, &engines, ctrlclient.InNamespace(app.Spec.Namespace)); err != nil {
+	api, err := a.client.API()
+	if err == nil {
+		err = api.List(a.ctx, &engines, ctrlclient.InNamespace(app.Spec.Namespace))
+	}
+	if err != nil {
 		a.sayNow("What could not be mirrored can't be read (%v): `rdd status` says it.", err)
 		return
 	}

@@ -44,7 +44,7 @@ machine nothing is changed. The command says what goes, and asks.`,
 }
 
 func (a *appSession) reset(app *appv1alpha1.App, wait bool) error {
-	vm, err := a.app().Machine(a.ctx, app)
+	vm, err := a.client.AppVM(a.ctx, app)
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func (a *appSession) reset(app *appv1alpha1.App, wait bool) error {
 			"(`rdd delete` deletes the App and its settings, and `rdd service reset` begins with an empty store.)")
 		return nil
 	}
-	wish, err := a.app().Reset(a.ctx, time.Now().UTC().Format(time.RFC3339Nano))
+	wish, err := a.client.ResetApp(a.ctx, time.Now().UTC().Format(time.RFC3339Nano))
 	if err != nil {
 		return err
 	}

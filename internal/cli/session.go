@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/utils/clock"
 	ctrlclient "sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/appclient"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service"
@@ -45,7 +45,7 @@ type appSession struct {
 	*env
 	ctx      context.Context
 	service  *service.Service
-	client   ctrlclient.WithWatch
+	client   *client.Session
 	progress *progress
 	// goesOn says that the daemon has something left to do that was asked for.
 	goesOn bool
@@ -81,7 +81,7 @@ func (e *env) withAppAsFound(ctx context.Context, timeout time.Duration, do func
 		if err != nil {
 			return err
 		}
-		if a.client, err = a.connect(); err != nil {
+		if err := a.connect(); err != nil {
 			return err
 		}
 		return do(a)
@@ -112,7 +112,7 @@ func (e *env) withStartedDaemon(ctx context.Context, timeout time.Duration, do f
 			return stillStarting(svc, err)
 		}
 		a := &appSession{env: e, ctx: limited, service: svc, progress: p}
-		if a.client, err = a.connect(); err == nil {
+		if err = a.connect(); err == nil {
 			err = do(a)
 		}
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
@@ -165,26 +165,27 @@ func (e *env) withClient(ctx context.Context, do func(*appSession) error) error 
 		return err
 	}
 	a := &appSession{env: e, ctx: ctx, service: svc, progress: p}
-	if a.client, err = a.connect(); err != nil {
+	if err := a.connect(); err != nil {
 		return err
 	}
 	return do(a)
 }
 
-// app returns a client of the App.
-func (a *appSession) app() *appclient.Client {
-	return &appclient.Client{Connect: a.connect, Alive: a.alive, Progress: a.progress.update, Percent: a.progress.over}
+// connect gives the session a client, which reads the kubeconfig once, and again if
+// its connection is lost.
+func (a *appSession) connect() error {
+	a.client = &client.Session{
+		Connect: func() (ctrlclient.WithWatch, error) { return client.New(a.service.Instance.ConfigFile()) },
+		Alive:   a.alive, Progress: a.progress.update, Percent: a.progress.over, Clock: clock.RealClock{},
+	}
+	_, err := a.client.API()
+	return err
 }
 
 // alive reports whether the daemon runs; that is taken for true if it is unknown.
 func (a *appSession) alive() bool {
 	alive, err := a.service.Instance.Alive()
 	return alive || err != nil
-}
-
-// connect returns a client of the daemon as it is now.
-func (a *appSession) connect() (ctrlclient.WithWatch, error) {
-	return client.New(a.service.Instance.ConfigFile())
 }
 
 // sayNow says what a command did while progress is shown.
@@ -195,7 +196,7 @@ func (a *appSession) sayNow(format string, args ...any) {
 
 // apply writes the settings in one write, and waits for what it wrote.
 func (a *appSession) apply(spec map[string]any, wait bool) error {
-	generation, err := a.app().Set(a.ctx, spec, false)
+	request, err := a.client.SetApp(a.ctx, spec, false)
 	if err != nil {
 		return err
 	}
@@ -204,12 +205,12 @@ func (a *appSession) apply(spec map[string]any, wait bool) error {
 		a.sayNow("The App was changed.")
 		return nil
 	}
-	return a.settle(appclient.Wish{Generation: generation})
+	return a.settle(request)
 }
 
 // settle waits for what was asked of the App.
-func (a *appSession) settle(wish appclient.Wish) error {
-	message, err := a.app().Settle(a.ctx, wish)
+func (a *appSession) settle(wish client.AppRequest) error {
+	message, err := a.client.SettleApp(a.ctx, wish)
 	if err != nil {
 		return a.unfinished(err, "Interrupted. What was set stays set, and goes on: `rdd status` says how far it is.")
 	}

@@ -53,7 +53,7 @@ again.`,
 }
 
 func (a *appSession) set(args []string, dryRun, wait bool) error {
-	definition, err := a.app().Properties(a.ctx)
+	definition, err := a.client.AppProperties(a.ctx)
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (a *appSession) set(args []string, dryRun, wait bool) error {
 		a.goesOn = a.goesOn || err == nil // the App is the daemon's to keep as it is
 		return err
 	}
-	if _, err := a.app().Set(a.ctx, spec, true); err != nil {
+	if _, err := a.client.SetApp(a.ctx, spec, true); err != nil {
 		return err
 	}
 	a.sayNow("It would be accepted. Nothing was changed.")

@@ -56,7 +56,7 @@ A virtual machine whose starts have failed is tried again at once.`,
 
 // start sets running=true, with an engine that it finds where none is chosen.
 func (a *appSession) start(wait bool) error {
-	app, err := a.app().Get(a.ctx)
+	app, err := a.client.App(a.ctx)
 	if err != nil {
 		return err
 	}
@@ -85,11 +85,11 @@ func (a *appSession) tryAgain(app *appv1alpha1.App) error {
 	if app.Spec.ContainerEngine.Endpoint != "" {
 		return nil
 	}
-	vm, err := a.app().Machine(a.ctx, app)
+	vm, err := a.client.AppVM(a.ctx, app)
 	if err != nil || vm == nil || !vm.ShouldRun() {
 		return err
 	}
-	_, err = a.vms().Start(a.ctx, vm)
+	_, err = a.client.StartVM(a.ctx, vm)
 	return err
 }
 
@@ -98,7 +98,7 @@ func (a *appSession) tryAgain(app *appv1alpha1.App) error {
 // that limactl can make, or already somewhere on this machine.
 func (a *appSession) choose(app *appv1alpha1.App, spec map[string]any) error {
 	if app != nil {
-		vm, err := a.app().Machine(a.ctx, app)
+		vm, err := a.client.AppVM(a.ctx, app)
 		if err != nil || vm != nil {
 			return err
 		}

@@ -15,6 +15,8 @@ import (
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 )
 
 // Property is one setting.
@@ -157,15 +159,20 @@ func (s *Set) Names() []string {
 func CheckForm(assignments []string) error {
 	for _, assignment := range assignments {
 		if !strings.Contains(assignment, "=") {
-			return fmt.Errorf("%q: expected PROPERTY=VALUE", assignment)
+			return misuse("%q: expected PROPERTY=VALUE", assignment)
 		}
 	}
 	return nil
 }
 
+// misuse is an error of the words on a command line.
+func misuse(format string, args ...any) error {
+	return fault.New(fault.Usage, "", "", fmt.Errorf(format, args...))
+}
+
 // Parse turns assignments (NAME=VALUE) into the spec that they make, in which nil
 // stands for a value that is taken back. The first that is wrong is the error,
-// which says what is allowed.
+// a [fault.Usage] that says what is allowed.
 func (s *Set) Parse(assignments []string) (map[string]any, error) {
 	if err := CheckForm(assignments); err != nil {
 		return nil, err
@@ -180,10 +187,10 @@ func (s *Set) Parse(assignments []string) (map[string]any, error) {
 		}
 		parsed, err := property.parse(text)
 		if err != nil {
-			return nil, fmt.Errorf("property %q: %w", name, err)
+			return nil, misuse("property %q: %w", name, err)
 		}
 		if before, ok := seen[name]; ok && before != text {
-			return nil, fmt.Errorf("property %q is set twice, to %q and to %q", name, before, text)
+			return nil, misuse("property %q is set twice, to %q and to %q", name, before, text)
 		}
 		seen[name] = text
 		assign(spec, strings.Split(name, "."), parsed)
@@ -198,9 +205,9 @@ func (s *Set) find(name string) (Property, error) {
 		}
 	}
 	if fields, ok := s.objects[name]; ok && name != "" {
-		return Property{}, fmt.Errorf("property %q is an object: set its fields: %s", name, strings.Join(fields, ", "))
+		return Property{}, misuse("property %q is an object: set its fields: %s", name, strings.Join(fields, ", "))
 	}
-	return Property{}, fmt.Errorf("unknown property %q: valid properties are %s", name, strings.Join(s.Names(), ", "))
+	return Property{}, misuse("unknown property %q: valid properties are %s", name, strings.Join(s.Names(), ", "))
 }
 
 func (p Property) parse(text string) (any, error) {

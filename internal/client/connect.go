@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package client makes clients of RDD's own kinds that know the kinds without
-// asking the API server: the first request is the one that matters.
 package client
 
 import (
@@ -21,7 +19,8 @@ import (
 	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
 )
 
-// New returns a client for the API server that the kubeconfig names.
+// New returns a client for the API server that the kubeconfig names. It knows RDD's
+// kinds without asking the API server: the first request is the one that matters.
 func New(kubeconfig string) (client.WithWatch, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {

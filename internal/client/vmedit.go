@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package limaclient
+package client
 
 import (
 	"context"
@@ -14,17 +14,17 @@ import (
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 )
 
-// Change is what is to be another way with a virtual machine.
-type Change struct {
+// VMChange is what is to be another way with a virtual machine.
+type VMChange struct {
 	// Template returns the template that is to follow one; nil for the same.
 	Template func(template string) (string, error)
 	// Params are new values for parameters.
 	Params map[string]string
 }
 
-// Edited is a change that was written, with what there was before.
-type Edited struct {
-	Request
+// EditedVM is a change that was written, with what there was before.
+type EditedVM struct {
+	VMRequest
 	// Unchanged says that all was so before: nothing was written.
 	Unchanged bool
 
@@ -34,20 +34,20 @@ type Edited struct {
 	changed map[string]string    // the parameters
 }
 
-// Template returns a virtual machine's own template.
-func (c *Client) Template(ctx context.Context, vm *limav1alpha1.LimaVM) (string, error) {
-	copied, err := c.copyOf(ctx, vm)
+// VMTemplate returns a virtual machine's own template.
+func (s *Session) VMTemplate(ctx context.Context, vm *limav1alpha1.LimaVM) (string, error) {
+	copied, err := s.templateCopy(ctx, vm)
 	if err != nil {
 		return "", err
 	}
 	return copied.Data[limav1alpha1.TemplateKey], nil
 }
 
-func (c *Client) copyOf(ctx context.Context, vm *limav1alpha1.LimaVM) (*corev1.ConfigMap, error) {
+func (s *Session) templateCopy(ctx context.Context, vm *limav1alpha1.LimaVM) (*corev1.ConfigMap, error) {
 	if vm.Status.TemplateConfigMap == "" {
-		return nil, fmt.Errorf("%s has no template of its own yet: %s", vm.Name, describe(vm))
+		return nil, fmt.Errorf("%s has no template of its own yet: %s", vm.Name, describeVM(vm))
 	}
-	api, err := c.Connect()
+	api, err := s.API()
 	if err != nil {
 		return nil, err
 	}
@@ -59,10 +59,10 @@ func (c *Client) copyOf(ctx context.Context, vm *limav1alpha1.LimaVM) (*corev1.C
 	return copied, nil
 }
 
-// Edit asks for a virtual machine to be changed. Another client's change of the
+// EditVM asks for a virtual machine to be changed. Another client's change of the
 // template in the same moment is a conflict, and stays.
-func (c *Client) Edit(ctx context.Context, vm *limav1alpha1.LimaVM, change Change) (*Edited, error) {
-	edited := &Edited{Request: requestOf(vm), vm: vm, changed: change.Params}
+func (s *Session) EditVM(ctx context.Context, vm *limav1alpha1.LimaVM, change VMChange) (*EditedVM, error) {
+	edited := &EditedVM{VMRequest: requestOf(vm), vm: vm, changed: change.Params}
 	params := maps.Clone(vm.Spec.Params)
 	if params == nil {
 		params = map[string]string{}
@@ -70,19 +70,19 @@ func (c *Client) Edit(ctx context.Context, vm *limav1alpha1.LimaVM, change Chang
 	maps.Copy(params, change.Params)
 	sameParams := maps.Equal(params, vm.Spec.Params) || len(change.Params) == 0
 	if !sameParams { // a refusal changes nothing
-		if _, err := c.patch(ctx, vm, paramsPatch(change.Params), client.DryRunAll); err != nil {
+		if _, err := s.patchVM(ctx, vm, paramsPatch(change.Params), client.DryRunAll); err != nil {
 			return nil, err
 		}
 	}
-	sameTemplate, err := c.editTemplate(ctx, edited, change)
+	sameTemplate, err := s.editTemplate(ctx, edited, change)
 	if err != nil {
 		return nil, err
 	}
 	edited.Unchanged = sameParams && sameTemplate
 	if !sameParams {
-		request, err := c.patch(ctx, vm, paramsPatch(change.Params))
+		request, err := s.patchVM(ctx, vm, paramsPatch(change.Params))
 		if err != nil {
-			return nil, errors.Join(err, c.restoreTemplate(ctx, edited))
+			return nil, errors.Join(err, s.restoreTemplate(ctx, edited))
 		}
 		edited.generation = request.generation
 	}
@@ -93,11 +93,11 @@ func (c *Client) Edit(ctx context.Context, vm *limav1alpha1.LimaVM, change Chang
 }
 
 // editTemplate writes the template, unless it stays the same.
-func (c *Client) editTemplate(ctx context.Context, edited *Edited, change Change) (same bool, err error) {
+func (s *Session) editTemplate(ctx context.Context, edited *EditedVM, change VMChange) (same bool, err error) {
 	if change.Template == nil {
 		return true, nil
 	}
-	copied, err := c.copyOf(ctx, edited.vm)
+	copied, err := s.templateCopy(ctx, edited.vm)
 	if err != nil {
 		return false, err
 	}
@@ -107,7 +107,7 @@ func (c *Client) editTemplate(ctx context.Context, edited *Edited, change Change
 		return true, err
 	}
 	edited.copy = copied
-	if err := c.writeTemplate(ctx, copied, text); err != nil {
+	if err := s.writeTemplate(ctx, copied, text); err != nil {
 		return false, err
 	}
 	edited.template = copied.ResourceVersion
@@ -115,8 +115,8 @@ func (c *Client) editTemplate(ctx context.Context, edited *Edited, change Change
 }
 
 // writeTemplate writes a copy of a template, if it is as it was read.
-func (c *Client) writeTemplate(ctx context.Context, copied *corev1.ConfigMap, text string) error {
-	api, err := c.Connect()
+func (s *Session) writeTemplate(ctx context.Context, copied *corev1.ConfigMap, text string) error {
+	api, err := s.API()
 	if err != nil {
 		return err
 	}
@@ -132,9 +132,9 @@ func paramsPatch[V any](params map[string]V) map[string]any {
 	return map[string]any{"spec": map[string]any{"params": params}}
 }
 
-// Revert makes all as it was before a change that was rejected. The virtual machine
+// RevertVM makes all as it was before a change that was rejected. The virtual machine
 // has had no part of that.
-func (c *Client) Revert(ctx context.Context, edited *Edited, rejected *RejectedError) error {
+func (s *Session) RevertVM(ctx context.Context, edited *EditedVM, rejected *TemplateRejectedError) error {
 	// The parameters first: the template that is rejected keeps them from being
 	// applied.
 	if len(edited.changed) > 0 {
@@ -145,24 +145,24 @@ func (c *Client) Revert(ctx context.Context, edited *Edited, rejected *RejectedE
 				before[name] = &value
 			}
 		}
-		if _, err := c.patch(ctx, edited.vm, paramsPatch(before)); err != nil {
+		if _, err := s.patchVM(ctx, edited.vm, paramsPatch(before)); err != nil {
 			return fmt.Errorf("put the parameters back: %w", err)
 		}
 	}
-	if err := c.restoreTemplate(ctx, edited); err != nil || edited.copy == nil {
+	if err := s.restoreTemplate(ctx, edited); err != nil || edited.copy == nil {
 		return err
 	}
 	// The next change must not be taken for this one.
-	back := edited.Request
+	back := edited.VMRequest
 	back.template, back.formerly, back.stale = edited.copy.ResourceVersion, rejected.Reason, true
-	return c.untilTaken(ctx, back)
+	return s.untilTaken(ctx, back)
 }
 
-func (c *Client) restoreTemplate(ctx context.Context, edited *Edited) error {
+func (s *Session) restoreTemplate(ctx context.Context, edited *EditedVM) error {
 	if edited.copy == nil {
 		return nil
 	}
-	if err := c.writeTemplate(ctx, edited.copy, edited.before); err != nil {
+	if err := s.writeTemplate(ctx, edited.copy, edited.before); err != nil {
 		return fmt.Errorf("put the template back: %w", err)
 	}
 	return nil

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package limaclient
+package client
 
 import (
 	"errors"
@@ -49,13 +49,13 @@ func stalls(vm *limav1alpha1.LimaVM, reason string, generation int64) {
 // TestJudge: nothing that was true before a request, and nothing that failed
 // before it, is taken for its end.
 func TestJudge(t *testing.T) {
-	start := Request{uid: "1", generation: 3, running: true}
-	stop := Request{uid: "1", generation: 3}
-	edit := Request{uid: "1", generation: 3, running: true, template: "71", rejected: true}
-	gone := Request{uid: "1", generation: 3, gone: true, running: true}
+	start := VMRequest{uid: "1", generation: 3, running: true}
+	stop := VMRequest{uid: "1", generation: 3}
+	edit := VMRequest{uid: "1", generation: 3, running: true, template: "71", rejected: true}
+	gone := VMRequest{uid: "1", generation: 3, gone: true, running: true}
 	const done, waits, fails = "done", "waits", "fails"
 	for name, test := range map[string]struct {
-		request Request
+		request VMRequest
 		change  func(*limav1alpha1.LimaVM)
 		want    string
 	}{
@@ -111,7 +111,7 @@ func TestJudge(t *testing.T) {
 	if _, err := start.judge(nil); err == nil {
 		t.Error("a start of what is gone is waited for")
 	}
-	rejected := (*RejectedError)(nil)
+	rejected := (*TemplateRejectedError)(nil)
 	if _, err := edit.judge(state(func(vm *limav1alpha1.LimaVM) { vm.Status.TemplateError = "no" })); !errors.As(err, &rejected) || rejected.Reason != "no" {
 		t.Errorf("a rejection is %v", err)
 	}
@@ -120,16 +120,16 @@ func TestJudge(t *testing.T) {
 // TestWithFields: what is not changed stays as people have written it.
 func TestWithFields(t *testing.T) {
 	const template = "# mine\nimages: [{location: /disk}]\ncpus: 2 # enough\nprovision:\n  - script: |\n      echo hi\n"
-	got, err := WithFields([]Field{{"cpus", "4"}, {"memory", "3GiB"}})(template)
+	got, err := WithFields([]TemplateField{{"cpus", "4"}, {"memory", "3GiB"}})(template)
 	want := "# mine\nimages: [{location: /disk}]\ncpus: 4 # enough\nprovision:\n  - script: |\n      echo hi\nmemory: 3GiB\n"
 	if err != nil || got != want {
 		t.Errorf("%v\n%s", err, got)
 	}
-	if got, err := WithFields([]Field{{"cpus", "2"}})("cpus:   2\n"); err != nil || got != "cpus:   2\n" {
+	if got, err := WithFields([]TemplateField{{"cpus", "2"}})("cpus:   2\n"); err != nil || got != "cpus:   2\n" {
 		t.Errorf("what is so already became %q, %v", got, err)
 	}
 	for _, bad := range []string{"", "- a\n", "a: [\n", "words\n"} {
-		if got, err := WithFields([]Field{{"cpus", "2"}})(bad); err == nil {
+		if got, err := WithFields([]TemplateField{{"cpus", "2"}})(bad); err == nil {
 			t.Errorf("%q became %q", bad, got)
 		}
 	}

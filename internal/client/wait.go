@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package follow watches one object for a command until something is true of it.
-// A connection that is lost during the wait, as the daemon is started again, is taken
-// up again.
-package follow
+package client
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -26,20 +22,9 @@ const retryPause = 100 * time.Millisecond
 // errLost says that a connection was lost, and that it is worth another try.
 var errLost = errors.New("the API server does not answer")
 
-// Each looks at an object, nil where there is none, and reports whether that is
-// what is waited for.
-type Each func(object client.Object) (done bool, err error)
-
-// Source is where objects are read from.
-type Source struct {
-	// Connect returns a client for the API server. It is called again when the
-	// connection was lost, as the daemon may have another address then.
-	Connect func() (client.WithWatch, error)
-	// Alive, which may be nil, reports whether the daemon runs.
-	Alive func() bool
-	// Progress, which may be nil, is told what is being waited for.
-	Progress func(message string)
-}
+// each looks at an object, nil if there is none, and reports whether that is what is
+// waited for.
+type each func(object client.Object) (done bool, err error)
 
 // restartPatience is how long a daemon that has ended may stay away: a restart takes
 // less.
@@ -48,20 +33,13 @@ const restartPatience = 30 * time.Second
 // ErrEnded says that the daemon has ended, and no other one has started.
 var ErrEnded = errors.New("the daemon has ended: `rdd service start` starts it again, and what was asked for continues then; `rdd service log` may say why it ended")
 
-// Say tells what is being waited for.
-func (s Source) Say(format string, args ...any) {
-	if s.Progress != nil {
-		s.Progress(fmt.Sprintf(format, args...))
-	}
-}
-
-// Object calls each with an object as it is, and whenever it changes, until each
-// is done or fails, or ctx ends: the error is ctx's then. Where the API server
+// wait calls look with an object as it is, and whenever it changes, until look
+// is done or fails, or ctx ends: the error is ctx's then. If the API server
 // goes away it waits for one to come back. list makes lists of the object's kind.
-func (s Source) Object(ctx context.Context, list func() client.ObjectList, key client.ObjectKey, each Each) error {
+func (s *Session) wait(ctx context.Context, list func() client.ObjectList, key client.ObjectKey, look each) error {
 	var ended time.Time // when the daemon was first found to have ended; zero if it runs
 	for try := 0; ; try++ {
-		err := s.once(ctx, list, key, each)
+		err := s.once(ctx, list, key, look)
 		if ctx.Err() != nil && err != nil {
 			return ctx.Err()
 		}
@@ -73,31 +51,53 @@ func (s Source) Object(ctx context.Context, list func() client.ObjectList, key c
 		case s.Alive == nil || s.Alive():
 			ended = time.Time{}
 		case ended.IsZero():
-			ended = time.Now()
-		case time.Since(ended) >= restartPatience:
+			ended = s.Clock.Now()
+		case s.Clock.Since(ended) >= restartPatience:
 			return ErrEnded
 		}
-		s.Say("the daemon does not answer; waiting for it")
+		s.say("the daemon does not answer; waiting for it")
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(retryPause):
+		case <-s.Clock.After(retryPause):
 		}
 	}
 }
 
+// takenLimit is how long the controller may take to look at a request that is no
+// new generation, before what it said of an earlier one is taken for its answer:
+// without limactl, for example, it has nothing else to say.
+const takenLimit = 10 * time.Second
+
+// waitAtMost is wait until ctx ends or a time is over, which is no error.
+func (s *Session) waitAtMost(ctx context.Context, limit time.Duration, list func() client.ObjectList, key client.ObjectKey, look each) error {
+	limited, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer s.Clock.AfterFunc(limit, cancel).Stop()
+	err := s.wait(limited, list, key, look)
+	if ctx.Err() == nil && limited.Err() != nil {
+		return nil
+	}
+	return err
+}
+
 // once follows over one connection, and returns [errLost] at its end.
-func (s Source) once(ctx context.Context, newList func() client.ObjectList, key client.ObjectKey, each Each) error {
-	api, err := s.Connect()
+func (s *Session) once(ctx context.Context, newList func() client.ObjectList, key client.ObjectKey, look each) (err error) {
+	api, err := s.API()
 	if err != nil {
 		return errLost // the daemon may be writing its kubeconfig
 	}
+	defer func() {
+		if errors.Is(err, errLost) {
+			s.forget(api)
+		}
+	}()
 	list := newList()
 	scope := []client.ListOption{client.InNamespace(key.Namespace), client.MatchingFields{metav1.ObjectNameField: key.Name}}
 	if err := api.List(ctx, list, scope...); err != nil {
 		return lost(err)
 	}
-	done, err := each(first(list))
+	done, err := look(first(list))
 	if done || err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (s Source) once(ctx context.Context, newList func() client.ObjectList, key 
 		case event.Type == watch.Deleted:
 			object = nil
 		}
-		if done, err := each(object); done || err != nil {
+		if done, err := look(object); done || err != nil {
 			return err
 		}
 	}
@@ -143,9 +143,9 @@ func lost(err error) error {
 	return errLost
 }
 
-// Ended turns the end of a wait's context into an error that says what was waited
-// for: a [fault.Deadline] where its time was over.
-func Ended(ctx context.Context, err error, late func() error) error {
+// ended turns the end of a wait's context into an error that says what was waited
+// for: a [fault.Deadline] if its time was over.
+func ended(ctx context.Context, err error, late func() error) error {
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return fault.New(fault.Deadline, "", "", late())
 	}

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package limaclient
+package client
 
 import (
 	"context"
 	"errors"
-	"time"
 
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,22 +13,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/follow"
 )
 
-// takenLimit is how long the controller may take to look at a request that is no
-// new generation, before what it said of an earlier one is taken for its answer:
-// without limactl, for example, it has nothing else to say.
-const takenLimit = 10 * time.Second
-
-// RejectedError says that a template was not applied.
-type RejectedError struct{ Reason string }
+// TemplateRejectedError says that a template was not applied.
+type TemplateRejectedError struct{ Reason string }
 
 // Error implements error.
-func (e *RejectedError) Error() string { return "the template is rejected: " + e.Reason }
+func (e *TemplateRejectedError) Error() string { return "the template is rejected: " + e.Reason }
 
-// Request is what was asked of a virtual machine.
-type Request struct {
+// VMRequest is what was asked of a virtual machine.
+type VMRequest struct {
 	key        client.ObjectKey
 	uid        types.UID
 	generation int64
@@ -47,76 +40,69 @@ type Request struct {
 }
 
 // Name returns the name of the virtual machine.
-func (r Request) Name() string { return r.key.Name }
+func (r VMRequest) Name() string { return r.key.Name }
 
-func requestOf(vm *limav1alpha1.LimaVM) Request {
-	return Request{key: client.ObjectKeyFromObject(vm), uid: vm.UID, generation: vm.Generation, running: vm.ShouldRun()}
+func requestOf(vm *limav1alpha1.LimaVM) VMRequest {
+	return VMRequest{key: client.ObjectKeyFromObject(vm), uid: vm.UID, generation: vm.Generation, running: vm.ShouldRun()}
 }
 
-func vms() client.ObjectList { return &limav1alpha1.LimaVMList{} }
-
-// Wait waits until what was asked for is true. A message says what is not as it
+// WaitVM waits until what was asked for is true. A message says what is not as it
 // should be all the same, though the virtual machine runs. It ends at once if the
 // LimaVM is stalled: waiting does not help then. An error says what is not true; at
 // the end of ctx it is a [fault.Deadline], or that ctx was cancelled.
-func (c *Client) Wait(ctx context.Context, r Request) (message string, err error) {
-	if err := c.untilTaken(ctx, r); err != nil {
+func (s *Session) WaitVM(ctx context.Context, r VMRequest) (message string, err error) {
+	if err := s.untilTaken(ctx, r); err != nil {
 		return "", err
 	}
 	last := "nothing has happened yet"
-	err = c.Object(ctx, vms, r.key, func(object client.Object) (bool, error) {
+	err = s.wait(ctx, vms, r.key, func(object client.Object) (bool, error) {
 		vm, _ := object.(*limav1alpha1.LimaVM)
 		done, err := r.judge(vm)
 		if vm != nil {
-			last = describe(vm)
+			last = describeVM(vm)
 			if message = ""; running(vm).Reason == limav1alpha1.ReasonDegraded {
 				message = running(vm).Message
 			}
 		}
 		if !done && err == nil {
-			c.Say("%s: %s", r.key.Name, last)
-			c.over(vm)
+			s.say("%s: %s", r.key.Name, last)
+			s.reportPercent(vm)
 		}
 		return done, err
 	})
-	return message, follow.Ended(ctx, err, func() error { return errors.New("not done in time: " + last) })
+	return message, ended(ctx, err, func() error { return errors.New("not done in time: " + last) })
 }
 
-// over tells how much is over of what is being done with a virtual machine.
-func (c *Client) over(vm *limav1alpha1.LimaVM) {
+// reportPercent tells how much is over of what is being done with a virtual machine.
+func (s *Session) reportPercent(vm *limav1alpha1.LimaVM) {
 	switch {
-	case c.Percent == nil:
+	case s.Percent == nil:
 	case vm == nil || vm.Status.Progress == nil:
-		c.Percent(nil)
+		s.Percent(nil)
 	default:
-		c.Percent(vm.Status.Progress.Percent)
+		s.Percent(vm.Status.Progress.Percent)
 	}
 }
 
 // untilTaken waits until the controller has looked at a request, where that is to
 // be known, and not too long.
-func (c *Client) untilTaken(ctx context.Context, r Request) error {
+func (s *Session) untilTaken(ctx context.Context, r VMRequest) error {
 	if !r.stale {
 		return nil
 	}
-	limited, cancel := context.WithTimeout(ctx, takenLimit)
-	defer cancel()
-	err := c.Object(limited, vms, r.key, func(object client.Object) (bool, error) {
+	err := s.waitAtMost(ctx, takenLimit, vms, r.key, func(object client.Object) (bool, error) {
 		vm, _ := object.(*limav1alpha1.LimaVM)
 		if vm == nil || vm.UID != r.uid || r.taken(vm) {
 			return true, nil
 		}
-		c.Say("%s: %s", r.key.Name, describe(vm))
+		s.say("%s: %s", r.key.Name, describeVM(vm))
 		return false, nil
 	})
-	if ctx.Err() == nil && limited.Err() != nil {
-		return nil
-	}
-	return follow.Ended(ctx, err, func() error { return errors.New("not done in time") })
+	return ended(ctx, err, func() error { return errors.New("not done in time") })
 }
 
 // taken reports whether the controller has looked at the request.
-func (r Request) taken(vm *limav1alpha1.LimaVM) bool {
+func (r VMRequest) taken(vm *limav1alpha1.LimaVM) bool {
 	if r.gone { // it is not the first that asks for that
 		_, failing := failure(vm)
 		return !failing
@@ -129,14 +115,14 @@ func (r Request) taken(vm *limav1alpha1.LimaVM) bool {
 }
 
 // applied reports whether the virtual machine has the template.
-func (r Request) applied(vm *limav1alpha1.LimaVM) bool {
+func (r VMRequest) applied(vm *limav1alpha1.LimaVM) bool {
 	order, err := resourceversion.CompareResourceVersion(vm.Status.ObservedTemplateResourceVersion, r.template)
 	return err == nil && order >= 0
 }
 
 // judge reports whether what was asked for is true of a LimaVM, which is nil where
 // there is none.
-func (r Request) judge(vm *limav1alpha1.LimaVM) (done bool, err error) {
+func (r VMRequest) judge(vm *limav1alpha1.LimaVM) (done bool, err error) {
 	there := vm != nil && vm.UID == r.uid
 	switch {
 	case r.gone && !there:
@@ -149,7 +135,7 @@ func (r Request) judge(vm *limav1alpha1.LimaVM) (done bool, err error) {
 		return false, errors.New("another client has set spec.running to the opposite")
 	}
 	if r.rejected && vm.Status.TemplateError != "" && vm.Status.ObservedGeneration >= r.generation {
-		return false, &RejectedError{vm.Status.TemplateError}
+		return false, &TemplateRejectedError{vm.Status.TemplateError}
 	}
 	generation := max(r.generation, vm.Generation) // a deletion is one, too
 	if done := r.done(vm, generation); done {
@@ -163,7 +149,7 @@ func (r Request) judge(vm *limav1alpha1.LimaVM) (done bool, err error) {
 }
 
 // done reports whether a LimaVM is as a generation asks, and the request.
-func (r Request) done(vm *limav1alpha1.LimaVM, generation int64) bool {
+func (r VMRequest) done(vm *limav1alpha1.LimaVM, generation int64) bool {
 	switch {
 	case r.gone, created(vm).Status != metav1.ConditionTrue,
 		min(running(vm).ObservedGeneration, created(vm).ObservedGeneration) < generation,
@@ -202,8 +188,8 @@ func failure(vm *limav1alpha1.LimaVM) (message string, failing bool) {
 	return "", false
 }
 
-// describe says how a virtual machine is, and how far what is being done with it.
-func describe(vm *limav1alpha1.LimaVM) string {
+// describeVM says how a virtual machine is, and how far what is being done with it.
+func describeVM(vm *limav1alpha1.LimaVM) string {
 	if message, failing := failure(vm); failing {
 		return message
 	}

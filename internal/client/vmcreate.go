@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package limaclient
+package client
 
 import (
 	"context"
@@ -30,8 +30,8 @@ const (
 	tidyLimit = 5 * time.Second
 )
 
-// Machine is a virtual machine that is to be made.
-type Machine struct {
+// NewVM is a virtual machine that is to be made.
+type NewVM struct {
 	Name string
 	// Namespace of its objects; empty for the App's, which is made where it is not
 	// there.
@@ -42,26 +42,26 @@ type Machine struct {
 	Running  bool
 }
 
-// Create makes a LimaVM, and a ConfigMap with its template. Where that fails
+// CreateVM makes a LimaVM, and a ConfigMap with its template. Where that fails
 // neither is there. The ConfigMap goes with the LimaVM at the latest, and in [Wait]
 // when the controller has a copy of its own.
-func (c *Client) Create(ctx context.Context, m Machine) (Request, error) {
-	all, err := c.List(ctx, "")
+func (s *Session) CreateVM(ctx context.Context, m NewVM) (VMRequest, error) {
+	all, err := s.VMs(ctx, "")
 	if err != nil {
-		return Request{}, err
+		return VMRequest{}, err
 	}
 	for i := range all {
 		if all[i].Name == m.Name {
-			return Request{}, fmt.Errorf("there is a virtual machine %q already, in the namespace %s", m.Name, all[i].Namespace)
+			return VMRequest{}, fmt.Errorf("there is a virtual machine %q already, in the namespace %s", m.Name, all[i].Namespace)
 		}
 	}
-	api, err := c.Connect()
+	api, err := s.API()
 	if err != nil {
-		return Request{}, err
+		return VMRequest{}, err
 	}
-	source, err := c.createSource(ctx, api, m)
+	source, err := s.createVMSource(ctx, api, m)
 	if err != nil {
-		return Request{}, err
+		return VMRequest{}, err
 	}
 	vm := &limav1alpha1.LimaVM{
 		ObjectMeta: metav1.ObjectMeta{Namespace: source.Namespace, Name: m.Name},
@@ -73,20 +73,20 @@ func (c *Client) Create(ctx context.Context, m Machine) (Request, error) {
 	tidying, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyLimit)
 	defer cancel()
 	if err := api.Create(ctx, vm); err != nil {
-		return Request{}, errors.Join(err, client.IgnoreNotFound(api.Delete(tidying, source)))
+		return VMRequest{}, errors.Join(err, client.IgnoreNotFound(api.Delete(tidying, source)))
 	}
 	owned := source.DeepCopy()
 	owned.OwnerReferences = []metav1.OwnerReference{{
 		APIVersion: limav1alpha1.GroupVersion.String(), Kind: "LimaVM", Name: vm.Name, UID: vm.UID,
 	}}
 	if err := api.Patch(tidying, owned, client.MergeFrom(source)); err != nil {
-		return Request{}, fmt.Errorf("hand the template over to the virtual machine: %w", err)
+		return VMRequest{}, fmt.Errorf("hand the template over to the virtual machine: %w", err)
 	}
 	return requestOf(vm), nil
 }
 
-// createSource makes the ConfigMap that a LimaVM is made from.
-func (c *Client) createSource(ctx context.Context, api client.Client, m Machine) (*corev1.ConfigMap, error) {
+// createVMSource makes the ConfigMap that a LimaVM is made from.
+func (s *Session) createVMSource(ctx context.Context, api client.Client, m NewVM) (*corev1.ConfigMap, error) {
 	namespace := m.Namespace
 	if namespace == "" {
 		app := &appv1alpha1.App{}
@@ -113,10 +113,10 @@ func (c *Client) createSource(ctx context.Context, api client.Client, m Machine)
 	return source, err
 }
 
-// ForgetSource removes the ConfigMap that a LimaVM was made from, when it is owned
+// ForgetVMSource removes the ConfigMap that a LimaVM was made from, when it is owned
 // by that, and a copy of it is there.
-func (c *Client) ForgetSource(ctx context.Context, r Request) error {
-	api, err := c.Connect()
+func (s *Session) ForgetVMSource(ctx context.Context, r VMRequest) error {
+	api, err := s.API()
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package appclient
+package client
 
 import (
 	"context"
@@ -14,10 +14,10 @@ import (
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 )
 
-// Machine returns the virtual machine that the App owns, or nil where there is
+// AppVM returns the virtual machine that the App owns, or nil where there is
 // none.
-func (c *Client) Machine(ctx context.Context, app *appv1alpha1.App) (*limav1alpha1.LimaVM, error) {
-	api, err := c.Connect()
+func (s *Session) AppVM(ctx context.Context, app *appv1alpha1.App) (*limav1alpha1.LimaVM, error) {
+	api, err := s.API()
 	if err != nil {
 		return nil, err
 	}
@@ -29,19 +29,19 @@ func (c *Client) Machine(ctx context.Context, app *appv1alpha1.App) (*limav1alph
 	return vm, err
 }
 
-// Reset asks for a new virtual machine in place of the App's, and returns what
-// [Client.Settle] has to wait for. Each request must be another one.
-func (c *Client) Reset(ctx context.Context, request string) (Wish, error) {
-	api, err := c.Connect()
+// ResetApp asks for a new virtual machine in place of the App's, and returns what
+// [Session.SettleApp] has to wait for. Each request must be another one.
+func (s *Session) ResetApp(ctx context.Context, request string) (AppRequest, error) {
+	api, err := s.API()
 	if err != nil {
-		return Wish{}, err
+		return AppRequest{}, err
 	}
 	data, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{appv1alpha1.ResetAnnotation: request}}})
 	if err != nil {
-		return Wish{}, err
+		return AppRequest{}, err
 	}
 	app := &appv1alpha1.App{}
 	app.Name = appv1alpha1.AppName
 	err = api.Patch(ctx, app, client.RawPatch(types.MergePatchType, data))
-	return Wish{Generation: app.Generation, Reset: request}, err
+	return AppRequest{Generation: app.Generation, Reset: request}, err
 }

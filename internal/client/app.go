@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package appclient reads and changes the App for commands, and waits until it
-// has come true. A connection that is lost during the wait, as the daemon is started
-// again, is taken up again.
-package appclient
+package client
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -26,32 +23,11 @@ const definitionName = "apps.app.rancherdesktop.io"
 // notSettable are the properties that a command line may not change.
 var notSettable = []string{"namespace"}
 
-// Client is a command's conversation with the API server about the App.
-type Client struct {
-	// Connect returns a client for the API server. It is called again when the
-	// connection was lost, as the daemon may have another address then.
-	Connect func() (client.WithWatch, error)
-	// Alive, which may be nil, reports whether the daemon runs.
-	Alive func() bool
-	// Progress, which may be nil, is told what is being waited for.
-	Progress func(message string)
-	// Percent, which may be nil, is told how much is over of what the virtual
-	// machine is doing; nil if that is unknown. It is called from another
-	// goroutine.
-	Percent func(percent *int32)
-}
+var appKey = client.ObjectKey{Name: appv1alpha1.AppName}
 
-func (c *Client) progress(format string, args ...any) {
-	if c.Progress != nil {
-		c.Progress(fmt.Sprintf(format, args...))
-	}
-}
-
-var key = client.ObjectKey{Name: appv1alpha1.AppName}
-
-// Properties returns the settings that the served definition has.
-func (c *Client) Properties(ctx context.Context) (*properties.Set, error) {
-	api, err := c.Connect()
+// AppProperties returns the settings that the served definition has.
+func (s *Session) AppProperties(ctx context.Context) (*properties.Set, error) {
+	api, err := s.API()
 	if err != nil {
 		return nil, err
 	}
@@ -70,46 +46,46 @@ func PropertiesOf(definition *apiextensionsv1.CustomResourceDefinition) (*proper
 	return properties.FromDefinition(definition, notSettable...)
 }
 
-// Get returns the App, or nil where there is none.
-func (c *Client) Get(ctx context.Context) (*appv1alpha1.App, error) {
-	api, err := c.Connect()
+// App returns the App, or nil where there is none.
+func (s *Session) App(ctx context.Context) (*appv1alpha1.App, error) {
+	api, err := s.API()
 	if err != nil {
 		return nil, err
 	}
 	app := &appv1alpha1.App{}
-	err = api.Get(ctx, key, app)
+	err = api.Get(ctx, appKey, app)
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
 	return app, err
 }
 
-// Set writes settings in one write, to the App or to one that it makes, and
-// returns the generation that asks for them. One that is being deleted is waited
+// SetApp writes settings in one write, to the App or to one that it makes, and
+// returns what [Session.SettleApp] has to wait for. One that is being deleted is waited
 // for to be gone. With dryRun nothing is changed.
-func (c *Client) Set(ctx context.Context, spec map[string]any, dryRun bool) (generation int64, err error) {
+func (s *Session) SetApp(ctx context.Context, spec map[string]any, dryRun bool) (AppRequest, error) {
 	data, err := json.Marshal(map[string]any{"spec": spec})
 	if err != nil {
-		return 0, err
+		return AppRequest{}, err
 	}
 	for {
-		written, err := c.write(ctx, spec, data, dryRun)
+		written, err := s.writeApp(ctx, spec, data, dryRun)
 		switch {
 		case apierrors.IsAlreadyExists(err):
 			continue // another client created it
 		case err != nil:
-			return 0, err
+			return AppRequest{}, err
 		case written.GetDeletionTimestamp() == nil || dryRun:
-			return written.GetGeneration(), nil
+			return requestOfApp(written)
 		}
-		if err := c.WaitGone(ctx, written); err != nil {
-			return 0, err
+		if err := s.WaitAppGone(ctx, written); err != nil {
+			return AppRequest{}, err
 		}
 	}
 }
 
-func (c *Client) write(ctx context.Context, spec map[string]any, data []byte, dryRun bool) (client.Object, error) {
-	api, err := c.Connect()
+func (s *Session) writeApp(ctx context.Context, spec map[string]any, data []byte, dryRun bool) (*unstructured.Unstructured, error) {
+	api, err := s.API()
 	if err != nil {
 		return nil, err
 	}
@@ -130,6 +106,15 @@ func (c *Client) write(ctx context.Context, spec map[string]any, data []byte, dr
 		err = api.Create(ctx, patched, createOptions...)
 	}
 	return patched, err
+}
+
+// requestOfApp returns what an App asks for as it was written.
+func requestOfApp(written *unstructured.Unstructured) (AppRequest, error) {
+	app := &appv1alpha1.App{}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(written.Object, app); err != nil {
+		return AppRequest{}, err
+	}
+	return AppRequest{Generation: app.Generation, stale: stalledSince(app, app.Generation) != nil}, nil
 }
 
 // dropNil removes what takes a value back: in what is new there is none.

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package client
+
+import (
+	"fmt"
+	"sync"
+
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
+)
+
+// Session is a command's conversation with the API server of an instance: it reads and
+// changes the App and LimaVMs, and waits for the result. It keeps one client until its
+// connection is lost. It is safe for concurrent use.
+type Session struct {
+	// Connect returns a client for the API server. It is called for the first request,
+	// and again after the connection was lost: the daemon may have another address then.
+	Connect func() (client.WithWatch, error)
+	// Alive, which may be nil, reports whether the daemon runs.
+	Alive func() bool
+	// Progress, which may be nil, is told what is being waited for.
+	Progress func(message string)
+	// Percent, which may be nil, is told how much is over of what a virtual machine
+	// is doing; nil if that is unknown. It may be called from another goroutine.
+	Percent func(percent *int32)
+	// Clock must be set for waits.
+	Clock clock.WithDelayedExecution
+
+	mu  sync.Mutex
+	api client.WithWatch // guarded by mu; nil if there is no connection
+}
+
+// API returns the client for the API server.
+func (s *Session) API() (client.WithWatch, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.api == nil {
+		api, err := s.Connect()
+		if err != nil {
+			return nil, err
+		}
+		s.api = api
+	}
+	return s.api, nil
+}
+
+// forget has the next request make another client than one whose connection was lost.
+func (s *Session) forget(api client.WithWatch) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.api == api {
+		s.api = nil
+	}
+}
+
+// say tells what is being waited for.
+func (s *Session) say(format string, args ...any) {
+	if s.Progress != nil {
+		s.Progress(fmt.Sprintf(format, args...))
+	}
+}
+
+// Lists of the kinds that are waited for.
+func apps() client.ObjectList    { return &appv1alpha1.AppList{} }
+func engines() client.ObjectList { return &containersv1alpha1.ContainerEngineList{} }
+func vms() client.ObjectList     { return &limav1alpha1.LimaVMList{} }
