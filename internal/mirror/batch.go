@@ -10,8 +10,8 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
-// batch is a set of objects that are to be synced once each, whatever comes of
-// it.
+// batch is a set of objects that are to be synced once each, or of which it is said
+// why that fails.
 type batch struct {
 	first bool // the first of a connection
 	done  chan struct{}
@@ -43,6 +43,14 @@ func (b *batch) seal() {
 	defer b.mu.Unlock()
 	b.sealed = true
 	b.checkLocked()
+}
+
+// has reports whether an object is yet to be synced.
+func (b *batch) has(key engine.Key) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	_, open := b.open[key]
+	return open
 }
 
 func (b *batch) finish(key engine.Key) {

@@ -80,10 +80,18 @@ func (s *syncer) sync(ctx context.Context, key engine.Key) error {
 		s.problems.clear(key)
 	}
 	if err == nil && object.Container != nil {
-		return s.actor.act(ctx, key, object.Container.Status, asked)
+		if err := s.actor.act(ctx, key, object.Container.Status, asked); err != nil {
+			return &actError{err}
+		}
 	}
 	return err
 }
+
+// actError says that the mirrors of an object are equal to it, and that an action on it
+// failed.
+type actError struct{ error }
+
+func (e *actError) Unwrap() error { return e.error }
 
 // inspect asks the engine for an object. The worker that asks is replaced where
 // that takes long.

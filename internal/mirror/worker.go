@@ -4,6 +4,7 @@ package mirror
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -59,6 +60,7 @@ func (s *syncer) work(ctx context.Context, kind engine.Kind) {
 		t := &turn{key: key, tries: queue.NumRequeues(key)}
 		run, known := s.begin(key), s.table.newest(key)
 		item := s.inspected.begin(key)
+		comparison := s.comparison()
 		err := s.sync(withTurn(ctx, t), key)
 		s.finish(key, run, err != nil)
 		switch {
@@ -72,7 +74,7 @@ func (s *syncer) work(ctx context.Context, kind engine.Kind) {
 			s.log.Debug("sync failed, will try again", "kind", key.Kind, "id", key.ID, "error", err)
 			s.queue.retry(key)
 		}
-		s.finishInBatch(key)
+		s.finishInBatch(comparison, key, err)
 		queue.Done(key)
 		if s.patience.finish(t) {
 			return
@@ -96,12 +98,22 @@ func (s *syncer) silent(key engine.Key) {
 	s.connection.link.whileUp(func() {
 		s.problems.add(key, containersv1alpha1.ReasonInspectFailed, fmt.Errorf("the engine has not answered for %s", problemGrace))
 	})
-	s.finishInBatch(key)
-}
-
-func (s *syncer) finishInBatch(key engine.Key) {
 	if current := s.comparison(); current != nil {
 		current.finish(key)
+	}
+}
+
+// finishInBatch takes an object out of a comparison that was synced for it: when that
+// has succeeded or, so that one object does not hold up all, when it is said what
+// failed. Until then the retries are part of the comparison: else an engine would be
+// said to be mirrored while a mirror is missing that nothing is said of.
+func (s *syncer) finishInBatch(b *batch, key engine.Key, failure error) {
+	switch {
+	case b == nil || !b.has(key):
+	case failure == nil || errors.As(failure, new(*actError)) || s.problems.anyOf(key):
+		b.finish(key)
+	default:
+		s.clock.AfterFunc(problemGrace, func() { b.finish(key) })
 	}
 }
 
