@@ -142,7 +142,7 @@ func (s *scope) act() reconcile.Result {
 		s.machine.restarting = s.vm.ShouldRun()
 		return s.stop(s.Stop)
 	}
-	return s.running()
+	return s.keepRunning()
 }
 
 // resetRequested reports whether another virtual machine is to take this one's
@@ -225,8 +225,8 @@ func (s *scope) whyDied() error {
 	return s.limactl.Ended(s.vm.Name, "the virtual machine has stopped by itself")
 }
 
-// running watches the virtual machine, which is as it should be.
-func (s *scope) running() reconcile.Result {
+// keepRunning watches the virtual machine, which is as it should be.
+func (s *scope) keepRunning() reconcile.Result {
 	m := s.machine
 	if m.watch != nil && m.watch.processes != s.seen.processes {
 		m.watch.cancel()
