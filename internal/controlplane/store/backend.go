@@ -173,14 +173,26 @@ func (b *backend) Delete(ctx context.Context, key string, revision int64) (int64
 
 func (b *backend) Get(ctx context.Context, key string, revision int64, keysOnly bool) (int64, *server.KeyValue, error) {
 	now, kv, err := b.Backend.Get(ctx, key, revision, keysOnly)
+	err = readError(ctx, err)
 	b.see(err)
 	return now, kv, err
 }
 
 func (b *backend) List(ctx context.Context, key, end string, limit, revision int64, keysOnly bool) (int64, []*server.KeyValue, error) {
 	now, kvs, err := b.Backend.List(ctx, key, end, limit, revision, keysOnly)
+	err = readError(ctx, err)
 	b.see(err)
 	return now, kvs, err
+}
+
+// readError returns how a read ended that kine says ended with err. kine does not look
+// why the first row is missing: a query that its client gave up is an unhealthy
+// cluster to it.
+func readError(ctx context.Context, err error) error {
+	if canceled := ctx.Err(); canceled != nil && errors.Is(err, server.ErrGRPCUnhealthy) {
+		return canceled
+	}
+	return err
 }
 
 // isCorrupt recognises SQLite's words for SQLITE_CORRUPT and SQLITE_NOTADB,

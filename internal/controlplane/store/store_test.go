@@ -403,3 +403,32 @@ func TestUnreadableFileFailsAtOnce(t *testing.T) {
 		t.Errorf("it took %s", took)
 	}
 }
+
+// TestReadsThatAreGivenUp: a read that its client cancels, at any moment, fails as
+// canceled, and is no fault of the store.
+func TestReadsThatAreGivenUp(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "store.db"))
+	defer s.Close()
+	c := s.Client()
+	defer func() { _ = c.Close() }()
+	for i := range 50 {
+		put(t, c.KV, fmt.Sprintf("/registry/%d", i), strings.Repeat("x", 1000), 0)
+	}
+	canceled := 0
+	for i := range 3000 {
+		ctx, cancel := context.WithCancel(t.Context())
+		stop := time.AfterFunc(time.Duration(i%300)*2*time.Microsecond, cancel)
+		_, _, err := s.backend.List(ctx, "/registry/", "/registry0", 0, 0, i%2 == 0)
+		stop.Stop()
+		cancel()
+		switch {
+		case errors.Is(err, context.Canceled):
+			canceled++
+		case err != nil:
+			t.Fatal(err)
+		}
+	}
+	if canceled == 0 {
+		t.Error("no read was canceled: nothing is tested")
+	}
+}
