@@ -20,12 +20,12 @@ import (
 
 const definitionName = "apps.app.rancherdesktop.io"
 
-// notSettable are the properties that a command line may not change.
+// notSettable are the properties that a command line must not change.
 var notSettable = []string{"namespace"}
 
 var appKey = client.ObjectKey{Name: appv1alpha1.AppName}
 
-// AppProperties returns the settings that the served definition has.
+// AppProperties returns the settings in the served definition of the App.
 func (s *Session) AppProperties(ctx context.Context) (*properties.Set, error) {
 	api, err := s.API()
 	if err != nil {
@@ -41,12 +41,12 @@ func (s *Session) AppProperties(ctx context.Context) (*properties.Set, error) {
 	return PropertiesOf(definition)
 }
 
-// PropertiesOf returns the settings that a definition of the App has.
+// PropertiesOf returns the settings in a definition of the App.
 func PropertiesOf(definition *apiextensionsv1.CustomResourceDefinition) (*properties.Set, error) {
 	return properties.FromDefinition(definition, notSettable...)
 }
 
-// App returns the App, or nil where there is none.
+// App returns the App, or nil if it does not exist.
 func (s *Session) App(ctx context.Context) (*appv1alpha1.App, error) {
 	api, err := s.API()
 	if err != nil {
@@ -60,9 +60,9 @@ func (s *Session) App(ctx context.Context) (*appv1alpha1.App, error) {
 	return app, err
 }
 
-// SetApp writes settings in one write, to the App or to one that it makes, and
-// returns what [Session.SettleApp] has to wait for. One that is being deleted is waited
-// for to be gone. With dryRun nothing is changed.
+// SetApp writes settings in one request, creates the App if it does not exist, and returns
+// what [Session.SettleApp] waits for. If the App is being deleted, SetApp waits until it is
+// gone and creates a new one. With dryRun nothing changes.
 func (s *Session) SetApp(ctx context.Context, spec map[string]any, dryRun bool) (AppRequest, error) {
 	data, err := json.Marshal(map[string]any{"spec": spec})
 	if err != nil {
@@ -72,7 +72,7 @@ func (s *Session) SetApp(ctx context.Context, spec map[string]any, dryRun bool) 
 		written, err := s.writeApp(ctx, spec, data, dryRun)
 		switch {
 		case apierrors.IsAlreadyExists(err):
-			continue // another client created it
+			continue // another client created the App
 		case err != nil:
 			return AppRequest{}, err
 		case written.GetDeletionTimestamp() == nil || dryRun:
@@ -117,7 +117,7 @@ func requestOfApp(written *unstructured.Unstructured) (AppRequest, error) {
 	return AppRequest{Generation: app.Generation, stale: stalledSince(app, app.Generation) != nil}, nil
 }
 
-// dropNil removes what takes a value back: in what is new there is none.
+// dropNil removes the nil values, which reset a value: a new object has none to reset.
 func dropNil(fields map[string]any) {
 	for name, value := range fields {
 		if value == nil {

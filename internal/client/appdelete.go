@@ -17,7 +17,7 @@ import (
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 )
 
-// DeleteApp asks for the end of an App. One that is gone is no error.
+// DeleteApp requests the deletion of the App. It is no error if the App is gone.
 func (s *Session) DeleteApp(ctx context.Context, app *appv1alpha1.App) error {
 	api, err := s.API()
 	if err != nil {
@@ -25,19 +25,19 @@ func (s *Session) DeleteApp(ctx context.Context, app *appv1alpha1.App) error {
 	}
 	err = api.Delete(ctx, app, client.Preconditions{UID: &app.UID})
 	if apierrors.IsConflict(err) {
-		return nil // it is another App by now
+		return nil // deleted and created again
 	}
 	return client.IgnoreNotFound(err)
 }
 
-// WaitAppGone waits until an App that is being deleted is gone, and all that it
-// owned. At the end of ctx the error is a [fault.Deadline] that says what is left,
-// or that ctx was cancelled.
+// WaitAppGone waits until an App that is being deleted and everything it owned are gone. The
+// error is a [fault.Deadline] that names the remaining object if ctx times out, or ctx's
+// error if it is cancelled.
 func (s *Session) WaitAppGone(ctx context.Context, app client.Object) error {
 	last := "the App"
 	say := func(what string) {
 		last = what
-		s.say("waiting for %s to go", what)
+		s.say("waiting for the deletion of %s", what)
 	}
 	say(last)
 	owned, err := s.ownedEngines(ctx, app)
@@ -60,7 +60,7 @@ func (s *Session) WaitAppGone(ctx context.Context, app client.Object) error {
 			return object == nil || object.GetUID() != app.GetUID(), nil
 		})
 	}
-	return ended(ctx, err, func() error { return fmt.Errorf("not gone in time: still waiting for %s", last) })
+	return ended(ctx, err, func() error { return fmt.Errorf("not deleted in time: still waiting for the deletion of %s", last) })
 }
 
 // appVMGone waits until the App's virtual machine is gone.
@@ -93,7 +93,7 @@ func (s *Session) appVMGone(ctx context.Context, app client.Object, say func(wha
 	return nil
 }
 
-// ownedEngines returns the engines that go with the App.
+// ownedEngines returns the engines that the App owns.
 func (s *Session) ownedEngines(ctx context.Context, app client.Object) ([]containersv1alpha1.ContainerEngine, error) {
 	api, err := s.API()
 	if err != nil {
@@ -101,7 +101,7 @@ func (s *Session) ownedEngines(ctx context.Context, app client.Object) ([]contai
 	}
 	var list containersv1alpha1.ContainerEngineList
 	if err := api.List(ctx, &list); err != nil {
-		return nil, client.IgnoreNotFound(err) // a kind that is not served holds nothing up
+		return nil, client.IgnoreNotFound(err) // the kind may not be served
 	}
 	var owned []containersv1alpha1.ContainerEngine
 	for i := range list.Items {

@@ -14,8 +14,7 @@ import (
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 )
 
-// AppVM returns the virtual machine that the App owns, or nil where there is
-// none.
+// AppVM returns the App's virtual machine, or nil if it does not exist.
 func (s *Session) AppVM(ctx context.Context, app *appv1alpha1.App) (*limav1alpha1.LimaVM, error) {
 	api, err := s.API()
 	if err != nil {
@@ -29,8 +28,8 @@ func (s *Session) AppVM(ctx context.Context, app *appv1alpha1.App) (*limav1alpha
 	return vm, err
 }
 
-// ResetApp asks for a new virtual machine in place of the App's, and returns what
-// [Session.SettleApp] has to wait for. Each request must be another one.
+// ResetApp requests the replacement of the App's virtual machine, and returns what
+// [Session.SettleApp] waits for. Each request must be unique.
 func (s *Session) ResetApp(ctx context.Context, request string) (AppRequest, error) {
 	api, err := s.API()
 	if err != nil {

@@ -16,24 +16,23 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/liveness"
 )
 
-// AppRequest is what was asked of the App.
+// AppRequest is a desired state of the App.
 type AppRequest struct {
-	// Generation is that of the spec.
+	// Generation is the generation of the spec.
 	Generation int64
 	// Reset is the request for a new virtual machine; empty for none.
 	Reset string
-	// stale says that the App was stalled before the request, which is no new
-	// generation: something outside may have changed since the controller looked.
+	// stale is whether the App was stalled before a request without a new generation:
+	// something outside may have changed since the controller checked.
 	stale bool
 }
 
-// SettleApp waits until everything that was asked for is true, and returns what the
-// App says of it. It ends at once if the App is stalled: waiting does not help then.
-// An error says what is not true; at the end of ctx it is a [fault.Deadline], or that
-// ctx was cancelled.
+// SettleApp waits until the App has settled in the desired state, and returns the message of
+// its condition. It ends at once if the App is stalled: waiting does not help then. The error
+// is the failure, a [fault.Deadline] if ctx times out, or ctx's error if it is cancelled.
 func (s *Session) SettleApp(ctx context.Context, request AppRequest) (message string, err error) {
 	following, stop := context.WithCancel(ctx)
-	w := &settling{request: request, tell: func(message string) { s.say("%s", message) }, last: "nothing has happened yet"}
+	w := &settling{request: request, report: func(message string) { s.say("%s", message) }, last: "no progress yet"}
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	defer stop()
@@ -41,10 +40,10 @@ func (s *Session) SettleApp(ctx context.Context, request AppRequest) (message st
 		w.machine = func(namespace string) { watching.Go(func() { s.followAppVM(following, namespace) }) }
 	}
 	if request.stale {
-		err = s.waitAtMost(ctx, takenLimit, apps, appKey, w.lookAgain)
+		err = s.waitAtMost(ctx, observeLimit, apps, appKey, w.observeStalled)
 	}
 	if err == nil {
-		err = s.wait(ctx, apps, appKey, w.look)
+		err = s.wait(ctx, apps, appKey, w.observe)
 	}
 	return w.message, ended(ctx, err, func() error { return errors.New("not settled in time: " + w.last) })
 }
@@ -52,18 +51,19 @@ func (s *Session) SettleApp(ctx context.Context, request AppRequest) (message st
 // settling is a wait for the App to settle.
 type settling struct {
 	request AppRequest
-	tell    func(message string)
+	report  func(message string)
 
-	// machine begins to tell how far the virtual machine in a namespace is; nil where
-	// the caller does not ask, or it has begun.
+	// machine starts reporting the progress of the virtual machine in a namespace; nil
+	// if it is not wanted or has been called.
 	machine func(namespace string)
 
-	message string // of the end
-	last    string // that was said of it
+	message string // of the settled App
+	last    string // the latest message
 }
 
-// lookAgain waits until an App is not stalled, of which that was said before.
-func (w *settling) lookAgain(object client.Object) (done bool, err error) {
+// observeStalled is an [each] for an App that was stalled before the request: the wait is
+// done when it no longer is.
+func (w *settling) observeStalled(object client.Object) (done bool, err error) {
 	app, ok := object.(*appv1alpha1.App)
 	if !ok {
 		return true, nil
@@ -73,12 +73,12 @@ func (w *settling) lookAgain(object client.Object) (done bool, err error) {
 		return true, nil
 	}
 	w.last = describe(stalled)
-	w.tell(w.last)
+	w.report(w.last)
 	return false, nil
 }
 
-// stalledSince returns the condition that says that an App of a generation, or a newer
-// one, is stalled; nil for none.
+// stalledSince returns the condition Stalled of an App, if it is True for a generation or a
+// newer one; nil otherwise.
 func stalledSince(app *appv1alpha1.App, generation int64) *metav1.Condition {
 	stalled := apimeta.FindStatusCondition(app.Status.Conditions, appv1alpha1.ConditionStalled)
 	if stalled == nil || stalled.Status != metav1.ConditionTrue || stalled.ObservedGeneration < generation {
@@ -87,14 +87,14 @@ func stalledSince(app *appv1alpha1.App, generation int64) *metav1.Condition {
 	return stalled
 }
 
-// look is an [each] for the App.
-func (w *settling) look(object client.Object) (done bool, err error) {
+// observe is an [each] for the App.
+func (w *settling) observe(object client.Object) (done bool, err error) {
 	app, ok := object.(*appv1alpha1.App)
 	if !ok {
 		return false, errors.New("the App was deleted during the wait")
 	}
 	settled := apimeta.FindStatusCondition(app.Status.Conditions, appv1alpha1.ConditionSettled)
-	// Of a controller that is gone no newer generation is to be expected.
+	// A controller that does not run will not observe the generation.
 	if settled == nil || settled.ObservedGeneration < w.request.Generation && !liveness.IsMarked(settled) {
 		return false, nil
 	}
@@ -103,19 +103,19 @@ func (w *settling) look(object client.Object) (done bool, err error) {
 		w.machine(app.Spec.Namespace)
 		w.machine = nil
 	}
-	// What is said may be of the virtual machine that is to go.
+	// The condition may still describe the old virtual machine.
 	pending := w.request.Reset != "" && app.Status.ObservedResetRequest != w.request.Reset
 	stalled := stalledSince(app, w.request.Generation)
 	switch {
 	case settled.Status == metav1.ConditionTrue && pending:
-		w.last = "the virtual machine is to be replaced"
+		w.last = "waiting for the replacement of the virtual machine"
 	case settled.Status == metav1.ConditionTrue:
 		w.message = settled.Message
 		return true, nil
 	case !pending && stalled != nil:
 		return false, errors.New(describe(stalled))
 	}
-	w.tell(w.last)
+	w.report(w.last)
 	return false, nil
 }
 
@@ -126,10 +126,9 @@ func describe(condition *metav1.Condition) string {
 	return condition.Reason + ": " + condition.Message
 }
 
-// followAppVM tells how much is over of what the App's virtual machine is doing,
-// until ctx ends.
+// followAppVM reports the progress of the App's virtual machine until ctx ends.
 func (s *Session) followAppVM(ctx context.Context, namespace string) {
-	quiet := &Session{Connect: s.API, Clock: s.Clock} // the wait itself tells of a connection that is lost
+	quiet := &Session{Connect: s.API, Clock: s.Clock} // SettleApp itself reports a lost connection
 	_ = quiet.wait(ctx, vms, client.ObjectKey{Namespace: namespace, Name: appv1alpha1.VMName}, func(object client.Object) (bool, error) {
 		var percent *int32
 		if vm, ok := object.(*limav1alpha1.LimaVM); ok && vm.Status.Progress != nil {

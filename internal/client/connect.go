@@ -26,7 +26,7 @@ func New(kubeconfig string) (client.WithWatch, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the kubeconfig: %w", err)
 	}
-	// A command asks little, and a limiter's error would hide that its time is over.
+	// Commands send few requests, and a limiter's error would hide a timeout.
 	config.QPS = -1
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
@@ -40,7 +40,7 @@ func New(kubeconfig string) (client.WithWatch, error) {
 	return client.NewWithWatch(config, client.Options{Scheme: scheme, Mapper: newMapper()})
 }
 
-// newMapper knows the kinds that commands use.
+// newMapper returns a mapper of the kinds that commands use.
 func newMapper() meta.RESTMapper {
 	mapper := meta.NewDefaultRESTMapper(nil)
 	mapper.Add(appv1alpha1.GroupVersion.WithKind("App"), meta.RESTScopeRoot)

@@ -18,15 +18,15 @@ import (
 // changes the App and LimaVMs, and waits for the result. It keeps one client until its
 // connection is lost. It is safe for concurrent use.
 type Session struct {
-	// Connect returns a client for the API server. It is called for the first request,
-	// and again after the connection was lost: the daemon may have another address then.
+	// Connect returns a client for the API server. It is called for the first request, and
+	// again after a lost connection, because the daemon's address may have changed.
 	Connect func() (client.WithWatch, error)
 	// Alive, which may be nil, reports whether the daemon runs.
 	Alive func() bool
-	// Progress, which may be nil, is told what is being waited for.
+	// Progress, which may be nil, is called with a description of the wait.
 	Progress func(message string)
-	// Percent, which may be nil, is told how much is over of what a virtual machine
-	// is doing; nil if that is unknown. It may be called from another goroutine.
+	// Percent, which may be nil, is called with the percentage of the virtual machine's
+	// operation that is done; nil if it is unknown. The call may be from another goroutine.
 	Percent func(percent *int32)
 	// Clock must be set for waits.
 	Clock clock.WithDelayedExecution
@@ -58,7 +58,7 @@ func (s *Session) forget(api client.WithWatch) {
 	}
 }
 
-// say tells what is being waited for.
+// say reports the progress of the wait.
 func (s *Session) say(format string, args ...any) {
 	if s.Progress != nil {
 		s.Progress(fmt.Sprintf(format, args...))

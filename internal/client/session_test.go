@@ -127,18 +127,18 @@ func TestStalledBefore(t *testing.T) {
 			t.Errorf("generation %d: %+v, %v", generation, request, err)
 		}
 	}
-	w := &settling{request: AppRequest{Generation: 3, stale: true}, tell: func(string) {}}
-	if done, err := w.lookAgain(stalled); done || err != nil {
+	w := &settling{request: AppRequest{Generation: 3, stale: true}, report: func(string) {}}
+	if done, err := w.observeStalled(stalled); done || err != nil {
 		t.Errorf("stalled: %t, %v", done, err)
 	}
-	if done, err := w.lookAgain(&appv1alpha1.App{}); !done || err != nil {
+	if done, err := w.observeStalled(&appv1alpha1.App{}); !done || err != nil {
 		t.Errorf("not stalled any more: %t, %v", done, err)
 	}
 	// The limit passes by the session's clock.
 	clock := clocktesting.NewFakeClock(time.Now())
 	s := &Session{Clock: clock, Connect: func() (client.WithWatch, error) { return nil, errors.New("no kubeconfig") }}
 	ended := make(chan error, 1)
-	go func() { ended <- s.waitAtMost(t.Context(), takenLimit, apps, appKey, w.lookAgain) }()
+	go func() { ended <- s.waitAtMost(t.Context(), observeLimit, apps, appKey, w.observeStalled) }()
 	for {
 		select {
 		case err := <-ended:
@@ -191,9 +191,9 @@ func TestSettling(t *testing.T) {
 		"stalled before a reset": {[]metav1.Condition{settled(no, limav1alpha1.ReasonCreateFailed, generation),
 			stalled(yes, limav1alpha1.ReasonCreateFailed, generation)}, "again", waits},
 	} {
-		w := &settling{request: AppRequest{Generation: generation, Reset: test.reset}, tell: func(string) {}}
+		w := &settling{request: AppRequest{Generation: generation, Reset: test.reset}, report: func(string) {}}
 		got := waits
-		switch is, err := w.look(&appv1alpha1.App{Status: appv1alpha1.AppStatus{Conditions: test.conditions}}); {
+		switch is, err := w.observe(&appv1alpha1.App{Status: appv1alpha1.AppStatus{Conditions: test.conditions}}); {
 		case err != nil:
 			got = fails
 		case is:

@@ -22,26 +22,26 @@ import (
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 )
 
-// errNoController says what a missing kind means.
+// errNoController is the error for a kind that is not served.
 var errNoController = errors.New("this instance has no controllers of the lima group (see `rdd service status`)")
 
-// VMNotFoundError says that there is no LimaVM of a name.
+// VMNotFoundError reports that no LimaVM has a name.
 type VMNotFoundError struct {
 	Name string
-	// Names are those that there are, in order.
+	// Names are the existing names, sorted.
 	Names []string
 }
 
 // Error implements error.
 func (e *VMNotFoundError) Error() string {
-	there := "there is none"
+	available := "none exist"
 	if len(e.Names) > 0 {
-		there = "there are: " + strings.Join(e.Names, ", ")
+		available = "available: " + strings.Join(e.Names, ", ")
 	}
-	return fmt.Sprintf("there is no virtual machine %q (%s)", e.Name, there)
+	return fmt.Sprintf("virtual machine %q not found (%s)", e.Name, available)
 }
 
-// VMs returns the LimaVMs of a namespace, of all where it is empty, by name.
+// VMs returns the LimaVMs of a namespace, or of all if it is empty, sorted by name.
 func (s *Session) VMs(ctx context.Context, namespace string) ([]limav1alpha1.LimaVM, error) {
 	api, err := s.API()
 	if err != nil {
@@ -64,8 +64,8 @@ func explain(err error) error {
 	return err
 }
 
-// FindVMs returns the LimaVMs of the names, each once. Where there is none of one of
-// them, the error is a [*VMNotFoundError].
+// FindVMs returns the LimaVMs with the names, each once. If a name does not exist, the error
+// is a [*VMNotFoundError].
 func (s *Session) FindVMs(ctx context.Context, namespace string, names ...string) ([]limav1alpha1.LimaVM, error) {
 	all, err := s.VMs(ctx, namespace)
 	if err != nil {
@@ -96,7 +96,7 @@ func SelectVMs(all []limav1alpha1.LimaVM, namespace string, names ...string) ([]
 		case 1:
 			found = append(found, named[0])
 		default:
-			return nil, fmt.Errorf("there are virtual machines %q in several namespaces: name one of them", name)
+			return nil, fmt.Errorf("virtual machine %q exists in several namespaces: use --namespace", name)
 		}
 	}
 	return found, nil
@@ -109,14 +109,13 @@ func namesOf(all []limav1alpha1.LimaVM) (names []string) {
 	return slices.Compact(names)
 }
 
-// IsAppsVM reports whether a LimaVM is the one that the App owns.
+// IsAppsVM reports whether the App owns a LimaVM.
 func IsAppsVM(vm *limav1alpha1.LimaVM) bool {
 	owner := metav1.GetControllerOf(vm)
 	return owner != nil && owner.Kind == "App" && strings.HasPrefix(owner.APIVersion, appv1alpha1.GroupVersion.Group+"/")
 }
 
-// StartVM asks for a virtual machine to run. One whose starts fail is tried again at
-// once.
+// StartVM requests a virtual machine to run. After failed starts it is retried at once.
 func (s *Session) StartVM(ctx context.Context, vm *limav1alpha1.LimaVM) (VMRequest, error) {
 	if !vm.ShouldRun() {
 		return s.patchVM(ctx, vm, map[string]any{"spec": map[string]any{"running": true}})
@@ -127,12 +126,12 @@ func (s *Session) StartVM(ctx context.Context, vm *limav1alpha1.LimaVM) (VMReque
 	return requestOf(vm), nil
 }
 
-// StopVM asks for a virtual machine to stop.
+// StopVM requests a virtual machine to stop.
 func (s *Session) StopVM(ctx context.Context, vm *limav1alpha1.LimaVM) (VMRequest, error) {
 	return s.patchVM(ctx, vm, map[string]any{"spec": map[string]any{"running": false}})
 }
 
-// RestartVM asks for a virtual machine to stop, where it runs, and to start.
+// RestartVM requests a virtual machine to stop, if it runs, and to start.
 func (s *Session) RestartVM(ctx context.Context, vm *limav1alpha1.LimaVM) (VMRequest, error) {
 	return s.patchVM(ctx, vm, restartPatch())
 }
@@ -145,7 +144,7 @@ func restartPatch() map[string]any {
 	}
 }
 
-// DeleteVM asks for a virtual machine to go.
+// DeleteVM requests the deletion of a virtual machine.
 func (s *Session) DeleteVM(ctx context.Context, vm *limav1alpha1.LimaVM) (VMRequest, error) {
 	api, err := s.API()
 	if err != nil {
@@ -157,12 +156,12 @@ func (s *Session) DeleteVM(ctx context.Context, vm *limav1alpha1.LimaVM) (VMRequ
 	request.stale = request.stale && vm.DeletionTimestamp != nil
 	err = api.Delete(ctx, vm, client.Preconditions{UID: &vm.UID})
 	if apierrors.IsConflict(err) {
-		return request, nil // it is another one by now
+		return request, nil // deleted and created again
 	}
 	return request, client.IgnoreNotFound(err)
 }
 
-// patchVM writes to a LimaVM, and returns what that asks for.
+// patchVM patches a LimaVM, and returns the resulting request.
 func (s *Session) patchVM(ctx context.Context, vm *limav1alpha1.LimaVM, change map[string]any, options ...client.PatchOption) (VMRequest, error) {
 	api, err := s.API()
 	if err != nil {
@@ -180,8 +179,8 @@ func (s *Session) patchVM(ctx context.Context, vm *limav1alpha1.LimaVM, change m
 	if written.UID != vm.UID {
 		return request, fmt.Errorf("%s was deleted and created again during the wait", vm.Name)
 	}
-	// What failed before may be said until the request is taken up; with another
-	// generation that is told apart.
+	// The status may show an earlier failure until the controller observes the request.
+	// A new generation would distinguish the two.
 	_, request.stale = failure(vm)
 	request.stale = request.stale && written.Generation == vm.Generation
 	return request, nil

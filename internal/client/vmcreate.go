@@ -19,32 +19,31 @@ import (
 )
 
 const (
-	// usualNamespace is the one of an App that says nothing else.
+	// usualNamespace is the default namespace of the App.
 	usualNamespace = "rancher-desktop"
 
-	// sourcePrefix begins the name of a ConfigMap that a LimaVM is made from. It has
-	// nothing of the LimaVM's name, which may yet be refused.
+	// sourcePrefix is the prefix of a ConfigMap with the template of a new LimaVM. It
+	// does not contain the LimaVM's name, which may still be refused.
 	sourcePrefix = "limavm-source-"
 
-	// tidyLimit is how long the removal of what a failed creation left may take.
+	// tidyLimit bounds the cleanup after a failed creation.
 	tidyLimit = 5 * time.Second
 )
 
-// NewVM is a virtual machine that is to be made.
+// NewVM describes a new virtual machine.
 type NewVM struct {
 	Name string
-	// Namespace of its objects; empty for the App's, which is made where it is not
-	// there.
+	// Namespace of its objects; empty for the App's, which is created if it does not
+	// exist.
 	Namespace string
-	// Template is a whole lima.yaml, and Params are values for its parameters.
+	// Template is a complete lima.yaml, and Params are values for its parameters.
 	Template string
 	Params   map[string]string
 	Running  bool
 }
 
-// CreateVM makes a LimaVM, and a ConfigMap with its template. Where that fails
-// neither is there. The ConfigMap goes with the LimaVM at the latest, and in [Wait]
-// when the controller has a copy of its own.
+// CreateVM creates a LimaVM, and a ConfigMap with its template; on failure, neither. The
+// LimaVM owns the ConfigMap, and [Client.ForgetSource] deletes it earlier.
 func (s *Session) CreateVM(ctx context.Context, m NewVM) (VMRequest, error) {
 	all, err := s.VMs(ctx, "")
 	if err != nil {
@@ -52,7 +51,7 @@ func (s *Session) CreateVM(ctx context.Context, m NewVM) (VMRequest, error) {
 	}
 	for i := range all {
 		if all[i].Name == m.Name {
-			return VMRequest{}, fmt.Errorf("there is a virtual machine %q already, in the namespace %s", m.Name, all[i].Namespace)
+			return VMRequest{}, fmt.Errorf("virtual machine %q already exists in namespace %s", m.Name, all[i].Namespace)
 		}
 	}
 	api, err := s.API()
@@ -69,7 +68,7 @@ func (s *Session) CreateVM(ctx context.Context, m NewVM) (VMRequest, error) {
 			Running: ptr.To(m.Running), Params: m.Params, TemplateRef: limav1alpha1.TemplateReference{Name: source.Name},
 		},
 	}
-	// To be interrupted in between would leave the template behind.
+	// An interrupt must not leave the template behind.
 	tidying, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyLimit)
 	defer cancel()
 	if err := api.Create(ctx, vm); err != nil {
@@ -80,17 +79,17 @@ func (s *Session) CreateVM(ctx context.Context, m NewVM) (VMRequest, error) {
 		APIVersion: limav1alpha1.GroupVersion.String(), Kind: "LimaVM", Name: vm.Name, UID: vm.UID,
 	}}
 	if err := api.Patch(tidying, owned, client.MergeFrom(source)); err != nil {
-		return VMRequest{}, fmt.Errorf("hand the template over to the virtual machine: %w", err)
+		return VMRequest{}, fmt.Errorf("set the owner of the template: %w", err)
 	}
 	return requestOf(vm), nil
 }
 
-// createVMSource makes the ConfigMap that a LimaVM is made from.
+// createVMSource creates the ConfigMap with the template of a new LimaVM.
 func (s *Session) createVMSource(ctx context.Context, api client.Client, m NewVM) (*corev1.ConfigMap, error) {
 	namespace := m.Namespace
 	if namespace == "" {
 		app := &appv1alpha1.App{}
-		// Where there is no App, or no kind of it, its namespace would be the usual one.
+		// Without an App, or its kind, the default namespace applies.
 		if err := api.Get(ctx, client.ObjectKey{Name: appv1alpha1.AppName}, app); client.IgnoreNotFound(err) != nil {
 			return nil, err
 		}
@@ -113,8 +112,8 @@ func (s *Session) createVMSource(ctx context.Context, api client.Client, m NewVM
 	return source, err
 }
 
-// ForgetVMSource removes the ConfigMap that a LimaVM was made from, when it is owned
-// by that, and a copy of it is there.
+// ForgetVMSource deletes the ConfigMap that a LimaVM was created from, if the LimaVM owns it
+// and has its own copy.
 func (s *Session) ForgetVMSource(ctx context.Context, r VMRequest) error {
 	api, err := s.API()
 	if err != nil {

@@ -15,27 +15,26 @@ import (
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 )
 
-// TemplateRejectedError says that a template was not applied.
+// TemplateRejectedError reports that Lima rejected a template.
 type TemplateRejectedError struct{ Reason string }
 
 // Error implements error.
-func (e *TemplateRejectedError) Error() string { return "the template is rejected: " + e.Reason }
+func (e *TemplateRejectedError) Error() string { return "Lima rejected the template: " + e.Reason }
 
-// VMRequest is what was asked of a virtual machine.
+// VMRequest is the desired state of a virtual machine.
 type VMRequest struct {
 	key        client.ObjectKey
 	uid        types.UID
 	generation int64
-	// running is whether it is to run, and gone that it is not to be there.
+	// running is whether it should run, and gone whether it should be deleted.
 	running, gone bool
-	// template is the resource version of its own template that is to be applied;
-	// empty for any.
+	// template is the resource version of the template copy to apply; empty for any.
 	template string
-	// rejected says that the template may have been rejected, and formerly what the
-	// status said of that before the request.
-	rejected bool
-	formerly string
-	// stale says that the status may tell of a failure before the request.
+	// rejectable is whether Lima may reject the template, and earlierError the
+	// status.templateError before the request.
+	rejectable   bool
+	earlierError string
+	// stale is whether the status may show a failure from before the request.
 	stale bool
 }
 
@@ -46,15 +45,15 @@ func requestOf(vm *limav1alpha1.LimaVM) VMRequest {
 	return VMRequest{key: client.ObjectKeyFromObject(vm), uid: vm.UID, generation: vm.Generation, running: vm.ShouldRun()}
 }
 
-// WaitVM waits until what was asked for is true. A message says what is not as it
-// should be all the same, though the virtual machine runs. It ends at once if the
-// LimaVM is stalled: waiting does not help then. An error says what is not true; at
-// the end of ctx it is a [fault.Deadline], or that ctx was cancelled.
+// WaitVM waits until a request is done. The message is the warning of a virtual machine that
+// runs but is degraded. The wait ends at once if the LimaVM is stalled: waiting does not help
+// then. The error is the failure, a [fault.Deadline] if ctx times out, or ctx's error if it is
+// cancelled.
 func (s *Session) WaitVM(ctx context.Context, r VMRequest) (message string, err error) {
-	if err := s.untilTaken(ctx, r); err != nil {
+	if err := s.waitObserved(ctx, r); err != nil {
 		return "", err
 	}
-	last := "nothing has happened yet"
+	last := "no progress yet"
 	err = s.wait(ctx, vms, r.key, func(object client.Object) (bool, error) {
 		vm, _ := object.(*limav1alpha1.LimaVM)
 		done, err := r.judge(vm)
@@ -70,10 +69,10 @@ func (s *Session) WaitVM(ctx context.Context, r VMRequest) (message string, err 
 		}
 		return done, err
 	})
-	return message, ended(ctx, err, func() error { return errors.New("not done in time: " + last) })
+	return message, ended(ctx, err, func() error { return errors.New("not finished in time: " + last) })
 }
 
-// reportPercent tells how much is over of what is being done with a virtual machine.
+// reportPercent reports the percentage of the operation in progress.
 func (s *Session) reportPercent(vm *limav1alpha1.LimaVM) {
 	switch {
 	case s.Percent == nil:
@@ -84,60 +83,60 @@ func (s *Session) reportPercent(vm *limav1alpha1.LimaVM) {
 	}
 }
 
-// untilTaken waits until the controller has looked at a request, where that is to
-// be known, and not too long.
-func (s *Session) untilTaken(ctx context.Context, r VMRequest) error {
+// waitObserved waits until the controller has observed a request, at most
+// [observeLimit], if the status may show an earlier failure.
+func (s *Session) waitObserved(ctx context.Context, r VMRequest) error {
 	if !r.stale {
 		return nil
 	}
-	err := s.waitAtMost(ctx, takenLimit, vms, r.key, func(object client.Object) (bool, error) {
+	err := s.waitAtMost(ctx, observeLimit, vms, r.key, func(object client.Object) (bool, error) {
 		vm, _ := object.(*limav1alpha1.LimaVM)
-		if vm == nil || vm.UID != r.uid || r.taken(vm) {
+		if vm == nil || vm.UID != r.uid || r.observed(vm) {
 			return true, nil
 		}
 		s.say("%s: %s", r.key.Name, describeVM(vm))
 		return false, nil
 	})
-	return ended(ctx, err, func() error { return errors.New("not done in time") })
+	return ended(ctx, err, func() error { return errors.New("not finished in time") })
 }
 
-// taken reports whether the controller has looked at the request.
-func (r VMRequest) taken(vm *limav1alpha1.LimaVM) bool {
-	if r.gone { // it is not the first that asks for that
+// observed reports whether the controller has observed the request.
+func (r VMRequest) observed(vm *limav1alpha1.LimaVM) bool {
+	if r.gone { // the deletion was requested before
 		_, failing := failure(vm)
 		return !failing
 	}
-	if r.template != "" && !r.applied(vm) && vm.Status.TemplateError == r.formerly {
+	if r.template != "" && !r.applied(vm) && vm.Status.TemplateError == r.earlierError {
 		return false
 	}
 	return vm.Status.ObservedGeneration >= r.generation &&
 		vm.Status.ObservedRestartRequest == vm.Annotations[limav1alpha1.RestartAnnotation]
 }
 
-// applied reports whether the virtual machine has the template.
+// applied reports whether the controller has applied the template.
 func (r VMRequest) applied(vm *limav1alpha1.LimaVM) bool {
 	order, err := resourceversion.CompareResourceVersion(vm.Status.ObservedTemplateResourceVersion, r.template)
 	return err == nil && order >= 0
 }
 
-// judge reports whether what was asked for is true of a LimaVM, which is nil where
-// there is none.
+// judge reports whether a request is done. vm is nil if the LimaVM does not exist. The
+// error is the failure.
 func (r VMRequest) judge(vm *limav1alpha1.LimaVM) (done bool, err error) {
-	there := vm != nil && vm.UID == r.uid
+	exists := vm != nil && vm.UID == r.uid
 	switch {
-	case r.gone && !there:
+	case r.gone && !exists:
 		return true, nil
-	case !there:
+	case !exists:
 		return false, errors.New("it was deleted during the wait")
 	case !r.gone && vm.DeletionTimestamp != nil:
 		return false, errors.New("it is being deleted")
 	case !r.gone && vm.ShouldRun() != r.running:
 		return false, errors.New("another client has set spec.running to the opposite")
 	}
-	if r.rejected && vm.Status.TemplateError != "" && vm.Status.ObservedGeneration >= r.generation {
+	if r.rejectable && vm.Status.TemplateError != "" && vm.Status.ObservedGeneration >= r.generation {
 		return false, &TemplateRejectedError{vm.Status.TemplateError}
 	}
-	generation := max(r.generation, vm.Generation) // a deletion is one, too
+	generation := max(r.generation, vm.Generation) // a deletion increments it
 	if done := r.done(vm, generation); done {
 		return true, nil
 	}
@@ -170,7 +169,7 @@ func running(vm *limav1alpha1.LimaVM) metav1.Condition {
 	return condition(vm, limav1alpha1.ConditionRunning)
 }
 
-// condition returns a condition of a LimaVM; the zero one for none.
+// condition returns a condition of a LimaVM; the zero value if it has none of that kind.
 func condition(vm *limav1alpha1.LimaVM, kind string) metav1.Condition {
 	if found := apimeta.FindStatusCondition(vm.Status.Conditions, kind); found != nil {
 		return *found
@@ -178,7 +177,7 @@ func condition(vm *limav1alpha1.LimaVM, kind string) metav1.Condition {
 	return metav1.Condition{}
 }
 
-// failure returns what has failed, if anything has.
+// failure returns the message of a failed operation, if there is one.
 func failure(vm *limav1alpha1.LimaVM) (message string, failing bool) {
 	for _, c := range []metav1.Condition{condition(vm, limav1alpha1.ConditionStalled), created(vm), running(vm)} {
 		if limav1alpha1.Failed(c) || c.Type == limav1alpha1.ConditionStalled && c.Status == metav1.ConditionTrue {
@@ -188,7 +187,7 @@ func failure(vm *limav1alpha1.LimaVM) (message string, failing bool) {
 	return "", false
 }
 
-// describeVM says how a virtual machine is, and how far what is being done with it.
+// describeVM describes the state of a virtual machine, or the progress of an operation.
 func describeVM(vm *limav1alpha1.LimaVM) string {
 	if message, failing := failure(vm); failing {
 		return message
@@ -198,7 +197,7 @@ func describeVM(vm *limav1alpha1.LimaVM) string {
 		if c := running(vm); c.Reason != "" {
 			return c.Reason + ": " + c.Message
 		}
-		return "nothing has happened yet"
+		return "no progress yet"
 	}
 	text := string(doing.Phase)
 	if doing.Message != "" {

@@ -16,28 +16,28 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 )
 
-// retryPause is how long a lost connection is left alone.
+// retryPause is the pause before reconnecting.
 const retryPause = 100 * time.Millisecond
 
-// errLost says that a connection was lost, and that it is worth another try.
+// errLost reports a lost connection that is worth a retry.
 var errLost = errors.New("the API server does not answer")
 
-// each looks at an object, nil if there is none, and reports whether that is what is
-// waited for.
+// each is called with an object, nil if it does not exist, and reports whether the wait is
+// done.
 type each func(object client.Object) (done bool, err error)
 
-// restartPatience is how long a daemon that has ended may stay away: a restart takes
-// less.
+// restartPatience is how long a wait continues after the daemon has stopped: a restart
+// takes less.
 const restartPatience = 30 * time.Second
 
-// ErrEnded says that the daemon has ended, and no other one has started.
-var ErrEnded = errors.New("the daemon has ended: `rdd service start` starts it again, and what was asked for continues then; `rdd service log` may say why it ended")
+// ErrEnded reports that the daemon has stopped and has not been started again.
+var ErrEnded = errors.New("the daemon has stopped: run `rdd service start` to continue, and see `rdd service log` for the reason")
 
-// wait calls look with an object as it is, and whenever it changes, until look
-// is done or fails, or ctx ends: the error is ctx's then. If the API server
-// goes away it waits for one to come back. list makes lists of the object's kind.
+// wait calls look with the current object and after each change, until look is done or
+// fails, or ctx ends, in which case it returns ctx's error. If the API server stops, wait
+// waits until it is back. list returns an empty list of the object's kind.
 func (s *Session) wait(ctx context.Context, list func() client.ObjectList, key client.ObjectKey, look each) error {
-	var ended time.Time // when the daemon was first found to have ended; zero if it runs
+	var ended time.Time // when the daemon was first found stopped; zero if it runs
 	for try := 0; ; try++ {
 		err := s.once(ctx, list, key, look)
 		if ctx.Err() != nil && err != nil {
@@ -55,7 +55,7 @@ func (s *Session) wait(ctx context.Context, list func() client.ObjectList, key c
 		case s.Clock.Since(ended) >= restartPatience:
 			return ErrEnded
 		}
-		s.say("the daemon does not answer; waiting for it")
+		s.say("waiting for the daemon, which does not answer")
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -64,10 +64,10 @@ func (s *Session) wait(ctx context.Context, list func() client.ObjectList, key c
 	}
 }
 
-// takenLimit is how long the controller may take to look at a request that is no
-// new generation, before what it said of an earlier one is taken for its answer:
-// without limactl, for example, it has nothing else to say.
-const takenLimit = 10 * time.Second
+// observeLimit is how long to wait until the controller observes a request without a new
+// generation. After that, its status counts as the result of the request: without
+// limactl, for example, the status does not change.
+const observeLimit = 10 * time.Second
 
 // waitAtMost is wait until ctx ends or a time is over, which is no error.
 func (s *Session) waitAtMost(ctx context.Context, limit time.Duration, list func() client.ObjectList, key client.ObjectKey, look each) error {
@@ -81,7 +81,7 @@ func (s *Session) waitAtMost(ctx context.Context, limit time.Duration, list func
 	return err
 }
 
-// once follows over one connection, and returns [errLost] at its end.
+// once watches with one connection, and returns [errLost] when it is lost.
 func (s *Session) once(ctx context.Context, newList func() client.ObjectList, key client.ObjectKey, look each) (err error) {
 	api, err := s.API()
 	if err != nil {
@@ -111,7 +111,7 @@ func (s *Session) once(ctx context.Context, newList func() client.ObjectList, ke
 		object, ok := event.Object.(client.Object)
 		switch {
 		case !ok:
-			return errLost // it is read anew, whatever it is that is wrong
+			return errLost // an error event: list again
 		case event.Type == watch.Deleted:
 			object = nil
 		}
@@ -122,7 +122,7 @@ func (s *Session) once(ctx context.Context, newList func() client.ObjectList, ke
 	return errLost
 }
 
-// first returns the one object of a list, or nil.
+// first returns the first object of a list, or nil.
 func first(list client.ObjectList) client.Object {
 	objects, err := apimeta.ExtractList(list)
 	if err != nil || len(objects) == 0 {
@@ -132,8 +132,8 @@ func first(list client.ObjectList) client.Object {
 	return object
 }
 
-// lost returns [errLost] for errors that another try may not have: there is no
-// answer, or one that says that the API server begins or ends.
+// lost returns [errLost] for errors that a retry may avoid: no response, or one from an API
+// server that is starting or stopping.
 func lost(err error) error {
 	var status apierrors.APIStatus
 	if errors.As(err, &status) && !apierrors.IsServiceUnavailable(err) && !apierrors.IsInternalError(err) &&
@@ -143,8 +143,8 @@ func lost(err error) error {
 	return errLost
 }
 
-// ended turns the end of a wait's context into an error that says what was waited
-// for: a [fault.Deadline] if its time was over.
+// ended turns the error of a wait whose ctx timed out into a [fault.Deadline] with the
+// error that late returns.
 func ended(ctx context.Context, err error, late func() error) error {
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return fault.New(fault.Deadline, "", "", late())

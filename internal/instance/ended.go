@@ -20,11 +20,11 @@ type FailureKind string
 
 // The kinds of failures.
 const (
-	// StoppedEarly: it was told to end before it was ready.
+	// StoppedEarly: it was stopped before it was ready.
 	StoppedEarly FailureKind = "StoppedEarly"
 	// Failed: it could not start, or a part of it ended.
 	Failed FailureKind = "Failed"
-	// Crashed: its process ended without a word of its own, as when it is killed.
+	// Crashed: its process ended without writing why, for example because it was killed.
 	Crashed FailureKind = "Crashed"
 )
 

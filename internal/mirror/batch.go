@@ -10,8 +10,8 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
-// batch is a set of objects that are to be synced once each, or of which it is said
-// why that fails.
+// batch is a set of objects to sync once each. An object whose sync fails counts when its
+// problem is reported.
 type batch struct {
 	first bool // the first of a connection
 	done  chan struct{}
@@ -73,11 +73,11 @@ func (b *batch) checkLocked() {
 	}
 }
 
-// finished is closed when the set is complete and all of it was synced.
+// finished is closed when the set is complete and each object was synced.
 func (b *batch) finished() <-chan struct{} { return b.done }
 
-// progress says how far the kind is of which most is left; empty where that is
-// little.
+// progress describes the progress of the kind with the most remaining objects; empty
+// if few remain.
 func (b *batch) progress() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -95,7 +95,7 @@ func (b *batch) progress() string {
 	return fmt.Sprintf("%s of %s %ss", thousands(b.ended[most]), thousands(b.totals[most]), most)
 }
 
-// thousands writes a number as people read it: 4,200.
+// thousands formats a number with separators: 4,200.
 func thousands(n int) string {
 	digits := strconv.Itoa(n)
 	for at := len(digits) - 3; at > 0; at -= 3 {

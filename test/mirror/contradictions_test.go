@@ -35,7 +35,7 @@ func (e *env) calledAtMost(engine *fakedocker.Server, limit int, routes ...strin
 
 // TestEngineContradictsItselfOnDeletions: what the engine shows it will not have
 // got, or it says that it has removed it. It is asked again, but not often, and
-// that is told.
+// that is reported.
 func TestEngineContradictsItselfOnDeletions(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -65,13 +65,13 @@ func TestEngineContradictsItselfOnDeletions(t *testing.T) {
 			}
 			before := engine.Requests()[test.inspect]
 			e.must(e.kube.Delete(t.Context(), object))
-			e.eventually("the contradiction is told", func() (bool, string) {
+			e.eventually("the contradiction is reported", func() (bool, string) {
 				e.must(e.kube.Get(t.Context(), ctrlclient.ObjectKeyFromObject(object), object))
 				condition := apimeta.FindStatusCondition(conditions(object), containersv1alpha1.ConditionDeleting)
 				if condition == nil {
 					return false, fmt.Sprintf("%+v", object)
 				}
-				return condition.Reason == "Contradicted" && strings.Contains(condition.Message, "shows it nevertheless"), fmt.Sprint(condition)
+				return condition.Reason == "Contradicted" && strings.Contains(condition.Message, "but still lists the"), fmt.Sprint(condition)
 			})
 			e.calledAtMost(engine.Server, 12, test.remove)
 			e.calledAtMost(engine.Server, before+15, test.inspect)
@@ -112,7 +112,7 @@ func TestEngineContradictsItselfOnActs(t *testing.T) {
 	engine.FailRoute(pause, http.StatusNotFound, -1)
 	e.askAction(id, containersv1alpha1.ActionPause)
 	m := e.becomes(id, containersv1alpha1.PhaseRunning)
-	if last := m.Status.LastAction; last == nil || last.State != containersv1alpha1.ActionFailed || !strings.Contains(last.Error, "shows it nevertheless") {
+	if last := m.Status.LastAction; last == nil || last.State != containersv1alpha1.ActionFailed || !strings.Contains(last.Error, "but still lists the") {
 		t.Errorf("the act: %+v", last)
 	}
 	e.calledAtMost(engine.Server, 5, pause)

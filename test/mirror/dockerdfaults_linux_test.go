@@ -23,8 +23,8 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/test/faultproxy"
 )
 
-// faulty is a driver of a real engine behind a proxy that can be told what to do
-// wrong.
+// faulty is a driver of a real engine behind a proxy that can inject
+// faults.
 type faulty struct {
 	driver
 	proxy   *faultproxy.Proxy

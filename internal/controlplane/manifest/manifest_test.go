@@ -35,8 +35,8 @@ const policyPath = "policies/owned-engines.yaml"
 
 var policyRevision = regexp.MustCompile(`revision: "\d+"`)
 
-// TestPolicies: a policy is made, left alone where it is the same, replaced by a
-// newer revision, and by no older one.
+// TestPolicies: a policy is created, kept if it is equal, and replaced by a newer
+// revision, but not by an older one.
 func TestPolicies(t *testing.T) {
 	client, err := kubernetes.NewForConfig(controlplanetest.Start(t).Server.ClientConfig())
 	if err != nil {
@@ -49,7 +49,7 @@ func TestPolicies(t *testing.T) {
 	install := func(revision, words string) (resourceVersions, message string, err error) {
 		t.Helper()
 		text := strings.Replace(string(original), policyRevision.FindString(string(original)), `revision: "`+revision+`"`, 1)
-		text = strings.ReplaceAll(text, "delete or stop that instead", words)
+		text = strings.ReplaceAll(text, "delete or stop the owner instead", words)
 		source := manifest.Source{Files: fstest.MapFS{policyPath: {Data: []byte(text)}}, Path: policyPath}
 		err = manifest.InstallPolicies(t.Context(), client, []manifest.Source{source})
 		const name = "owned-engines.rdd.rancherdesktop.io"
@@ -63,11 +63,11 @@ func TestPolicies(t *testing.T) {
 		}
 		return policy.ResourceVersion + " " + binding.ResourceVersion, policy.Spec.Validations[0].MessageExpression, err
 	}
-	first, _, err := install("102", "delete or stop that instead")
+	first, _, err := install("102", "delete or stop the owner instead")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, _, err := install("102", "delete or stop that instead"); err != nil || again != first {
+	if again, _, err := install("102", "delete or stop the owner instead"); err != nil || again != first {
 		t.Errorf("the same again: %v, versions %s, before %s", err, again, first)
 	}
 	if _, message, err := install("104", "newer"); err != nil || !strings.Contains(message, "newer") {
@@ -85,13 +85,13 @@ func TestPolicies(t *testing.T) {
 	if _, err := policies.Update(t.Context(), foreign, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, message, err := install("105", "taken"); err == nil || !strings.Contains(err.Error(), "not RDD's own") || !strings.Contains(message, "newer") {
+	if _, message, err := install("105", "taken"); err == nil || !strings.Contains(err.Error(), "RDD did not create") || !strings.Contains(message, "newer") {
 		t.Errorf("one that is not RDD's: %v, %s", err, message)
 	}
 }
 
-// TestRevisionMovesWithContent: a manifest that has changed has a new revision,
-// else an older program would take a newer program's for its own.
+// TestRevisionMovesWithContent: a changed manifest has a new revision, otherwise an
+// older program would take a newer program's for its own.
 func TestRevisionMovesWithContent(t *testing.T) {
 	const known = "testdata/revisions.txt"
 	files, err := filepath.Glob("../../../api/*/v1alpha1/*/*.yaml")

@@ -266,7 +266,7 @@ func TestDamageIsNoNewStore(t *testing.T) {
 			if !errors.As(err, &damaged) {
 				t.Fatalf("error %v (%T), want a DamagedError", err, err)
 			}
-			for _, word := range []string{file, "rdd service reset", "come back", "lost"} {
+			for _, word := range []string{file, "rdd service reset", "mirrored again", "lost"} {
 				if !strings.Contains(err.Error(), word) {
 					t.Errorf("error %q does not say %q", err, word)
 				}
@@ -304,7 +304,7 @@ func overwrite(t *testing.T, file string, offset int64, count int) {
 	}
 }
 
-// snapshot returns what is in the database file, empty where it is missing.
+// snapshot returns the content of the database file, empty if it is missing.
 func snapshot(t *testing.T, file string) string {
 	t.Helper()
 	data, err := os.ReadFile(file)
