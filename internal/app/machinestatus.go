@@ -76,7 +76,7 @@ func (s *scope) machineSettled() *verdict {
 	switch {
 	case s.vm.DeletionTimestamp != nil:
 		return waiting(appv1alpha1.ReasonWaitingForVM, "the virtual machine is being deleted")
-	case liveness.IsMarked(&running): // whichever generation it was of: no controller acts on another one
+	case liveness.IsMarked(&running): // of whichever generation: no controller acts on a newer one
 		v := stalled(running.Reason, running.Message)
 		return &v
 	case s.resetPending() && failed(created): // removing it may have failed too

@@ -36,7 +36,7 @@ func (s *scope) report(ctx context.Context, failure error) {
 	s.set(appv1alpha1.ConditionSettled, s.keepContext(ctx, v.Condition))
 }
 
-// verdict is what Settled says, and whether waiting does not help until the spec or
+// verdict is the condition Settled, and whether waiting does not help until the spec or
 // something outside changes.
 type verdict struct {
 	metav1.Condition
@@ -55,8 +55,7 @@ func stalled(reason, message string) verdict {
 	return v
 }
 
-// verdictOn returns the verdict if not all that the spec asks for could be asked of
-// others.
+// verdictOn returns the verdict if writing the owned objects failed.
 func verdictOn(failure error) verdict {
 	switch {
 	case errors.As(failure, new(*rejectedError)):

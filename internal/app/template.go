@@ -68,7 +68,7 @@ type rejectedError struct{ error }
 
 func (e *rejectedError) Unwrap() error { return e.error }
 
-// conflictError says that an object of another owner has the name of one of the App's.
+// conflictError reports an object of another owner with the name of an object of the App.
 type conflictError struct{ kind, name, namespace string }
 
 func (e *conflictError) Error() string {

@@ -101,7 +101,7 @@ func (e *env) renew(
 	}
 	err = e.serviceStart(ctx, *ran, true, startTimeout)
 	if errors.Is(err, service.ErrStopped) && ctx.Err() == nil {
-		err = e.serviceStart(ctx, *ran, true, startTimeout) // by another command of this kind
+		err = e.serviceStart(ctx, *ran, true, startTimeout) // a concurrent reset or rotate stopped it
 	}
 	return err
 }

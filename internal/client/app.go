@@ -108,7 +108,7 @@ func (s *Session) writeApp(ctx context.Context, spec map[string]any, data []byte
 	return patched, err
 }
 
-// requestOfApp returns what an App asks for as it was written.
+// requestOfApp returns the desired state in an App as it was written.
 func requestOfApp(written *unstructured.Unstructured) (AppRequest, error) {
 	app := &appv1alpha1.App{}
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(written.Object, app); err != nil {

@@ -66,7 +66,7 @@ func (s *Session) WaitAppGone(ctx context.Context, app client.Object) error {
 // appVMGone waits until the App's virtual machine is gone.
 func (s *Session) appVMGone(ctx context.Context, app client.Object, say func(what string)) error {
 	machines, err := s.VMs(ctx, "")
-	if err != nil && !errors.Is(err, errNoController) { // a kind that is not served holds nothing up
+	if err != nil && !errors.Is(err, errNoController) { // the kind may not be served
 		return err
 	}
 	for i := range machines {

@@ -19,8 +19,8 @@ import (
 	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
 )
 
-// New returns a client for the API server that the kubeconfig names. It knows RDD's
-// kinds without asking the API server: the first request is the one that matters.
+// New returns a client for the API server that the kubeconfig names. The client needs no
+// discovery: its first request is already the caller's.
 func New(kubeconfig string) (client.WithWatch, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {

@@ -14,9 +14,9 @@ import (
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 )
 
-// Session is a command's conversation with the API server of an instance: it reads and
-// changes the App and LimaVMs, and waits for the result. It keeps one client until its
-// connection is lost. It is safe for concurrent use.
+// Session is a command's client for an instance: it reads and changes the App and LimaVMs,
+// and waits for the result. It keeps one connection until that is lost. It is safe for
+// concurrent use.
 type Session struct {
 	// Connect returns a client for the API server. It is called for the first request, and
 	// again after a lost connection, because the daemon's address may have changed.
@@ -49,7 +49,7 @@ func (s *Session) API() (client.WithWatch, error) {
 	return s.api, nil
 }
 
-// forget has the next request make another client than one whose connection was lost.
+// forget drops a client whose connection was lost: the next request makes another.
 func (s *Session) forget(api client.WithWatch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

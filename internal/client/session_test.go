@@ -79,8 +79,8 @@ func waitFor(t *testing.T, clock *clocktesting.FakeClock) {
 	}
 }
 
-// TestDaemonStaysAway: a wait ends when the daemon has ended and none has taken its
-// place for a while, by the clock that the wait was given.
+// TestDaemonStaysAway: a wait ends when no daemon has run for a while, by the clock of the
+// session.
 func TestDaemonStaysAway(t *testing.T) {
 	clock := clocktesting.NewFakeClock(time.Now())
 	s := &Session{Clock: clock, Connect: func() (client.WithWatch, error) { return nil, errors.New("no kubeconfig") }}
@@ -110,8 +110,8 @@ func TestDaemonStaysAway(t *testing.T) {
 	}
 }
 
-// TestStalledBefore: of a request that is no new generation an App may be stalled for
-// what has changed since; for a while that is no answer.
+// TestStalledBefore: the App of a request without a new generation may be stalled for a
+// reason that has ended since. The wait gives the controller time to check again.
 func TestStalledBefore(t *testing.T) {
 	stalled := &appv1alpha1.App{Status: appv1alpha1.AppStatus{Conditions: []metav1.Condition{
 		{Type: appv1alpha1.ConditionStalled, Status: metav1.ConditionTrue, Reason: limav1alpha1.ReasonCreateFailed, ObservedGeneration: 3},

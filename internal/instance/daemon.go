@@ -42,7 +42,7 @@ type Daemon struct {
 	Waiting     string    `json:"waiting,omitempty"` // the gate that start-up waits for
 	Ready       bool      `json:"ready"`
 	Stopping    bool      `json:"stopping,omitempty"`
-	// Failure is why it ended; nil while it lives, and if it was stopped.
+	// Failure is why it ended; nil while it runs, and if it was stopped.
 	Failure *Failure `json:"failure,omitempty"`
 }
 
@@ -160,7 +160,7 @@ func (i *Instance) Announce(d Daemon) error {
 	return i.writeState(d)
 }
 
-// writeState writes the description of a daemon that is this process.
+// writeState writes the description of this process as the daemon.
 func (i *Instance) writeState(d Daemon) error {
 	birth, err := process.Birth(os.Getpid())
 	if err != nil {

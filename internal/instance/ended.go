@@ -28,7 +28,7 @@ const (
 	Crashed FailureKind = "Crashed"
 )
 
-// Failure is why a daemon ended that was not stopped while it was ready.
+// Failure is why a daemon ended, unless it was stopped while it was ready.
 type Failure struct {
 	Kind FailureKind `json:"kind"`
 	// Message is one line.
@@ -39,8 +39,7 @@ type Failure struct {
 	Time *time.Time `json:"time,omitempty"`
 }
 
-// Fail writes why the daemon ends, for the process that calls it. The caller holds the
-// daemon's lock.
+// Fail writes why the daemon ends. The calling process is the daemon and holds its lock.
 func (i *Instance) Fail(failure Failure) error {
 	d, err := i.readState()
 	if err != nil || d == nil || !d.isProcess() || d.PID != os.Getpid() {
@@ -53,8 +52,8 @@ func (i *Instance) Fail(failure Failure) error {
 	return i.writeState(*d)
 }
 
-// Ended returns what the last daemon wrote, if none lives; nil if one does, or if that
-// is not known.
+// Ended returns the description of the last daemon, if none runs; nil if one runs, or if
+// there is no description.
 func (i *Instance) Ended() (*Daemon, error) {
 	if alive, err := i.Alive(); err != nil || alive {
 		return nil, err
@@ -62,7 +61,7 @@ func (i *Instance) Ended() (*Daemon, error) {
 	return i.readState()
 }
 
-// LastFailure returns why the last daemon ended, if none lives; nil if it was stopped.
+// LastFailure returns why the last daemon ended, if none runs; nil if it was stopped.
 func (i *Instance) LastFailure() (*Failure, error) {
 	d, err := i.Ended()
 	switch {
@@ -76,15 +75,15 @@ func (i *Instance) LastFailure() (*Failure, error) {
 	return &Failure{Kind: Crashed, Message: i.crashReason()}, nil
 }
 
-// crashReason returns what crashed the daemon, by the stacks that it left in its log.
+// crashReason returns why the daemon crashed, from the stack traces in its log.
 func (i *Instance) crashReason() string {
 	if reason := process.CrashReason(i.logTail()); reason != "" {
 		return reason
 	}
-	return "its process was killed, or the machine ended"
+	return "its process was killed, or the machine was switched off"
 }
 
-// readState returns what the last daemon wrote, nil for nothing.
+// readState returns the description of the last daemon; nil if there is none.
 func (i *Instance) readState() (*Daemon, error) {
 	data, err := regular.Read(i.stateFile(), maxFile)
 	if errors.Is(err, fs.ErrNotExist) {

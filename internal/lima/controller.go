@@ -82,7 +82,7 @@ type scope struct {
 	observed observation
 	// ended is the operation that this reconcile found finished; opNone for none.
 	ended opKind
-	// stalled is the condition for which waiting does not help; nil for none.
+	// stalled is the failed condition for which waiting does not help; nil for none.
 	stalled *metav1.Condition
 }
 

@@ -25,8 +25,8 @@ func (s *scope) set(kind string, status metav1.ConditionStatus, reason, message 
 	})
 }
 
-// reportStalled writes the condition Stalled, or removes it. A template that is
-// rejected stalls nothing until the virtual machine is as its other fields ask.
+// reportStalled writes the condition Stalled, or removes it. With a rejected template, the
+// LimaVM is stalled once the rest of its spec is true.
 func (s *scope) reportStalled() {
 	running := apimeta.FindStatusCondition(s.vm.Status.Conditions, limav1alpha1.ConditionRunning)
 	steady := running != nil && (running.Status == metav1.ConditionTrue || running.Reason == limav1alpha1.ReasonStopped)
@@ -40,8 +40,8 @@ func (s *scope) reportStalled() {
 	s.set(limav1alpha1.ConditionStalled, metav1.ConditionTrue, s.stalled.Reason, s.stalled.Message)
 }
 
-// stall says that waiting does not help what the conditions say to have failed, or
-// the deletion, with the error.
+// stall marks the failed condition, or the deletion that err prevents, as one for which
+// waiting does not help.
 func (s *scope) stall(err error) {
 	for _, kind := range []string{limav1alpha1.ConditionCreated, limav1alpha1.ConditionRunning} {
 		if c := apimeta.FindStatusCondition(s.vm.Status.Conditions, kind); c != nil && limav1alpha1.Failed(*c) {

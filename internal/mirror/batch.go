@@ -45,7 +45,7 @@ func (b *batch) seal() {
 	b.checkLocked()
 }
 
-// has reports whether an object is yet to be synced.
+// has reports whether an object has not finished.
 func (b *batch) has(key engine.Key) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

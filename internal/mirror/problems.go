@@ -255,7 +255,7 @@ func (p *problems) has(key engine.Key, reason string) bool {
 	return known != nil && p.visibleLocked(known)
 }
 
-// anyOf reports whether a problem of an object is said.
+// anyOf reports whether a problem of an object is reported.
 func (p *problems) anyOf(key engine.Key) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

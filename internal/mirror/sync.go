@@ -85,8 +85,7 @@ func (s *syncer) sync(ctx context.Context, key engine.Key) error {
 	return err
 }
 
-// actError says that the mirrors of an object are equal to it, and that an action on it
-// failed.
+// actError reports a failed action on an object whose mirrors are up to date.
 type actError struct{ error }
 
 func (e *actError) Unwrap() error { return e.error }

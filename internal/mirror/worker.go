@@ -103,10 +103,10 @@ func (s *syncer) silent(key engine.Key) {
 	}
 }
 
-// finishInBatch takes an object out of a comparison that was synced for it: when that
-// has succeeded or, so that one object does not hold up all, when it is said what
-// failed. Until then the retries are part of the comparison: else an engine would be
-// said to be mirrored while a mirror is missing that nothing is said of.
+// finishInBatch removes an object from the comparison that it was synced for: when the
+// sync has succeeded, or when its problem is reported, so that one object does not block
+// the others. Until then its retries are part of the comparison. Otherwise the engine
+// would count as mirrored while a mirror is missing and no problem is reported.
 func (s *syncer) finishInBatch(b *batch, key engine.Key, failure error) {
 	switch {
 	case b == nil || !b.has(key):

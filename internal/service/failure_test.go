@@ -11,7 +11,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 )
 
-// TestFailedStart: why a daemon ended is what it wrote of that, whatever its log says.
+// TestFailedStart: the state file has the reason why a daemon ended, whatever its log says.
 func TestFailedStart(t *testing.T) {
 	const crash = "fatal error: all is lost\n\ngoroutine 1 [running]:\nmain.main()\n\t/src/main.go:8 +0x1d\nexit status 2\n"
 	const early = "stopped before it was ready"

@@ -240,7 +240,7 @@ func (s *Service) failedStart(last *instance.Daemon, lived bool) error {
 	}
 	words := s.Instance.LastWords()
 	if dir := diskroom.Find(s.roomNeeded()...); dir != "" {
-		return failed(&diskroom.FullError{Dir: dir}) // nor was there for its state file
+		return failed(&diskroom.FullError{Dir: dir}) // so there may be no state file
 	}
 	return failed(fmt.Errorf("%s (log: %s)", cmp.Or(words, "it exited without an error message"), s.Instance.StderrLog()))
 }

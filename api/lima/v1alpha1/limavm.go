@@ -54,8 +54,8 @@ const (
 	ReasonCrashLoop = "CrashLoop"
 )
 
-// Failed reports whether a condition says that an attempt failed. The controller
-// tries again; [ConditionStalled] says that this is not expected to help.
+// Failed reports whether a condition is that of a failed attempt. The controller retries;
+// with [ConditionStalled] a retry is not expected to succeed.
 func Failed(condition metav1.Condition) bool {
 	switch condition.Reason {
 	case ReasonCreateFailed, ReasonStartFailed, ReasonStopFailed, ReasonCrashLoop:

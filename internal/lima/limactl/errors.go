@@ -112,8 +112,8 @@ func classify(message string) Kind {
 	return Failed
 }
 
-// noImage reports whether Lima found none of the images that it looked for. An image
-// whose download broke may be found by the next attempt.
+// noImage reports whether none of the images that Lima tried exists. An image whose
+// download broke may be complete after the next attempt.
 func noImage(message string) bool {
 	missing := 0
 	for _, words := range []string{
