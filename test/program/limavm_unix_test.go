@@ -182,7 +182,7 @@ func TestVMStartFails(t *testing.T) {
 	h, limaHome, dir := newLimaHome(t)
 	file := h.write("lima.yaml", limaTemplate, 0o600)
 	stage.Set(t, limaHome, stage.Faults{Boot: stage.BootFails})
-	h.fails(4, []string{"web: not done in time: ", "Could not set up the machine"}, "limavm", "create", "web", "--template", file, "--timeout", "10s")
+	h.fails(4, []string{"web: not finished in time: ", "Could not set up the machine"}, "limavm", "create", "web", "--template", file, "--timeout", "10s")
 	h.waitFailures(limaHome, 4)
 	stage.Set(t, limaHome, stage.Faults{})
 	h.succeeds([]string{"web is running"}, "limavm", "start", "web")
