@@ -16,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -182,7 +183,8 @@ func (s *scope) ensureNamespace(ctx context.Context) error {
 // delete deletes what the App owns, the engine and its mirrors first, and then removes
 // the App's finalizer.
 func (s *scope) delete(ctx context.Context) error {
-	contextGone := s.docker.remove()
+	apimeta.RemoveStatusCondition(&s.app.Status.Conditions, appv1alpha1.ConditionStalled)
+	s.docker.remove()
 	s.reportContext(s.docker.state())
 	if err := s.readEngines(ctx); err != nil {
 		return err
@@ -196,7 +198,7 @@ func (s *scope) delete(ctx context.Context) error {
 		return nil // their deletion wakes this reconciler
 	}
 	machineGone, err := s.deleteMachine(ctx)
-	if err != nil || !machineGone || !contextGone {
+	if err != nil || !machineGone || !s.docker.idle() {
 		return err
 	}
 	return finalizer.Release(ctx, s.client, s.app, finalizer.Cleanup)

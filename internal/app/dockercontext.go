@@ -85,19 +85,16 @@ func (d *dockerContext) state() dockercontext.State {
 	return d.keeper.State()
 }
 
-// remove removes the context, and reports whether the attempt has ended. A failed
-// attempt is retried, and does not block the caller. The end of the attempt wakes the
-// reconciler.
-func (d *dockerContext) remove() bool {
-	if d.keeper == nil {
-		return true
-	}
-	d.unset()
-	return !d.state().Busy
-}
+// idle reports whether the last attempt to write or remove the context has ended. A
+// failed attempt is retried, and does not block the caller. The end of the attempt wakes
+// the reconciler.
+func (d *dockerContext) idle() bool { return !d.state().Busy }
 
-// unset makes the keeper remove the context.
-func (d *dockerContext) unset() {
+// remove makes the keeper remove the context.
+func (d *dockerContext) remove() {
+	if d.keeper == nil {
+		return
+	}
 	d.host = ""
 	d.secret.want(client.ObjectKey{})
 	d.keeper.Want(nil)
@@ -139,7 +136,7 @@ func (s *scope) keepContext(ctx context.Context, settled metav1.Condition) metav
 	case contextSet:
 		s.docker.set(ctx, s.engine)
 	case contextRemove:
-		s.docker.unset()
+		s.docker.remove()
 	}
 	state := s.docker.state()
 	s.reportContext(state)
@@ -176,7 +173,8 @@ func (s *scope) desiredContext() contextAction {
 	switch ready.Reason {
 	case containersv1alpha1.ReasonConnected:
 		return contextSet
-	case containersv1alpha1.ReasonConnecting, containersv1alpha1.ReasonConnectFailed, containersv1alpha1.ReasonDisconnected:
+	case containersv1alpha1.ReasonConnecting, containersv1alpha1.ReasonConnectFailed, containersv1alpha1.ReasonDisconnected,
+		containersv1alpha1.ReasonPermissionDenied:
 		return contextKeep
 	}
 	return contextRemove

@@ -69,6 +69,13 @@ type rejectedError struct{ error }
 
 func (e *rejectedError) Unwrap() error { return e.error }
 
+// conflictError reports an object of another owner with the name of an object of the App.
+type conflictError struct{ kind, name, namespace string }
+
+func (e *conflictError) Error() string {
+	return fmt.Sprintf("there is a %s %s in the namespace %s that is not the App's: delete it", e.kind, e.name, e.namespace)
+}
+
 // refused turns a rejected LimaVM into a [rejectedError].
 func refused(err error) error {
 	if apierrors.IsInvalid(err) {

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/limaclient"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 )
@@ -66,8 +66,8 @@ machine. To cancel that use ` + "`rdd limavm delete`" + `.`,
 }
 
 // newMachine returns the virtual machine that a command line describes.
-func newMachine(name, template, namespace string, params []string, start bool) (limaclient.Machine, error) {
-	m := limaclient.Machine{Name: name, Namespace: namespace, Running: start}
+func newMachine(name, template, namespace string, params []string, start bool) (client.NewVM, error) {
+	m := client.NewVM{Name: name, Namespace: namespace, Running: start}
 	if name == appv1alpha1.VMName {
 		return m, command.Usage("the name %q is reserved for the App's virtual machine, which `rdd start` creates: choose another name", name)
 	}
@@ -121,8 +121,8 @@ func readTemplate(path string) (string, error) {
 }
 
 // create creates a virtual machine, and waits for it if wait is set.
-func (a *appSession) create(machine limaclient.Machine, wait bool) error {
-	request, err := a.vms().Create(a.ctx, machine)
+func (a *appSession) create(machine client.NewVM, wait bool) error {
+	request, err := a.client.CreateVM(a.ctx, machine)
 	if err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func (a *appSession) create(machine limaclient.Machine, wait bool) error {
 	// Even after an interrupt: nothing else removes the source.
 	tidying, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), sourceLimit)
 	defer cancel()
-	if err := errors.Join(err, a.vms().ForgetSource(tidying, request)); err != nil {
+	if err := errors.Join(err, a.client.ForgetVMSource(tidying, request)); err != nil {
 		return err
 	}
 	done := "is created and running"

@@ -16,12 +16,16 @@ import (
 // sayProblems reports objects of the App's engine that could not be mirrored. They are
 // no failure of the command, because the App is settled.
 func (a *appSession) sayProblems() {
-	app, err := a.app().Get(a.ctx)
+	app, err := a.client.App(a.ctx)
 	if err != nil || app == nil {
 		return // the wait has succeeded, and `rdd status` reports the same
 	}
 	var engines containersv1alpha1.ContainerEngineList
-	if err := a.client.List(a.ctx, &engines, ctrlclient.InNamespace(app.Spec.Namespace)); err != nil {
+	api, err := a.client.API()
+	if err == nil {
+		err = api.List(a.ctx, &engines, ctrlclient.InNamespace(app.Spec.Namespace))
+	}
+	if err != nil {
 		a.sayNow("Reading the problems of the mirrors failed (%v): see `rdd status`.", err)
 		return
 	}

@@ -100,7 +100,7 @@ func (e *env) run(ctx context.Context, timeout time.Duration, args []string) err
 
 // running returns the App, after starting it if it is not running.
 func (a *appSession) running() (*appv1alpha1.App, error) {
-	app, err := a.app().Get(a.ctx)
+	app, err := a.client.App(a.ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +111,7 @@ func (a *appSession) running() (*appv1alpha1.App, error) {
 	if err := a.start(true); err != nil {
 		return nil, err
 	}
-	app, err = a.app().Get(a.ctx)
+	app, err = a.client.App(a.ctx)
 	if err == nil && app == nil {
 		err = errors.New("the App was deleted during the wait")
 	}

@@ -98,12 +98,15 @@ func (r *serveRun) serve(ctx context.Context) error {
 	return nil
 }
 
-// lastWord writes why the daemon failed as the last line of the log, and returns the exit
-// code. The daemon holds its lock: a process that finds the lock free reads that line.
+// lastWord writes why the daemon failed, as the last line of the log and into its state
+// file, and returns the exit code. The daemon holds its lock: a process that finds the lock
+// free reads that file. If it can't be written the log has the reason.
 func (r *serveRun) lastWord(err error) int {
 	err = diskroom.Explain(err, r.instance.Written()...)
 	line := strings.ReplaceAll(err.Error(), "\n", "; ")
-	return r.Exit(fault.New(fault.KindOf(err), "", "", errors.New(line)))
+	code := r.Exit(fault.New(fault.KindOf(err), "", "", errors.New(line)))
+	_ = r.instance.Fail(instance.Failure{Kind: instance.Failed, Message: line, ExitCode: code})
+	return code
 }
 
 // dying is lastWord for a library that ends the daemon. If a disk is full, that is the

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/printable"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service"
 )
 
@@ -59,6 +60,9 @@ func serviceStatusText(status *service.Status) string {
 	row("Controllers", status.Controllers)
 	if !status.Started {
 		row("Started", "no")
+		if f := status.Failure; f != nil {
+			row("Failure", printable.Text(string(f.Kind)+": "+f.Message, printable.Condition))
+		}
 		return text.String()
 	}
 	if status.PID == 0 {

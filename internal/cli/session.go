@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/utils/clock"
 	ctrlclient "sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/appclient"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service"
@@ -44,7 +44,7 @@ type appSession struct {
 	*env
 	ctx      context.Context
 	service  *service.Service
-	client   ctrlclient.WithWatch
+	client   *client.Session
 	progress *progress
 	// pending is whether the daemon has not finished what the command requested.
 	pending bool
@@ -80,7 +80,7 @@ func (e *env) withAppAsFound(ctx context.Context, timeout time.Duration, do func
 		if err != nil {
 			return err
 		}
-		if a.client, err = a.connect(); err != nil {
+		if err := a.connect(); err != nil {
 			return err
 		}
 		return do(a)
@@ -111,7 +111,7 @@ func (e *env) withStartedDaemon(ctx context.Context, timeout time.Duration, do f
 			return stillStarting(svc, err)
 		}
 		a := &appSession{env: e, ctx: limited, service: svc, progress: p}
-		if a.client, err = a.connect(); err == nil {
+		if err = a.connect(); err == nil {
 			err = do(a)
 		}
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
@@ -164,26 +164,27 @@ func (e *env) withClient(ctx context.Context, do func(*appSession) error) error 
 		return err
 	}
 	a := &appSession{env: e, ctx: ctx, service: svc, progress: p}
-	if a.client, err = a.connect(); err != nil {
+	if err := a.connect(); err != nil {
 		return err
 	}
 	return do(a)
 }
 
-// app returns a client of the App.
-func (a *appSession) app() *appclient.Client {
-	return &appclient.Client{Connect: a.connect, Alive: a.alive, Progress: a.progress.update, Percent: a.progress.setPercent}
+// connect gives the session a client, which reads the kubeconfig once, and again after
+// a lost connection.
+func (a *appSession) connect() error {
+	a.client = &client.Session{
+		Connect: func() (ctrlclient.WithWatch, error) { return client.New(a.service.Instance.ConfigFile()) },
+		Alive:   a.alive, Progress: a.progress.update, Percent: a.progress.setPercent, Clock: clock.RealClock{},
+	}
+	_, err := a.client.API()
+	return err
 }
 
 // alive reports whether the daemon runs, or may run.
 func (a *appSession) alive() bool {
 	alive, err := a.service.Instance.Alive()
 	return alive || err != nil
-}
-
-// connect returns a client of the running daemon.
-func (a *appSession) connect() (ctrlclient.WithWatch, error) {
-	return client.New(a.service.Instance.ConfigFile())
 }
 
 // sayNow clears the progress line and prints a message.
@@ -195,7 +196,7 @@ func (a *appSession) sayNow(format string, args ...any) {
 // apply writes the settings in one request and, if wait is set, waits until the App is
 // settled.
 func (a *appSession) apply(spec map[string]any, wait bool) error {
-	generation, err := a.app().Set(a.ctx, spec, false)
+	request, err := a.client.SetApp(a.ctx, spec, false)
 	if err != nil {
 		return err
 	}
@@ -204,12 +205,12 @@ func (a *appSession) apply(spec map[string]any, wait bool) error {
 		a.sayNow("The App was changed.")
 		return nil
 	}
-	return a.settle(appclient.Desired{Generation: generation})
+	return a.settle(request)
 }
 
 // settle waits until the App has settled in the desired state.
-func (a *appSession) settle(desired appclient.Desired) error {
-	message, err := a.app().Settle(a.ctx, desired)
+func (a *appSession) settle(request client.AppRequest) error {
+	message, err := a.client.SettleApp(a.ctx, request)
 	if err != nil {
 		return a.unfinished(err, "Interrupted. The settings are kept, and the daemon continues: see `rdd status`.")
 	}

@@ -59,7 +59,7 @@ If earlier starts of the virtual machine failed, the daemon retries at once.`,
 
 // start sets running=true, and chooses an engine if the App has none.
 func (a *appSession) start(wait bool) error {
-	app, err := a.app().Get(a.ctx)
+	app, err := a.client.App(a.ctx)
 	if err != nil {
 		return err
 	}
@@ -88,11 +88,11 @@ func (a *appSession) retryMachine(app *appv1alpha1.App) error {
 	if app.Spec.ContainerEngine.Endpoint != "" {
 		return nil
 	}
-	vm, err := a.app().Machine(a.ctx, app)
+	vm, err := a.client.AppVM(a.ctx, app)
 	if err != nil || vm == nil || !vm.ShouldRun() {
 		return err
 	}
-	_, err = a.vms().Start(a.ctx, vm)
+	_, err = a.client.StartVM(a.ctx, vm)
 	return err
 }
 
@@ -101,7 +101,7 @@ func (a *appSession) retryMachine(app *appv1alpha1.App) error {
 // engine on this machine.
 func (a *appSession) choose(app *appv1alpha1.App, spec map[string]any) error {
 	if app != nil {
-		vm, err := a.app().Machine(a.ctx, app)
+		vm, err := a.client.AppVM(a.ctx, app)
 		if err != nil || vm != nil {
 			return err
 		}

@@ -131,6 +131,7 @@ func hostOf(limactl string, kvm bool) *rddv1alpha1.HostInfoStatus {
 func TestDiagnose(t *testing.T) {
 	const (
 		failed    = containersv1alpha1.ReasonConnectFailed
+		denied    = containersv1alpha1.ReasonPermissionDenied
 		connected = containersv1alpha1.ReasonConnected
 		socket    = "unix:///run/e.sock"
 	)
@@ -156,14 +157,16 @@ func TestDiagnose(t *testing.T) {
 			Daemon: &Daemon{PID: 1, Version: "1", Program: "1"}}},
 		"no answer": {observed: Observed{Engines: engines{engineOf("a", "moby", failed, "connection refused", "")}},
 			want: []string{"engine-not-answering ContainerEngine a/moby"}, words: []string{"connection refused", "`docker -H " + socket + " version`"}},
+		"words that only look like a refusal": {observed: Observed{Engines: engines{engineOf("a", "moby", failed, "permission denied by a proxy", "")}},
+			want: []string{"engine-not-answering ContainerEngine a/moby"}},
 		"a broken stream": {observed: Observed{Engines: engines{engineOf("a", "moby", containersv1alpha1.ReasonDisconnected, "EOF", "1")}},
 			want: []string{"engine-not-answering ContainerEngine a/moby"}},
 		"a stopped engine": {observed: Observed{Engines: engines{stopped}}},
 		"the socket hides the silence": {observed: Observed{Groups: map[string]string{socket: "docker"},
-			Engines: engines{engineOf("a", "moby", failed, "permission denied: it is for docker", ""), engineOf("b", "moby", failed, "refused", "")}},
+			Engines: engines{engineOf("a", "moby", denied, "permission denied: it is for docker", ""), engineOf("b", "moby", failed, "refused", "")}},
 			want:  []string{"socket-not-permitted ContainerEngine a/moby", "engine-not-answering ContainerEngine b/moby"},
 			words: []string{"`sudo usermod -aG docker $USER`", "log out and in again"}},
-		"no group to join": {observed: Observed{Engines: engines{engineOf("a", "moby", failed, "permission denied", "")}},
+		"no group to join": {observed: Observed{Engines: engines{engineOf("a", "moby", denied, "permission denied", "")}},
 			want: []string{"socket-not-permitted ContainerEngine a/moby"}, words: []string{"`ls -l /run/e.sock`"}},
 		"another engine answers": {observed: Observed{Engines: engines{engineOf("a", "moby", containersv1alpha1.ReasonEngineChanged, "is B", "A")}},
 			want: []string{"engine-changed ContainerEngine a/moby"}, words: []string{"is B", "`rdd stop` and `rdd start`"}},
@@ -208,8 +211,12 @@ func TestDiagnose(t *testing.T) {
 			want: []string{"engine-not-answering ContainerEngine a/moby"}, words: []string{"`rdd shell sudo systemctl status docker`"}},
 		"settling for long": {observed: Observed{App: appOf(true, socket, unsettled(time.Hour, "WaitingForEngine"))},
 			want: []string{"app-not-settled App app"}, words: []string{"WaitingForEngine: words"}},
+		"stalled": {observed: Observed{App: appOf(true, socket, unsettled(time.Second, "TemplateRejected"),
+			metav1.Condition{Type: appv1alpha1.ConditionStalled, Status: metav1.ConditionTrue, Reason: "TemplateRejected"})},
+			want: []string{"app-not-settled App app"}, words: []string{"TemplateRejected: words"}},
+		"settling for a moment, whatever the reason": {observed: Observed{App: appOf(true, socket, unsettled(time.Second, "TemplateRejected"))}},
 		"settling for long, with a cause": {observed: Observed{App: appOf(true, socket, unsettled(time.Hour, failed)),
-			Engines: engines{engineOf("a", "moby", failed, "permission denied", "")}},
+			Engines: engines{engineOf("a", "moby", denied, "permission denied", "")}},
 			want: []string{"socket-not-permitted ContainerEngine a/moby"}},
 		"a context at another engine": {observed: Observed{App: settled(0), Contexts: contexts("unix:///other", "rd-2", true)},
 			want: []string{"context-taken-over App app"}, words: []string{"is for unix:///other", "`docker context update rd-2 --docker host=" + socket + "`"}},
@@ -232,6 +239,8 @@ func TestDiagnose(t *testing.T) {
 			observed: Observed{Daemon: &Daemon{Instance: "2", PID: 12, Version: "1", Program: "2", Failure: errors.New("no answer within 1s")}},
 			want:     []string{"daemon-not-answering Service 2", "daemon-other-version Service 2"},
 			words:    []string{"process 12", "no answer within 1s", "`rdd service stop --timeout 30s`"}},
+		"a daemon that crashed": {observed: Observed{Daemon: &Daemon{Instance: "2", Ended: "fatal error: all is lost"}},
+			want: []string{"daemon-ended Service 2"}, words: []string{"fatal error: all is lost", "`rdd service start`"}},
 		"the worst first": {observed: Observed{Store: &Store{Size: gibibyte}, Disk: &Disk{Total: 1}, App: appOf(true, ""), Host: hostOf("", true),
 			Engines: engines{engineOf("a", "moby", connected, "", "1"), engineOf("b", "moby", connected, "", "1")}},
 			want: []string{"limactl-missing App app", "disk-nearly-full HostInfo system", "store-large HostInfo system", "engine-shared ContainerEngine b/moby"}},

@@ -5,6 +5,7 @@ package diagnostics
 // The codes.
 const (
 	DaemonNotAnswering Code = "daemon-not-answering"
+	DaemonEnded        Code = "daemon-ended"
 	DaemonOtherVersion Code = "daemon-other-version"
 	SocketNotPermitted Code = "socket-not-permitted"
 	EngineNotAnswering Code = "engine-not-answering"
@@ -45,6 +46,10 @@ func ofDaemon() []Definition {
 		Text: "process {pid} runs and is ready, but did not answer: {error}",
 		Remedy: "see `{rdd} service log`; `{rdd} service stop --timeout 30s` stops the daemon, by force if necessary, and `{rdd} service start` starts it again: " +
 			"containers continue to run",
+	}, {
+		Code: DaemonEnded, Severity: Error, Title: "The daemon ended by itself",
+		Text:   "nothing is mirrored until it runs again, and containers continue to run: {error}",
+		Remedy: "`{rdd} service start` starts it again; `{rdd} service log` shows what happened before",
 	}, {
 		Code: DaemonOtherVersion, Severity: Warning, Title: "The daemon has another version",
 		Text:   "the running daemon is rdd {daemon}, and this is rdd {program}",

@@ -18,7 +18,6 @@ import (
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/endpoint"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/traits"
 )
@@ -69,6 +68,9 @@ func (d *diagnosis) daemon() {
 		return
 	}
 	subject := Subject{Kind: kindService, Name: p.Instance}
+	if p.Ended != "" {
+		d.add(DaemonEnded, subject, p.Ended, "error", p.Ended)
+	}
 	if p.Failure != nil {
 		f := d.add(DaemonNotAnswering, subject, "", "pid", strconv.Itoa(p.PID), "error", p.Failure.Error())
 		var invalid x509.CertificateInvalidError
@@ -129,9 +131,8 @@ func (d *diagnosis) engine(e *containersv1alpha1.ContainerEngine) {
 	switch ready.Reason {
 	case containersv1alpha1.ReasonConnectFailed, containersv1alpha1.ReasonDisconnected:
 		codes = []Code{EngineNotAnswering}
-		if isLocal(e.Spec.Endpoint) && strings.Contains(ready.Message, engine.Denied) {
-			codes = append(codes, SocketNotPermitted)
-		}
+	case containersv1alpha1.ReasonPermissionDenied:
+		codes = []Code{EngineNotAnswering, SocketNotPermitted}
 	case containersv1alpha1.ReasonEngineChanged:
 		codes = []Code{EngineChanged}
 	case containersv1alpha1.ReasonConflict:
@@ -256,11 +257,6 @@ func (d *diagnosis) virtualMachine() {
 	}
 }
 
-// vmFailures are the reasons of the App's conditions for a failed virtual machine.
-var vmFailures = []string{
-	limav1alpha1.ReasonCreateFailed, limav1alpha1.ReasonStartFailed, limav1alpha1.ReasonStopFailed, limav1alpha1.ReasonCrashLoop,
-}
-
 // machineFails adds the failure of the App's virtual machine.
 func (d *diagnosis) machineFails() {
 	if d.App == nil || d.App.DeletionTimestamp != nil {
@@ -271,7 +267,7 @@ func (d *diagnosis) machineFails() {
 		switch {
 		case condition.Type != appv1alpha1.ConditionCreated && condition.Type != appv1alpha1.ConditionRunning:
 			continue
-		case slices.Contains(vmFailures, condition.Reason):
+		case limav1alpha1.Failed(condition):
 			code = VMFailed
 		case condition.Reason == limav1alpha1.ReasonDegraded:
 			code = VMDegraded
@@ -283,10 +279,7 @@ func (d *diagnosis) machineFails() {
 	}
 }
 
-// hopeless are the reasons of an unsettled App for a failure: waiting does not help.
-var hopeless = append([]string{appv1alpha1.ReasonTemplateRejected}, vmFailures...)
-
-// settled adds why the App has not settled, if it has failed or takes long.
+// settled adds why the App has not settled, if it is stalled or takes long.
 func (d *diagnosis) settled() {
 	if d.App == nil || d.App.DeletionTimestamp != nil {
 		return
@@ -295,7 +288,8 @@ func (d *diagnosis) settled() {
 	if settled == nil || settled.Status == metav1.ConditionTrue {
 		return
 	}
-	if d.Now.Sub(settled.LastTransitionTime.Time) < settlePatience && !slices.Contains(hopeless, settled.Reason) {
+	stalled := apimeta.IsStatusConditionTrue(d.App.Status.Conditions, appv1alpha1.ConditionStalled)
+	if d.Now.Sub(settled.LastTransitionTime.Time) < settlePatience && !stalled {
 		return
 	}
 	d.add(AppNotSettled, theApp(), settled.Reason+settled.Message, "reason", settled.Reason, "error", settled.Message).inCondition = true

@@ -45,11 +45,9 @@ var (
 	ErrRefused = errors.New("refused by the engine")
 	// ErrFailed: a removal failed because of an internal error of the engine.
 	ErrFailed = errors.New("failed in the engine")
+	// ErrDenied says that the user may not use the socket of a local engine.
+	ErrDenied = errors.New("permission denied")
 )
-
-// Denied is a part of the error for a local socket for which the user has no
-// permission, as Unix words it. Readers of a ContainerEngine's condition match it.
-const Denied = "permission denied"
 
 // Info describes an engine.
 type Info struct {

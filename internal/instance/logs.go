@@ -104,17 +104,15 @@ func rotate(d *owned.Dir, name string) error {
 	return nil
 }
 
-// LastWords returns why the daemon stopped, from its log: the last line, or the panic
+// LastWords returns the end of the daemon's log, for a user: the last line, or the panic
 // if the log ends with a crash's stack traces. It is empty if there is no line.
 func (i *Instance) LastWords() string {
 	tail := i.logTail()
 	last := tail[strings.LastIndexByte(tail, '\n')+1:]
-	if !strings.HasPrefix(last, fault.Prefix) {
-		if reason := process.CrashReason(tail); reason != "" {
-			return reason
-		}
+	if reason := process.CrashReason(tail); reason != "" && !strings.HasPrefix(last, fault.Prefix) {
+		return reason
 	}
-	return last
+	return strings.TrimPrefix(last, fault.Prefix)
 }
 
 // logTail returns the end of the daemon's log.

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/limactl"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/background"
 )
 
@@ -134,5 +135,7 @@ func pause(failures int, first, longest time.Duration) time.Duration {
 	return min(wait, longest)
 }
 
-// looping reports whether starts keep failing.
-func (a *attempts) looping() bool { return a.failures >= crashLoop && a.kind == opBoot }
+// looping reports whether starts keep failing, and another one may succeed.
+func (a *attempts) looping() bool {
+	return a.failures >= crashLoop && a.kind == opBoot && !limactl.Permanent(a.err)
+}

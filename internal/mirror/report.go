@@ -67,7 +67,7 @@ func (s *Session) reportProgress() {
 			return
 		}
 		reason := state.Reason
-		if reason == containersv1alpha1.ReasonConnectFailed {
+		if reason == containersv1alpha1.ReasonConnectFailed || reason == containersv1alpha1.ReasonPermissionDenied {
 			reason = containersv1alpha1.ReasonConnecting
 		}
 		s.setStateIf(state.Reason, reason, "connecting: "+progress)

@@ -78,10 +78,17 @@ func (s *syncer) sync(ctx context.Context, key engine.Key) error {
 		s.problems.clear(key)
 	}
 	if err == nil && object.Container != nil {
-		return s.actor.act(ctx, key, object.Container.Status, before)
+		if err := s.actor.act(ctx, key, object.Container.Status, before); err != nil {
+			return &actError{err}
+		}
 	}
 	return err
 }
+
+// actError reports a failed action on an object whose mirrors are up to date.
+type actError struct{ error }
+
+func (e *actError) Unwrap() error { return e.error }
 
 // inspect inspects an object in the engine. Another worker replaces this one if that
 // takes long.

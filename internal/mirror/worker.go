@@ -4,6 +4,7 @@ package mirror
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -66,6 +67,7 @@ func (s *syncer) work(ctx context.Context, kind engine.Kind) {
 		t := &turn{key: key, tries: queue.NumRequeues(key)}
 		run, known := s.begin(key), s.table.newest(key)
 		item := s.inspected.begin(key)
+		comparison := s.comparison()
 		err := s.sync(withTurn(ctx, t), key)
 		s.finish(key, run, err != nil)
 		switch {
@@ -79,7 +81,7 @@ func (s *syncer) work(ctx context.Context, kind engine.Kind) {
 			s.log.Debug("sync failed, will retry", "kind", key.Kind, "id", key.ID, "error", err)
 			s.queue.retry(key)
 		}
-		s.finishInBatch(key)
+		s.finishInBatch(comparison, key, err)
 		queue.Done(key)
 		if s.patience.finish(t) {
 			return
@@ -103,12 +105,22 @@ func (s *syncer) silent(key engine.Key) {
 	s.connection.link.whileUp(func() {
 		s.problems.add(key, containersv1alpha1.ReasonInspectFailed, fmt.Errorf("no answer from the engine within %s", problemGrace))
 	})
-	s.finishInBatch(key)
-}
-
-func (s *syncer) finishInBatch(key engine.Key) {
 	if current := s.comparison(); current != nil {
 		current.finish(key)
+	}
+}
+
+// finishInBatch removes an object from the comparison that it was synced for: when the
+// sync has succeeded, or when its problem is reported, so that one object does not block
+// the others. Until then its retries are part of the comparison. Otherwise the engine
+// would count as mirrored while a mirror is missing and no problem is reported.
+func (s *syncer) finishInBatch(b *batch, key engine.Key, failure error) {
+	switch {
+	case b == nil || !b.has(key):
+	case failure == nil || errors.As(failure, new(*actError)) || s.problems.anyOf(key):
+		b.finish(key)
+	default:
+		s.clock.AfterFunc(problemGrace, func() { b.finish(key) })
 	}
 }
 

@@ -13,18 +13,20 @@ import (
 
 // Status is the state of an instance's daemon, as observed by another process.
 type Status struct {
-	Instance    string     `json:"instance"`
-	Created     bool       `json:"created"`
-	CreatedAt   *time.Time `json:"createdAt,omitempty"`
-	Started     bool       `json:"started"`
-	StartedAt   *time.Time `json:"startedAt,omitempty"`
-	PID         int        `json:"pid"`
-	Ready       bool       `json:"ready"`
-	Waiting     string     `json:"waiting,omitempty"`
-	Stopping    bool       `json:"stopping,omitempty"`
-	Version     string     `json:"version,omitempty"`
-	Address     string     `json:"address,omitempty"`
-	Controllers string     `json:"controllers"`
+	Instance  string     `json:"instance"`
+	Created   bool       `json:"created"`
+	CreatedAt *time.Time `json:"createdAt,omitempty"`
+	Started   bool       `json:"started"`
+	StartedAt *time.Time `json:"startedAt,omitempty"`
+	PID       int        `json:"pid"`
+	Ready     bool       `json:"ready"`
+	Waiting   string     `json:"waiting,omitempty"`
+	Stopping  bool       `json:"stopping,omitempty"`
+	// Failure is why the last daemon ended; nil while one runs, and if it was stopped.
+	Failure     *instance.Failure `json:"failure,omitempty"`
+	Version     string            `json:"version,omitempty"`
+	Address     string            `json:"address,omitempty"`
+	Controllers string            `json:"controllers"`
 	// Uptime in seconds.
 	Uptime float64 `json:"uptime"`
 	// Memory is the resident size, in bytes; 0 if it is unknown.
@@ -43,6 +45,9 @@ func ReadStatus(inst *instance.Instance) (*Status, error) {
 	}
 	status.Created, status.CreatedAt, status.Controllers = true, &settings.Created, settings.Controllers
 	daemon, err := inst.Daemon()
+	if err == nil && daemon == nil {
+		status.Failure, err = inst.LastFailure()
+	}
 	if err != nil || daemon == nil {
 		return status, err
 	}

@@ -151,8 +151,9 @@ func TestVMMistakes(t *testing.T) {
 	if got := h.templates(); len(got) != 0 {
 		t.Errorf("left behind: %v", got)
 	}
-	stage.Set(t, limaHome, stage.Faults{CreateFails: "no image like that"})
-	h.fails(1, []string{"web: CreateFailed: ", "no image like that", "rdd limavm log web"}, params...)
+	missing := "failed to download `/vm.qcow2`: stat /vm.qcow2: no such file or directory"
+	stage.Set(t, limaHome, stage.Faults{CreateFails: missing})
+	h.fails(1, []string{"web: CreateFailed: ", missing, "rdd limavm log web"}, params...)
 	stage.Set(t, limaHome, stage.Faults{})
 	h.succeeds([]string{"web is running"}, "limavm", "start", "web") // which was tried again
 	h.fails(1, []string{`virtual machine "wbe" not found`, "available: web", "did you mean web?"}, "limavm", "stop", "web", "wbe")
@@ -181,7 +182,7 @@ func TestVMStartFails(t *testing.T) {
 	h, limaHome, dir := newLimaHome(t)
 	file := h.write("lima.yaml", limaTemplate, 0o600)
 	stage.Set(t, limaHome, stage.Faults{Boot: stage.BootFails})
-	h.fails(1, []string{"web: StartFailed: ", "Could not set up the machine"}, "limavm", "create", "web", "--template", file)
+	h.fails(4, []string{"web: not finished in time: ", "Could not set up the machine"}, "limavm", "create", "web", "--template", file, "--timeout", "10s")
 	h.waitFailures(limaHome, 4)
 	stage.Set(t, limaHome, stage.Faults{})
 	h.succeeds([]string{"web is running"}, "limavm", "start", "web")

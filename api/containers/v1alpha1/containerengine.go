@@ -40,10 +40,13 @@ const (
 	ReasonConnecting    = "Connecting"
 	ReasonConnectFailed = "ConnectFailed"
 	ReasonDisconnected  = "Disconnected"
-	ReasonStopped       = "Stopped"
-	ReasonEngineChanged = "EngineChanged"
-	ReasonConflict      = "Conflict"
-	ReasonUnsupported   = "Unsupported"
+	// ReasonPermissionDenied: the user that the controller runs as may not use the
+	// engine's socket. As after [ReasonConnectFailed] it is tried again.
+	ReasonPermissionDenied = "PermissionDenied"
+	ReasonStopped          = "Stopped"
+	ReasonEngineChanged    = "EngineChanged"
+	ReasonConflict         = "Conflict"
+	ReasonUnsupported      = "Unsupported"
 )
 
 // Reasons why the controller could not mirror an object or act on it. A mirror

@@ -62,6 +62,8 @@ func serviceLine(s *service.Status) string {
 	switch {
 	case !s.Created:
 		return "not created: use `rdd start` or `rdd set` to create it"
+	case !s.Started && s.Failure != nil:
+		return "ended by itself"
 	case !s.Started:
 		return "stopped"
 	case s.PID == 0:

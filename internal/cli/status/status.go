@@ -130,6 +130,9 @@ func (r *Reader) Read(ctx context.Context) (*Status, error) {
 		s.answered = daemon.Failure == nil
 		s.take(&observed)
 	}
+	if f := serviceStatus.Failure; f != nil {
+		observed.Daemon = &diagnostics.Daemon{Instance: serviceStatus.Instance, Ended: f.Message}
+	}
 	observed.System = diagnostics.System{OS: runtime.GOOS, Systemd: hostinfo.Systemd()}
 	if !serviceStatus.Created || !serviceStatus.Started || s.answered && s.App == nil {
 		r.lookForEngine(&observed)

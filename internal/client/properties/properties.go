@@ -14,6 +14,8 @@ import (
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 )
 
 // Property is one setting.
@@ -156,14 +158,19 @@ func (s *Set) Names() []string {
 func CheckForm(assignments []string) error {
 	for _, assignment := range assignments {
 		if !strings.Contains(assignment, "=") {
-			return fmt.Errorf("%q: expected PROPERTY=VALUE", assignment)
+			return misuse("%q: expected PROPERTY=VALUE", assignment)
 		}
 	}
 	return nil
 }
 
+// misuse returns an error of the words on a command line.
+func misuse(format string, args ...any) error {
+	return fault.New(fault.Usage, "", "", fmt.Errorf(format, args...))
+}
+
 // Parse turns assignments (NAME=VALUE) into a spec, in which nil resets a value to its
-// default. It returns an error for the first invalid one, with what is valid.
+// default. It returns a [fault.Usage] for the first invalid one, with what is valid.
 func (s *Set) Parse(assignments []string) (map[string]any, error) {
 	if err := CheckForm(assignments); err != nil {
 		return nil, err
@@ -178,10 +185,10 @@ func (s *Set) Parse(assignments []string) (map[string]any, error) {
 		}
 		parsed, err := property.parse(text)
 		if err != nil {
-			return nil, fmt.Errorf("property %q: %w", name, err)
+			return nil, misuse("property %q: %w", name, err)
 		}
 		if before, ok := texts[name]; ok && before != text {
-			return nil, fmt.Errorf("property %q is set twice, to %q and to %q", name, before, text)
+			return nil, misuse("property %q is set twice, to %q and to %q", name, before, text)
 		}
 		texts[name] = text
 		assign(spec, strings.Split(name, "."), parsed)
@@ -196,9 +203,9 @@ func (s *Set) find(name string) (Property, error) {
 		}
 	}
 	if fields, ok := s.objects[name]; ok && name != "" {
-		return Property{}, fmt.Errorf("property %q is an object: set its fields: %s", name, strings.Join(fields, ", "))
+		return Property{}, misuse("property %q is an object: set its fields: %s", name, strings.Join(fields, ", "))
 	}
-	return Property{}, fmt.Errorf("unknown property %q: valid properties are %s", name, strings.Join(s.Names(), ", "))
+	return Property{}, misuse("unknown property %q: valid properties are %s", name, strings.Join(s.Names(), ", "))
 }
 
 func (p Property) parse(text string) (any, error) {

@@ -89,7 +89,7 @@ func (d *dialer) explain(err error) error {
 	case errors.Is(last, fs.ErrNotExist):
 		return fmt.Errorf("%s: no such socket: check that containerd runs, and the path (%w)", d.endpoint, last)
 	case errors.Is(last, fs.ErrPermission):
-		return fmt.Errorf("%s: permission denied: the user of rdd has no permission for it; most often only root has (%w)", d.endpoint, last)
+		return fmt.Errorf("%s: %w: the user of rdd has no permission for it; most often only root has (%w)", d.endpoint, engine.ErrDenied, last)
 	case errors.Is(last, syscall.ECONNREFUSED):
 		return fmt.Errorf("%s: connection refused: nothing listens there; check that containerd runs (%w)", d.endpoint, last)
 	}

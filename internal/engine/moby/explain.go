@@ -76,19 +76,23 @@ type explainer struct {
 
 // error returns err with its most likely cause and the remedy.
 func (e explainer) error(err error) error {
+	if e.local() && errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%s: %w: %s (%w)", e.endpoint, engine.ErrDenied, e.permitted(), err)
+	}
 	if meaning := e.meaning(err); meaning != "" {
 		return fmt.Errorf("%s: %s (%w)", e.endpoint, meaning, err)
 	}
 	return fmt.Errorf("%s: %w", e.endpoint, err)
 }
 
-func (e explainer) meaning(err error) string {
+func (e explainer) local() bool {
 	address, _ := endpoint.Parse(e.endpoint)
-	local := address.Local()
+	return address.Local()
+}
+
+func (e explainer) meaning(err error) string {
 	switch {
-	case local && errors.Is(err, fs.ErrPermission):
-		return engine.Denied + ": " + e.permitted()
-	case local && errors.Is(err, fs.ErrNotExist):
+	case e.local() && errors.Is(err, fs.ErrNotExist):
 		return "no such socket: check that the engine runs, and the path"
 	case errors.Is(err, errRefused):
 		return "connection refused: nothing listens there; check that the engine runs"

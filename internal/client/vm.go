@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package limaclient creates, changes and deletes LimaVMs for commands, and waits for the
-// result. A wait reconnects when the connection is lost, for example because the daemon
-// restarts.
-package limaclient
+package client
 
 import (
 	"cmp"
@@ -23,29 +20,20 @@ import (
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/follow"
 )
 
 // errNoController is the error for a kind that is not served.
 var errNoController = errors.New("this instance has no controllers of the lima group (see `rdd service status`)")
 
-// Client is a command's client for LimaVMs.
-type Client struct {
-	follow.Source
-	// Percent, which may be nil, is called with the percentage of the operation that is
-	// done; nil if it is unknown.
-	Percent func(percent *int32)
-}
-
-// NotFoundError reports that no LimaVM has a name.
-type NotFoundError struct {
+// VMNotFoundError reports that no LimaVM has a name.
+type VMNotFoundError struct {
 	Name string
 	// Names are the existing names, sorted.
 	Names []string
 }
 
 // Error implements error.
-func (e *NotFoundError) Error() string {
+func (e *VMNotFoundError) Error() string {
 	available := "none exist"
 	if len(e.Names) > 0 {
 		available = "available: " + strings.Join(e.Names, ", ")
@@ -53,9 +41,9 @@ func (e *NotFoundError) Error() string {
 	return fmt.Sprintf("virtual machine %q not found (%s)", e.Name, available)
 }
 
-// List returns the LimaVMs of a namespace, or of all if it is empty, sorted by name.
-func (c *Client) List(ctx context.Context, namespace string) ([]limav1alpha1.LimaVM, error) {
-	api, err := c.Connect()
+// VMs returns the LimaVMs of a namespace, or of all if it is empty, sorted by name.
+func (s *Session) VMs(ctx context.Context, namespace string) ([]limav1alpha1.LimaVM, error) {
+	api, err := s.API()
 	if err != nil {
 		return nil, err
 	}
@@ -76,18 +64,18 @@ func explain(err error) error {
 	return err
 }
 
-// Find returns the LimaVMs with the names, each once. If a name does not exist, the error
-// is a [*NotFoundError].
-func (c *Client) Find(ctx context.Context, namespace string, names ...string) ([]limav1alpha1.LimaVM, error) {
-	all, err := c.List(ctx, namespace)
+// FindVMs returns the LimaVMs with the names, each once. If a name does not exist, the error
+// is a [*VMNotFoundError].
+func (s *Session) FindVMs(ctx context.Context, namespace string, names ...string) ([]limav1alpha1.LimaVM, error) {
+	all, err := s.VMs(ctx, namespace)
 	if err != nil {
 		return nil, err
 	}
-	return Select(all, namespace, names...)
+	return SelectVMs(all, namespace, names...)
 }
 
-// Select is [Client.Find] among LimaVMs that were read before.
-func Select(all []limav1alpha1.LimaVM, namespace string, names ...string) ([]limav1alpha1.LimaVM, error) {
+// SelectVMs is [Session.FindVMs] among LimaVMs that were read before.
+func SelectVMs(all []limav1alpha1.LimaVM, namespace string, names ...string) ([]limav1alpha1.LimaVM, error) {
 	if namespace != "" {
 		all = slices.DeleteFunc(slices.Clone(all), func(vm limav1alpha1.LimaVM) bool { return vm.Namespace != namespace })
 	}
@@ -104,7 +92,7 @@ func Select(all []limav1alpha1.LimaVM, namespace string, names ...string) ([]lim
 		}
 		switch len(named) {
 		case 0:
-			return nil, &NotFoundError{Name: name, Names: namesOf(all)}
+			return nil, &VMNotFoundError{Name: name, Names: namesOf(all)}
 		case 1:
 			found = append(found, named[0])
 		default:
@@ -121,34 +109,34 @@ func namesOf(all []limav1alpha1.LimaVM) (names []string) {
 	return slices.Compact(names)
 }
 
-// IsApps reports whether the App owns a LimaVM.
-func IsApps(vm *limav1alpha1.LimaVM) bool {
+// IsAppsVM reports whether the App owns a LimaVM.
+func IsAppsVM(vm *limav1alpha1.LimaVM) bool {
 	owner := metav1.GetControllerOf(vm)
 	return owner != nil && owner.Kind == "App" && strings.HasPrefix(owner.APIVersion, appv1alpha1.GroupVersion.Group+"/")
 }
 
-// Start requests a virtual machine to run. After failed starts it is retried at once.
-func (c *Client) Start(ctx context.Context, vm *limav1alpha1.LimaVM) (Request, error) {
+// StartVM requests a virtual machine to run. After failed starts it is retried at once.
+func (s *Session) StartVM(ctx context.Context, vm *limav1alpha1.LimaVM) (VMRequest, error) {
 	if !vm.ShouldRun() {
-		return c.patch(ctx, vm, map[string]any{"spec": map[string]any{"running": true}})
+		return s.patchVM(ctx, vm, map[string]any{"spec": map[string]any{"running": true}})
 	}
 	if _, failing := failure(vm); failing {
-		return c.patch(ctx, vm, restart())
+		return s.patchVM(ctx, vm, restartPatch())
 	}
 	return requestOf(vm), nil
 }
 
-// Stop requests a virtual machine to stop.
-func (c *Client) Stop(ctx context.Context, vm *limav1alpha1.LimaVM) (Request, error) {
-	return c.patch(ctx, vm, map[string]any{"spec": map[string]any{"running": false}})
+// StopVM requests a virtual machine to stop.
+func (s *Session) StopVM(ctx context.Context, vm *limav1alpha1.LimaVM) (VMRequest, error) {
+	return s.patchVM(ctx, vm, map[string]any{"spec": map[string]any{"running": false}})
 }
 
-// Restart requests a virtual machine to stop, if it runs, and to start.
-func (c *Client) Restart(ctx context.Context, vm *limav1alpha1.LimaVM) (Request, error) {
-	return c.patch(ctx, vm, restart())
+// RestartVM requests a virtual machine to stop, if it runs, and to start.
+func (s *Session) RestartVM(ctx context.Context, vm *limav1alpha1.LimaVM) (VMRequest, error) {
+	return s.patchVM(ctx, vm, restartPatch())
 }
 
-func restart() map[string]any {
+func restartPatch() map[string]any {
 	now := time.Now().UTC().Format(time.RFC3339Nano)
 	return map[string]any{
 		"metadata": map[string]any{"annotations": map[string]any{limav1alpha1.RestartAnnotation: now}},
@@ -156,11 +144,11 @@ func restart() map[string]any {
 	}
 }
 
-// Delete requests the deletion of a virtual machine.
-func (c *Client) Delete(ctx context.Context, vm *limav1alpha1.LimaVM) (Request, error) {
-	api, err := c.Connect()
+// DeleteVM requests the deletion of a virtual machine.
+func (s *Session) DeleteVM(ctx context.Context, vm *limav1alpha1.LimaVM) (VMRequest, error) {
+	api, err := s.API()
 	if err != nil {
-		return Request{}, err
+		return VMRequest{}, err
 	}
 	request := requestOf(vm)
 	request.gone = true
@@ -173,19 +161,19 @@ func (c *Client) Delete(ctx context.Context, vm *limav1alpha1.LimaVM) (Request, 
 	return request, client.IgnoreNotFound(err)
 }
 
-// patch patches a LimaVM, and returns the resulting request.
-func (c *Client) patch(ctx context.Context, vm *limav1alpha1.LimaVM, change map[string]any, options ...client.PatchOption) (Request, error) {
-	api, err := c.Connect()
+// patchVM patches a LimaVM, and returns the resulting request.
+func (s *Session) patchVM(ctx context.Context, vm *limav1alpha1.LimaVM, change map[string]any, options ...client.PatchOption) (VMRequest, error) {
+	api, err := s.API()
 	if err != nil {
-		return Request{}, err
+		return VMRequest{}, err
 	}
 	data, err := json.Marshal(change)
 	if err != nil {
-		return Request{}, err
+		return VMRequest{}, err
 	}
 	written := vm.DeepCopy()
 	if err := api.Patch(ctx, written, client.RawPatch(types.MergePatchType, data), options...); err != nil {
-		return Request{}, err
+		return VMRequest{}, err
 	}
 	request := requestOf(written)
 	if written.UID != vm.UID {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package limaclient
+package client
 
 import (
 	"context"
@@ -30,8 +30,8 @@ const (
 	tidyLimit = 5 * time.Second
 )
 
-// Machine describes a new virtual machine.
-type Machine struct {
+// NewVM describes a new virtual machine.
+type NewVM struct {
 	Name string
 	// Namespace of its objects; empty for the App's, which is created if it does not
 	// exist.
@@ -42,25 +42,25 @@ type Machine struct {
 	Running  bool
 }
 
-// Create creates a LimaVM, and a ConfigMap with its template; on failure, neither. The
+// CreateVM creates a LimaVM, and a ConfigMap with its template; on failure, neither. The
 // LimaVM owns the ConfigMap, and [Client.ForgetSource] deletes it earlier.
-func (c *Client) Create(ctx context.Context, m Machine) (Request, error) {
-	all, err := c.List(ctx, "")
+func (s *Session) CreateVM(ctx context.Context, m NewVM) (VMRequest, error) {
+	all, err := s.VMs(ctx, "")
 	if err != nil {
-		return Request{}, err
+		return VMRequest{}, err
 	}
 	for i := range all {
 		if all[i].Name == m.Name {
-			return Request{}, fmt.Errorf("virtual machine %q already exists in namespace %s", m.Name, all[i].Namespace)
+			return VMRequest{}, fmt.Errorf("virtual machine %q already exists in namespace %s", m.Name, all[i].Namespace)
 		}
 	}
-	api, err := c.Connect()
+	api, err := s.API()
 	if err != nil {
-		return Request{}, err
+		return VMRequest{}, err
 	}
-	source, err := c.createSource(ctx, api, m)
+	source, err := s.createVMSource(ctx, api, m)
 	if err != nil {
-		return Request{}, err
+		return VMRequest{}, err
 	}
 	vm := &limav1alpha1.LimaVM{
 		ObjectMeta: metav1.ObjectMeta{Namespace: source.Namespace, Name: m.Name},
@@ -72,20 +72,20 @@ func (c *Client) Create(ctx context.Context, m Machine) (Request, error) {
 	tidying, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyLimit)
 	defer cancel()
 	if err := api.Create(ctx, vm); err != nil {
-		return Request{}, errors.Join(err, client.IgnoreNotFound(api.Delete(tidying, source)))
+		return VMRequest{}, errors.Join(err, client.IgnoreNotFound(api.Delete(tidying, source)))
 	}
 	owned := source.DeepCopy()
 	owned.OwnerReferences = []metav1.OwnerReference{{
 		APIVersion: limav1alpha1.GroupVersion.String(), Kind: "LimaVM", Name: vm.Name, UID: vm.UID,
 	}}
 	if err := api.Patch(tidying, owned, client.MergeFrom(source)); err != nil {
-		return Request{}, fmt.Errorf("set the owner of the template: %w", err)
+		return VMRequest{}, fmt.Errorf("set the owner of the template: %w", err)
 	}
 	return requestOf(vm), nil
 }
 
-// createSource creates the ConfigMap with the template of a new LimaVM.
-func (c *Client) createSource(ctx context.Context, api client.Client, m Machine) (*corev1.ConfigMap, error) {
+// createVMSource creates the ConfigMap with the template of a new LimaVM.
+func (s *Session) createVMSource(ctx context.Context, api client.Client, m NewVM) (*corev1.ConfigMap, error) {
 	namespace := m.Namespace
 	if namespace == "" {
 		app := &appv1alpha1.App{}
@@ -112,10 +112,10 @@ func (c *Client) createSource(ctx context.Context, api client.Client, m Machine)
 	return source, err
 }
 
-// ForgetSource deletes the ConfigMap that a LimaVM was created from, if the LimaVM owns it
+// ForgetVMSource deletes the ConfigMap that a LimaVM was created from, if the LimaVM owns it
 // and has its own copy.
-func (c *Client) ForgetSource(ctx context.Context, r Request) error {
-	api, err := c.Connect()
+func (s *Session) ForgetVMSource(ctx context.Context, r VMRequest) error {
+	api, err := s.API()
 	if err != nil {
 		return err
 	}

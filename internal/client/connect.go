@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package client creates clients for RDD's kinds that need no discovery: their first
-// request is already the caller's.
 package client
 
 import (
@@ -21,7 +19,8 @@ import (
 	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
 )
 
-// New returns a client for the API server that the kubeconfig names.
+// New returns a client for the API server that the kubeconfig names. The client needs no
+// discovery: its first request is already the caller's.
 func New(kubeconfig string) (client.WithWatch, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package follow watches one object for a command until a condition is met. It reconnects
-// when the connection is lost, for example because the daemon restarts.
-package follow
+package client
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -25,20 +22,9 @@ const retryPause = 100 * time.Millisecond
 // errLost reports a lost connection that is worth a retry.
 var errLost = errors.New("the API server does not answer")
 
-// Each is called with an object, nil if it does not exist, and reports whether the wait is
+// each is called with an object, nil if it does not exist, and reports whether the wait is
 // done.
-type Each func(object client.Object) (done bool, err error)
-
-// Source reads objects from an API server.
-type Source struct {
-	// Connect returns a client for the API server. It is called again after a lost
-	// connection, because the daemon's address may have changed.
-	Connect func() (client.WithWatch, error)
-	// Alive, which may be nil, reports whether the daemon runs.
-	Alive func() bool
-	// Progress, which may be nil, is called with a description of the wait.
-	Progress func(message string)
-}
+type each func(object client.Object) (done bool, err error)
 
 // restartPatience is how long a wait continues after the daemon has stopped: a restart
 // takes less.
@@ -47,20 +33,13 @@ const restartPatience = 30 * time.Second
 // ErrEnded reports that the daemon has stopped and has not been started again.
 var ErrEnded = errors.New("the daemon has stopped: run `rdd service start` to continue, and see `rdd service log` for the reason")
 
-// Say reports the progress of the wait.
-func (s Source) Say(format string, args ...any) {
-	if s.Progress != nil {
-		s.Progress(fmt.Sprintf(format, args...))
-	}
-}
-
-// Object calls each with the current object and after each change, until each is done or
-// fails, or ctx ends, in which case it returns ctx's error. If the API server stops, Object
+// wait calls look with the current object and after each change, until look is done or
+// fails, or ctx ends, in which case it returns ctx's error. If the API server stops, wait
 // waits until it is back. list returns an empty list of the object's kind.
-func (s Source) Object(ctx context.Context, list func() client.ObjectList, key client.ObjectKey, each Each) error {
+func (s *Session) wait(ctx context.Context, list func() client.ObjectList, key client.ObjectKey, look each) error {
 	var ended time.Time // when the daemon was first found stopped; zero if it runs
 	for try := 0; ; try++ {
-		err := s.once(ctx, list, key, each)
+		err := s.once(ctx, list, key, look)
 		if ctx.Err() != nil && err != nil {
 			return ctx.Err()
 		}
@@ -72,31 +51,53 @@ func (s Source) Object(ctx context.Context, list func() client.ObjectList, key c
 		case s.Alive == nil || s.Alive():
 			ended = time.Time{}
 		case ended.IsZero():
-			ended = time.Now()
-		case time.Since(ended) >= restartPatience:
+			ended = s.Clock.Now()
+		case s.Clock.Since(ended) >= restartPatience:
 			return ErrEnded
 		}
-		s.Say("waiting for the daemon, which does not answer")
+		s.say("waiting for the daemon, which does not answer")
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(retryPause):
+		case <-s.Clock.After(retryPause):
 		}
 	}
 }
 
+// observeLimit is how long to wait until the controller observes a request without a new
+// generation. After that, its status counts as the result of the request: without
+// limactl, for example, the status does not change.
+const observeLimit = 10 * time.Second
+
+// waitAtMost is wait until ctx ends or a time is over, which is no error.
+func (s *Session) waitAtMost(ctx context.Context, limit time.Duration, list func() client.ObjectList, key client.ObjectKey, look each) error {
+	limited, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer s.Clock.AfterFunc(limit, cancel).Stop()
+	err := s.wait(limited, list, key, look)
+	if ctx.Err() == nil && limited.Err() != nil {
+		return nil
+	}
+	return err
+}
+
 // once watches with one connection, and returns [errLost] when it is lost.
-func (s Source) once(ctx context.Context, newList func() client.ObjectList, key client.ObjectKey, each Each) error {
-	api, err := s.Connect()
+func (s *Session) once(ctx context.Context, newList func() client.ObjectList, key client.ObjectKey, look each) (err error) {
+	api, err := s.API()
 	if err != nil {
 		return errLost // the daemon may be writing its kubeconfig
 	}
+	defer func() {
+		if errors.Is(err, errLost) {
+			s.forget(api)
+		}
+	}()
 	list := newList()
 	scope := []client.ListOption{client.InNamespace(key.Namespace), client.MatchingFields{metav1.ObjectNameField: key.Name}}
 	if err := api.List(ctx, list, scope...); err != nil {
 		return lost(err)
 	}
-	done, err := each(first(list))
+	done, err := look(first(list))
 	if done || err != nil {
 		return err
 	}
@@ -114,7 +115,7 @@ func (s Source) once(ctx context.Context, newList func() client.ObjectList, key 
 		case event.Type == watch.Deleted:
 			object = nil
 		}
-		if done, err := each(object); done || err != nil {
+		if done, err := look(object); done || err != nil {
 			return err
 		}
 	}
@@ -142,9 +143,9 @@ func lost(err error) error {
 	return errLost
 }
 
-// Ended turns the error of a wait whose ctx timed out into a [fault.Deadline] with the
+// ended turns the error of a wait whose ctx timed out into a [fault.Deadline] with the
 // error that late returns.
-func Ended(ctx context.Context, err error, late func() error) error {
+func ended(ctx context.Context, err error, late func() error) error {
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return fault.New(fault.Deadline, "", "", late())
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package appclient
+package client
 
 import (
 	"context"
@@ -14,9 +14,9 @@ import (
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 )
 
-// Machine returns the App's virtual machine, or nil if it does not exist.
-func (c *Client) Machine(ctx context.Context, app *appv1alpha1.App) (*limav1alpha1.LimaVM, error) {
-	api, err := c.Connect()
+// AppVM returns the App's virtual machine, or nil if it does not exist.
+func (s *Session) AppVM(ctx context.Context, app *appv1alpha1.App) (*limav1alpha1.LimaVM, error) {
+	api, err := s.API()
 	if err != nil {
 		return nil, err
 	}
@@ -28,19 +28,19 @@ func (c *Client) Machine(ctx context.Context, app *appv1alpha1.App) (*limav1alph
 	return vm, err
 }
 
-// Reset requests the replacement of the App's virtual machine, and returns the state for
-// [Client.Settle]. Each request must be unique.
-func (c *Client) Reset(ctx context.Context, request string) (Desired, error) {
-	api, err := c.Connect()
+// ResetApp requests the replacement of the App's virtual machine, and returns what
+// [Session.SettleApp] waits for. Each request must be unique.
+func (s *Session) ResetApp(ctx context.Context, request string) (AppRequest, error) {
+	api, err := s.API()
 	if err != nil {
-		return Desired{}, err
+		return AppRequest{}, err
 	}
 	data, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{appv1alpha1.ResetAnnotation: request}}})
 	if err != nil {
-		return Desired{}, err
+		return AppRequest{}, err
 	}
 	app := &appv1alpha1.App{}
 	app.Name = appv1alpha1.AppName
 	err = api.Patch(ctx, app, client.RawPatch(types.MergePatchType, data))
-	return Desired{Generation: app.Generation, Reset: request}, err
+	return AppRequest{Generation: app.Generation, Reset: request}, err
 }

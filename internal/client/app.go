@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package appclient reads and changes the App for commands, and waits until it has
-// settled. A wait reconnects when the connection is lost, for example because the daemon
-// restarts.
-package appclient
+package client
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -26,31 +23,11 @@ const definitionName = "apps.app.rancherdesktop.io"
 // notSettable are the properties that a command line must not change.
 var notSettable = []string{"namespace"}
 
-// Client is a command's client for the App.
-type Client struct {
-	// Connect returns a client for the API server. It is called again after a lost
-	// connection, because the daemon's address may have changed.
-	Connect func() (client.WithWatch, error)
-	// Alive, which may be nil, reports whether the daemon runs.
-	Alive func() bool
-	// Progress, which may be nil, is called with a description of the wait.
-	Progress func(message string)
-	// Percent, which may be nil, is called with the percentage of the virtual machine's
-	// operation that is done; nil if it is unknown. The call is from another goroutine.
-	Percent func(percent *int32)
-}
+var appKey = client.ObjectKey{Name: appv1alpha1.AppName}
 
-func (c *Client) progress(format string, args ...any) {
-	if c.Progress != nil {
-		c.Progress(fmt.Sprintf(format, args...))
-	}
-}
-
-var key = client.ObjectKey{Name: appv1alpha1.AppName}
-
-// Properties returns the settings in the served definition of the App.
-func (c *Client) Properties(ctx context.Context) (*properties.Set, error) {
-	api, err := c.Connect()
+// AppProperties returns the settings in the served definition of the App.
+func (s *Session) AppProperties(ctx context.Context) (*properties.Set, error) {
+	api, err := s.API()
 	if err != nil {
 		return nil, err
 	}
@@ -69,46 +46,46 @@ func PropertiesOf(definition *apiextensionsv1.CustomResourceDefinition) (*proper
 	return properties.FromDefinition(definition, notSettable...)
 }
 
-// Get returns the App, or nil if it does not exist.
-func (c *Client) Get(ctx context.Context) (*appv1alpha1.App, error) {
-	api, err := c.Connect()
+// App returns the App, or nil if it does not exist.
+func (s *Session) App(ctx context.Context) (*appv1alpha1.App, error) {
+	api, err := s.API()
 	if err != nil {
 		return nil, err
 	}
 	app := &appv1alpha1.App{}
-	err = api.Get(ctx, key, app)
+	err = api.Get(ctx, appKey, app)
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
 	return app, err
 }
 
-// Set writes settings in one request, creates the App if it does not exist, and returns the
-// generation with the settings. If the App is being deleted, Set waits until it is gone
-// and creates a new one. With dryRun nothing changes.
-func (c *Client) Set(ctx context.Context, spec map[string]any, dryRun bool) (generation int64, err error) {
+// SetApp writes settings in one request, creates the App if it does not exist, and returns
+// what [Session.SettleApp] waits for. If the App is being deleted, SetApp waits until it is
+// gone and creates a new one. With dryRun nothing changes.
+func (s *Session) SetApp(ctx context.Context, spec map[string]any, dryRun bool) (AppRequest, error) {
 	data, err := json.Marshal(map[string]any{"spec": spec})
 	if err != nil {
-		return 0, err
+		return AppRequest{}, err
 	}
 	for {
-		written, err := c.write(ctx, spec, data, dryRun)
+		written, err := s.writeApp(ctx, spec, data, dryRun)
 		switch {
 		case apierrors.IsAlreadyExists(err):
 			continue // another client created the App
 		case err != nil:
-			return 0, err
+			return AppRequest{}, err
 		case written.GetDeletionTimestamp() == nil || dryRun:
-			return written.GetGeneration(), nil
+			return requestOfApp(written)
 		}
-		if err := c.WaitGone(ctx, written); err != nil {
-			return 0, err
+		if err := s.WaitAppGone(ctx, written); err != nil {
+			return AppRequest{}, err
 		}
 	}
 }
 
-func (c *Client) write(ctx context.Context, spec map[string]any, data []byte, dryRun bool) (client.Object, error) {
-	api, err := c.Connect()
+func (s *Session) writeApp(ctx context.Context, spec map[string]any, data []byte, dryRun bool) (*unstructured.Unstructured, error) {
+	api, err := s.API()
 	if err != nil {
 		return nil, err
 	}
@@ -129,6 +106,15 @@ func (c *Client) write(ctx context.Context, spec map[string]any, data []byte, dr
 		err = api.Create(ctx, patched, createOptions...)
 	}
 	return patched, err
+}
+
+// requestOfApp returns the desired state in an App as it was written.
+func requestOfApp(written *unstructured.Unstructured) (AppRequest, error) {
+	app := &appv1alpha1.App{}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(written.Object, app); err != nil {
+		return AppRequest{}, err
+	}
+	return AppRequest{Generation: app.Generation, stale: stalledSince(app, app.Generation) != nil}, nil
 }
 
 // dropNil removes the nil values, which reset a value: a new object has none to reset.

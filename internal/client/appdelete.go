@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package appclient
+package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -14,12 +15,11 @@ import (
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/follow"
 )
 
-// Delete requests the deletion of the App. It is no error if the App is gone.
-func (c *Client) Delete(ctx context.Context, app *appv1alpha1.App) error {
-	api, err := c.Connect()
+// DeleteApp requests the deletion of the App. It is no error if the App is gone.
+func (s *Session) DeleteApp(ctx context.Context, app *appv1alpha1.App) error {
+	api, err := s.API()
 	if err != nil {
 		return err
 	}
@@ -30,19 +30,19 @@ func (c *Client) Delete(ctx context.Context, app *appv1alpha1.App) error {
 	return client.IgnoreNotFound(err)
 }
 
-// WaitGone waits until an App that is being deleted and everything it owned are gone. The
+// WaitAppGone waits until an App that is being deleted and everything it owned are gone. The
 // error is a [fault.Deadline] that names the remaining object if ctx times out, or ctx's
 // error if it is cancelled.
-func (c *Client) WaitGone(ctx context.Context, app client.Object) error {
+func (s *Session) WaitAppGone(ctx context.Context, app client.Object) error {
 	last := "the App"
 	say := func(what string) {
 		last = what
-		c.progress("waiting for the deletion of %s", what)
+		s.say("waiting for the deletion of %s", what)
 	}
 	say(last)
-	owned, err := c.owned(ctx, app)
+	owned, err := s.ownedEngines(ctx, app)
 	for i := 0; err == nil && i < len(owned); i++ {
-		err = c.follow(ctx, engines, client.ObjectKeyFromObject(&owned[i]), func(object client.Object) (bool, error) {
+		err = s.wait(ctx, engines, client.ObjectKeyFromObject(&owned[i]), func(object client.Object) (bool, error) {
 			engine, ok := object.(*containersv1alpha1.ContainerEngine)
 			if !ok || engine.UID != owned[i].UID {
 				return true, nil
@@ -52,21 +52,21 @@ func (c *Client) WaitGone(ctx context.Context, app client.Object) error {
 		})
 	}
 	if err == nil {
-		err = c.machineGone(ctx, app, say)
+		err = s.appVMGone(ctx, app, say)
 	}
 	if err == nil {
 		say("the App")
-		err = c.follow(ctx, apps, key, func(object client.Object) (bool, error) {
+		err = s.wait(ctx, apps, appKey, func(object client.Object) (bool, error) {
 			return object == nil || object.GetUID() != app.GetUID(), nil
 		})
 	}
-	return follow.Ended(ctx, err, func() error { return fmt.Errorf("not deleted in time: still waiting for the deletion of %s", last) })
+	return ended(ctx, err, func() error { return fmt.Errorf("not deleted in time: still waiting for the deletion of %s", last) })
 }
 
-// machineGone waits until the App's virtual machine is gone.
-func (c *Client) machineGone(ctx context.Context, app client.Object, say func(what string)) error {
-	machines, err := c.machines(ctx)
-	if err != nil {
+// appVMGone waits until the App's virtual machine is gone.
+func (s *Session) appVMGone(ctx context.Context, app client.Object, say func(what string)) error {
+	machines, err := s.VMs(ctx, "")
+	if err != nil && !errors.Is(err, errNoController) { // the kind may not be served
 		return err
 	}
 	for i := range machines {
@@ -74,7 +74,7 @@ func (c *Client) machineGone(ctx context.Context, app client.Object, say func(wh
 		if owner == nil || owner.UID != app.GetUID() {
 			continue
 		}
-		err := c.follow(ctx, vms, client.ObjectKeyFromObject(&machines[i]), func(object client.Object) (bool, error) {
+		err := s.wait(ctx, vms, client.ObjectKeyFromObject(&machines[i]), func(object client.Object) (bool, error) {
 			vm, ok := object.(*limav1alpha1.LimaVM)
 			if !ok || vm.UID != machines[i].UID {
 				return true, nil
@@ -93,20 +93,9 @@ func (c *Client) machineGone(ctx context.Context, app client.Object, say func(wh
 	return nil
 }
 
-// machines returns all virtual machines.
-func (c *Client) machines(ctx context.Context) ([]limav1alpha1.LimaVM, error) {
-	api, err := c.Connect()
-	if err != nil {
-		return nil, err
-	}
-	var list limav1alpha1.LimaVMList
-	err = api.List(ctx, &list)
-	return list.Items, client.IgnoreNotFound(err) // the kind may not be served
-}
-
-// owned returns the engines that the App owns.
-func (c *Client) owned(ctx context.Context, app client.Object) ([]containersv1alpha1.ContainerEngine, error) {
-	api, err := c.Connect()
+// ownedEngines returns the engines that the App owns.
+func (s *Session) ownedEngines(ctx context.Context, app client.Object) ([]containersv1alpha1.ContainerEngine, error) {
+	api, err := s.API()
 	if err != nil {
 		return nil, err
 	}

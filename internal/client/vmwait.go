@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package limaclient
+package client
 
 import (
 	"context"
 	"errors"
-	"slices"
-	"time"
 
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,28 +13,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/follow"
 )
 
-// observeLimit is how long to wait until the controller observes a request without a new
-// generation. After that, its status counts as the result of the request: without
-// limactl, for example, the status does not change.
-const observeLimit = 10 * time.Second
-
-// failures are the reasons of failed operations. The controller retries them, but that may
-// take long and fail again.
-var failures = []string{
-	limav1alpha1.ReasonCreateFailed, limav1alpha1.ReasonStartFailed, limav1alpha1.ReasonStopFailed, limav1alpha1.ReasonCrashLoop,
-}
-
-// RejectedError reports that Lima rejected a template.
-type RejectedError struct{ Reason string }
+// TemplateRejectedError reports that Lima rejected a template.
+type TemplateRejectedError struct{ Reason string }
 
 // Error implements error.
-func (e *RejectedError) Error() string { return "Lima rejected the template: " + e.Reason }
+func (e *TemplateRejectedError) Error() string { return "Lima rejected the template: " + e.Reason }
 
-// Request is the desired state of a virtual machine.
-type Request struct {
+// VMRequest is the desired state of a virtual machine.
+type VMRequest struct {
 	key        client.ObjectKey
 	uid        types.UID
 	generation int64
@@ -53,75 +39,69 @@ type Request struct {
 }
 
 // Name returns the name of the virtual machine.
-func (r Request) Name() string { return r.key.Name }
+func (r VMRequest) Name() string { return r.key.Name }
 
-func requestOf(vm *limav1alpha1.LimaVM) Request {
-	return Request{key: client.ObjectKeyFromObject(vm), uid: vm.UID, generation: vm.Generation, running: vm.ShouldRun()}
+func requestOf(vm *limav1alpha1.LimaVM) VMRequest {
+	return VMRequest{key: client.ObjectKeyFromObject(vm), uid: vm.UID, generation: vm.Generation, running: vm.ShouldRun()}
 }
 
-func vms() client.ObjectList { return &limav1alpha1.LimaVMList{} }
-
-// Wait waits until a request is done. The message is the warning of a virtual machine that
-// runs but is degraded. The error is the failure, a [fault.Deadline] if ctx times out, or
-// ctx's error if it is cancelled.
-func (c *Client) Wait(ctx context.Context, r Request) (message string, err error) {
-	if err := c.waitObserved(ctx, r); err != nil {
+// WaitVM waits until a request is done. The message is the warning of a virtual machine that
+// runs but is degraded. The wait ends at once if the LimaVM is stalled: waiting does not help
+// then. The error is the failure, a [fault.Deadline] if ctx times out, or ctx's error if it is
+// cancelled.
+func (s *Session) WaitVM(ctx context.Context, r VMRequest) (message string, err error) {
+	if err := s.waitObserved(ctx, r); err != nil {
 		return "", err
 	}
 	last := "no progress yet"
-	err = c.Object(ctx, vms, r.key, func(object client.Object) (bool, error) {
+	err = s.wait(ctx, vms, r.key, func(object client.Object) (bool, error) {
 		vm, _ := object.(*limav1alpha1.LimaVM)
 		done, err := r.judge(vm)
 		if vm != nil {
-			last = describe(vm)
+			last = describeVM(vm)
 			if message = ""; running(vm).Reason == limav1alpha1.ReasonDegraded {
 				message = running(vm).Message
 			}
 		}
 		if !done && err == nil {
-			c.Say("%s: %s", r.key.Name, last)
-			c.reportPercent(vm)
+			s.say("%s: %s", r.key.Name, last)
+			s.reportPercent(vm)
 		}
 		return done, err
 	})
-	return message, follow.Ended(ctx, err, func() error { return errors.New("not finished in time: " + last) })
+	return message, ended(ctx, err, func() error { return errors.New("not finished in time: " + last) })
 }
 
 // reportPercent reports the percentage of the operation in progress.
-func (c *Client) reportPercent(vm *limav1alpha1.LimaVM) {
+func (s *Session) reportPercent(vm *limav1alpha1.LimaVM) {
 	switch {
-	case c.Percent == nil:
+	case s.Percent == nil:
 	case vm == nil || vm.Status.Progress == nil:
-		c.Percent(nil)
+		s.Percent(nil)
 	default:
-		c.Percent(vm.Status.Progress.Percent)
+		s.Percent(vm.Status.Progress.Percent)
 	}
 }
 
 // waitObserved waits until the controller has observed a request, at most
 // [observeLimit], if the status may show an earlier failure.
-func (c *Client) waitObserved(ctx context.Context, r Request) error {
+func (s *Session) waitObserved(ctx context.Context, r VMRequest) error {
 	if !r.stale {
 		return nil
 	}
-	limited, cancel := context.WithTimeout(ctx, observeLimit)
-	defer cancel()
-	err := c.Object(limited, vms, r.key, func(object client.Object) (bool, error) {
+	err := s.waitAtMost(ctx, observeLimit, vms, r.key, func(object client.Object) (bool, error) {
 		vm, _ := object.(*limav1alpha1.LimaVM)
 		if vm == nil || vm.UID != r.uid || r.observed(vm) {
 			return true, nil
 		}
-		c.Say("%s: %s", r.key.Name, describe(vm))
+		s.say("%s: %s", r.key.Name, describeVM(vm))
 		return false, nil
 	})
-	if ctx.Err() == nil && limited.Err() != nil {
-		return nil
-	}
-	return follow.Ended(ctx, err, func() error { return errors.New("not finished in time") })
+	return ended(ctx, err, func() error { return errors.New("not finished in time") })
 }
 
 // observed reports whether the controller has observed the request.
-func (r Request) observed(vm *limav1alpha1.LimaVM) bool {
+func (r VMRequest) observed(vm *limav1alpha1.LimaVM) bool {
 	if r.gone { // the deletion was requested before
 		_, failing := failure(vm)
 		return !failing
@@ -134,14 +114,14 @@ func (r Request) observed(vm *limav1alpha1.LimaVM) bool {
 }
 
 // applied reports whether the controller has applied the template.
-func (r Request) applied(vm *limav1alpha1.LimaVM) bool {
+func (r VMRequest) applied(vm *limav1alpha1.LimaVM) bool {
 	order, err := resourceversion.CompareResourceVersion(vm.Status.ObservedTemplateResourceVersion, r.template)
 	return err == nil && order >= 0
 }
 
 // judge reports whether a request is done. vm is nil if the LimaVM does not exist. The
 // error is the failure.
-func (r Request) judge(vm *limav1alpha1.LimaVM) (done bool, err error) {
+func (r VMRequest) judge(vm *limav1alpha1.LimaVM) (done bool, err error) {
 	exists := vm != nil && vm.UID == r.uid
 	switch {
 	case r.gone && !exists:
@@ -154,22 +134,31 @@ func (r Request) judge(vm *limav1alpha1.LimaVM) (done bool, err error) {
 		return false, errors.New("another client has set spec.running to the opposite")
 	}
 	if r.rejectable && vm.Status.TemplateError != "" && vm.Status.ObservedGeneration >= r.generation {
-		return false, &RejectedError{vm.Status.TemplateError}
+		return false, &TemplateRejectedError{vm.Status.TemplateError}
 	}
 	generation := max(r.generation, vm.Generation) // a deletion increments it
-	if message, failing := failureOf(vm, generation); failing {
-		return false, errors.New(message)
+	if done := r.done(vm, generation); done {
+		return true, nil
 	}
+	stalled := condition(vm, limav1alpha1.ConditionStalled)
+	if stalled.Status == metav1.ConditionTrue && stalled.ObservedGeneration >= generation {
+		return false, errors.New(stalled.Reason + ": " + stalled.Message)
+	}
+	return false, nil
+}
+
+// done reports whether a LimaVM is as a generation asks, and the request.
+func (r VMRequest) done(vm *limav1alpha1.LimaVM, generation int64) bool {
 	switch {
 	case r.gone, created(vm).Status != metav1.ConditionTrue,
 		min(running(vm).ObservedGeneration, created(vm).ObservedGeneration) < generation,
 		r.template != "" && !r.applied(vm),
 		vm.Status.ObservedRestartRequest != vm.Annotations[limav1alpha1.RestartAnnotation]:
-		return false, nil
+		return false
 	case r.running:
-		return running(vm).Status == metav1.ConditionTrue, nil
+		return running(vm).Status == metav1.ConditionTrue
 	}
-	return running(vm).Reason == limav1alpha1.ReasonStopped, nil
+	return running(vm).Reason == limav1alpha1.ReasonStopped
 }
 
 func created(vm *limav1alpha1.LimaVM) metav1.Condition {
@@ -189,20 +178,17 @@ func condition(vm *limav1alpha1.LimaVM, kind string) metav1.Condition {
 }
 
 // failure returns the message of a failed operation, if there is one.
-func failure(vm *limav1alpha1.LimaVM) (message string, failing bool) { return failureOf(vm, 0) }
-
-// failureOf is failure since a generation.
-func failureOf(vm *limav1alpha1.LimaVM, generation int64) (message string, failing bool) {
-	for _, c := range []metav1.Condition{created(vm), running(vm)} {
-		if c.ObservedGeneration >= generation && slices.Contains(failures, c.Reason) {
+func failure(vm *limav1alpha1.LimaVM) (message string, failing bool) {
+	for _, c := range []metav1.Condition{condition(vm, limav1alpha1.ConditionStalled), created(vm), running(vm)} {
+		if limav1alpha1.Failed(c) || c.Type == limav1alpha1.ConditionStalled && c.Status == metav1.ConditionTrue {
 			return c.Reason + ": " + c.Message, true
 		}
 	}
 	return "", false
 }
 
-// describe describes the state of a virtual machine, or the progress of an operation.
-func describe(vm *limav1alpha1.LimaVM) string {
+// describeVM describes the state of a virtual machine, or the progress of an operation.
+func describeVM(vm *limav1alpha1.LimaVM) string {
 	if message, failing := failure(vm); failing {
 		return message
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package limaclient
+package client
 
 import (
 	"context"
@@ -14,17 +14,17 @@ import (
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 )
 
-// Change is a change of a virtual machine.
-type Change struct {
+// VMChange is a change of a virtual machine.
+type VMChange struct {
 	// Template returns the new template for the current one; nil to keep it.
 	Template func(template string) (string, error)
 	// Params are new values for parameters.
 	Params map[string]string
 }
 
-// Edited is a written change, with the state before it.
-type Edited struct {
-	Request
+// EditedVM is a written change, with the state before it.
+type EditedVM struct {
+	VMRequest
 	// Unchanged is whether nothing was written, because there was no difference.
 	Unchanged bool
 
@@ -34,20 +34,20 @@ type Edited struct {
 	changed map[string]string    // the changed parameters
 }
 
-// Template returns a virtual machine's copy of its template.
-func (c *Client) Template(ctx context.Context, vm *limav1alpha1.LimaVM) (string, error) {
-	copied, err := c.copyOf(ctx, vm)
+// VMTemplate returns a virtual machine's copy of its template.
+func (s *Session) VMTemplate(ctx context.Context, vm *limav1alpha1.LimaVM) (string, error) {
+	copied, err := s.templateCopy(ctx, vm)
 	if err != nil {
 		return "", err
 	}
 	return copied.Data[limav1alpha1.TemplateKey], nil
 }
 
-func (c *Client) copyOf(ctx context.Context, vm *limav1alpha1.LimaVM) (*corev1.ConfigMap, error) {
+func (s *Session) templateCopy(ctx context.Context, vm *limav1alpha1.LimaVM) (*corev1.ConfigMap, error) {
 	if vm.Status.TemplateConfigMap == "" {
-		return nil, fmt.Errorf("%s has no copy of its template yet: %s", vm.Name, describe(vm))
+		return nil, fmt.Errorf("%s has no copy of its template yet: %s", vm.Name, describeVM(vm))
 	}
-	api, err := c.Connect()
+	api, err := s.API()
 	if err != nil {
 		return nil, err
 	}
@@ -59,10 +59,10 @@ func (c *Client) copyOf(ctx context.Context, vm *limav1alpha1.LimaVM) (*corev1.C
 	return copied, nil
 }
 
-// Edit writes a change of a virtual machine. A concurrent change of the template by another
+// EditVM writes a change of a virtual machine. A concurrent change of the template by another
 // client causes a conflict error, and is kept.
-func (c *Client) Edit(ctx context.Context, vm *limav1alpha1.LimaVM, change Change) (*Edited, error) {
-	edited := &Edited{Request: requestOf(vm), vm: vm, changed: change.Params}
+func (s *Session) EditVM(ctx context.Context, vm *limav1alpha1.LimaVM, change VMChange) (*EditedVM, error) {
+	edited := &EditedVM{VMRequest: requestOf(vm), vm: vm, changed: change.Params}
 	params := maps.Clone(vm.Spec.Params)
 	if params == nil {
 		params = map[string]string{}
@@ -70,19 +70,19 @@ func (c *Client) Edit(ctx context.Context, vm *limav1alpha1.LimaVM, change Chang
 	maps.Copy(params, change.Params)
 	sameParams := maps.Equal(params, vm.Spec.Params) || len(change.Params) == 0
 	if !sameParams { // so that a refusal changes nothing
-		if _, err := c.patch(ctx, vm, paramsPatch(change.Params), client.DryRunAll); err != nil {
+		if _, err := s.patchVM(ctx, vm, paramsPatch(change.Params), client.DryRunAll); err != nil {
 			return nil, err
 		}
 	}
-	sameTemplate, err := c.editTemplate(ctx, edited, change)
+	sameTemplate, err := s.editTemplate(ctx, edited, change)
 	if err != nil {
 		return nil, err
 	}
 	edited.Unchanged = sameParams && sameTemplate
 	if !sameParams {
-		request, err := c.patch(ctx, vm, paramsPatch(change.Params))
+		request, err := s.patchVM(ctx, vm, paramsPatch(change.Params))
 		if err != nil {
-			return nil, errors.Join(err, c.restoreTemplate(ctx, edited))
+			return nil, errors.Join(err, s.restoreTemplate(ctx, edited))
 		}
 		edited.generation = request.generation
 	}
@@ -93,11 +93,11 @@ func (c *Client) Edit(ctx context.Context, vm *limav1alpha1.LimaVM, change Chang
 }
 
 // editTemplate writes the template, unless it is unchanged.
-func (c *Client) editTemplate(ctx context.Context, edited *Edited, change Change) (same bool, err error) {
+func (s *Session) editTemplate(ctx context.Context, edited *EditedVM, change VMChange) (same bool, err error) {
 	if change.Template == nil {
 		return true, nil
 	}
-	copied, err := c.copyOf(ctx, edited.vm)
+	copied, err := s.templateCopy(ctx, edited.vm)
 	if err != nil {
 		return false, err
 	}
@@ -107,7 +107,7 @@ func (c *Client) editTemplate(ctx context.Context, edited *Edited, change Change
 		return true, err
 	}
 	edited.copy = copied
-	if err := c.writeTemplate(ctx, copied, text); err != nil {
+	if err := s.writeTemplate(ctx, copied, text); err != nil {
 		return false, err
 	}
 	edited.template = copied.ResourceVersion
@@ -116,8 +116,8 @@ func (c *Client) editTemplate(ctx context.Context, edited *Edited, change Change
 
 // writeTemplate writes a copy of a template, unless another client changed it since it was
 // read.
-func (c *Client) writeTemplate(ctx context.Context, copied *corev1.ConfigMap, text string) error {
-	api, err := c.Connect()
+func (s *Session) writeTemplate(ctx context.Context, copied *corev1.ConfigMap, text string) error {
+	api, err := s.API()
 	if err != nil {
 		return err
 	}
@@ -133,8 +133,8 @@ func paramsPatch[V any](params map[string]V) map[string]any {
 	return map[string]any{"spec": map[string]any{"params": params}}
 }
 
-// Revert reverts a rejected change. It was never applied to the virtual machine.
-func (c *Client) Revert(ctx context.Context, edited *Edited, rejected *RejectedError) error {
+// RevertVM reverts a rejected change. It was never applied to the virtual machine.
+func (s *Session) RevertVM(ctx context.Context, edited *EditedVM, rejected *TemplateRejectedError) error {
 	// The parameters first: they are not applied while the rejected template is there.
 	if len(edited.changed) > 0 {
 		before := map[string]*string{}
@@ -144,24 +144,24 @@ func (c *Client) Revert(ctx context.Context, edited *Edited, rejected *RejectedE
 				before[name] = &value
 			}
 		}
-		if _, err := c.patch(ctx, edited.vm, paramsPatch(before)); err != nil {
+		if _, err := s.patchVM(ctx, edited.vm, paramsPatch(before)); err != nil {
 			return fmt.Errorf("restore the parameters: %w", err)
 		}
 	}
-	if err := c.restoreTemplate(ctx, edited); err != nil || edited.copy == nil {
+	if err := s.restoreTemplate(ctx, edited); err != nil || edited.copy == nil {
 		return err
 	}
 	// The rejection must not be attributed to the next change.
-	back := edited.Request
+	back := edited.VMRequest
 	back.template, back.earlierError, back.stale = edited.copy.ResourceVersion, rejected.Reason, true
-	return c.waitObserved(ctx, back)
+	return s.waitObserved(ctx, back)
 }
 
-func (c *Client) restoreTemplate(ctx context.Context, edited *Edited) error {
+func (s *Session) restoreTemplate(ctx context.Context, edited *EditedVM) error {
 	if edited.copy == nil {
 		return nil
 	}
-	if err := c.writeTemplate(ctx, edited.copy, edited.before); err != nil {
+	if err := s.writeTemplate(ctx, edited.copy, edited.before); err != nil {
 		return fmt.Errorf("restore the template: %w", err)
 	}
 	return nil

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package limaclient
+package client
 
 import (
 	"bytes"
@@ -10,12 +10,12 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Field is a field of a template, with its value in YAML.
-type Field struct{ Name, Value string }
+// TemplateField is a field of a template, with its value in YAML.
+type TemplateField struct{ Name, Value string }
 
-// WithFields returns a [Change.Template] that sets top-level fields of a template. It
+// WithFields returns a [VMChange.Template] that sets top-level fields of a template. It
 // keeps the other fields, their order and their comments.
-func WithFields(fields []Field) func(template string) (string, error) {
+func WithFields(fields []TemplateField) func(template string) (string, error) {
 	return func(template string) (string, error) {
 		var document yaml.Node
 		if err := yaml.Unmarshal([]byte(template), &document); err != nil {
@@ -26,7 +26,7 @@ func WithFields(fields []Field) func(template string) (string, error) {
 		}
 		changed := false
 		for _, field := range fields {
-			changed = set(document.Content[0], field) || changed
+			changed = setField(document.Content[0], field) || changed
 		}
 		if !changed {
 			return template, nil
@@ -39,8 +39,8 @@ func WithFields(fields []Field) func(template string) (string, error) {
 	}
 }
 
-// set sets a field of a mapping, and reports whether it had another value.
-func set(mapping *yaml.Node, field Field) bool {
+// setField sets a field of a mapping, and reports whether it had another value.
+func setField(mapping *yaml.Node, field TemplateField) bool {
 	for i := 0; i+1 < len(mapping.Content); i += 2 {
 		value := mapping.Content[i+1]
 		if mapping.Content[i].Value != field.Name {
