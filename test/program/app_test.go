@@ -25,11 +25,11 @@ func TestSetErrors(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	h.succeeds([]string{"has no App"}, "stop")
-	h.fails(2, []string{"expected PROPERTY=VALUE"}, "set", "running")
+	h.fails(1, []string{"expected PROPERTY=VALUE"}, "set", "running")
 	if files := h.files(); len(files) != 0 {
 		t.Errorf("a stop of nothing, and a set of nothing, made files: %v", files)
 	}
-	h.fails(2, []string{"unknown property"}, "set", "runing=true")
+	h.fails(1, []string{"unknown property"}, "set", "runing=true")
 	if h.alive() {
 		t.Error("a daemon that was started for what is refused goes on")
 	}
@@ -39,19 +39,19 @@ func TestSetErrors(t *testing.T) {
 		words []string
 		args  []string
 	}{
-		{2, []string{"unknown property", "running", "virtualMachine.cpus"}, []string{"runing=true"}},
-		{2, []string{"is an object", "containerEngine.endpoint"}, []string{"containerEngine=moby"}},
-		{2, []string{"expected boolean"}, []string{"running=on"}},
-		{2, []string{"expected boolean"}, []string{"running="}},
-		{2, []string{"running", "set twice"}, []string{"running=true", "running=false"}},
-		{2, []string{"valid values", "moby", "containerd"}, []string{"containerEngine.name=docker"}},
-		{2, []string{"unknown property"}, []string{"namespace=elsewhere"}},
+		{1, []string{"unknown property", "running", "virtualMachine.cpus"}, []string{"runing=true"}},
+		{1, []string{"is an object", "containerEngine.endpoint"}, []string{"containerEngine=moby"}},
+		{1, []string{"expected boolean"}, []string{"running=on"}},
+		{1, []string{"expected boolean"}, []string{"running="}},
+		{1, []string{"running", "set twice"}, []string{"running=true", "running=false"}},
+		{1, []string{"valid values", "moby", "containerd"}, []string{"containerEngine.name=docker"}},
+		{1, []string{"unknown property"}, []string{"namespace=elsewhere"}},
 		{3, []string{"endpoint", "unix:///"}, []string{"containerEngine.endpoint=docker.sock"}},
 		{3, []string{"spec.containerEngine.endpoint", "tcp://127.0.0.1:1", "of containerd", "unix:///"},
 			[]string{"containerEngine.name=containerd", "containerEngine.endpoint=tcp://127.0.0.1:1"}},
 		{3, []string{"cpus", "greater than or equal to 0"}, []string{"virtualMachine.cpus=-1"}},
 		{3, []string{"memory", "512Mi"}, []string{"virtualMachine.memory=1Mi"}},
-		{2, []string{"memory", "expected quantity"}, []string{"virtualMachine.memory=much"}},
+		{1, []string{"memory", "expected quantity"}, []string{"virtualMachine.memory=much"}},
 	} {
 		h.fails(test.code, test.words, append([]string{"set"}, test.args...)...)
 	}

@@ -23,7 +23,7 @@ func TestDryRunLeavesNothing(t *testing.T) {
 		return slices.DeleteFunc(h.files(), func(path string) bool { return !strings.Contains(path, h.name) })
 	}
 	h.succeeds([]string{"Nothing was changed"}, "set", "--dry-run", "running=true")
-	h.fails(2, []string{"expected boolean"}, "set", "--dry-run", "running=maybe")
+	h.fails(1, []string{"expected boolean"}, "set", "--dry-run", "running=maybe")
 	h.fails(4, nil, "set", "--dry-run", "running=true", "--timeout", "1ms")
 	if left := instance(); len(left) > 0 {
 		t.Errorf("left behind: %q", left)

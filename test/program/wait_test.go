@@ -119,7 +119,7 @@ func TestSeveralPropertiesAreOneWrite(t *testing.T) {
 	if generation := h.app().Generation; generation != 2 {
 		t.Errorf("generation %d after two", generation)
 	}
-	h.fails(2, []string{"expected integer"}, "set", "virtualMachine.memory=5Gi", "virtualMachine.cpus=x")
+	h.fails(1, []string{"expected integer"}, "set", "virtualMachine.memory=5Gi", "virtualMachine.cpus=x")
 	h.succeeds([]string{"The App was changed"}, "set", "--wait=false", "virtualMachine.cpus=1")
 	if app := h.app(); app.Generation != 3 || app.Spec.VirtualMachine.Memory.String() != "3Gi" {
 		t.Errorf("%+v", app.Spec)

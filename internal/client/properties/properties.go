@@ -164,13 +164,14 @@ func CheckForm(assignments []string) error {
 	return nil
 }
 
-// misuse returns an error of the words on a command line.
+// misuse returns an error of the words on a command line. Clients of `rdd set` rely on
+// exit code 1 for it, not that of usage.
 func misuse(format string, args ...any) error {
-	return fault.New(fault.Usage, "", "", fmt.Errorf(format, args...))
+	return fault.New(fault.Failed, "", "", fmt.Errorf(format, args...))
 }
 
 // Parse turns assignments (NAME=VALUE) into a spec, in which nil resets a value to its
-// default. It returns a [fault.Usage] for the first invalid one, with what is valid.
+// default. It returns an error for the first invalid one, with what is valid.
 func (s *Set) Parse(assignments []string) (map[string]any, error) {
 	if err := CheckForm(assignments); err != nil {
 		return nil, err
