@@ -41,36 +41,46 @@ func DeletionOf(object metav1.Object, conditions []metav1.Condition) (refused bo
 	return false, "", false
 }
 
-func ofDeletions() []Definition {
-	return []Definition{{
-		Code: DeletionFailed, Severity: Error, Title: "The engine fails to remove what was deleted",
-		Text: "{what}: {error}{more}",
-		Remedy: "it is tried again by itself. See what holds it where the engine runs (a mount that is busy, a file system that is full or " +
-			"read-only, a process that does not end), and the engine's own log; `{rdd} ctl describe {kind} -n {namespace} {name}` has more",
-		DependsOn: []Code{EngineNotAnswering},
-	}, {
-		Code: DeletionRefused, Severity: Warning, Title: "The engine refused to remove what was deleted",
-		Text: "{what}: {error}{more}",
-		Remedy: "nothing is lost, and it is not tried again: the object is there anew. Remove what uses it and delete it again; or have the engine " +
-			"remove it by force: `{rdd} ctl annotate {kind} -n {namespace} {name} " + containersv1alpha1.ForceAnnotation + "=true` before that. " +
-			"This is said for an hour",
-	}}
+// DeletionFailed: the engine fails to remove what was deleted.
+var DeletionFailed = &Diagnostic{
+	Code: "deletion-failed", Severity: Error, Title: "The engine fails to remove what was deleted",
+	Text: "{what}: {error}{more}",
+	Remedy: "it is tried again by itself. See what holds it where the engine runs (a mount that is busy, a file system that is full or " +
+		"read-only, a process that does not end), and the engine's own log; `{rdd} ctl describe {kind} -n {namespace} {name}` has more",
+	DependsOn: []*Diagnostic{EngineNotAnswering},
+	Reporter:  Conditions,
+	Rule: func(o *Observed) []evidence {
+		return o.deletions(false)
+	},
 }
 
-// deletions says which deletions were refused, and which fail.
-func (d *diagnosis) deletions() {
-	for i, deletion := range d.Deletions {
-		code, more := DeletionFailed, ""
-		if deletion.Refused {
-			code = DeletionRefused
+// DeletionRefused: the engine refused to remove what was deleted.
+var DeletionRefused = &Diagnostic{
+	Code: "deletion-refused", Severity: Warning, Title: "The engine refused to remove what was deleted",
+	Text: "{what}: {error}{more}",
+	Remedy: "nothing is lost, and it is not tried again: the object is there anew. Remove what uses it and delete it again; or have the engine " +
+		"remove it by force: `{rdd} ctl annotate {kind} -n {namespace} {name} " + containersv1alpha1.ForceAnnotation + "=true` before that. " +
+		"This is said for an hour",
+	Reporter: Conditions,
+	Rule: func(o *Observed) []evidence {
+		return o.deletions(true)
+	},
+}
+
+// deletions returns those that were refused, or those that fail, of the first few.
+func (o *Observed) deletions(refused bool) []evidence {
+	var all []evidence
+	for i, deletion := range o.Deletions[:min(len(o.Deletions), maxDeletions)] {
+		if deletion.Refused != refused {
+			continue
 		}
-		if i == maxDeletions-1 && len(d.Deletions) > maxDeletions {
-			more = "; and " + strconv.Itoa(len(d.Deletions)-maxDeletions) + " more deletions"
+		more := ""
+		if i == maxDeletions-1 && len(o.Deletions) > maxDeletions {
+			more = "; and " + strconv.Itoa(len(o.Deletions)-maxDeletions) + " more deletions"
 		}
-		d.add(code, deletion.Subject, string(code), "what", deletion.What, "error", deletion.Words, "more", more,
-			"kind", deletion.Subject.Kind, "namespace", deletion.Subject.Namespace, "name", deletion.Subject.Name).standing = true
-		if i == maxDeletions-1 {
-			return
-		}
+		all = append(all, evidence{subject: deletion.Subject, standing: true,
+			args: arguments{"what", deletion.What, "error", deletion.Words, "more", more,
+				"kind", deletion.Subject.Kind, "namespace", deletion.Subject.Namespace, "name", deletion.Subject.Name}})
 	}
+	return all
 }

@@ -9,6 +9,10 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
 )
 
 // Code names one thing that can be wrong. It never changes its meaning: programs
@@ -44,8 +48,24 @@ const (
 
 func (s Severity) rank() int { return slices.Index([]Severity{Error, Warning, Info}, s) }
 
-// Definition is what there is to know of a code.
-type Definition struct {
+// Observer is the part that can see a diagnostic, and reports it.
+type Observer string
+
+// The observers. `rdd status` reports everything.
+const (
+	// Conditions: a controller has it in a condition of the subject.
+	Conditions Observer = "conditions"
+	// AppEvents: the App's controller reports it by Events.
+	AppEvents Observer = "app"
+	// HostInfoEvents: HostInfo's controller reports it by Events.
+	HostInfoEvents Observer = "hostinfo"
+	// StatusCommand: no controller reports it.
+	StatusCommand Observer = "status"
+)
+
+// Diagnostic is one thing that can be wrong. Each is one variable of this package,
+// in the list of [Known].
+type Diagnostic struct {
 	Code     Code
 	Severity Severity
 	// Title says it in a few words.
@@ -54,35 +74,60 @@ type Definition struct {
 	Text string
 	// Remedy says what to do, with {arguments} and `commands to type`.
 	Remedy string
-	// Otherwise is the remedy where an argument of Remedy is not known.
+	// Otherwise is the remedy if an argument of Remedy is not known.
 	Otherwise string
-	// DependsOn are the codes whose consequence it may be: where one of them is
-	// found about the same subject, this one is not worth a word.
-	DependsOn []Code
+	// DependsOn are the diagnostics whose consequence it may be: if one of them is
+	// found about the same subject, this one is not shown.
+	DependsOn []*Diagnostic
+	// Reporter is who reports it, besides `rdd status`.
+	Reporter Observer
+	// Rule finds it in what was observed. It looks at nothing else.
+	Rule func(*Observed) []evidence
+}
+
+// evidence is that a diagnostic is so, of one subject.
+type evidence struct {
+	subject Subject
+	// state is what makes it another finding than one before with the same code
+	// and subject. Figures that change all the time are none of it.
+	state string
+	args  arguments
+	// remedy is one for this case; empty for the diagnostic's.
+	remedy string
+	// standing is that a condition of the subject says it.
+	standing bool
+	// reaches are the subjects that suffer from it besides its own.
+	reaches []Subject
 }
 
 // Registry is all that can be wrong.
-type Registry []Definition
+type Registry []*Diagnostic
 
-func (r Registry) definition(code Code) Definition {
-	at := slices.IndexFunc(r, func(d Definition) bool { return d.Code == code })
-	if at < 0 {
-		return Definition{Code: code, Severity: Error, Title: string(code)}
+// Known returns everything that can be wrong. Of findings that are equally bad
+// the first in this list is the first to be shown.
+func Known() Registry {
+	return Registry{
+		DaemonNotAnswering, DaemonOtherVersion, StoreNotWritable, ControllerGone,
+		SocketNotPermitted, EngineNotAnswering, EngineChanged, EngineConflict, EngineUnsupported, EngineIncomplete, EngineShared,
+		DeletionFailed, DeletionRefused,
+		LimactlMissing, NoKVM, VMFailed, VMDegraded, AppNotSettled, ContextFailed, ContextTakenOver,
+		DiskReadOnly, DiskNearlyFull, StoreLarge,
 	}
-	return r[at]
 }
 
-// causes returns the codes that a code depends on, directly or not.
-func (r Registry) causes(code Code) []Code {
-	all := slices.Clone(r.definition(code).DependsOn)
-	for i := 0; i < len(all); i++ {
-		for _, deeper := range r.definition(all[i]).DependsOn {
-			if !slices.Contains(all, deeper) {
-				all = append(all, deeper)
-			}
+// Diagnose returns what is wrong, worst first, without the consequences of what
+// else it returns.
+func (r Registry) Diagnose(o Observed) []Finding {
+	if o.Command == "" {
+		o.Command = "rdd"
+	}
+	var all []Finding
+	for _, d := range r {
+		for _, found := range d.Rule(&o) {
+			all = append(all, d.finding(found, o.Command))
 		}
 	}
-	return all
+	return r.arrange(all)
 }
 
 // Subject names what a finding concerns: an object of the API, or, for the
@@ -111,6 +156,14 @@ const (
 	kindController = "Controller"
 )
 
+func subjectOf(e *containersv1alpha1.ContainerEngine) Subject {
+	return Subject{Kind: kindEngine, Namespace: e.Namespace, Name: e.Name}
+}
+
+func theApp() Subject { return Subject{Kind: kindApp, Name: appv1alpha1.AppName} }
+
+func theHost() Subject { return Subject{Kind: kindHost, Name: rddv1alpha1.HostInfoName} }
+
 // Finding is one thing that is wrong.
 type Finding struct {
 	Code     Code     `json:"code"`
@@ -121,13 +174,8 @@ type Finding struct {
 	// Remedy is what to do about it; commands to type are in `backquotes`.
 	Remedy string `json:"remedy"`
 
-	// state is what makes it another finding than one before with the same code
-	// and subject. Figures that change all the time are none of it.
-	state string
-	// standing is that a condition of the subject says it.
-	standing bool
-	// reaches are the subjects that suffer from it besides its own.
-	reaches []Subject
+	diagnostic *Diagnostic
+	evidence   evidence
 }
 
 // arguments are names and their values, in turn.
@@ -151,39 +199,52 @@ func (a arguments) known(text string) bool {
 	return true
 }
 
-// find makes a finding of a code.
-func (r Registry) find(code Code, subject Subject, args arguments) Finding {
-	d := r.definition(code)
-	remedy := d.Remedy
-	if d.Otherwise != "" && !args.known(remedy) {
+// finding makes a finding of what the rule found.
+func (d *Diagnostic) finding(found evidence, command string) Finding {
+	found.args = append(found.args, "rdd", command)
+	remedy := cmp.Or(found.remedy, d.Remedy)
+	if d.Otherwise != "" && !found.args.known(remedy) {
 		remedy = d.Otherwise
 	}
-	return Finding{Code: code, Severity: d.Severity, Subject: subject, Title: d.Title,
-		Message: args.fill(d.Text), Remedy: args.fill(remedy)}
+	f := Finding{Code: d.Code, Severity: d.Severity, Subject: found.subject, Title: d.Title,
+		Message: found.args.fill(d.Text), Remedy: found.args.fill(remedy), diagnostic: d, evidence: found}
+	f.evidence.args = nil // which have figures that change all the time
+	return f
 }
 
 // arrange returns the findings that are worth a word, worst first.
 func (r Registry) arrange(all []Finding) []Finding {
-	shown := slices.DeleteFunc(slices.Clone(all), func(f Finding) bool { return r.isConsequence(f, all) })
-	order := func(f Finding) int { return slices.IndexFunc(r, func(d Definition) bool { return d.Code == f.Code }) }
+	shown := slices.DeleteFunc(slices.Clone(all), func(f Finding) bool { return f.isConsequence(all) })
 	slices.SortStableFunc(shown, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(a.Severity.rank(), b.Severity.rank()), cmp.Compare(order(a), order(b)),
-			cmp.Compare(a.Subject.String(), b.Subject.String()))
+		return cmp.Or(cmp.Compare(a.Severity.rank(), b.Severity.rank()), cmp.Compare(slices.Index(r, a.diagnostic), slices.Index(r, b.diagnostic)), cmp.Compare(a.Subject.String(), b.Subject.String()))
 	})
 	return shown
 }
 
-func (r Registry) isConsequence(f Finding, all []Finding) bool {
-	causes := r.causes(f.Code)
+// causes returns the diagnostics that this one depends on, directly or not.
+func (d *Diagnostic) causes() []*Diagnostic {
+	all := slices.Clone(d.DependsOn)
+	for i := 0; i < len(all); i++ {
+		for _, deeper := range all[i].DependsOn {
+			if !slices.Contains(all, deeper) {
+				all = append(all, deeper)
+			}
+		}
+	}
+	return all
+}
+
+func (f Finding) isConsequence(all []Finding) bool {
+	causes := f.diagnostic.causes()
 	return slices.ContainsFunc(all, func(cause Finding) bool {
-		about := cause.Subject == f.Subject || cause.Subject.Kind == kindService || slices.Contains(cause.reaches, f.Subject)
-		return about && slices.Contains(causes, cause.Code)
+		about := cause.Subject == f.Subject || cause.Subject.Kind == kindService || slices.Contains(cause.evidence.reaches, f.Subject)
+		return about && slices.Contains(causes, cause.diagnostic)
 	})
 }
 
 // Steady returns the finding without the figures in its words that change all
 // the time.
 func (f Finding) Steady() Finding {
-	f.Message = f.state
+	f.Message = f.evidence.state
 	return f
 }

@@ -9,16 +9,27 @@ import (
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 )
 
-// incomplete says what could not be mirrored or done, as the engine's condition
-// Complete has it.
-func (d *diagnosis) incomplete(e *containersv1alpha1.ContainerEngine) {
-	complete := apimeta.FindStatusCondition(e.Status.Conditions, containersv1alpha1.ConditionComplete)
-	if complete == nil || complete.Status != metav1.ConditionFalse {
-		return
-	}
-	f := d.add(EngineIncomplete, subjectOf(e), complete.Reason, "error", complete.Message, "how", arguments{"rdd", d.Command}.fill(d.placeOf(e).howToComplete(complete.Reason)),
-		"namespace", e.Namespace, "name", e.Name)
-	f.standing = true
+// EngineIncomplete: something could not be mirrored or done.
+var EngineIncomplete = &Diagnostic{
+	Code: "engine-incomplete", Severity: Warning, Title: "Not all of the engine is shown as it is",
+	Text: "{error}",
+	Remedy: "{how}. `{rdd} ctl describe containerengine -n {namespace} {name}` has an Event for each problem. " +
+		"All of it is tried again by itself, and this goes when it is over",
+	DependsOn: []*Diagnostic{EngineNotAnswering, EngineChanged, EngineConflict, EngineUnsupported},
+	Reporter:  Conditions,
+	Rule: func(o *Observed) []evidence {
+		var all []evidence
+		for i := range o.Engines {
+			e := &o.Engines[i]
+			complete := apimeta.FindStatusCondition(e.Status.Conditions, containersv1alpha1.ConditionComplete)
+			if complete == nil || complete.Status != metav1.ConditionFalse {
+				continue
+			}
+			all = append(all, evidence{subject: subjectOf(e), state: complete.Reason, standing: true,
+				args: arguments{"error", complete.Message, "how", o.typed(o.placeOf(e).howToComplete(complete.Reason)), "namespace", e.Namespace, "name", e.Name}})
+		}
+		return all
+	},
 }
 
 // howToComplete says what to do about the reason for which something is missing.

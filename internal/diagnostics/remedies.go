@@ -28,9 +28,9 @@ type place struct {
 	unit     string // that systemd has there
 }
 
-func (d *diagnosis) placeOf(e *containersv1alpha1.ContainerEngine) place {
-	return place{System: d.System, kind: e.Spec.Type, endpoint: e.Spec.Endpoint, unit: d.unit(),
-		inVM: WantsVM(d.App) && metav1.IsControlledBy(e, d.App)}
+func (o *Observed) placeOf(e *containersv1alpha1.ContainerEngine) place {
+	return place{System: o.System, kind: e.Spec.Type, endpoint: e.Spec.Endpoint, unit: o.unit(),
+		inVM: WantsVM(o.App) && metav1.IsControlledBy(e, o.App)}
 }
 
 // rest returns what follows a scheme, and whether the endpoint has it.
@@ -213,39 +213,45 @@ func Permits(endpoint, group, command string) string {
 }
 
 // denied says that a start would find no engine that the user may use.
-func (d *diagnosis) denied() {
-	if d.Denied == "" {
-		return
+func (o *Observed) denied() []evidence {
+	if o.Denied == "" {
+		return nil
 	}
-	at := place{System: d.System, kind: containersv1alpha1.EngineMoby, endpoint: d.Denied}
-	words := "no engine is chosen yet, and you may not use the one at " + d.Denied + ": permission denied"
-	group := d.Groups[d.Denied]
+	at := place{System: o.System, kind: containersv1alpha1.EngineMoby, endpoint: o.Denied}
+	words := "no engine is chosen yet, and you may not use the one at " + o.Denied + ": permission denied"
+	group := o.Groups[o.Denied]
 	if group != "" {
 		words += ": it is for members of the group " + group
 	}
-	d.add(SocketNotPermitted, theHost(), d.Denied, "error", words, "how", arguments{"rdd", d.Command}.fill(at.permits(group)))
+	return []evidence{{subject: theHost(), state: o.Denied, args: arguments{"error", words, "how", o.typed(at.permits(group))}}}
 }
 
-// how says what to do about an engine that can't be reached.
-func (d *diagnosis) how(code Code, e *containersv1alpha1.ContainerEngine, at place) string {
-	remedy := at.answers()
-	switch {
-	case code == SocketNotPermitted:
-		remedy = at.permits(d.Groups[e.Spec.Endpoint])
-	case at.inVM:
-	case d.App != nil && metav1.IsControlledBy(e, d.App):
-		remedy += ". Or name another engine: `{rdd} set containerEngine.endpoint=…`"
-	default:
-		remedy += ". Or name another engine: `{rdd} ctl edit containerengine -n " + e.Namespace + " " + e.Name + "`"
-	}
-	return arguments{"rdd", d.Command}.fill(remedy)
+// permits says what to do if the user may not use an engine's socket.
+func permits(o *Observed, e *containersv1alpha1.ContainerEngine) string {
+	return o.placeOf(e).permits(o.Groups[e.Spec.Endpoint])
 }
+
+// answers says what to do about an engine that does not answer.
+func answers(o *Observed, e *containersv1alpha1.ContainerEngine) string {
+	at := o.placeOf(e)
+	switch remedy := at.answers(); {
+	case at.inVM:
+		return remedy
+	case o.App != nil && metav1.IsControlledBy(e, o.App):
+		return remedy + ". Or name another engine: `{rdd} set containerEngine.endpoint=…`"
+	default:
+		return remedy + ". Or name another engine: `{rdd} ctl edit containerengine -n " + e.Namespace + " " + e.Name + "`"
+	}
+}
+
+// typed fills in how the user calls rdd.
+func (o *Observed) typed(remedy string) string { return arguments{"rdd", o.Command}.fill(remedy) }
 
 // howToMakeRoom says which engines of this machine have something to remove.
-func (d *diagnosis) howToMakeRoom() string {
-	docker, vm, containerd := len(d.Engines) == 0, false, false
-	for i := range d.Engines {
-		at := d.placeOf(&d.Engines[i])
+func (o *Observed) howToMakeRoom() string {
+	docker, vm, containerd := len(o.Engines) == 0, false, false
+	for i := range o.Engines {
+		at := o.placeOf(&o.Engines[i])
 		_, local := socketPath(at.endpoint)
 		switch {
 		case at.inVM:

@@ -3,8 +3,6 @@
 package diagnostics
 
 import (
-	"slices"
-
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/record"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -25,9 +23,9 @@ const over = "Resolved"
 // what it told, so that a new one, in a daemon that starts, tells again what is
 // still so. It is for one goroutine.
 type Reporter struct {
-	events record.EventRecorder
-	codes  []Code
-	told   map[spot]Finding
+	events   record.EventRecorder
+	observer Observer
+	told     map[spot]Finding
 }
 
 // spot is where a finding is.
@@ -39,9 +37,10 @@ type spot struct {
 // maxQuoted is how much of a message an Event has, so that there is room for the remedy.
 const maxQuoted = 512
 
-// NewReporter returns a reporter of the codes that has told nothing yet.
-func NewReporter(events record.EventRecorder, codes ...Code) *Reporter {
-	return &Reporter{events: events, codes: codes, told: map[spot]Finding{}}
+// NewReporter returns a reporter of the diagnostics of an observer, that has told
+// nothing yet.
+func NewReporter(events record.EventRecorder, observer Observer) *Reporter {
+	return &Reporter{events: events, observer: observer, told: map[spot]Finding{}}
 }
 
 // Report tells what is new. They are all the findings that there are, and all the
@@ -53,14 +52,14 @@ func (r *Reporter) Report(findings []Finding, concerned ...client.Object) {
 	}
 	current := map[spot]bool{}
 	for _, f := range findings {
-		if f.standing || !slices.Contains(r.codes, f.Code) {
+		if f.evidence.standing || f.diagnostic.Reporter != r.observer {
 			continue
 		}
 		at := spot{f.Code, f.Subject}
 		current[at] = true
 		before, known := r.told[at]
 		object := objects[f.Subject]
-		if object == nil || known && wording.Same(before.state, f.state) {
+		if object == nil || known && wording.Same(before.evidence.state, f.evidence.state) {
 			continue
 		}
 		kind := corev1.EventTypeWarning

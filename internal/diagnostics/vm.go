@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package diagnostics
+
+import (
+	"slices"
+
+	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
+	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
+	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
+)
+
+const (
+	vmWanted    = "a virtual machine is wanted, as the App names no engine that is there already: {error}"
+	instead     = "; or use an engine that is there: `{rdd} set containerEngine.endpoint="
+	installLima = "install Lima (https://lima-vm.io/docs/installation/), so that `limactl --version` answers"
+	enableKVM   = "on Linux `sudo usermod -aG kvm $USER` and a new login if /dev/kvm is there, else turn virtualization on in the firmware"
+)
+
+// LimactlMissing: a virtual machine is wanted, and there is no limactl.
+var LimactlMissing = &Diagnostic{
+	Code: "limactl-missing", Severity: Error, Title: "There is no limactl",
+	Text: vmWanted, Remedy: installLima + instead + "{found}`", Otherwise: installLima + instead + "…`",
+	Reporter: AppEvents,
+	Rule: func(o *Observed) []evidence {
+		if !o.wantsVMHere() || o.Host.Limactl.Version != "" {
+			return nil
+		}
+		failure := o.Host.Limactl.Message
+		return []evidence{{subject: theApp(), state: failure, args: arguments{"error", failure, "found", o.usableEngine()}}}
+	},
+}
+
+// NoKVM: a virtual machine is wanted, and this machine can't run any.
+var NoKVM = &Diagnostic{
+	Code: "no-kvm", Severity: Error, Title: "This machine can't run virtual machines",
+	Text: vmWanted, Remedy: enableKVM + instead + "{found}`", Otherwise: enableKVM + instead + "…`",
+	Reporter: AppEvents,
+	Rule: func(o *Observed) []evidence {
+		// A machine that runs does so by emulation, which is slow, and meant.
+		if !o.wantsVMHere() || o.Host.Virtualization.Available || o.appRuns() {
+			return nil
+		}
+		failure := o.Host.Virtualization.Reason
+		return []evidence{{subject: theApp(), state: failure, args: arguments{"error", failure, "found", o.usableEngine()}}}
+	},
+}
+
+// VMFailed: the App's virtual machine could not be made, started or stopped.
+var VMFailed = &Diagnostic{
+	Code: "vm-failed", Severity: Error, Title: "The virtual machine has failed",
+	Text: "{reason}: {error}",
+	Remedy: "`{rdd} limavm log {vm}` has what was said, also with `--agent` and `--serial`. It is tried again by itself, and at once by " +
+		"`{rdd} limavm restart {vm}`. `{rdd} reset` makes a new one, and all that is in this one is lost",
+	DependsOn: []*Diagnostic{LimactlMissing, NoKVM},
+	Reporter:  Conditions,
+	Rule: func(o *Observed) []evidence {
+		return o.machine(func(reason string) bool { return slices.Contains(vmFailures, reason) })
+	},
+}
+
+// VMDegraded: the virtual machine runs, but for a part of it.
+var VMDegraded = &Diagnostic{
+	Code: "vm-degraded", Severity: Warning, Title: "A part of the virtual machine does not work",
+	Text:     "{error}",
+	Remedy:   "`{rdd} limavm log {vm} --agent` has more; `{rdd} limavm restart {vm}` tries it again",
+	Reporter: Conditions,
+	Rule: func(o *Observed) []evidence {
+		return o.machine(func(reason string) bool { return reason == limav1alpha1.ReasonDegraded })
+	},
+}
+
+// WantsVM reports whether the App needs a virtual machine now.
+func WantsVM(app *appv1alpha1.App) bool {
+	return app != nil && app.DeletionTimestamp == nil && app.Spec.Running && app.Spec.ContainerEngine.Endpoint == ""
+}
+
+// wantsVMHere reports whether the App needs a virtual machine, and the host was looked
+// at.
+func (o *Observed) wantsVMHere() bool {
+	return WantsVM(o.App) && o.Host != nil && o.Host.CPUs != 0
+}
+
+// usableEngine returns the endpoint of an engine of the host that the user may use;
+// empty for none.
+func (o *Observed) usableEngine() string {
+	at := slices.IndexFunc(o.Host.Engines, func(e rddv1alpha1.Engine) bool { return e.Type == rddv1alpha1.EngineMoby && e.Accessible })
+	if at < 0 {
+		return ""
+	}
+	return o.Host.Engines[at].Endpoint
+}
+
+// vmFailures are the reasons of the App's conditions that say that something of its
+// virtual machine has failed.
+var vmFailures = []string{
+	limav1alpha1.ReasonCreateFailed, limav1alpha1.ReasonStartFailed, limav1alpha1.ReasonStopFailed, limav1alpha1.ReasonCrashLoop,
+}
+
+// machine returns the App, if the first condition of its virtual machine that has one
+// of the reasons of VMFailed and VMDegraded has one that matches.
+func (o *Observed) machine(matches func(reason string) bool) []evidence {
+	if o.App == nil || o.App.DeletionTimestamp != nil {
+		return nil
+	}
+	for _, condition := range o.App.Status.Conditions {
+		if condition.Type != appv1alpha1.ConditionCreated && condition.Type != appv1alpha1.ConditionRunning {
+			continue
+		}
+		if !slices.Contains(vmFailures, condition.Reason) && condition.Reason != limav1alpha1.ReasonDegraded {
+			continue
+		}
+		if !matches(condition.Reason) {
+			return nil
+		}
+		return []evidence{{subject: theApp(), state: condition.Reason, standing: true,
+			args: arguments{"reason", condition.Reason, "error", condition.Message, "vm", appv1alpha1.VMName}}}
+	}
+	return nil
+}
