@@ -176,7 +176,8 @@ func (s *scope) contextWish() wish {
 	switch ready.Reason {
 	case containersv1alpha1.ReasonConnected:
 		return contextWanted
-	case containersv1alpha1.ReasonConnecting, containersv1alpha1.ReasonConnectFailed, containersv1alpha1.ReasonDisconnected:
+	case containersv1alpha1.ReasonConnecting, containersv1alpha1.ReasonConnectFailed, containersv1alpha1.ReasonDisconnected,
+		containersv1alpha1.ReasonWrongProtocol:
 		return contextAsItIs
 	}
 	return contextUnwanted

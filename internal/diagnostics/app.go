@@ -17,7 +17,7 @@ var AppNotSettled = &Diagnostic{
 	Code: "app-not-settled", Severity: Warning, Title: "What was asked for has not come true",
 	Text:   "{reason}: {error}",
 	Remedy: "see `{rdd} service log`, and what was asked for: `{rdd} ctl get app/app -o yaml`",
-	DependsOn: []*Diagnostic{EngineNotAnswering, EngineChanged, EngineConflict, EngineUnsupported, LimactlMissing, NoKVM, VMFailed,
+	DependsOn: []*Diagnostic{EngineNotAnswering, EngineWrongProtocol, EngineChanged, EngineConflict, EngineUnsupported, LimactlMissing, NoKVM, VMFailed,
 		ControllerGone, StoreNotWritable},
 	Reporter: Conditions,
 	Rule: func(o *Observed) []evidence {

@@ -108,7 +108,7 @@ type Registry []*Diagnostic
 func Known() Registry {
 	return Registry{
 		DaemonNotAnswering, DaemonOtherVersion, StoreNotWritable, ControllerGone,
-		SocketNotPermitted, EngineNotAnswering, EngineChanged, EngineConflict, EngineUnsupported, EngineIncomplete, EngineShared,
+		SocketNotPermitted, EngineNotAnswering, EngineWrongProtocol, EngineChanged, EngineConflict, EngineUnsupported, EngineIncomplete, EngineShared,
 		DeletionFailed, DeletionRefused,
 		LimactlMissing, NoKVM, VMFailed, VMDegraded, AppNotSettled, ContextFailed, ContextTakenOver,
 		DiskReadOnly, DiskNearlyFull, StoreLarge,

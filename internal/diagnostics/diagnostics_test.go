@@ -135,6 +135,8 @@ func TestDiagnose(t *testing.T) {
 			Daemon: &Daemon{PID: 1, Version: "1", Program: "1"}}},
 		"no answer": {observed: Observed{Engines: engines{engineOf("a", "moby", failed, "connection refused", "")}},
 			want: []string{"engine-not-answering ContainerEngine a/moby"}, words: []string{"connection refused", "`docker -H " + socket + " version`"}},
+		"another kind of engine": {observed: Observed{App: appOf(true, socket), Engines: engines{engineOf("a", "moby", containersv1alpha1.ReasonWrongProtocol, "gRPC", "")}},
+			want: []string{"engine-wrong-protocol ContainerEngine a/moby"}, words: []string{"`rdd set containerEngine.name=containerd`"}},
 		"a broken stream": {observed: Observed{Engines: engines{engineOf("a", "moby", containersv1alpha1.ReasonDisconnected, "EOF", "1")}},
 			want: []string{"engine-not-answering ContainerEngine a/moby"}},
 		"a stopped engine": {observed: Observed{Engines: engines{stopped}}},

@@ -39,6 +39,19 @@ var EngineNotAnswering = &Diagnostic{
 	},
 }
 
+// EngineWrongProtocol: another kind of server answers at the endpoint.
+var EngineWrongProtocol = &Diagnostic{
+	Code: "engine-wrong-protocol", Severity: Error, Title: "The server at the endpoint is another kind of engine",
+	Text:     "{error}",
+	Remedy:   "{how}",
+	Reporter: Conditions,
+	Rule: func(o *Observed) []evidence {
+		return o.enginesWhere(otherKind, func(_ *containersv1alpha1.ContainerEngine, ready *metav1.Condition) bool {
+			return ready.Reason == containersv1alpha1.ReasonWrongProtocol
+		})
+	},
+}
+
 // EngineChanged: the endpoint leads to another engine than the mirrored one.
 var EngineChanged = &Diagnostic{
 	Code: "engine-changed", Severity: Error, Title: "Another engine answers",

@@ -15,7 +15,7 @@ var EngineIncomplete = &Diagnostic{
 	Text: "{error}",
 	Remedy: "{how}. `{rdd} ctl describe containerengine -n {namespace} {name}` has an Event for each problem. " +
 		"All of it is tried again by itself, and this goes when it is over",
-	DependsOn: []*Diagnostic{EngineNotAnswering, EngineChanged, EngineConflict, EngineUnsupported},
+	DependsOn: []*Diagnostic{EngineNotAnswering, EngineWrongProtocol, EngineChanged, EngineConflict, EngineUnsupported},
 	Reporter:  Conditions,
 	Rule: func(o *Observed) []evidence {
 		var all []evidence

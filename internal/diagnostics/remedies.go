@@ -244,6 +244,20 @@ func answers(o *Observed, e *containersv1alpha1.ContainerEngine) string {
 	}
 }
 
+// otherKind says what to do about an endpoint at which another kind of engine answers.
+func otherKind(o *Observed, e *containersv1alpha1.ContainerEngine) string {
+	kind, socket := containersv1alpha1.EngineContainerd, "unix:///var/run/docker.sock"
+	if e.Spec.Type == containersv1alpha1.EngineContainerd {
+		kind, socket = containersv1alpha1.EngineMoby, "unix:///run/containerd/containerd.sock"
+	}
+	if o.App != nil && metav1.IsControlledBy(e, o.App) {
+		return "`{rdd} set containerEngine.name=" + string(kind) + "` connects to it as what it is; or name the socket of " + string(e.Spec.Type) +
+			", most often: `{rdd} set containerEngine.endpoint=" + socket + "`"
+	}
+	return "make a ContainerEngine of the type " + string(kind) + " for this endpoint; or name the socket of " + string(e.Spec.Type) + ", most often " +
+		socket + ": `{rdd} ctl edit containerengine -n " + e.Namespace + " " + e.Name + "`"
+}
+
 // typed fills in how the user calls rdd.
 func (o *Observed) typed(remedy string) string { return arguments{"rdd", o.Command}.fill(remedy) }
 

@@ -50,6 +50,9 @@ var (
 	// ErrFailed says that the engine answered that it could not, for a fault of its
 	// own. It is said of removals.
 	ErrFailed = errors.New("failed in the engine")
+	// ErrProtocol says that what answers at the endpoint does not speak the protocol of
+	// the engine's type.
+	ErrProtocol = errors.New("wrong protocol")
 )
 
 // Denied is what errors say of a local engine whose socket the user may not use,

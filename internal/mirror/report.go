@@ -68,7 +68,7 @@ func (s *Session) tellProgress() {
 			return
 		}
 		reason := state.Reason
-		if reason == containersv1alpha1.ReasonConnectFailed {
+		if reason == containersv1alpha1.ReasonConnectFailed || reason == containersv1alpha1.ReasonWrongProtocol {
 			reason = containersv1alpha1.ReasonConnecting
 		}
 		s.setStateIf(state.Reason, reason, "connecting: "+progress)

@@ -44,6 +44,9 @@ const (
 	ReasonEngineChanged = "EngineChanged"
 	ReasonConflict      = "Conflict"
 	ReasonUnsupported   = "Unsupported"
+	// ReasonWrongProtocol: the server at the endpoint does not speak the protocol of the
+	// engine's type. As after [ReasonConnectFailed] the controller retries.
+	ReasonWrongProtocol = "WrongProtocol"
 )
 
 // Reasons for which something is not mirrored, or not done. They are those of

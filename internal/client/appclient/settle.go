@@ -28,6 +28,7 @@ var (
 		containersv1alpha1.ReasonUnsupported,
 		containersv1alpha1.ReasonConflict,
 		containersv1alpha1.ReasonEngineChanged,
+		containersv1alpha1.ReasonWrongProtocol,
 	}
 	// failed are those that tell of a failure which the daemon expects to be one
 	// again, though it goes on trying.

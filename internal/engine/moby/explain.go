@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
@@ -65,6 +66,10 @@ func speaksTLS(response *http.Response) bool {
 	return strings.Contains(string(body), errSpeaksTLS.Error())
 }
 
+// settingsFrame is how net/http, which has no error value for it, reports an answer that
+// begins with SETTINGS, the first frame of a server that speaks HTTP/2 alone.
+var settingsFrame = regexp.MustCompile(`malformed HTTP response "\\x00\\x00(\\x..|\\.|.)\\x04(\\x00){5}`)
+
 // explainer knows what errors at an endpoint mean.
 type explainer struct {
 	endpoint string
@@ -73,6 +78,9 @@ type explainer struct {
 
 // error returns err with what it most likely means and what is to be done.
 func (e explainer) error(err error) error {
+	if settingsFrame.MatchString(err.Error()) {
+		return fmt.Errorf("%s: %w: containerd's gRPC instead of Docker's API (%w)", e.endpoint, engine.ErrProtocol, err)
+	}
 	if meaning := e.meaning(err); meaning != "" {
 		return fmt.Errorf("%s: %s (%w)", e.endpoint, meaning, err)
 	}
