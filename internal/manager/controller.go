@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package manager runs controllers: it knows which there are and which are
-// selected, brings their definitions to the API server, starts each where it
-// runs nowhere else, and tells clients where they run.
 package manager
 
 import (

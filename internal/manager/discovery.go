@@ -49,8 +49,8 @@ type Entry struct {
 	StartTime metav1.Time `json:"startTime"`
 }
 
-// same reports whether two entries say the same.
-func (e Entry) same(other Entry) bool {
+// Same reports whether two entries say the same.
+func (e Entry) Same(other Entry) bool {
 	times := e.StartTime.Equal(&other.StartTime)
 	e.StartTime, other.StartTime = metav1.Time{}, metav1.Time{}
 	return times && apiequality.Semantic.DeepEqual(e, other)

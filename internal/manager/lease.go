@@ -53,6 +53,9 @@ type Holder struct {
 // Embedded returns the holder for the daemon's own manager.
 func Embedded() Holder { return Holder{Identity: EmbeddedKey, Duration: embeddedLease, Keep: true} }
 
+// External returns a holder for a process of its own.
+func External(identity string) Holder { return Holder{Identity: identity, Duration: externalLease} }
+
 // lease is the right to run one controller, which one process has at a time. It
 // is kept in a Lease. As with Kubernetes' own leader election, no other clock
 // is compared with another's: a lease has expired when it was seen unchanged

@@ -38,6 +38,14 @@ import (
 // ShutdownBudget is how long controllers may take to end, all together.
 const ShutdownBudget = 30 * time.Second
 
+// ErrGone, as the cause of the end of Run's context, says that the control plane has
+// gone: the controllers may take GoneBudget to end, whatever still waits for an answer.
+var ErrGone = errors.New("the control plane has gone")
+
+// GoneBudget is how long the controllers may take to end after [ErrGone]: the process
+// is to end within 10 s.
+const GoneBudget = 2 * time.Second
+
 // errBudget says that controllers did not end in time.
 var errBudget = errors.New("did not end in time")
 
@@ -83,7 +91,7 @@ type Manager struct {
 
 // New returns a manager that does nothing yet.
 func New(cfg Config) (*Manager, error) {
-	cfg.REST = asControllers(cfg.REST)
+	cfg.REST = AsControllers(cfg.REST)
 	m := &Manager{Config: cfg, scheme: runtime.NewScheme(), metrics: prometheus.NewRegistry(),
 		changed: make(chan struct{}, 1), waiting: map[string]string{}}
 	m.ending, m.end = context.WithCancel(context.Background())
@@ -107,7 +115,8 @@ const (
 	ControllersGroup = admission.ControllersGroup
 )
 
-func asControllers(config *rest.Config) *rest.Config {
+// AsControllers returns the configuration with the identity of controllers.
+func AsControllers(config *rest.Config) *rest.Config {
 	config = rest.CopyConfig(config)
 	config.Impersonate = rest.ImpersonationConfig{
 		UserName: ControllersUser,
@@ -232,8 +241,8 @@ func (m *Manager) Run(ctx context.Context) error {
 
 func (m *Manager) stop(ctx context.Context) error {
 	allowed := ShutdownBudget
-	if errors.Is(context.Cause(ctx), errGone) {
-		allowed = goneBudget
+	if errors.Is(context.Cause(ctx), ErrGone) {
+		allowed = GoneBudget
 	}
 	budget := time.NewTimer(allowed)
 	defer budget.Stop()
@@ -297,9 +306,9 @@ func (m *Manager) Settled() bool {
 	return true
 }
 
-// reconciles reports whether a controller that does more than bring a kind runs
+// Reconciles reports whether a controller that does more than bring a kind runs
 // here.
-func (m *Manager) reconciles() bool {
+func (m *Manager) Reconciles() bool {
 	return slices.ContainsFunc(m.units, func(u *unit) bool { return u.Setup != nil && u.isRunning() })
 }
 

@@ -1,134 +1,319 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package standalone is the command line of the programs that run the
-// controllers of one API group in a process of their own.
 package standalone
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
-	"k8s.io/client-go/tools/clientcmd"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/uuid"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/wording"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/version"
 )
 
 const (
-	patience        = 30 * time.Second
-	poll            = 200 * time.Millisecond
-	loopbackAddress = "127.0.0.1"
+	// presencePoll is how often a standalone manager looks whether the control
+	// plane is there, and presenceMisses how many looks in vain say that it has
+	// gone.
+	presencePoll   = 2 * time.Second
+	presenceMisses = 3
+
+	connectPoll = 200 * time.Millisecond
 )
 
-// Main runs the controllers of an API group, whatever else the registry has,
-// and returns the exit code.
-func Main(ctx context.Context, registry manager.Registry, group string, args []string) int {
-	base := command.New()
-	root := newCommand(base, registry, group)
-	root.SetArgs(args[1:])
-	return base.Exit(root.ExecuteContext(ctx))
+// Config describes a manager in a process of its own: it runs the
+// controllers of one API group, against RDD's control plane or any other
+// Kubernetes API server.
+type Config struct {
+	// Group is whose controllers run, whatever else the registry has.
+	Group    string
+	Registry manager.Registry
+	// REST reaches the API server.
+	REST *rest.Config
+	// Instance is whose API server it is; nil for another cluster's.
+	Instance *instance.Instance
+	// NoWait makes it an error that another process runs one of the controllers.
+	NoWait bool
+	// Patience is how long to wait for the control plane to be ready.
+	Patience time.Duration
+	// Bind is the address that the servers listen on, and Advertise the one at
+	// which the API server reaches this process.
+	Bind, Advertise string
+	// HealthPort and Port are for health, and for all else; 0 for free ones.
+	HealthPort, Port int
+	Log              *slog.Logger
+	// Say tells the user what happens.
+	Say func(format string, args ...any)
 }
 
-func newCommand(base *command.Base, registry manager.Registry, group string) *cobra.Command {
-	name := group + "-controller"
-	names := strings.Join(manager.Names(registry.Group(group)), ", ")
-	run := manager.Standalone{Group: group, Registry: registry, Say: base.Say}
-	var kubeconfig string
-	root := &cobra.Command{
-		Use:   name,
-		Short: "Run the controllers of the API group " + group + " in a process of their own",
-		Long: fmt.Sprintf(`%s runs the controllers of the API group %s
-(%s)
-until SIGINT or SIGTERM, or until the control plane has gone. It serves an
-instance of RDD, or any other Kubernetes API server that a kubeconfig names. A
-controller that another process runs is waited for; that the daemon runs none
-of these is said with: rdd service start --controllers '*,-%s'`, name, group, names, group),
-		Version:       version.RDD() + " (Kubernetes " + version.Kubernetes() + ")",
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Args:          command.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			if run.Log, err = base.Logger(); err != nil {
-				return err
-			}
-			if err := errors.Join(command.CheckPort("port", run.Port), command.CheckPort("health-port", run.HealthPort)); err != nil {
-				return err
-			}
-			inst, err := base.Instance()
-			if err != nil {
-				return err
-			}
-			run.Registry = manager.Bind(registry, inst)
-			ctx, stop := base.UntilSignal(cmd.Context())
-			defer stop()
-			if err = connect(ctx, base, kubeconfig, &run); err == nil {
-				err = run.Run(ctx)
-			}
-			if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-				return nil // ended while it still waited
-			}
-			return err
-		},
-	}
-	flags := root.Flags()
-	base.AddFlags(flags)
-	flags.StringVar(&kubeconfig, "kubeconfig", "", "the kubeconfig `file` of the API server (default: the instance's)")
-	flags.BoolVar(&run.NoWait, "no-wait", false, "fail where another process runs one of the controllers")
-	run.Patience = patience
-	command.Timeout(flags, &run.Patience, "how long to wait for the control plane to be ready")
-	flags.StringVar(&run.Bind, "bind-address", loopbackAddress, "the `address` to listen on")
-	flags.StringVar(&run.Advertise, "advertise-address", loopbackAddress, "the `address` at which the API server reaches this process")
-	flags.IntVar(&run.Port, "port", 0, "the `port` for admission, passthrough and metrics; 0 for a free one")
-	flags.IntVar(&run.HealthPort, "health-port", 0, "the `port` for health checks; 0 for a free one")
-	root.SetFlagErrorFunc(command.FlagError)
-	return root
+// run is one run.
+type run struct {
+	Config
+	client    kubernetes.Interface
+	manager   *manager.Manager
+	servers   *servers
+	discovery manager.Discovery
+	// discovers says that there is a discovery to take part in: the API server
+	// is RDD's.
+	discovers bool
+	entry     manager.Entry
 }
 
-// connect says how to reach the API server that the kubeconfig names, or the
-// instance's where it is empty.
-func connect(ctx context.Context, base *command.Base, kubeconfig string, run *manager.Standalone) error {
+// Run runs the controllers until ctx ends, or the control plane has gone.
+func (cfg Config) Run(ctx context.Context) error {
+	s := &run{Config: cfg}
+	s.REST = rest.CopyConfig(cfg.REST)
+	s.REST.QPS = -1
+	s.REST.Timeout = 0
 	var err error
-	if kubeconfig == "" {
-		if run.Instance, err = base.Instance(); err != nil {
-			return err
+	if s.client, err = kubernetes.NewForConfig(manager.AsControllers(s.REST)); err != nil {
+		return err
+	}
+	s.discovery = manager.Discovery{Client: s.client}
+	if err := s.reachable(); err != nil {
+		return err
+	}
+	if err := s.waitReady(ctx); err != nil {
+		return err
+	}
+	identity := fmt.Sprintf("%s-controller on %s, process %d, %s", cfg.Group, hostname(), os.Getpid(), uuid.NewUUID()[:8])
+	s.manager, err = manager.New(manager.Config{
+		Controllers: cfg.Registry.Group(cfg.Group),
+		REST:        s.REST,
+		Instance:    cfg.Instance,
+		Holder:      manager.External(identity),
+		NoWait:      cfg.NoWait,
+		Log:         cfg.Log,
+		Before: func(ctx context.Context, c manager.Controller) error {
+			return s.servers.webhooks(s.client).Apply(ctx, c)
+		},
+		After: func(ctx context.Context, c manager.Controller) error {
+			return s.servers.webhooks(s.client).Remove(ctx, c)
+		},
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.manager.Install(ctx); err != nil {
+		return err
+	}
+	if err := s.manager.Setup(ctx); err != nil {
+		return err
+	}
+	if s.servers, err = s.listen(ctx); err != nil {
+		return err
+	}
+	defer s.servers.close()
+	return s.keep(ctx)
+}
+
+// reachable checks that the API server can ask this process about writes.
+func (s *run) reachable() error {
+	asked := slices.ContainsFunc(s.Registry.Group(s.Group), func(c manager.Controller) bool { return len(c.Hooks) > 0 })
+	server, err := url.Parse(s.REST.Host)
+	if err != nil || !asked || !loopback(s.Advertise) || loopback(server.Hostname()) {
+		return err
+	}
+	return fault.New(fault.Usage, "", "", fmt.Errorf("the API server at %s has to reach this process, and can't at %s: "+
+		"give --bind-address and --advertise-address", s.REST.Host, s.Advertise))
+}
+
+func loopback(host string) bool {
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
+}
+
+// waitReady waits until the control plane is ready. What it can't read it does
+// not take for absent: whoever may not read does not run.
+func (s *run) waitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, s.Patience)
+	defer cancel()
+	told := ""
+	for {
+		err := s.look(ctx)
+		switch {
+		case err == nil:
+			return nil
+		case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
+			return fault.New(fault.Failed, "read the discovery of", s.REST.Host, err)
+		case ctx.Err() == nil && (told == "" || !wording.Same(err.Error(), told)):
+			told = err.Error()
+			s.Say("Waiting for the control plane: %v.", err)
 		}
-		kubeconfig = run.Instance.ConfigFile()
-		if err := awaitFile(ctx, base, kubeconfig, run.Patience); err != nil {
-			return err
+		select {
+		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return fault.New(fault.Deadline, "wait for the control plane at", s.REST.Host, errors.New(told))
+			}
+			return ctx.Err()
+		case <-time.After(connectPoll):
 		}
 	}
-	if run.REST, err = clientcmd.BuildConfigFromFlags("", kubeconfig); err != nil {
-		return fault.New(fault.Failed, "read the kubeconfig", kubeconfig, err)
+}
+
+// look looks once whether the control plane is ready, and what it is.
+func (s *run) look(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, presencePoll)
+	defer cancel()
+	answer := s.client.Discovery().RESTClient().Get().AbsPath("/version").Do(ctx)
+	if err := answer.Error(); err != nil {
+		return err
+	}
+	served, err := answer.Raw()
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(string(served), version.Mark) {
+		s.discovers = false // another cluster
+		_, err := s.client.CoordinationV1().Leases(manager.SystemNamespace).List(ctx, metav1.ListOptions{Limit: 1})
+		return err
+	}
+	s.discovers = true
+	state, err := s.discovery.Read(ctx)
+	if err != nil {
+		return err
+	}
+	if !state.Ready {
+		return errors.New("it is starting")
 	}
 	return nil
 }
 
-// awaitFile waits for the kubeconfig of an instance that is just being made.
-func awaitFile(ctx context.Context, base *command.Base, path string, patience time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	for told := false; ; told = true {
-		_, err := os.Stat(path)
-		if err == nil || !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
-		if !told {
-			base.Say("Waiting for the instance: it has no kubeconfig yet (%s).", path)
-		}
+// keep runs the manager, and its entry in the discovery.
+func (s *run) keep(ctx context.Context) error {
+	s.entry = s.servers.entry()
+	s.entry.StartTime = metav1.NewTime(time.Now().Truncate(time.Second))
+	running, stop := context.WithCancelCause(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- s.manager.Run(running) }()
+
+	over, err := s.watch(ctx, ended)
+	stop(err)
+	if errors.Is(err, manager.ErrGone) {
+		s.Say("The control plane has gone; nothing is left to do.")
 		select {
-		case <-time.After(poll):
+		case err := <-ended:
+			s.Log.Debug("the manager ended without a control plane", "error", err)
+		case <-time.After(manager.GoneBudget):
+		}
+		return nil
+	}
+	if !over {
+		err = <-ended
+	}
+	s.withdraw()
+	return err
+}
+
+// watch keeps the entry true until the end: of ctx, of the control plane, or
+// of the manager, which is over then.
+func (s *run) watch(ctx context.Context, ended <-chan error) (over bool, err error) {
+	ticker := time.NewTicker(presencePoll)
+	defer ticker.Stop()
+	misses := 0
+	for {
+		select {
 		case <-ctx.Done():
-			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				return fault.New(fault.Deadline, "wait for the instance's kubeconfig", path, err)
+			return false, nil
+		case err := <-ended:
+			return true, err
+		case <-s.manager.Changed():
+			s.tell()
+			if err := s.present(ctx); err != nil {
+				s.Log.Warn("writing the entry in the discovery failed, will try again", "error", err)
 			}
-			return ctx.Err()
+		case <-ticker.C:
+			err := s.present(ctx)
+			if err == nil || ctx.Err() != nil {
+				misses = 0
+				continue
+			}
+			misses++
+			s.Log.Warn("the control plane does not answer", "misses", misses, "error", err)
+			if misses == presenceMisses {
+				return false, manager.ErrGone
+			}
 		}
 	}
+}
+
+// tell tells the user what runs here.
+func (s *run) tell() {
+	if !s.manager.Settled() {
+		return
+	}
+	if running := s.manager.Running(); len(running) > 0 {
+		s.Say("Running: %s.", strings.Join(running, ", "))
+	}
+	for controller, holder := range s.manager.Waiting() {
+		s.Say("Controller %s is run by %s; waiting.", controller, holder)
+	}
+}
+
+// present looks whether the control plane is there, and writes the entry where
+// it is not there as it should be: a control plane that was started again has
+// forgotten it.
+func (s *run) present(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, presencePoll)
+	defer cancel()
+	if !s.discovers {
+		return s.client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
+	}
+	state, err := s.discovery.Read(ctx)
+	if err != nil || !s.announces() {
+		return err
+	}
+	entry := s.entry
+	entry.EnabledControllers = s.manager.Running()
+	entry.EnabledPassthroughs = s.manager.Endpoints().Names()
+	if have, ok := state.Entries[s.Group]; ok && have.Same(entry) {
+		return nil
+	}
+	if len(entry.EnabledPassthroughs) > 0 {
+		if err := s.discovery.ShareAccess(ctx, s.Group, s.servers.token, s.servers.authority.CACert); err != nil {
+			return err
+		}
+	}
+	return s.discovery.Publish(ctx, s.Group, entry)
+}
+
+// announces reports whether this process has something to announce: it does
+// more than wait for the one that has.
+func (s *run) announces() bool {
+	return s.manager.Settled() && (len(s.manager.Waiting()) == 0 || s.manager.Reconciles())
+}
+
+// withdraw removes the entry.
+func (s *run) withdraw() {
+	if !s.discovers {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), presencePoll)
+	defer cancel()
+	if err := s.discovery.Withdraw(ctx, s.Group, s.entry); err != nil {
+		s.Log.Warn("removing the entry in the discovery failed", "error", err)
+	}
+}
+
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "this machine"
+	}
+	return name
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package manager
+package standalone
 
 import (
 	"context"
@@ -24,7 +24,9 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/connlimit"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/pki"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/passthrough"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/webhook"
 )
 
 const (
@@ -39,7 +41,7 @@ const (
 	// What admission and metrics do at once, and for how long.
 	maxAdmissions    = 64
 	admissionWait    = time.Second
-	admissionTimeout = webhookTimeout * time.Second
+	admissionTimeout = webhook.Timeout
 	maxReview        = 8 << 20 // bytes; two objects of the size that the API server takes
 	maxScrapes       = 4
 	scrapeWait       = time.Second
@@ -62,8 +64,8 @@ type servers struct {
 	handling  sync.RWMutex // held for reading by each request that is being answered
 }
 
-func (s *standalone) listen(ctx context.Context) (_ *servers, err error) {
-	v := &servers{token: pki.NewToken(), path: admissionPath + pki.NewToken() + "/", advertise: s.Advertise}
+func (s *run) listen(ctx context.Context) (_ *servers, err error) {
+	v := &servers{token: pki.NewToken(), path: webhook.Path + pki.NewToken() + "/", advertise: s.Advertise}
 	if v.authority, err = pki.NewAuthority(); err != nil {
 		return nil, err
 	}
@@ -98,7 +100,7 @@ func (s *standalone) listen(ctx context.Context) (_ *servers, err error) {
 
 // callers returns the authorities of the API server's client certificate; nil if it
 // shows none, as that of another cluster does.
-func (s *standalone) callers() (*x509.CertPool, error) {
+func (s *run) callers() (*x509.CertPool, error) {
 	if !s.discovers {
 		return nil, nil
 	}
@@ -114,9 +116,9 @@ func (s *standalone) callers() (*x509.CertPool, error) {
 }
 
 // door serves the secure port.
-func (s *standalone) door(v *servers, certified bool) (http.Handler, error) {
+func (s *run) door(v *servers, certified bool) (http.Handler, error) {
 	hooks := http.NewServeMux()
-	if err := serveHooks(hooks, v.path, s.manager.Controllers, s.manager.Reader()); err != nil {
+	if err := webhook.Serve(hooks, v.path, s.manager.Controllers, s.manager.Reader()); err != nil {
 		return nil, err
 	}
 	gathered := promhttp.HandlerFor(s.manager.Metrics(), promhttp.HandlerOpts{})
@@ -179,7 +181,7 @@ func serveHealth(w http.ResponseWriter, r *http.Request) {
 }
 
 // server returns a server with the limits that hold for every listener.
-func (s *standalone) server(handler http.Handler) *http.Server {
+func (s *run) server(handler http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: headerTimeout,
@@ -189,7 +191,7 @@ func (s *standalone) server(handler http.Handler) *http.Server {
 	}
 }
 
-func (s *standalone) bind(ctx context.Context, port int) (*connlimit.Listener, error) {
+func (s *run) bind(ctx context.Context, port int) (*connlimit.Listener, error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", net.JoinHostPort(s.Bind, strconv.Itoa(port)))
 	if err != nil {
@@ -236,13 +238,13 @@ func (v *servers) url() string {
 
 func port(listener net.Listener) int { return listener.Addr().(*net.TCPAddr).Port }
 
-func (v *servers) webhooks(client kubernetes.Interface) Webhooks {
-	return Webhooks{Client: client, URL: v.url() + v.path, CA: v.authority.CACert}
+func (v *servers) webhooks(client kubernetes.Interface) webhook.Registration {
+	return webhook.Registration{Client: client, URL: v.url() + v.path, CA: v.authority.CACert}
 }
 
 // entry describes the ports.
-func (v *servers) entry() Entry {
-	return Entry{
+func (v *servers) entry() manager.Entry {
+	return manager.Entry{
 		HealthPort:          port(v.healthAt),
 		MetricsPort:         port(v.secureAt),
 		HealthEndpoint:      "http://" + net.JoinHostPort(v.advertise, strconv.Itoa(port(v.healthAt))) + "/healthz",
