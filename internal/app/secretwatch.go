@@ -12,22 +12,22 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/secret"
 )
 
-// secretWatch tells of changes of one Secret at a time, and costs nothing while there
-// is none to watch. It is a runnable of its manager.
+// secretWatch reports changes of one Secret at a time, and uses no time if there is none
+// to watch. It is a runnable of its manager.
 type secretWatch struct {
 	metadata metadata.Interface
 	changed  func()        // must not wait for anything
 	wanted   chan struct{} // holds a value when another Secret is to be watched
 
 	mu  sync.Mutex
-	key client.ObjectKey // guarded by mu; of the Secret, zero for none
+	key client.ObjectKey // guarded by mu; the Secret's; zero if there is none
 }
 
 func newSecretWatch(metadata metadata.Interface, changed func()) *secretWatch {
 	return &secretWatch{metadata: metadata, changed: changed, wanted: make(chan struct{}, 1)}
 }
 
-// want has a Secret watched, and no other; the zero key is for none.
+// want makes the watch follow a Secret, and no other; the zero key is for none.
 func (w *secretWatch) want(key client.ObjectKey) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -37,7 +37,7 @@ func (w *secretWatch) want(key client.ObjectKey) {
 	w.key = key
 	select {
 	case w.wanted <- struct{}{}:
-	default: // it is known already
+	default: // a change is already pending
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestWordsAreSafeToShow: an error may quote an engine.
+// TestWordsAreSafeToShow: an error may quote an engine's text.
 func TestWordsAreSafeToShow(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder

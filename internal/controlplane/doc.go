@@ -15,9 +15,9 @@
 //   - seed (seed.go) puts RDD's definitions into the store before anything reads it.
 //   - clients (loopback.go): requests of this process are function calls of the
 //     server's handler, without a socket, as the user of the loopback token.
-//   - informers (informers.go): the few kinds that admission and authorisation read.
+//   - informers (informers.go): the few kinds that admission and authorization read.
 //     A request for another one fails the composition (refused.go).
-//   - authentication and authorisation (auth.go): client certificates, tokens of
+//   - authentication and authorization (auth.go): client certificates, tokens of
 //     service accounts, RBAC.
 //   - admission (admission.go): Kubernetes' plug-ins that make sense here, CEL
 //     policies, webhooks, and RDD's own hooks, which are functions (hooked.go).
@@ -48,7 +48,7 @@
 //  1. The listener accepts the connection (connlimit) and TLS begins; serving.go has
 //     the current certificate. The drain (hooks.go) refuses writes once a shutdown has
 //     begun. A client that is not authenticated gets as far as health (strangers.go).
-//  2. The front server authenticates and authorises the request. It does not serve
+//  2. The front server authenticates and authorizes the request. It does not serve
 //     Volumes, so custom does.
 //  3. Defaults of the definition's schema, then mutating admission: policies, webhooks,
 //     and the Default hooks of the kind's controller (hooked.go). If that controller

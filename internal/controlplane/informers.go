@@ -27,10 +27,9 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// informerSet are the informers that admission and authorisation ask for.
-// Kubernetes' own factory links the informers and listers of every kind there
-// is, 7 MB of program. A request for another one fails the composition of
-// the API server.
+// informerSet has the informers that admission and authorization use. Kubernetes' own
+// factory links the informers and listers of every kind, 7 MB of program. A call for
+// another informer fails the composition of the API server.
 type informerSet struct {
 	refused *refusals
 
@@ -43,7 +42,7 @@ type informerSet struct {
 
 var _ informers.SharedInformerFactory = &informerSet{}
 
-// newInformerSet makes the informers. They run from [informerSet.StartWithContext] on.
+// newInformerSet creates the informers, which [informerSet.StartWithContext] starts.
 func newInformerSet(client kubernetes.Interface, refused *refusals) (*informerSet, error) {
 	s := &informerSet{refused: refused, all: map[reflect.Type]cache.SharedIndexInformer{}}
 	s.core.refused, s.core.v1.refused = refused, refused
@@ -75,7 +74,7 @@ func newInformerSet(client kubernetes.Interface, refused *refusals) (*informerSe
 	return s, nil
 }
 
-// indexed asks for an index by namespace, as listers need it.
+// indexed adds an index by namespace, which listers need.
 func indexed() internalinterfaces.InformerOptions {
 	return internalinterfaces.InformerOptions{Indexers: cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc}}
 }
@@ -127,8 +126,8 @@ func (s *informerSet) InformerFor(object runtime.Object, _ internalinterfaces.Ne
 	return refuse[cache.SharedIndexInformer](s.refused, fmt.Sprintf("%T", object))
 }
 
-// ForResource implements [informers.SharedInformerFactory]. Policies ask for the
-// kinds of their parameters, and make informers of their own for what is not here.
+// ForResource implements [informers.SharedInformerFactory]. Policies call it for the
+// kinds of their parameters, and create their own informers for missing ones.
 func (s *informerSet) ForResource(resource schema.GroupVersionResource) (informers.GenericInformer, error) {
 	return nil, fmt.Errorf("no informer of %s is shared", resource)
 }

@@ -15,11 +15,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/cache"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -35,39 +33,39 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/passthrough"
 )
 
-// ShutdownBudget is how long controllers may take to end, all together.
+// ShutdownBudget bounds the shutdown of all controllers together.
 const ShutdownBudget = 30 * time.Second
 
-// ErrGone, as the cause of the end of Run's context, says that the control plane has
-// gone: the controllers may take GoneBudget to end, whatever still waits for an answer.
-var ErrGone = errors.New("the control plane has gone")
+// ErrGone, as the cause of the end of Run's context, is that the control plane is gone:
+// the controllers have [GoneBudget] to stop, even if requests are pending.
+var ErrGone = errors.New("the control plane is gone")
 
-// GoneBudget is how long the controllers may take to end after [ErrGone]: the process
-// is to end within 10 s.
+// GoneBudget bounds the shutdown of all controllers after [ErrGone]: the process must
+// exit within 10 s.
 const GoneBudget = 2 * time.Second
 
-// errBudget says that controllers did not end in time.
-var errBudget = errors.New("did not end in time")
+// errBudget is the error if controllers did not stop in time.
+var errBudget = errors.New("did not stop in time")
 
 // Config describes a manager.
 type Config struct {
 	Controllers []Controller
-	// Known are controllers that run elsewhere, of which the types are known.
+	// Known are controllers that run in other processes, for their types.
 	Known []Controller
-	// REST reaches the API server.
+	// REST connects to the API server.
 	REST *rest.Config
-	// Sole says that the API server is RDD's own, see [manifest.Installer].
+	// Sole is whether the API server is RDD's own, see [manifest.Installer].
 	Sole bool
-	// Instance is whose API server it is; nil for another cluster's.
+	// Instance is the RDD instance of the API server; nil in another cluster.
 	Instance *instance.Instance
 	// Holder holds the leases.
 	Holder Holder
-	// NoWait makes it an error that another process runs a controller.
+	// NoWait makes it an error if another process runs a controller.
 	NoWait bool
 	Log    *slog.Logger
 
-	// Before is called when a controller is about to run here, and After when it
-	// no longer does. nil for nothing.
+	// Before is called before a controller starts in this process, and After when it
+	// has stopped. Both may be nil.
 	Before, After func(context.Context, Controller) error
 }
 
@@ -81,7 +79,7 @@ type Manager struct {
 	units   []*unit
 	changed chan struct{}
 
-	// ending ends when the manager is told to end; end ends it.
+	// ending ends when the manager begins to stop; end ends it.
 	ending context.Context
 	end    context.CancelFunc
 
@@ -89,7 +87,7 @@ type Manager struct {
 	waiting map[string]string // guarded by mu; controllers to who runs them
 }
 
-// New returns a manager that does nothing yet.
+// New returns a manager that is not started.
 func New(cfg Config) (*Manager, error) {
 	cfg.REST = AsControllers(cfg.REST)
 	m := &Manager{Config: cfg, scheme: runtime.NewScheme(), metrics: prometheus.NewRegistry(),
@@ -108,8 +106,8 @@ func New(cfg Config) (*Manager, error) {
 	return m, err
 }
 
-// Controllers' requests are told from their user's by who makes them: what a
-// controller may do to the objects that it owns, no other client may.
+// Controllers' requests have user names of their own, which distinguish them from the
+// user's: only a controller may change the objects that it owns.
 const (
 	ControllersUser  = "rdd:controllers"
 	ControllersGroup = admission.ControllersGroup
@@ -125,22 +123,22 @@ func AsControllers(config *rest.Config) *rest.Config {
 	return config
 }
 
-// Install brings the controllers' definitions and policies to the API server,
-// and returns when it serves the kinds.
+// Install installs the controllers' definitions and policies, and returns when the API
+// server serves the kinds.
 func (m *Manager) Install(ctx context.Context) error {
 	var policies []manifest.Source
-	if !m.Sole { // else they are there before the API server reads them
+	if !m.Sole { // otherwise they are stored before the API server starts
 		policies = Policies(m.Controllers)
 	}
 	return manifest.Installer{REST: m.REST, Sole: m.Sole}.Install(ctx, Definitions(m.Controllers), policies)
 }
 
-// Definitions returns the definitions that the controllers bring.
+// Definitions returns the definitions of the controllers.
 func Definitions(controllers []Controller) []manifest.Source {
 	return collect(controllers, func(c Controller) []manifest.Source { return c.Definitions })
 }
 
-// Policies returns the policies that the controllers bring.
+// Policies returns the policies of the controllers.
 func Policies(controllers []Controller) []manifest.Source {
 	return collect(controllers, func(c Controller) []manifest.Source { return c.Policies })
 }
@@ -157,7 +155,7 @@ func collect(controllers []Controller, of func(Controller) []manifest.Source) []
 	return all
 }
 
-// Setup makes the caches and clients. The definitions must be served.
+// Setup creates the caches and clients. The definitions must be served.
 func (m *Manager) Setup(ctx context.Context) error {
 	var err error
 	m.inner, err = ctrl.NewManager(m.REST, ctrl.Options{
@@ -186,14 +184,14 @@ func (m *Manager) Setup(ctx context.Context) error {
 	return m.giveUp(ctx)
 }
 
-// Scheme has the types that the controllers work with.
+// Scheme has the types that the controllers use.
 func (m *Manager) Scheme() *runtime.Scheme { return m.scheme }
 
-// Reader reads the API server itself. Setup must have been called.
+// Reader reads from the API server, not from a cache. Call Setup first.
 func (m *Manager) Reader() client.Reader { return m.inner.GetAPIReader() }
 
-// giveUp releases the leases that an earlier run of the same holder had for
-// controllers that this one does not run.
+// giveUp releases the leases of an earlier run with the same identity for controllers
+// that are not selected now.
 func (m *Manager) giveUp(ctx context.Context) error {
 	all, err := m.client.CoordinationV1().Leases(SystemNamespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
@@ -213,8 +211,8 @@ func (m *Manager) giveUp(ctx context.Context) error {
 	return nil
 }
 
-// Run runs the controllers until ctx ends, and then waits for them: each ends
-// before the one that started before it is asked to.
+// Run runs the controllers until ctx ends, and then stops them in reverse order, each
+// after the next one has stopped.
 func (m *Manager) Run(ctx context.Context) error {
 	defer m.end()
 	caches, stopCaches := context.WithCancel(context.Background())
@@ -272,19 +270,19 @@ func (m *Manager) stop(ctx context.Context) error {
 	return fmt.Errorf("controllers %s %w", strings.Join(late, ", "), errBudget)
 }
 
-// afterwards does what is left to do when a controller has ended.
+// afterwards does the cleanup for a controller that has stopped.
 func (m *Manager) afterwards(do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), afterwardsTimeout)
 	defer cancel()
 	return do(ctx)
 }
 
-// afterwardsTimeout bounds each last word of a controller to the API server.
+// afterwardsTimeout bounds each request of such a cleanup.
 const afterwardsTimeout = 2 * time.Second
 
-// Running returns the controllers that run here now, in order.
+// Running returns the sorted names of the controllers that are running here.
 func (m *Manager) Running() []string {
-	names := []string{} // none is a list, too, in JSON
+	names := []string{} // [] and not null in JSON
 	for _, u := range m.units {
 		if u.isRunning() {
 			names = append(names, u.Name)
@@ -293,8 +291,8 @@ func (m *Manager) Running() []string {
 	return names
 }
 
-// Settled reports whether each controller either runs here, or is known to run
-// elsewhere.
+// Settled reports whether each controller either runs here, or is known to run in
+// another process.
 func (m *Manager) Settled() bool {
 	for _, u := range m.units {
 		select {
@@ -306,13 +304,12 @@ func (m *Manager) Settled() bool {
 	return true
 }
 
-// Reconciles reports whether a controller that does more than bring a kind runs
-// here.
+// Reconciles reports whether a controller with a Setup runs here.
 func (m *Manager) Reconciles() bool {
 	return slices.ContainsFunc(m.units, func(u *unit) bool { return u.Setup != nil && u.isRunning() })
 }
 
-// Waiting returns the controllers that run elsewhere, with who runs them.
+// Waiting returns the controllers that run in other processes, with their holders.
 func (m *Manager) Waiting() map[string]string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -332,18 +329,18 @@ func (m *Manager) waitsFor(controller, holder string) {
 	m.tellChanged()
 }
 
-// Changed gives a value after each change of what Running or Waiting return.
-// Values may be merged, and are for one receiver.
+// Changed receives a value after changes of the result of Running or Waiting. Values
+// may be merged, and are for one receiver.
 func (m *Manager) Changed() <-chan struct{} { return m.changed }
 
 func (m *Manager) tellChanged() {
 	select {
 	case m.changed <- struct{}{}:
-	default: // one is on its way already
+	default: // one is already pending
 	}
 }
 
-// Endpoints returns the endpoints of the controllers that run here now.
+// Endpoints returns the endpoints of the controllers that are running here.
 func (m *Manager) Endpoints() passthrough.Endpoints {
 	endpoints := passthrough.Endpoints{}
 	for _, u := range m.units {
@@ -354,56 +351,7 @@ func (m *Manager) Endpoints() passthrough.Endpoints {
 	return endpoints
 }
 
-// Metrics returns the metrics of controllers: what controller-runtime counts,
-// and what they do themselves.
+// Metrics returns the metrics of controllers: controller-runtime's and their own.
 func (m *Manager) Metrics() prometheus.Gatherer {
 	return prometheus.Gatherers{metrics.Registry, m.metrics}
-}
-
-// endingCache is a cache for whose first sync nothing waits any longer when the
-// manager ends. controller-runtime's manager would wait, for ever.
-type endingCache struct {
-	ctrlcache.Cache
-	ending context.Context
-}
-
-// WaitForCacheSync implements [ctrlcache.Informers]. It is true of a manager
-// that ends, whose controllers end by themselves.
-func (c endingCache) WaitForCacheSync(ctx context.Context) bool {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(c.ending, cancel)()
-	return c.Cache.WaitForCacheSync(ctx) || c.ending.Err() != nil
-}
-
-// WaitSynced returns when every kind of the controllers is in the caches, and
-// every controller runs here or is known to run elsewhere. Run must have been
-// called.
-func (m *Manager) WaitSynced(ctx context.Context) error {
-	var synced []cache.DoneChecker
-	definitions, err := manifest.ParseDefinitions(Definitions(m.Controllers))
-	if err != nil {
-		return err
-	}
-	for _, definition := range definitions {
-		for _, version := range definition.Spec.Versions {
-			kind := schema.GroupVersionKind{Group: definition.Spec.Group, Version: version.Name, Kind: definition.Spec.Names.Kind}
-			informer, err := m.inner.GetCache().GetInformerForKind(ctx, kind, ctrlcache.BlockUntilSynced(false))
-			if err != nil {
-				return fmt.Errorf("fill the cache of %s: %w", kind.Kind, err)
-			}
-			synced = append(synced, informer.HasSyncedChecker())
-		}
-	}
-	if !cache.WaitFor(ctx, "", synced...) {
-		return fmt.Errorf("fill the caches: %w", context.Cause(ctx))
-	}
-	for _, u := range m.units {
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("start the controller %s: %w", u.Name, context.Cause(ctx))
-		case <-u.settled:
-		}
-	}
-	return nil
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package webhook has an API server ask controllers of another process about writes:
-// it registers the webhooks, and serves them.
+// Package webhook registers the admission webhooks of controllers in another process,
+// and serves them.
 package webhook
 
 import (
@@ -25,26 +25,26 @@ import (
 )
 
 const (
-	// Path begins the paths at which an external process is asked. A secret
-	// follows.
+	// Path is the prefix of the paths for admission in an external process. A
+	// secret follows.
 	Path = "/admission/"
 
-	// Timeout is how long a decision may take.
+	// Timeout bounds a decision.
 	Timeout = 5 * time.Second
 )
 
-// Registration tells an API server to ask an external process about writes.
+// Registration configures an API server to call an external process for admission.
 type Registration struct {
 	Client kubernetes.Interface
-	// URL is where the process is asked, and ends with a slash. It is a secret.
+	// URL of the process for admission, with a final slash. It is a secret.
 	URL string
-	// CA is the authority of its certificate, in PEM.
+	// CA is the certificate authority of the process, in PEM.
 	CA []byte
 }
 
 func webhookName(controller manager.Controller) string { return "rdd-" + controller.Name }
 
-// Apply makes the API server ask about the controller's kinds.
+// Apply registers the webhooks for the controller's kinds.
 func (r Registration) Apply(ctx context.Context, controller manager.Controller) error {
 	mutating := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: webhookName(controller)}}
 	validating := &admissionregistrationv1.ValidatingWebhookConfiguration{ObjectMeta: mutating.ObjectMeta}
@@ -102,7 +102,7 @@ func (r Registration) clientConfig(path string) admissionregistrationv1.WebhookC
 	return admissionregistrationv1.WebhookClientConfig{URL: ptr.To(r.URL + path), CABundle: r.CA}
 }
 
-// Remove makes the API server stop asking.
+// Remove removes the webhooks.
 func (r Registration) Remove(ctx context.Context, controller manager.Controller) error {
 	if len(controller.Hooks) == 0 {
 		return nil
@@ -122,8 +122,7 @@ func hookPath(controller manager.Controller, i int, what string) string {
 	return controller.Name + "/" + strconv.Itoa(i) + "/" + what
 }
 
-// Serve adds the hooks of the controllers to a server that the API server
-// asks, below a path.
+// Serve adds the admission hooks of the controllers to a server, below a path.
 func Serve(mux *http.ServeMux, path string, controllers []manager.Controller, reader client.Reader) error {
 	for _, controller := range controllers {
 		for i, hook := range controller.Hooks {
