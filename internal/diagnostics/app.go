@@ -14,9 +14,9 @@ import (
 
 // AppNotSettled: the App has not settled for long, or can not.
 var AppNotSettled = &Diagnostic{
-	Code: "app-not-settled", Severity: Warning, Title: "What was asked for has not come true",
+	Code: "app-not-settled", Severity: Warning, Title: "The App has not settled",
 	Text:   "{reason}: {error}",
-	Remedy: "see `{rdd} service log`, and what was asked for: `{rdd} ctl get app/app -o yaml`",
+	Remedy: "see `{rdd} service log`, and the App's spec: `{rdd} ctl get app/app -o yaml`",
 	DependsOn: []*Diagnostic{EngineNotAnswering, EngineWrongProtocol, EngineChanged, EngineConflict, EngineUnsupported, LimactlMissing, NoKVM, VMFailed,
 		ControllerGone, StoreNotWritable},
 	Reporter: Conditions,
@@ -29,17 +29,17 @@ var AppNotSettled = &Diagnostic{
 			o.Now.Sub(settled.LastTransitionTime.Time) < settlePatience && !slices.Contains(hopeless, settled.Reason) {
 			return nil
 		}
-		return []evidence{{subject: theApp(), state: settled.Reason + settled.Message, standing: true,
+		return []evidence{{subject: theApp(), state: settled.Reason + settled.Message, inCondition: true,
 			args: arguments{"reason", settled.Reason, "error", settled.Message}}}
 	},
 }
 
 // ContextFailed: RDD can't keep its Docker context.
 var ContextFailed = &Diagnostic{
-	Code: "context-failed", Severity: Warning, Title: "The Docker context can't be kept",
+	Code: "context-failed", Severity: Warning, Title: "The Docker context can't be updated",
 	Text:      "{error}",
-	Remedy:    "mend what it names: it is tried again by itself, within a minute. Until then `docker -H {socket} ps` speaks to the engine",
-	Otherwise: "mend what it names: it is tried again by itself, within a minute",
+	Remedy:    "fix what the message names: RDD retries within a minute. Until then use the engine with `docker -H {socket} ps`",
+	Otherwise: "fix what the message names: RDD retries within a minute",
 	Reporter:  AppEvents,
 	Rule: func(o *Observed) []evidence {
 		if o.App == nil || o.App.Status.DockerContextError == "" {
@@ -47,7 +47,7 @@ var ContextFailed = &Diagnostic{
 		}
 		failure, socket := o.App.Status.DockerContextError, o.App.Status.DockerSocket
 		if _, local := socketPath(socket); !local {
-			socket = "" // it may want certificates
+			socket = "" // the connection may need certificates
 		}
 		return []evidence{{subject: theApp(), state: failure, args: arguments{"error", failure, "socket", socket}}}
 	},
@@ -55,7 +55,7 @@ var ContextFailed = &Diagnostic{
 
 // ContextTakenOver: another program changed the Docker context.
 var ContextTakenOver = &Diagnostic{
-	Code: "context-taken-over", Severity: Warning, Title: "The Docker context was taken over",
+	Code: "context-taken-over", Severity: Warning, Title: "Another program changed the Docker context",
 	Text: "{what}", Remedy: "{how}", DependsOn: []*Diagnostic{EngineNotAnswering, ContextFailed},
 	Reporter: AppEvents,
 	Rule: func(o *Observed) []evidence {
@@ -67,8 +67,7 @@ var ContextTakenOver = &Diagnostic{
 	},
 }
 
-// hopeless are the reasons for which an App is not settled that say that something
-// has failed.
+// hopeless are the reasons of an unsettled App for a failure: waiting does not help.
 var hopeless = append([]string{appv1alpha1.ReasonTemplateRejected}, vmFailures...)
 
 // contextChange compares the context for the App's engine with what RDD made it, and
@@ -82,14 +81,14 @@ func (o *Observed) contextChange() (what, how string) {
 	name, want := o.App.Status.DockerContext, o.App.Status.DockerSocket
 	switch {
 	case c.Host == "":
-		return fmt.Sprintf("there is no Docker context %s any more: another program removed it", name),
+		return fmt.Sprintf("the Docker context %s does not exist: another program removed it", name),
 			fmt.Sprintf("`docker context create %s --docker host=%s`, or `%s stop` and `%[3]s start`", name, want, o.Command)
 	case c.Host != want:
 		return fmt.Sprintf("the Docker context %s is for %s, and RDD's engine is at %s: another program changed it", name, c.Host, want),
 			fmt.Sprintf("`docker context update %s --docker host=%s`", name, want)
 	case c.Chosen && c.Current != name:
-		return fmt.Sprintf("the current Docker context is %s, and was %s: `docker` speaks to another engine now", c.Current, name),
-			fmt.Sprintf("nothing, if that is meant; else `docker context use %s`", name)
+		return fmt.Sprintf("the current Docker context is %s instead of %s: `docker` uses another engine", c.Current, name),
+			fmt.Sprintf("nothing if this is intended; otherwise `docker context use %s`", name)
 	}
 	return "", ""
 }

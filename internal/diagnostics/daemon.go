@@ -11,8 +11,8 @@ import (
 // DaemonNotAnswering: a daemon that said that it is ready does not answer.
 var DaemonNotAnswering = &Diagnostic{
 	Code: "daemon-not-answering", Severity: Error, Title: "The daemon does not answer",
-	Text: "process {pid} lives and says that it is ready, but did not answer: {error}",
-	Remedy: "see `{rdd} service log`; `{rdd} service stop --timeout 30s` ends it, by force if need be, and `{rdd} service start` starts it again: " +
+	Text: "process {pid} runs and is ready, but did not answer: {error}",
+	Remedy: "see `{rdd} service log`; `{rdd} service stop --timeout 30s` stops the daemon, by force if necessary, and `{rdd} service start` starts it again: " +
 		"containers continue to run",
 	Reporter: StatusCommand,
 	Rule: func(o *Observed) []evidence {
@@ -23,9 +23,9 @@ var DaemonNotAnswering = &Diagnostic{
 		found := evidence{subject: o.service(), args: arguments{"pid", strconv.Itoa(p.PID), "error", p.Failure.Error()}}
 		var invalid x509.CertificateInvalidError
 		if errors.As(p.Failure, &invalid) && invalid.Reason == x509.Expired {
-			found.remedy = "its certificate is not valid at the time that this machine's clock shows: see whether that is right (`date`); if it is, " +
-				"the clock was set after the daemon had started, and `{rdd} service stop` and `{rdd} service start` make new certificates: " +
-				"containers go on, and no data is lost"
+			found.remedy = "its certificate is not valid at the time of this machine's clock: check the clock (`date`); if it is right, " +
+				"it was set after the daemon had started, and `{rdd} service stop` and `{rdd} service start` create new certificates: " +
+				"containers continue to run, and no data is lost"
 		}
 		return []evidence{found}
 	},
@@ -33,8 +33,8 @@ var DaemonNotAnswering = &Diagnostic{
 
 // DaemonOtherVersion: the daemon is of another version than this program.
 var DaemonOtherVersion = &Diagnostic{
-	Code: "daemon-other-version", Severity: Warning, Title: "The daemon is another version",
-	Text:     "the daemon that runs is rdd {daemon}, and this is rdd {program}",
+	Code: "daemon-other-version", Severity: Warning, Title: "The daemon has another version",
+	Text:     "the running daemon is rdd {daemon}, and this is rdd {program}",
 	Remedy:   "`{rdd} service start` replaces it: containers continue to run",
 	Reporter: StatusCommand,
 	Rule: func(o *Observed) []evidence {
@@ -49,9 +49,9 @@ var DaemonOtherVersion = &Diagnostic{
 // StoreNotWritable: the last write to the store failed.
 var StoreNotWritable = &Diagnostic{
 	Code: "store-not-writable", Severity: Error, Title: "The store can't be written",
-	Text: "no object can be changed, and what is shown of containers, images and volumes may be out of date: {error}",
-	Remedy: "make room on the file system of {path}, or see why it can't be written: containers go on, and the objects follow " +
-		"by themselves once the store can be written again",
+	Text: "objects can't be changed, and containers, images and volumes may be stale: {error}",
+	Remedy: "free space on the file system of {path}, or see why it can't be written: containers continue to run, and RDD updates the objects " +
+		"once the store can be written again",
 	Reporter: StatusCommand,
 	Rule: func(o *Observed) []evidence {
 		if o.Unwritable == "" {
@@ -67,7 +67,7 @@ var StoreNotWritable = &Diagnostic{
 
 // ControllerGone: no process runs a controller whose objects exist.
 var ControllerGone = &Diagnostic{
-	Code: "controller-gone", Severity: Error, Title: "No process runs a controller",
+	Code: "controller-gone", Severity: Error, Title: "A controller does not run",
 	Text: "{error}",
 	Remedy: "start the process that ran it again (`{group}-controller`), or have the daemon run it: `{rdd} service stop`, " +
 		"then `{rdd} service start --controllers '*'`",
@@ -76,7 +76,7 @@ var ControllerGone = &Diagnostic{
 	Rule: func(o *Observed) []evidence {
 		var all []evidence
 		for _, absence := range o.Absent {
-			found := evidence{subject: Subject{Kind: kindController, Name: absence.Controller}, state: absence.Holder, standing: true,
+			found := evidence{subject: Subject{Kind: kindController, Name: absence.Controller}, state: absence.Holder, inCondition: true,
 				args: arguments{"error", absence.Message(), "group", controllerGroups[absence.Controller]}, reaches: []Subject{theApp()}}
 			for i := range o.Engines {
 				found.reaches = append(found.reaches, subjectOf(&o.Engines[i]))
@@ -87,7 +87,7 @@ var ControllerGone = &Diagnostic{
 	},
 }
 
-// controllerGroups are the groups of the controllers that are looked for.
+// controllerGroups has the group of each controller in [Observed.Absent].
 var controllerGroups = map[string]string{"app": "app", "engine": "containers", "limavm": "lima"}
 
 // service is the daemon of the instance.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package diagnostics knows what can be wrong with RDD and what it runs on, and
-// what to do about each. It looks at nothing itself: what is wrong follows from
-// what was observed, so that the daemon and the command line say the same.
+// Package diagnostics defines the problems of RDD and of its machine, and the
+// remedy for each. It observes nothing itself: findings depend only on an
+// [Observed], so that the daemon and the command line report the same.
 package diagnostics
 
 import (
@@ -15,12 +15,11 @@ import (
 	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
 )
 
-// Code names one thing that can be wrong. It never changes its meaning: programs
-// and the documentation (docs/troubleshooting.md) rely on it.
+// Code names one problem. Its meaning never changes: programs and the documentation
+// (docs/troubleshooting.md) rely on it.
 type Code string
 
-// Event returns the reason of Events that tell of the code: the code in camel
-// case.
+// Event returns the reason of the code's Events: the code in camel case.
 func (c Code) Event() string {
 	var reason strings.Builder
 	for word := range strings.SplitSeq(string(c), "-") {
@@ -33,16 +32,16 @@ func (c Code) Event() string {
 	return reason.String()
 }
 
-// Severity says how much it matters.
+// Severity is the severity of a problem.
 type Severity string
 
 // The severities, worst first.
 const (
-	// Error: something that the user asked for does not work.
+	// Error: something that the user requested does not work.
 	Error Severity = "error"
-	// Warning: something will stop working, or works otherwise than expected.
+	// Warning: something will stop working, or does not work as expected.
 	Warning Severity = "warning"
-	// Info: nothing has to be done.
+	// Info: the user does not have to act.
 	Info Severity = "info"
 )
 
@@ -63,21 +62,21 @@ const (
 	StatusCommand Observer = "status"
 )
 
-// Diagnostic is one thing that can be wrong. Each is one variable of this package,
+// Diagnostic is one problem. Each is one variable of this package,
 // in the list of [Known].
 type Diagnostic struct {
 	Code     Code
 	Severity Severity
-	// Title says it in a few words.
+	// Title describes the problem in a few words.
 	Title string
-	// Text says it in full, with {arguments}.
+	// Text describes it in full, with {arguments}.
 	Text string
-	// Remedy says what to do, with {arguments} and `commands to type`.
+	// Remedy is what to do, with {arguments} and `commands to type`.
 	Remedy string
 	// Otherwise is the remedy if an argument of Remedy is not known.
 	Otherwise string
-	// DependsOn are the diagnostics whose consequence it may be: if one of them is
-	// found about the same subject, this one is not shown.
+	// DependsOn are the diagnostics that may cause this one: a finding is not shown if
+	// there is one of them for the same subject.
 	DependsOn []*Diagnostic
 	// Reporter is who reports it, besides `rdd status`.
 	Reporter Observer
@@ -85,26 +84,26 @@ type Diagnostic struct {
 	Rule func(*Observed) []evidence
 }
 
-// evidence is that a diagnostic is so, of one subject.
+// evidence is one problem that a rule found.
 type evidence struct {
 	subject Subject
-	// state is what makes it another finding than one before with the same code
-	// and subject. Figures that change all the time are none of it.
+	// state identifies the finding among those with the same code and subject. It
+	// has no figures that change all the time.
 	state string
 	args  arguments
 	// remedy is one for this case; empty for the diagnostic's.
 	remedy string
-	// standing is that a condition of the subject says it.
-	standing bool
-	// reaches are the subjects that suffer from it besides its own.
+	// inCondition is whether a condition of the subject reports the finding.
+	inCondition bool
+	// reaches are the subjects that the problem affects besides its own.
 	reaches []Subject
 }
 
-// Registry is all that can be wrong.
+// Registry is a list of diagnostics.
 type Registry []*Diagnostic
 
-// Known returns everything that can be wrong. Of findings that are equally bad
-// the first in this list is the first to be shown.
+// Known returns all diagnostics. Findings of the same severity are shown in the
+// order of this list.
 func Known() Registry {
 	return Registry{
 		DaemonNotAnswering, DaemonOtherVersion, StoreNotWritable, ControllerGone,
@@ -115,8 +114,8 @@ func Known() Registry {
 	}
 }
 
-// Diagnose returns what is wrong, worst first, without the consequences of what
-// else it returns.
+// Diagnose returns the findings, most severe first, without consequences of other
+// findings.
 func (r Registry) Diagnose(o Observed) []Finding {
 	if o.Command == "" {
 		o.Command = "rdd"
@@ -130,15 +129,15 @@ func (r Registry) Diagnose(o Observed) []Finding {
 	return r.arrange(all)
 }
 
-// Subject names what a finding concerns: an object of the API, or, for the
-// service as a whole, its instance.
+// Subject names the object that a finding concerns: an object of the API, or, for
+// the service as a whole, its instance.
 type Subject struct {
 	Kind      string `json:"kind"`
 	Namespace string `json:"namespace,omitempty"`
 	Name      string `json:"name"`
 }
 
-// String returns the subject as people write it.
+// String returns the kind, the namespace and the name.
 func (s Subject) String() string {
 	if s.Namespace == "" {
 		return s.Kind + " " + s.Name
@@ -152,7 +151,7 @@ const (
 	kindEngine  = "ContainerEngine"
 	kindHost    = "HostInfo"
 	kindService = "Service"
-	// A controller is no object.
+	// A controller is not an object of the API.
 	kindController = "Controller"
 )
 
@@ -164,21 +163,21 @@ func theApp() Subject { return Subject{Kind: kindApp, Name: appv1alpha1.AppName}
 
 func theHost() Subject { return Subject{Kind: kindHost, Name: rddv1alpha1.HostInfoName} }
 
-// Finding is one thing that is wrong.
+// Finding is one problem.
 type Finding struct {
 	Code     Code     `json:"code"`
 	Severity Severity `json:"severity"`
 	Subject  Subject  `json:"subject"`
 	Title    string   `json:"title"`
 	Message  string   `json:"message"`
-	// Remedy is what to do about it; commands to type are in `backquotes`.
+	// Remedy is what to do; commands to type are in `backquotes`.
 	Remedy string `json:"remedy"`
 
 	diagnostic *Diagnostic
 	evidence   evidence
 }
 
-// arguments are names and their values, in turn.
+// arguments alternates names and their values.
 type arguments []string
 
 func (a arguments) fill(text string) string {
@@ -199,7 +198,7 @@ func (a arguments) known(text string) bool {
 	return true
 }
 
-// finding makes a finding of what the rule found.
+// finding returns the finding for the evidence.
 func (d *Diagnostic) finding(found evidence, command string) Finding {
 	found.args = append(found.args, "rdd", command)
 	remedy := cmp.Or(found.remedy, d.Remedy)
@@ -212,11 +211,13 @@ func (d *Diagnostic) finding(found evidence, command string) Finding {
 	return f
 }
 
-// arrange returns the findings that are worth a word, worst first.
+// arrange returns the findings that are not consequences of others, most severe
+// first.
 func (r Registry) arrange(all []Finding) []Finding {
 	shown := slices.DeleteFunc(slices.Clone(all), func(f Finding) bool { return f.isConsequence(all) })
 	slices.SortStableFunc(shown, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(a.Severity.rank(), b.Severity.rank()), cmp.Compare(slices.Index(r, a.diagnostic), slices.Index(r, b.diagnostic)), cmp.Compare(a.Subject.String(), b.Subject.String()))
+		return cmp.Or(cmp.Compare(a.Severity.rank(), b.Severity.rank()), cmp.Compare(slices.Index(r, a.diagnostic), slices.Index(r, b.diagnostic)),
+			cmp.Compare(a.Subject.String(), b.Subject.String()))
 	})
 	return shown
 }
@@ -242,8 +243,8 @@ func (f Finding) isConsequence(all []Finding) bool {
 	})
 }
 
-// Steady returns the finding without the figures in its words that change all
-// the time.
+// Steady returns the finding without the figures in its message that change all the
+// time.
 func (f Finding) Steady() Finding {
 	f.Message = f.evidence.state
 	return f

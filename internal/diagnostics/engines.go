@@ -15,7 +15,7 @@ import (
 
 // SocketNotPermitted: the user may not use the engine's socket.
 var SocketNotPermitted = &Diagnostic{
-	Code: "socket-not-permitted", Severity: Error, Title: "The engine's socket is not permitted",
+	Code: "socket-not-permitted", Severity: Error, Title: "No permission to use the engine's socket",
 	Text:     "{error}",
 	Remedy:   "{how}",
 	Reporter: Conditions,
@@ -31,7 +31,7 @@ var SocketNotPermitted = &Diagnostic{
 var EngineNotAnswering = &Diagnostic{
 	Code: "engine-not-answering", Severity: Error, Title: "The engine does not answer",
 	Text:      "{error}",
-	Remedy:    "{how}. It is tried again by itself",
+	Remedy:    "{how}. RDD reconnects when the engine answers",
 	DependsOn: []*Diagnostic{SocketNotPermitted},
 	Reporter:  Conditions,
 	Rule: func(o *Observed) []evidence {
@@ -56,8 +56,8 @@ var EngineWrongProtocol = &Diagnostic{
 var EngineChanged = &Diagnostic{
 	Code: "engine-changed", Severity: Error, Title: "Another engine answers",
 	Text: "{error}",
-	Remedy: "if the other engine is what you want, `{rdd} stop` and `{rdd} start` (for a ContainerEngine of your own, spec.running): " +
-		"nothing in the engines is touched. Else start the one that was there before",
+	Remedy: "to mirror the other engine, `{rdd} stop` and `{rdd} start` (for a ContainerEngine of your own, spec.running): " +
+		"nothing in the engines changes. Otherwise start the previous engine",
 	Reporter: Conditions,
 	Rule: func(o *Observed) []evidence {
 		return o.enginesFor(containersv1alpha1.ReasonEngineChanged)
@@ -66,7 +66,7 @@ var EngineChanged = &Diagnostic{
 
 // EngineConflict: two ContainerEngines of one namespace are one engine.
 var EngineConflict = &Diagnostic{
-	Code: "engine-conflict", Severity: Error, Title: "Two ContainerEngines of one namespace are one engine",
+	Code: "engine-conflict", Severity: Error, Title: "Two ContainerEngines in one namespace have the same engine",
 	Text:     "{error}",
 	Remedy:   "delete one of them: `{rdd} ctl delete containerengine -n {namespace} {name}`, or move it into a namespace of its own",
 	Reporter: AppEvents,
@@ -77,7 +77,7 @@ var EngineConflict = &Diagnostic{
 
 // EngineUnsupported: this program can't connect to such an engine.
 var EngineUnsupported = &Diagnostic{
-	Code: "engine-unsupported", Severity: Error, Title: "This kind of engine or endpoint can't be used",
+	Code: "engine-unsupported", Severity: Error, Title: "The engine type or endpoint is not supported",
 	Text:     "{error}",
 	Remedy:   "change the spec: `{rdd} ctl edit containerengine -n {namespace} {name}`, or for the App's `{rdd} set containerEngine.endpoint=…`",
 	Reporter: Conditions,
@@ -88,9 +88,9 @@ var EngineUnsupported = &Diagnostic{
 
 // EngineShared: ContainerEngines of two namespaces are one engine.
 var EngineShared = &Diagnostic{
-	Code: "engine-shared", Severity: Info, Title: "Two ContainerEngines are one engine",
+	Code: "engine-shared", Severity: Info, Title: "Two ContainerEngines have the same engine",
 	Text:     "{other} mirrors the same engine ({id}): each container, image and volume is shown twice, and a deletion of either object deletes it",
-	Remedy:   "nothing, if that is meant; else delete one of them: `{rdd} ctl delete containerengine -n {namespace} {name}`",
+	Remedy:   "nothing if this is intended; otherwise delete one of them: `{rdd} ctl delete containerengine -n {namespace} {name}`",
 	Reporter: AppEvents,
 	Rule: func(o *Observed) []evidence {
 		return o.twins(false)
@@ -122,9 +122,9 @@ func (o *Observed) enginesWhere(remedy func(*Observed, *containersv1alpha1.Conta
 			continue
 		}
 		if silent(ready) && o.placeOf(e).inVM && !o.appRuns() {
-			continue // no virtual machine, no engine
+			continue // the engine can't run without its virtual machine
 		}
-		found := evidence{subject: subjectOf(e), state: ready.Message, standing: true,
+		found := evidence{subject: subjectOf(e), state: ready.Message, inCondition: true,
 			args: arguments{"error", ready.Message, "namespace", e.Namespace, "name", e.Name}}
 		if remedy != nil {
 			found.args = append(found.args, "how", o.typed(remedy(o, e)))
@@ -142,7 +142,7 @@ func (o *Observed) appRuns() bool {
 	return apimeta.IsStatusConditionTrue(o.App.Status.Conditions, appv1alpha1.ConditionRunning)
 }
 
-// unit is the name that systemd has in the guest for the App's engine.
+// unit returns the systemd unit of the App's engine in the guest.
 func (o *Observed) unit() string {
 	if o.App != nil && o.App.Spec.ContainerEngine.Name == appv1alpha1.EngineContainerd {
 		return "containerd"

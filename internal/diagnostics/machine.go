@@ -7,8 +7,8 @@ import "fmt"
 // DiskReadOnly: the file system of the instance is read-only.
 var DiskReadOnly = &Diagnostic{
 	Code: "disk-read-only", Severity: Error, Title: "The disk is read-only",
-	Text: "the file system of {path} is read-only: nothing can be changed, and no daemon can be started",
-	Remedy: "see why: `findmnt -T {path}` shows the mount, and the kernel's log (`dmesg`) an error of the disk, after which a file system is often made " +
+	Text: "the file system of {path} is read-only: objects can't be changed, and a daemon can't start",
+	Remedy: "see why: `findmnt -T {path}` shows the mount, and the kernel log (`dmesg`) shows disk errors, after which Linux often remounts a file system " +
 		"read-only; mount it writable again, then `{rdd} service stop` and `{rdd} service start`",
 	Reporter: StatusCommand,
 	Rule: func(o *Observed) []evidence {
@@ -22,8 +22,8 @@ var DiskReadOnly = &Diagnostic{
 // DiskNearlyFull: little room is left for the instance.
 var DiskNearlyFull = &Diagnostic{
 	Code: "disk-nearly-full", Severity: Warning, Title: "The disk is nearly full",
-	Text:      "{free} of {total} are free on the file system of {path}: when it is full nothing can be changed any more",
-	Remedy:    "make room: {how}",
+	Text:      "{free} of {total} are free on the file system of {path}: when it is full, objects can't be changed",
+	Remedy:    "free space: {how}",
 	DependsOn: []*Diagnostic{DiskReadOnly},
 	Reporter:  HostInfoEvents,
 	Rule: func(o *Observed) []evidence {
@@ -38,9 +38,9 @@ var DiskNearlyFull = &Diagnostic{
 // StoreLarge: the store is larger than is normal.
 var StoreLarge = &Diagnostic{
 	Code: "store-large", Severity: Warning, Title: "The store is large",
-	Text: "{path} has {size}, with its log: old versions of objects go every five minutes, and what they took is given back to the disk in steps",
-	Remedy: "`{rdd} service stop` and `{rdd} service start` empty the log; `{rdd} service reset` begins an empty store with the same settings: containers, images and volumes are in the engine and " +
-		"come back, the App's settings and objects of your own are lost",
+	Text: "{path} has {size}, with its log: RDD removes old versions of objects every five minutes, and returns their space to the disk in steps",
+	Remedy: "`{rdd} service stop` and `{rdd} service start` empty the log; `{rdd} service reset` creates an empty store with the same settings: containers, images and volumes stay in the engine and " +
+		"are mirrored again, the App's settings and your own objects are lost",
 	Reporter: HostInfoEvents,
 	Rule: func(o *Observed) []evidence {
 		if o.Store == nil || o.Store.Size < storeLimit {
@@ -50,7 +50,7 @@ var StoreLarge = &Diagnostic{
 	},
 }
 
-// Size returns a number of bytes as people read it.
+// Size formats a number of bytes in MiB or GiB.
 func Size(bytes int64) string {
 	value, unit := float64(bytes)/mebibyte, "MiB"
 	if value >= 1024 {

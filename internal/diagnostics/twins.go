@@ -33,23 +33,23 @@ func (o *Observed) twins(inNamespace bool) []evidence {
 		if (e.Namespace == other.Namespace) != inNamespace {
 			continue
 		}
-		words := fmt.Sprintf("%s is the same engine (%s), at %s and at %s: their objects have the same names, and only one can have them",
+		message := fmt.Sprintf("%s is the same engine (%s), at %s and at %s: their mirrors would have the same names, so only one of them can have mirrors",
 			subjectOf(other), id, other.Spec.Endpoint, e.Spec.Endpoint)
 		all = append(all, evidence{subject: subjectOf(e), state: key(other).String(),
-			args: arguments{"other", subjectOf(other).String(), "id", id, "namespace", e.Namespace, "name", e.Name, "error", words}})
+			args: arguments{"other", subjectOf(other).String(), "id", id, "namespace", e.Namespace, "name", e.Name, "error", message}})
 	}
 	return all
 }
 
 // sameEngine reports whether two ContainerEngines with one engine ID are connected
-// to one engine. The ID is in a file, which a copy of a disk has too; then the host
-// name or the directory differs. What is not known does not.
+// to one engine. A copied disk has the same ID in its file; then the host name or
+// the directory differs. Empty values never differ.
 func sameEngine(a, b *containersv1alpha1.ContainerEngine) bool {
 	same := func(x, y string) bool { return x == "" || y == "" || x == y }
 	return same(a.Status.HostName, b.Status.HostName) && same(a.Status.RootDir, b.Status.RootDir)
 }
 
-// mirrors reports whether there are mirrors of the engine that is in the status.
+// mirrors reports whether the engine in the status has mirrors.
 func mirrors(e *containersv1alpha1.ContainerEngine) bool {
 	ready := apimeta.FindStatusCondition(e.Status.Conditions, containersv1alpha1.ConditionReady)
 	return e.ShouldRun() && e.Status.EngineID != "" && ready != nil &&

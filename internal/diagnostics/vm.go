@@ -11,15 +11,15 @@ import (
 )
 
 const (
-	vmWanted    = "a virtual machine is wanted, as the App names no engine that is there already: {error}"
-	instead     = "; or use an engine that is there: `{rdd} set containerEngine.endpoint="
+	vmWanted    = "the App needs a virtual machine because it names no existing engine: {error}"
+	instead     = "; or use an existing engine: `{rdd} set containerEngine.endpoint="
 	installLima = "install Lima (https://lima-vm.io/docs/installation/), so that `limactl --version` answers"
-	enableKVM   = "on Linux `sudo usermod -aG kvm $USER` and a new login if /dev/kvm is there, else turn virtualization on in the firmware"
+	enableKVM   = "on Linux `sudo usermod -aG kvm $USER` and a new login if /dev/kvm exists, otherwise enable virtualization in the firmware"
 )
 
 // LimactlMissing: a virtual machine is wanted, and there is no limactl.
 var LimactlMissing = &Diagnostic{
-	Code: "limactl-missing", Severity: Error, Title: "There is no limactl",
+	Code: "limactl-missing", Severity: Error, Title: "limactl not found",
 	Text: vmWanted, Remedy: installLima + instead + "{found}`", Otherwise: installLima + instead + "…`",
 	Reporter: AppEvents,
 	Rule: func(o *Observed) []evidence {
@@ -37,7 +37,7 @@ var NoKVM = &Diagnostic{
 	Text: vmWanted, Remedy: enableKVM + instead + "{found}`", Otherwise: enableKVM + instead + "…`",
 	Reporter: AppEvents,
 	Rule: func(o *Observed) []evidence {
-		// A machine that runs does so by emulation, which is slow, and meant.
+		// A virtual machine that runs without KVM uses emulation: slow, but intended.
 		if !o.wantsVMHere() || o.Host.Virtualization.Available || o.appRuns() {
 			return nil
 		}
@@ -48,10 +48,10 @@ var NoKVM = &Diagnostic{
 
 // VMFailed: the App's virtual machine could not be made, started or stopped.
 var VMFailed = &Diagnostic{
-	Code: "vm-failed", Severity: Error, Title: "The virtual machine has failed",
+	Code: "vm-failed", Severity: Error, Title: "The virtual machine failed",
 	Text: "{reason}: {error}",
-	Remedy: "`{rdd} limavm log {vm}` has what was said, also with `--agent` and `--serial`. It is tried again by itself, and at once by " +
-		"`{rdd} limavm restart {vm}`. `{rdd} reset` makes a new one, and all that is in this one is lost",
+	Remedy: "`{rdd} limavm log {vm}` shows the output, also with `--agent` and `--serial`. RDD retries; `{rdd} limavm restart {vm}` " +
+		"retries at once. `{rdd} reset` creates a new virtual machine, and everything in this one is lost",
 	DependsOn: []*Diagnostic{LimactlMissing, NoKVM},
 	Reporter:  Conditions,
 	Rule: func(o *Observed) []evidence {
@@ -61,9 +61,9 @@ var VMFailed = &Diagnostic{
 
 // VMDegraded: the virtual machine runs, but for a part of it.
 var VMDegraded = &Diagnostic{
-	Code: "vm-degraded", Severity: Warning, Title: "A part of the virtual machine does not work",
+	Code: "vm-degraded", Severity: Warning, Title: "The virtual machine is degraded",
 	Text:     "{error}",
-	Remedy:   "`{rdd} limavm log {vm} --agent` has more; `{rdd} limavm restart {vm}` tries it again",
+	Remedy:   "`{rdd} limavm log {vm} --agent` shows more; `{rdd} limavm restart {vm}` starts it again",
 	Reporter: Conditions,
 	Rule: func(o *Observed) []evidence {
 		return o.machine(func(reason string) bool { return reason == limav1alpha1.ReasonDegraded })
@@ -91,8 +91,7 @@ func (o *Observed) usableEngine() string {
 	return o.Host.Engines[at].Endpoint
 }
 
-// vmFailures are the reasons of the App's conditions that say that something of its
-// virtual machine has failed.
+// vmFailures are the reasons of the App's conditions for a failed virtual machine.
 var vmFailures = []string{
 	limav1alpha1.ReasonCreateFailed, limav1alpha1.ReasonStartFailed, limav1alpha1.ReasonStopFailed, limav1alpha1.ReasonCrashLoop,
 }
@@ -113,7 +112,7 @@ func (o *Observed) machine(matches func(reason string) bool) []evidence {
 		if !matches(condition.Reason) {
 			return nil
 		}
-		return []evidence{{subject: theApp(), state: condition.Reason, standing: true,
+		return []evidence{{subject: theApp(), state: condition.Reason, inCondition: true,
 			args: arguments{"reason", condition.Reason, "error", condition.Message, "vm", appv1alpha1.VMName}}}
 	}
 	return nil

@@ -16,12 +16,12 @@ import (
 	secrets "github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/secret"
 )
 
-// secret is the Secret that a ContainerEngine names, and which of its versions the
-// connection uses. A nil one is no Secret, and never changes.
+// secret is the Secret that a ContainerEngine names, and the version that the
+// connection uses. A nil *secret is no Secret, and never changes.
 type secret struct {
 	secrets.Ref
 	metadata metadata.Interface
-	// wake holds a value when there is another version than there was.
+	// wake holds a value after a change.
 	wake chan struct{}
 
 	mu      sync.Mutex
@@ -42,7 +42,7 @@ func (r *reconciler) secretOf(e *containersv1alpha1.ContainerEngine) *secret {
 	}
 }
 
-// material is what an engine is given.
+// material returns the Secret for an engine.
 func (s *secret) material() engine.Secret {
 	if s == nil {
 		return nil // and not an interface that holds a nil
@@ -56,15 +56,15 @@ func (s *secret) Read(ctx context.Context) (map[string][]byte, error) {
 	if err != nil && !apierrors.IsNotFound(err) {
 		return nil, err
 	}
-	s.saw(version, true)
+	s.setVersion(version, true)
 	if err != nil {
-		return nil, fmt.Errorf("there is no Secret %s: it must have ca.crt (the engine's authority), "+
-			"and tls.crt with tls.key where the engine asks for a client certificate", s.Key)
+		return nil, fmt.Errorf("the Secret %s does not exist: it must have ca.crt (the engine's certificate authority), "+
+			"and tls.crt and tls.key if the engine requires a client certificate", s.Key)
 	}
 	return data, nil
 }
 
-// changed returns a channel that has a value when the Secret was changed, made
+// changed returns a channel that receives a value when the Secret was created, changed
 // or deleted.
 func (s *secret) changed() <-chan struct{} {
 	if s == nil {
@@ -78,12 +78,12 @@ func (s *secret) follow(ctx context.Context) {
 	if s == nil {
 		return
 	}
-	secrets.Follow(ctx, s.metadata, s.Key, func(version string) { s.saw(version, false) })
+	secrets.Follow(ctx, s.metadata, s.Key, func(version string) { s.setVersion(version, false) })
 }
 
-// saw takes the version that the Secret has, empty for none. Before the first
-// one was read there is no connection that another could matter to.
-func (s *secret) saw(version string, read bool) {
+// setVersion records the version of the Secret, empty for none. Changes before the
+// first read do not matter: there is no connection yet.
+func (s *secret) setVersion(version string, read bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	first := !s.read
@@ -97,6 +97,6 @@ func (s *secret) saw(version string, read bool) {
 	}
 	select {
 	case s.wake <- struct{}{}:
-	default: // it is known already
+	default: // a value is waiting
 	}
 }
