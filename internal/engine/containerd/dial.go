@@ -89,7 +89,7 @@ func (d *dialer) probe(ctx context.Context) error {
 }
 
 // A connection over HTTP/2 begins with these (RFC 9113, 3.4): the client's preface, and
-// from both sides a frame SETTINGS, which has its length, its type, flags and the stream.
+// from both sides a SETTINGS frame: length, type, flags, stream.
 const (
 	http2Preface  = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 	emptySettings = "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
@@ -98,7 +98,7 @@ const (
 
 // greet begins a connection over HTTP/2, and returns an error unless the server does.
 func greet(conn net.Conn) error {
-	// A server that has answered already need not read.
+	// The server may have answered and closed before it reads.
 	_, writeErr := io.WriteString(conn, http2Preface+emptySettings)
 	header := make([]byte, len(emptySettings))
 	n, err := io.ReadFull(conn, header)
