@@ -66,7 +66,7 @@
 //     volume from the engine and takes the finalizer away; that write removes the row,
 //     and the watches get the end of the object.
 //  8. After five minutes the store compacts: older versions go, and a watch that
-//     continues from one of them is told to list again.
+//     continues from one of them must list again.
 //
 // # Start and stop
 //

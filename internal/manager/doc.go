@@ -54,7 +54,7 @@
 //  5. The scope starts what Setup added. [Manager.Running] has engine, Changed gives a
 //     value, and the entry in the discovery is written. From here on its Reconcile is
 //     called. The lease is renewed beside it.
-//  6. The daemon is told to stop. Run ends the units in the reverse order, each before
+//  6. The daemon gets the signal to stop. Run ends the units in the reverse order, each before
 //     the one that started before it, under one budget: the requests at the endpoints
 //     end, then the runnables of the scope, then Config.After and the lease.
 //  7. The same happens to one unit alone if its lease is lost: another process took
