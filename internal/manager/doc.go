@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package manager runs controllers: it knows which there are and which are
-// selected, brings their definitions to the API server, starts each where it
-// runs nowhere else, and tells clients where they run.
+// Package manager runs controllers: it selects them from a registry, installs their
+// definitions in the API server, runs each controller in one process at a time, and
+// publishes where it runs.
 //
 // # Parts
 //
