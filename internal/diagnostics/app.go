@@ -12,7 +12,7 @@ import (
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 )
 
-// AppNotSettled: the App has not settled for long, or can not.
+// AppNotSettled means: the App has not settled for long, or can not.
 var AppNotSettled = &Diagnostic{
 	Code: "app-not-settled", Severity: Warning, Title: "The App has not settled",
 	Text:   "{reason}: {error}",
@@ -34,7 +34,7 @@ var AppNotSettled = &Diagnostic{
 	},
 }
 
-// ContextFailed: RDD can't keep its Docker context.
+// ContextFailed means: RDD can't keep its Docker context.
 var ContextFailed = &Diagnostic{
 	Code: "context-failed", Severity: Warning, Title: "The Docker context can't be updated",
 	Text:      "{error}",
@@ -53,7 +53,7 @@ var ContextFailed = &Diagnostic{
 	},
 }
 
-// ContextTakenOver: another program changed the Docker context.
+// ContextTakenOver means: another program changed the Docker context.
 var ContextTakenOver = &Diagnostic{
 	Code: "context-taken-over", Severity: Warning, Title: "Another program changed the Docker context",
 	Text: "{what}", Remedy: "{how}", DependsOn: []*Diagnostic{EngineNotAnswering, ContextFailed},

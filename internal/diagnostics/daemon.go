@@ -8,7 +8,7 @@ import (
 	"strconv"
 )
 
-// DaemonNotAnswering: a daemon that said that it is ready does not answer.
+// DaemonNotAnswering means: a daemon that said that it is ready does not answer.
 var DaemonNotAnswering = &Diagnostic{
 	Code: "daemon-not-answering", Severity: Error, Title: "The daemon does not answer",
 	Text: "process {pid} runs and is ready, but did not answer: {error}",
@@ -31,7 +31,7 @@ var DaemonNotAnswering = &Diagnostic{
 	},
 }
 
-// DaemonOtherVersion: the daemon is of another version than this program.
+// DaemonOtherVersion means: the daemon is of another version than this program.
 var DaemonOtherVersion = &Diagnostic{
 	Code: "daemon-other-version", Severity: Warning, Title: "The daemon has another version",
 	Text:     "the running daemon is rdd {daemon}, and this is rdd {program}",
@@ -46,7 +46,7 @@ var DaemonOtherVersion = &Diagnostic{
 	},
 }
 
-// StoreNotWritable: the last write to the store failed.
+// StoreNotWritable means: the last write to the store failed.
 var StoreNotWritable = &Diagnostic{
 	Code: "store-not-writable", Severity: Error, Title: "The store can't be written",
 	Text: "objects can't be changed, and containers, images and volumes may be stale: {error}",
@@ -65,7 +65,7 @@ var StoreNotWritable = &Diagnostic{
 	},
 }
 
-// ControllerGone: no process runs a controller whose objects exist.
+// ControllerGone means: no process runs a controller whose objects exist.
 var ControllerGone = &Diagnostic{
 	Code: "controller-gone", Severity: Error, Title: "A controller does not run",
 	Text: "{error}",

@@ -40,7 +40,7 @@ func DeletionOf(object metav1.Object, conditions []metav1.Condition) (refused bo
 	return false, "", false
 }
 
-// DeletionFailed: the engine fails to remove what was deleted.
+// DeletionFailed means: the engine fails to remove what was deleted.
 var DeletionFailed = &Diagnostic{
 	Code: "deletion-failed", Severity: Error, Title: "The engine failed to remove a deleted object",
 	Text: "{what}: {error}{more}",
@@ -53,7 +53,7 @@ var DeletionFailed = &Diagnostic{
 	},
 }
 
-// DeletionRefused: the engine refused to remove what was deleted.
+// DeletionRefused means: the engine refused to remove what was deleted.
 var DeletionRefused = &Diagnostic{
 	Code: "deletion-refused", Severity: Warning, Title: "The engine refused to remove a deleted object",
 	Text: "{what}: {error}{more}",

@@ -13,7 +13,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
-// SocketNotPermitted: the user may not use the engine's socket.
+// SocketNotPermitted means: the user may not use the engine's socket.
 var SocketNotPermitted = &Diagnostic{
 	Code: "socket-not-permitted", Severity: Error, Title: "No permission to use the engine's socket",
 	Text:     "{error}",
@@ -27,7 +27,7 @@ var SocketNotPermitted = &Diagnostic{
 	},
 }
 
-// EngineNotAnswering: nothing answers at the endpoint, or the connection broke.
+// EngineNotAnswering means: nothing answers at the endpoint, or the connection broke.
 var EngineNotAnswering = &Diagnostic{
 	Code: "engine-not-answering", Severity: Error, Title: "The engine does not answer",
 	Text:      "{error}",
@@ -39,7 +39,7 @@ var EngineNotAnswering = &Diagnostic{
 	},
 }
 
-// EngineWrongProtocol: another kind of server answers at the endpoint.
+// EngineWrongProtocol means: another kind of server answers at the endpoint.
 var EngineWrongProtocol = &Diagnostic{
 	Code: "engine-wrong-protocol", Severity: Error, Title: "The server at the endpoint is another kind of engine",
 	Text:     "{error}",
@@ -52,7 +52,7 @@ var EngineWrongProtocol = &Diagnostic{
 	},
 }
 
-// EngineChanged: the endpoint leads to another engine than the mirrored one.
+// EngineChanged means: the endpoint leads to another engine than the mirrored one.
 var EngineChanged = &Diagnostic{
 	Code: "engine-changed", Severity: Error, Title: "Another engine answers",
 	Text: "{error}",
@@ -64,7 +64,7 @@ var EngineChanged = &Diagnostic{
 	},
 }
 
-// EngineConflict: two ContainerEngines of one namespace are one engine.
+// EngineConflict means: two ContainerEngines of one namespace are one engine.
 var EngineConflict = &Diagnostic{
 	Code: "engine-conflict", Severity: Error, Title: "Two ContainerEngines in one namespace have the same engine",
 	Text:     "{error}",
@@ -75,7 +75,7 @@ var EngineConflict = &Diagnostic{
 	},
 }
 
-// EngineUnsupported: this program can't connect to such an engine.
+// EngineUnsupported means: this program can't connect to such an engine.
 var EngineUnsupported = &Diagnostic{
 	Code: "engine-unsupported", Severity: Error, Title: "The engine type or endpoint is not supported",
 	Text:     "{error}",
@@ -86,7 +86,7 @@ var EngineUnsupported = &Diagnostic{
 	},
 }
 
-// EngineShared: ContainerEngines of two namespaces are one engine.
+// EngineShared means: ContainerEngines of two namespaces are one engine.
 var EngineShared = &Diagnostic{
 	Code: "engine-shared", Severity: Info, Title: "Two ContainerEngines have the same engine",
 	Text:     "{other} mirrors the same engine ({id}): each container, image and volume is shown twice, and a deletion of either object deletes it",

@@ -9,7 +9,7 @@ import (
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 )
 
-// EngineIncomplete: something could not be mirrored or done.
+// EngineIncomplete means: something could not be mirrored or done.
 var EngineIncomplete = &Diagnostic{
 	Code: "engine-incomplete", Severity: Warning, Title: "Some objects of the engine are not mirrored",
 	Text: "{error}",

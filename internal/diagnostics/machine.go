@@ -4,7 +4,7 @@ package diagnostics
 
 import "fmt"
 
-// DiskReadOnly: the file system of the instance is read-only.
+// DiskReadOnly means: the file system of the instance is read-only.
 var DiskReadOnly = &Diagnostic{
 	Code: "disk-read-only", Severity: Error, Title: "The disk is read-only",
 	Text: "the file system of {path} is read-only: objects can't be changed, and a daemon can't start",
@@ -19,7 +19,7 @@ var DiskReadOnly = &Diagnostic{
 	},
 }
 
-// DiskNearlyFull: little room is left for the instance.
+// DiskNearlyFull means: little room is left for the instance.
 var DiskNearlyFull = &Diagnostic{
 	Code: "disk-nearly-full", Severity: Warning, Title: "The disk is nearly full",
 	Text:      "{free} of {total} are free on the file system of {path}: when it is full, objects can't be changed",
@@ -35,7 +35,7 @@ var DiskNearlyFull = &Diagnostic{
 	},
 }
 
-// StoreLarge: the store is larger than is normal.
+// StoreLarge means: the store is larger than is normal.
 var StoreLarge = &Diagnostic{
 	Code: "store-large", Severity: Warning, Title: "The store is large",
 	Text: "{path} has {size}, with its log: RDD removes old versions of objects every five minutes, and returns their space to the disk in steps",

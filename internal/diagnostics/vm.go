@@ -17,7 +17,7 @@ const (
 	enableKVM   = "on Linux `sudo usermod -aG kvm $USER` and a new login if /dev/kvm exists, otherwise enable virtualization in the firmware"
 )
 
-// LimactlMissing: a virtual machine is wanted, and there is no limactl.
+// LimactlMissing means: a virtual machine is wanted, and there is no limactl.
 var LimactlMissing = &Diagnostic{
 	Code: "limactl-missing", Severity: Error, Title: "limactl not found",
 	Text: vmWanted, Remedy: installLima + instead + "{found}`", Otherwise: installLima + instead + "…`",
@@ -31,7 +31,7 @@ var LimactlMissing = &Diagnostic{
 	},
 }
 
-// NoKVM: a virtual machine is wanted, and this machine can't run any.
+// NoKVM means: a virtual machine is wanted, and this machine can't run any.
 var NoKVM = &Diagnostic{
 	Code: "no-kvm", Severity: Error, Title: "This machine can't run virtual machines",
 	Text: vmWanted, Remedy: enableKVM + instead + "{found}`", Otherwise: enableKVM + instead + "…`",
@@ -46,7 +46,7 @@ var NoKVM = &Diagnostic{
 	},
 }
 
-// VMFailed: the App's virtual machine could not be made, started or stopped.
+// VMFailed means: the App's virtual machine could not be made, started or stopped.
 var VMFailed = &Diagnostic{
 	Code: "vm-failed", Severity: Error, Title: "The virtual machine failed",
 	Text: "{reason}: {error}",
@@ -59,7 +59,7 @@ var VMFailed = &Diagnostic{
 	},
 }
 
-// VMDegraded: the virtual machine runs, but for a part of it.
+// VMDegraded means: the virtual machine runs, but for a part of it.
 var VMDegraded = &Diagnostic{
 	Code: "vm-degraded", Severity: Warning, Title: "The virtual machine is degraded",
 	Text:     "{error}",

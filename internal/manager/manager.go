@@ -36,7 +36,7 @@ import (
 // ShutdownBudget bounds the shutdown of all controllers together.
 const ShutdownBudget = 30 * time.Second
 
-// ErrGone, as the cause of the end of Run's context, is that the control plane is gone:
+// ErrGone is the cause of the end of Run's context if the control plane is gone:
 // the controllers have [GoneBudget] to stop, even if requests are pending.
 var ErrGone = errors.New("the control plane is gone")
 
