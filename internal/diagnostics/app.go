@@ -46,7 +46,7 @@ var ContextFailed = &Diagnostic{
 			return nil
 		}
 		failure, socket := o.App.Status.DockerContextError, o.App.Status.DockerSocket
-		if _, local := socketPath(socket); !local {
+		if !isLocal(socket) {
 			socket = "" // the connection may need certificates
 		}
 		return []evidence{{subject: theApp(), state: failure, args: arguments{"error", failure, "socket", socket}}}

@@ -11,6 +11,8 @@ import (
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/endpoint"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/traits"
 )
 
 // SocketNotPermitted means: the user may not use the engine's socket.
@@ -21,8 +23,7 @@ var SocketNotPermitted = &Diagnostic{
 	Reporter: Conditions,
 	Rule: func(o *Observed) []evidence {
 		return append(o.denied(), o.enginesWhere(permits, func(e *containersv1alpha1.ContainerEngine, ready *metav1.Condition) bool {
-			_, local := socketPath(e.Spec.Endpoint)
-			return silent(ready) && local && strings.Contains(ready.Message, engine.Denied)
+			return silent(ready) && isLocal(e.Spec.Endpoint) && strings.Contains(ready.Message, engine.Denied)
 		})...)
 	},
 }
@@ -144,18 +145,14 @@ func (o *Observed) appRuns() bool {
 
 // unit returns the systemd unit of the App's engine in the guest.
 func (o *Observed) unit() string {
-	if o.App != nil && o.App.Spec.ContainerEngine.Name == appv1alpha1.EngineContainerd {
-		return "containerd"
+	if o.App == nil {
+		return ""
 	}
-	return "docker"
+	return traits.Of(o.App.Spec.ContainerEngine.Name).Service
 }
 
-// socketPath returns the path of a local engine's socket or pipe.
-func socketPath(endpoint string) (string, bool) {
-	for _, scheme := range []string{"unix://", "npipe://"} {
-		if path, ok := strings.CutPrefix(endpoint, scheme); ok {
-			return path, true
-		}
-	}
-	return "", false
+// isLocal reports whether an engine listens at a socket or a pipe of this machine.
+func isLocal(text string) bool {
+	address, err := endpoint.Parse(text)
+	return err == nil && address.Local()
 }

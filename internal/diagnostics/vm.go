@@ -8,6 +8,7 @@ import (
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/traits"
 )
 
 const (
@@ -84,7 +85,7 @@ func (o *Observed) wantsVMHere() bool {
 // usableEngine returns the endpoint of an engine of the host that the user may use;
 // empty for none.
 func (o *Observed) usableEngine() string {
-	at := slices.IndexFunc(o.Host.Engines, func(e rddv1alpha1.Engine) bool { return e.Type == rddv1alpha1.EngineMoby && e.Accessible })
+	at := slices.IndexFunc(o.Host.Engines, func(e rddv1alpha1.Engine) bool { return traits.Of(e.Type).IsDockerAPI && e.Accessible })
 	if at < 0 {
 		return ""
 	}
