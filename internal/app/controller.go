@@ -173,7 +173,10 @@ func (s *scope) ensure(ctx context.Context) error {
 
 func (s *scope) ensureNamespace(ctx context.Context) error {
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.app.Spec.Namespace}}
-	err := s.client.Create(ctx, namespace)
+	err := s.reader.Get(ctx, client.ObjectKeyFromObject(namespace), namespace)
+	if apierrors.IsNotFound(err) {
+		err = s.client.Create(ctx, namespace)
+	}
 	if err != nil && !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("create the namespace %s: %w", s.app.Spec.Namespace, err)
 	}

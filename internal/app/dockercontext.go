@@ -23,6 +23,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/background"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/secret"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/bounded"
 )
 
@@ -107,7 +108,7 @@ func (d *dockerContext) set(ctx context.Context, e *containersv1alpha1.Container
 	key := client.ObjectKey{}
 	if name := e.SecretName(); name != "" {
 		key = client.ObjectKey{Namespace: e.Namespace, Name: name}
-		target.Secret, target.SecretVersion = secret{key, d.reader}, d.version(ctx, key)
+		target.Secret, target.SecretVersion = secret.Ref{Key: key, Reader: d.reader}, d.version(ctx, key)
 	}
 	d.secret.want(key)
 	d.host = target.Host
@@ -174,7 +175,7 @@ func (s *scope) desiredContext() contextAction {
 	case containersv1alpha1.ReasonConnected:
 		return contextSet
 	case containersv1alpha1.ReasonConnecting, containersv1alpha1.ReasonConnectFailed, containersv1alpha1.ReasonDisconnected,
-		containersv1alpha1.ReasonPermissionDenied:
+		containersv1alpha1.ReasonPermissionDenied, containersv1alpha1.ReasonWrongProtocol:
 		return contextKeep
 	}
 	return contextRemove
@@ -186,22 +187,4 @@ func (s *scope) reportContext(state dockercontext.State) {
 	if state.Err != nil {
 		s.app.Status.DockerContextError = bounded.Text(state.Err.Error())
 	}
-}
-
-// secret reads a Secret on demand, so that no key is kept in memory.
-type secret struct {
-	key    client.ObjectKey
-	reader client.Reader
-}
-
-// String implements [engine.Secret].
-func (s secret) String() string { return s.key.String() }
-
-// Read implements [engine.Secret].
-func (s secret) Read(ctx context.Context) (map[string][]byte, error) {
-	var found corev1.Secret
-	if err := s.reader.Get(ctx, s.key, &found); err != nil {
-		return nil, fmt.Errorf("read the Secret %s: %w", s.key, err)
-	}
-	return found.Data, nil
 }

@@ -142,7 +142,7 @@ func (s *scope) settled() verdict {
 	}
 	switch ready.Reason {
 	case containersv1alpha1.ReasonUnsupported, containersv1alpha1.ReasonConflict, containersv1alpha1.ReasonEngineChanged,
-		containersv1alpha1.ReasonControllerGone:
+		containersv1alpha1.ReasonControllerGone, containersv1alpha1.ReasonWrongProtocol:
 		return stalled(ready.Reason, ready.Message)
 	}
 	return waiting(ready.Reason, ready.Message)

@@ -31,7 +31,7 @@ func (a *appSession) sayProblems() {
 	}
 	owned := slices.DeleteFunc(engines.Items, func(e containersv1alpha1.ContainerEngine) bool { return !metav1.IsControlledBy(&e, app) })
 	for _, f := range diagnostics.Known().Diagnose(diagnostics.Observed{Now: time.Now(), Engines: owned}) {
-		if f.Code == diagnostics.EngineIncomplete {
+		if f.Code == diagnostics.EngineIncomplete.Code {
 			a.sayNow("%s: %s\n  %s\n  What to do: %s", f.Severity, f.Title, f.Message, f.Remedy)
 		}
 	}

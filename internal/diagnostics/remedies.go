@@ -33,15 +33,15 @@ type place struct {
 	unit     string            // the engine's systemd unit there
 }
 
-func (d *diagnosis) placeOf(e *containersv1alpha1.ContainerEngine) place {
-	p := d.placeAt(traits.Of(e.Spec.Type), e.Spec.Endpoint)
-	p.unit, p.inVM = d.unit(), WantsVM(d.App) && metav1.IsControlledBy(e, d.App)
+func (o *Observed) placeOf(e *containersv1alpha1.ContainerEngine) place {
+	p := o.placeAt(traits.Of(e.Spec.Type), e.Spec.Endpoint)
+	p.unit, p.inVM = o.unit(), WantsVM(o.App) && metav1.IsControlledBy(e, o.App)
 	return p
 }
 
-func (d *diagnosis) placeAt(known engine.Traits, text string) place {
+func (o *Observed) placeAt(known engine.Traits, text string) place {
 	address, _ := endpoint.Parse(text)
-	return place{System: d.System, Traits: known, endpoint: text, address: address}
+	return place{System: o.System, Traits: known, endpoint: text, address: address}
 }
 
 // isPodman reports whether it is most likely Podman, which has Docker's API.
@@ -206,52 +206,78 @@ func joinGroup(group string) string {
 // Docker engine of this machine. Members of the group have it; empty for none.
 // command is the command line of rdd for the instance.
 func Permits(denied, group, command string) string {
-	p := (&diagnosis{}).placeAt(traits.Moby(), denied)
+	p := (&Observed{}).placeAt(traits.Moby(), denied)
 	if group == "" {
 		return arguments{"rdd", command}.fill(p.permits(""))
 	}
 	return joinGroup(group)
 }
 
-// denied adds that the user has no permission for the engine that `rdd start` would
-// choose.
-func (d *diagnosis) denied() {
-	if d.Denied == "" {
-		return
+// denied returns the engine that a start would use, if the user may not use it.
+func (o *Observed) denied() []evidence {
+	if o.Denied == "" {
+		return nil
 	}
-	at := d.placeAt(traits.Moby(), d.Denied)
-	message := "no engine is configured, and you have no permission to use the one at " + d.Denied + ": permission denied"
-	group := d.Groups[d.Denied]
+	at := o.placeAt(traits.Moby(), o.Denied)
+	message := "no engine is configured, and you have no permission to use the one at " + o.Denied + ": permission denied"
+	group := o.Groups[o.Denied]
 	if group != "" {
 		message += ": it is for members of the group " + group
 	}
-	d.add(SocketNotPermitted, theHost(), d.Denied, "error", message, "how", arguments{"rdd", d.Command}.fill(at.permits(group)))
+	return []evidence{{subject: theHost(), state: o.Denied, args: arguments{"error", message, "how", o.typed(at.permits(group))}}}
 }
 
-// how returns what to do about an engine that does not answer.
-func (d *diagnosis) how(code Code, e *containersv1alpha1.ContainerEngine, at place) string {
-	remedy := at.answers()
-	switch {
-	case code == SocketNotPermitted:
-		remedy = at.permits(d.Groups[e.Spec.Endpoint])
-	case at.inVM:
-	case d.App != nil && metav1.IsControlledBy(e, d.App):
-		remedy += ". Or use another engine: `{rdd} set containerEngine.endpoint=…`"
-	default:
-		remedy += ". Or use another engine: `{rdd} ctl edit containerengine -n " + e.Namespace + " " + e.Name + "`"
-	}
-	return arguments{"rdd", d.Command}.fill(remedy)
+// permits returns what to do if the user may not use an engine's socket.
+func permits(o *Observed, e *containersv1alpha1.ContainerEngine) string {
+	return o.placeOf(e).permits(o.Groups[e.Spec.Endpoint])
 }
+
+// answers returns what to do about an engine that does not answer.
+func answers(o *Observed, e *containersv1alpha1.ContainerEngine) string {
+	at := o.placeOf(e)
+	switch remedy := at.answers(); {
+	case at.inVM:
+		return remedy
+	case o.App != nil && metav1.IsControlledBy(e, o.App):
+		return remedy + ". Or use another engine: `{rdd} set containerEngine.endpoint=…`"
+	default:
+		return remedy + ". Or use another engine: `{rdd} ctl edit containerengine -n " + e.Namespace + " " + e.Name + "`"
+	}
+}
+
+// otherKind returns what to do if another kind of engine answers at the endpoint.
+func otherKind(o *Observed, e *containersv1alpha1.ContainerEngine) string {
+	known := traits.Of(e.Spec.Type)
+	kind := "another type"
+	for _, other := range traits.All() { // of those that RDD runs, there are two
+		if other.Type != known.Type && other.Socket != "" {
+			kind = string(other.Type)
+		}
+	}
+	usual := ""
+	if len(known.Places) > 0 {
+		usual = "/" + known.Places[0].Path
+	}
+	if o.App != nil && metav1.IsControlledBy(e, o.App) {
+		return "`{rdd} set containerEngine.name=" + kind + "` connects to it as " + kind + "; or set the socket of " + known.Service +
+			", usually: `{rdd} set containerEngine.endpoint=" + endpoint.ForSocket(usual) + "`"
+	}
+	return "create a ContainerEngine of the type " + kind + " for this endpoint; or set the socket of " + known.Service + ", usually " +
+		endpoint.ForSocket(usual) + ": `{rdd} ctl edit containerengine -n " + e.Namespace + " " + e.Name + "`"
+}
+
+// typed fills in the user's command for rdd.
+func (o *Observed) typed(remedy string) string { return arguments{"rdd", o.Command}.fill(remedy) }
 
 // howToMakeRoom returns how to free space in the engines of this machine.
-func (d *diagnosis) howToMakeRoom() string {
+func (o *Observed) howToMakeRoom() string {
 	inVM := false
 	for _, known := range traits.All() {
 		if known.Commands.Usage == "" {
 			continue
 		}
-		if len(d.Engines) == 0 || slices.ContainsFunc(d.Engines, func(e containersv1alpha1.ContainerEngine) bool {
-			at := d.placeOf(&e)
+		if len(o.Engines) == 0 || slices.ContainsFunc(o.Engines, func(e containersv1alpha1.ContainerEngine) bool {
+			at := o.placeOf(&e)
 			inVM = inVM || at.inVM
 			return !at.inVM && at.Type == known.Type && at.address.Local()
 		}) {

@@ -47,6 +47,9 @@ var (
 	ErrFailed = errors.New("failed in the engine")
 	// ErrDenied says that the user may not use the socket of a local engine.
 	ErrDenied = errors.New("permission denied")
+	// ErrProtocol says that what answers at the endpoint does not speak the protocol of
+	// the engine's type.
+	ErrProtocol = errors.New("wrong protocol")
 )
 
 // Info describes an engine.

@@ -52,6 +52,8 @@ func (s *Session) failure(err error, was string) string {
 		return containersv1alpha1.ReasonEngineChanged
 	case errors.Is(err, engine.ErrDenied):
 		return containersv1alpha1.ReasonPermissionDenied
+	case errors.Is(err, engine.ErrProtocol):
+		return containersv1alpha1.ReasonWrongProtocol
 	case s.connection.link.number() > 0 && was != containersv1alpha1.ReasonEngineChanged:
 		return containersv1alpha1.ReasonDisconnected
 	}

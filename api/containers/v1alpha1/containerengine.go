@@ -41,12 +41,15 @@ const (
 	ReasonConnectFailed = "ConnectFailed"
 	ReasonDisconnected  = "Disconnected"
 	// ReasonPermissionDenied: the user that the controller runs as may not use the
-	// engine's socket. As after [ReasonConnectFailed] it is tried again.
+	// engine's socket. As after [ReasonConnectFailed] the controller retries.
 	ReasonPermissionDenied = "PermissionDenied"
 	ReasonStopped          = "Stopped"
 	ReasonEngineChanged    = "EngineChanged"
 	ReasonConflict         = "Conflict"
 	ReasonUnsupported      = "Unsupported"
+	// ReasonWrongProtocol: the server at the endpoint does not speak the protocol of the
+	// engine's type. As after [ReasonConnectFailed] the controller retries.
+	ReasonWrongProtocol = "WrongProtocol"
 )
 
 // Reasons why the controller could not mirror an object or act on it. A mirror

@@ -26,7 +26,9 @@ import (
 	transferapi "github.com/containerd/containerd/api/services/transfer/v1"
 	versionapi "github.com/containerd/containerd/api/services/version/v1"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
@@ -157,6 +159,9 @@ func (e *Engine) Info(ctx context.Context) (engine.Info, error) {
 	// The library reconnects within redialPause. ResetConnectBackoff would be faster,
 	// but it reads without a lock a field that a new connection writes.
 	version, err := e.version.Version(ctx, &emptypb.Empty{}, grpc.WaitForReady(true))
+	if status.Code(err) == codes.Unimplemented { // also an answer of HTTP/2 that is no gRPC
+		return engine.Info{}, fmt.Errorf("%s: %w: HTTP/2, but not containerd's API (%w)", e.dialer.endpoint, engine.ErrProtocol, err)
+	}
 	if err != nil {
 		return engine.Info{}, e.translate(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
@@ -68,6 +69,10 @@ func peek(response *http.Response) string {
 	return string(body)
 }
 
+// settingsFrame is how net/http, which has no error value for it, reports an answer that
+// begins with SETTINGS, the first frame of a server that speaks only HTTP/2.
+var settingsFrame = regexp.MustCompile(`malformed HTTP response "\\x00\\x00(\\x..|\\.|.)\\x04(\\x00){5}`)
+
 // explainer explains errors at an endpoint.
 type explainer struct {
 	endpoint string
@@ -78,6 +83,9 @@ type explainer struct {
 func (e explainer) error(err error) error {
 	if e.local() && errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("%s: %w: %s (%w)", e.endpoint, engine.ErrDenied, e.permitted(), err)
+	}
+	if settingsFrame.MatchString(err.Error()) {
+		return fmt.Errorf("%s: %w: containerd's gRPC instead of Docker's API (%w)", e.endpoint, engine.ErrProtocol, err)
 	}
 	if meaning := e.meaning(err); meaning != "" {
 		return fmt.Errorf("%s: %s (%w)", e.endpoint, meaning, err)

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package manager
+// Package webhook registers the admission webhooks of controllers in another process,
+// and serves them.
+package webhook
 
 import (
 	"context"
 	"fmt"
 	"net/http"
 	"strconv"
+	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -18,18 +21,20 @@ import (
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/admission"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/manifest"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 )
 
 const (
-	// admissionPath is the prefix of the paths for admission in an external process. A
+	// Path is the prefix of the paths for admission in an external process. A
 	// secret follows.
-	admissionPath = "/admission/"
+	Path = "/admission/"
 
-	webhookTimeout = 5 // seconds
+	// Timeout bounds a decision.
+	Timeout = 5 * time.Second
 )
 
-// Webhooks configures an API server to call an external process for admission.
-type Webhooks struct {
+// Registration configures an API server to call an external process for admission.
+type Registration struct {
 	Client kubernetes.Interface
 	// URL of the process for admission, with a final slash. It is a secret.
 	URL string
@@ -37,10 +42,10 @@ type Webhooks struct {
 	CA []byte
 }
 
-func webhookName(controller Controller) string { return "rdd-" + controller.Name }
+func webhookName(controller manager.Controller) string { return "rdd-" + controller.Name }
 
 // Apply registers the webhooks for the controller's kinds.
-func (w Webhooks) Apply(ctx context.Context, controller Controller) error {
+func (r Registration) Apply(ctx context.Context, controller manager.Controller) error {
 	mutating := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: webhookName(controller)}}
 	validating := &admissionregistrationv1.ValidatingWebhookConfiguration{ObjectMeta: mutating.ObjectMeta}
 	for i, hook := range controller.Hooks {
@@ -48,27 +53,27 @@ func (w Webhooks) Apply(ctx context.Context, controller Controller) error {
 		if hook.Default != nil {
 			mutating.Webhooks = append(mutating.Webhooks, admissionregistrationv1.MutatingWebhook{
 				Name:                    "default." + hook.Resource.GroupResource().String(),
-				ClientConfig:            w.clientConfig(hookPath(controller, i, "default")),
+				ClientConfig:            r.clientConfig(hookPath(controller, i, "default")),
 				Rules:                   rules,
 				FailurePolicy:           ptr.To(admissionregistrationv1.Fail),
 				SideEffects:             ptr.To(admissionregistrationv1.SideEffectClassNone),
-				TimeoutSeconds:          ptr.To[int32](webhookTimeout),
+				TimeoutSeconds:          ptr.To(int32(Timeout / time.Second)),
 				AdmissionReviewVersions: []string{"v1"},
 			})
 		}
 		if hook.Validate != nil {
 			validating.Webhooks = append(validating.Webhooks, admissionregistrationv1.ValidatingWebhook{
 				Name:                    "validate." + hook.Resource.GroupResource().String(),
-				ClientConfig:            w.clientConfig(hookPath(controller, i, "validate")),
+				ClientConfig:            r.clientConfig(hookPath(controller, i, "validate")),
 				Rules:                   rules,
 				FailurePolicy:           ptr.To(admissionregistrationv1.Fail),
 				SideEffects:             ptr.To(admissionregistrationv1.SideEffectClassNone),
-				TimeoutSeconds:          ptr.To[int32](webhookTimeout),
+				TimeoutSeconds:          ptr.To(int32(Timeout / time.Second)),
 				AdmissionReviewVersions: []string{"v1"},
 			})
 		}
 	}
-	api := w.Client.AdmissionregistrationV1()
+	api := r.Client.AdmissionregistrationV1()
 	if len(mutating.Webhooks) > 0 {
 		if err := manifest.Replace(ctx, api.MutatingWebhookConfigurations(), mutating); err != nil {
 			return fmt.Errorf("register the webhook %s: %w", mutating.Name, err)
@@ -93,16 +98,16 @@ func rulesFor(hook admission.Hook) []admissionregistrationv1.RuleWithOperations 
 	}}
 }
 
-func (w Webhooks) clientConfig(path string) admissionregistrationv1.WebhookClientConfig {
-	return admissionregistrationv1.WebhookClientConfig{URL: ptr.To(w.URL + path), CABundle: w.CA}
+func (r Registration) clientConfig(path string) admissionregistrationv1.WebhookClientConfig {
+	return admissionregistrationv1.WebhookClientConfig{URL: ptr.To(r.URL + path), CABundle: r.CA}
 }
 
 // Remove removes the webhooks.
-func (w Webhooks) Remove(ctx context.Context, controller Controller) error {
+func (r Registration) Remove(ctx context.Context, controller manager.Controller) error {
 	if len(controller.Hooks) == 0 {
 		return nil
 	}
-	api, name := w.Client.AdmissionregistrationV1(), webhookName(controller)
+	api, name := r.Client.AdmissionregistrationV1(), webhookName(controller)
 	for _, remove := range []func(context.Context, string, metav1.DeleteOptions) error{
 		api.MutatingWebhookConfigurations().Delete, api.ValidatingWebhookConfigurations().Delete,
 	} {
@@ -113,12 +118,12 @@ func (w Webhooks) Remove(ctx context.Context, controller Controller) error {
 	return nil
 }
 
-func hookPath(controller Controller, i int, what string) string {
+func hookPath(controller manager.Controller, i int, what string) string {
 	return controller.Name + "/" + strconv.Itoa(i) + "/" + what
 }
 
-// serveHooks adds the admission hooks of the controllers to a server, below a path.
-func serveHooks(mux *http.ServeMux, path string, controllers []Controller, reader client.Reader) error {
+// Serve adds the admission hooks of the controllers to a server, below a path.
+func Serve(mux *http.ServeMux, path string, controllers []manager.Controller, reader client.Reader) error {
 	for _, controller := range controllers {
 		for i, hook := range controller.Hooks {
 			for what, decide := range map[string]admission.Decide{"default": hook.Default, "validate": hook.Validate} {

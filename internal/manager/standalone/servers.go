@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package manager
+package standalone
 
 import (
 	"context"
@@ -24,7 +24,9 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/connlimit"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/pki"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/passthrough"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/webhook"
 )
 
 const (
@@ -39,7 +41,7 @@ const (
 	// Limits of concurrent and long requests of admission and metrics.
 	maxAdmissions    = 64
 	admissionWait    = time.Second
-	admissionTimeout = webhookTimeout * time.Second
+	admissionTimeout = webhook.Timeout
 	maxReview        = 8 << 20 // bytes; two objects of the API server's maximum size
 	maxScrapes       = 4
 	scrapeWait       = time.Second
@@ -61,8 +63,8 @@ type servers struct {
 	handling  sync.RWMutex // held for reading by each active request
 }
 
-func (s *standalone) listen(ctx context.Context) (_ *servers, err error) {
-	v := &servers{token: pki.NewToken(), path: admissionPath + pki.NewToken() + "/", advertise: s.Advertise}
+func (s *run) listen(ctx context.Context) (_ *servers, err error) {
+	v := &servers{token: pki.NewToken(), path: webhook.Path + pki.NewToken() + "/", advertise: s.Advertise}
 	if v.authority, err = pki.NewAuthority(); err != nil {
 		return nil, err
 	}
@@ -97,7 +99,7 @@ func (s *standalone) listen(ctx context.Context) (_ *servers, err error) {
 
 // callers returns the authorities of the API server's client certificate; nil if it has
 // none, as in another cluster.
-func (s *standalone) callers() (*x509.CertPool, error) {
+func (s *run) callers() (*x509.CertPool, error) {
 	if !s.discovers {
 		return nil, nil
 	}
@@ -113,9 +115,9 @@ func (s *standalone) callers() (*x509.CertPool, error) {
 }
 
 // door returns the handler of the secure port.
-func (s *standalone) door(v *servers, certified bool) (http.Handler, error) {
+func (s *run) door(v *servers, certified bool) (http.Handler, error) {
 	hooks := http.NewServeMux()
-	if err := serveHooks(hooks, v.path, s.manager.Controllers, s.manager.Reader()); err != nil {
+	if err := webhook.Serve(hooks, v.path, s.manager.Controllers, s.manager.Reader()); err != nil {
 		return nil, err
 	}
 	gathered := promhttp.HandlerFor(s.manager.Metrics(), promhttp.HandlerOpts{})
@@ -178,7 +180,7 @@ func serveHealth(w http.ResponseWriter, r *http.Request) {
 }
 
 // server returns a server with the common limits.
-func (s *standalone) server(handler http.Handler) *http.Server {
+func (s *run) server(handler http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: headerTimeout,
@@ -188,7 +190,7 @@ func (s *standalone) server(handler http.Handler) *http.Server {
 	}
 }
 
-func (s *standalone) bind(ctx context.Context, port int) (*connlimit.Listener, error) {
+func (s *run) bind(ctx context.Context, port int) (*connlimit.Listener, error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", net.JoinHostPort(s.Bind, strconv.Itoa(port)))
 	if err != nil {
@@ -235,13 +237,13 @@ func (v *servers) url() string {
 
 func port(listener net.Listener) int { return listener.Addr().(*net.TCPAddr).Port }
 
-func (v *servers) webhooks(client kubernetes.Interface) Webhooks {
-	return Webhooks{Client: client, URL: v.url() + v.path, CA: v.authority.CACert}
+func (v *servers) webhooks(client kubernetes.Interface) webhook.Registration {
+	return webhook.Registration{Client: client, URL: v.url() + v.path, CA: v.authority.CACert}
 }
 
 // entry describes the ports.
-func (v *servers) entry() Entry {
-	return Entry{
+func (v *servers) entry() manager.Entry {
+	return manager.Entry{
 		HealthPort:          port(v.healthAt),
 		MetricsPort:         port(v.secureAt),
 		HealthEndpoint:      "http://" + net.JoinHostPort(v.advertise, strconv.Itoa(port(v.healthAt))) + "/healthz",
