@@ -63,12 +63,15 @@ func (e *env) ask(cmd *cobra.Command, q question, lost func(*inventory.Inventory
 	if answer(ctx) {
 		return nil
 	}
-	e.Say("Nothing was removed.")
-	return &command.ExitError{Code: fault.ExitFailed}
+	return &command.ExitError{Code: fault.ExitFailed, Message: "Nothing was removed."}
 }
 
-// onTerminal reports whether a question can be seen and answered.
+// onTerminal reports whether a question can be seen and answered: not where messages
+// are read by a program.
 func (e *env) onTerminal() bool {
+	if e.JSON() {
+		return false
+	}
 	file, ok := e.Stderr.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd())) && term.IsTerminal(int(os.Stdin.Fd()))
 }

@@ -21,7 +21,6 @@ import (
 	_ "github.com/rancher-sandbox/rancher-desktop-daemon/internal/importorder/firstgc" // no command is so short that it pays for collections
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/version"
 )
 
 // developerEnv shows the flags that are for those who work on RDD.
@@ -48,10 +47,14 @@ func Main(ctx context.Context, cfg Config, args []string) int {
 		return kubectl.Main(args[1:])
 	}
 	if _, rest, ok := splitAt("kubectl", args[1:]); ok {
-		return kubectl.Main(rest)
+		return runKubectl(rest)
 	}
 	e := &env{Base: command.New(), registry: cfg.Registry}
+	e.Typed = typedFormat(args[1:])
 	if code, ok := e.completeKubectl(args[1:]); ok {
+		return code
+	}
+	if code, ok := e.runTool(ctx, args[1:]); ok {
 		return code
 	}
 	if global, rest, ok := splitAt("ctl", args[1:]); ok {
@@ -62,6 +65,7 @@ func Main(ctx context.Context, cfg Config, args []string) int {
 		unmark(root)
 	}
 	completePrintable(root)
+	answerHabits(root, args[1:])
 	root.SetArgs(args[1:])
 	return e.Exit(e.explained(root.ExecuteContext(ctx)))
 }
@@ -82,6 +86,7 @@ func Commands(cfg Config) *cobra.Command {
 }
 
 func (e *env) root() *cobra.Command {
+	var shown string
 	root := &cobra.Command{
 		Use:   "rdd",
 		Short: "Rancher Desktop daemon: a container engine with a Kubernetes API in front of it",
@@ -98,7 +103,6 @@ version, and 130 when it was interrupted.`,
 
   # The same with a Kubernetes client
   rdd ctl get containers --all-namespaces`,
-		Version:       version.RDD() + " (Kubernetes " + version.Kubernetes() + ")",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          command.NoArgs,
@@ -108,13 +112,19 @@ version, and 130 when it was interrupted.`,
 			}
 			return e.checkInstance(cmd)
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if shown != "" {
+				return e.printVersion(shown)
+			}
+			return cmd.Help()
+		},
 	}
+	addVersionFlag(root, &shown)
 	e.AddFlags(root.PersistentFlags())
 	root.SetFlagErrorFunc(command.FlagError)
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	completeFlag(root, "instance", completeInstances)
-	completeFlag(root, "log-level", fixed("debug", "info", "warn", "error"))
+	completeFlag(root, "log-level", fixed("trace", "debug", "info", "warn", "error", "fatal"))
 	completeFlag(root, "log-format", fixed("text", "json"))
 	e.addCommands(root)
 	return root
@@ -129,16 +139,20 @@ func (e *env) addCommands(root *cobra.Command) {
 	absent(makesIt, start, set, run)
 	absent(makesDefault, ctl)
 	absent(saysSo, status, stop, remove, reset)
-	absent(needsNone, plain, completion)
+	get, list, environment, versionCmd := e.getCommand(), e.instancesCommand(), e.envCommand(), e.versionCommand()
+	tools := e.toolCommands()
+	absent(makesIt, tools...)
+	absent(needsNone, plain, completion, list)
+	absent(saysSo, versionCmd)
 	root.AddGroup(&cobra.Group{ID: "app", Title: "Commands:"}, &cobra.Group{ID: "low", Title: "Below the surface:"})
 	for _, cmd := range []*cobra.Command{
-		start, stop, set, status, run, remove, reset,
+		start, stop, set, get, status, list, run, environment, versionCmd, remove, reset,
 		e.psCommand(), e.imagesCommand(), e.volumesCommand(), e.logsCommand(), e.execCommand(), e.shellCommand(), e.limaCommand(),
 	} {
 		cmd.GroupID = "app"
 		root.AddCommand(cmd)
 	}
-	for _, cmd := range []*cobra.Command{e.serviceCommand(), ctl, plain, completion} {
+	for _, cmd := range append(tools, e.serviceCommand(), ctl, plain, completion) {
 		cmd.GroupID = "low"
 		root.AddCommand(cmd)
 	}

@@ -28,7 +28,7 @@ const vmTimeout = 15 * time.Minute
 func (e *env) limaCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "limavm",
-		Aliases: []string{"vm"},
+		Aliases: []string{"lima", "vm"},
 		Short:   "Make and use virtual machines of your own",
 		Long: `Make, start, stop, change and remove virtual machines that Lima runs, besides the
 App's own, which is called rd: that is started, stopped and changed by ` + "`rdd start`" + `,

@@ -212,8 +212,8 @@ func (a *appSession) unfinishedVM(name string, err error) error {
 	}
 	a.goesOn = true
 	if errors.Is(a.ctx.Err(), context.Canceled) {
-		a.sayNow("Interrupted. What was asked for goes on: `rdd limavm list` says how far it is.")
-		return &command.ExitError{Code: interrupted}
+		a.progress.done()
+		return &command.ExitError{Code: interrupted, Message: "Interrupted. What was asked for goes on: `rdd limavm list` says how far it is."}
 	}
 	return fault.New(fault.KindOf(err), "", "", fmt.Errorf("%s: %w (more: `rdd limavm log %[1]s`)", name, err))
 }

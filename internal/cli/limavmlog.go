@@ -21,8 +21,9 @@ func (e *env) vmLogCommand() *cobra.Command {
 	var follow, serial, agent bool
 	tail := -1
 	cmd := &cobra.Command{
-		Use:   "log NAME",
-		Short: "Print a log of a virtual machine",
+		Use:     "log NAME",
+		Aliases: []string{"logs"},
+		Short:   "Print a log of a virtual machine",
 		Long: `Print what limactl said of a virtual machine when it made, started and stopped it, what
 its host agent says (--agent), or the guest's console (--serial), both since the last
 start. The logs of one that is gone are kept. No daemon is needed.`,

@@ -3,8 +3,10 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,6 +16,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/datastore"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/logging"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service"
 )
 
@@ -87,11 +90,14 @@ of the machine can read the command lines of all programs.`,
 			if err != nil {
 				return err
 			}
-			svc, err := e.service(newProgress(e.Stderr))
+			svc, err := e.service(newProgress(e.Messages()))
 			if err != nil {
 				return err
 			}
-			created, err := svc.Create(cmd.Context(), instance.Settings{Controllers: f.controllers, SecurePort: f.securePort, Datastore: endpoint})
+			created, err := svc.Create(cmd.Context(), instance.Settings{
+				Controllers: f.controllers, SecurePort: f.securePort, Datastore: endpoint,
+				LogLevel: cmp.Or(e.Logging.Level, os.Getenv(logging.LevelEnv)),
+			})
 			if err != nil {
 				return err
 			}
@@ -139,7 +145,7 @@ func (e *env) serviceStartCommand() *cobra.Command {
 func (e *env) serviceStart(ctx context.Context, overrides service.Overrides, wait bool, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	p := newProgress(e.Stderr)
+	p := newProgress(e.Messages())
 	defer p.done()
 	svc, err := e.service(p)
 	if err != nil {
@@ -192,7 +198,7 @@ func (e *env) serviceStopCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
-			p := newProgress(e.Stderr)
+			p := newProgress(e.Messages())
 			defer p.done()
 			svc, err := e.service(p)
 			if err != nil {
@@ -244,7 +250,7 @@ terminal it asks only if there is a virtual machine, and then needs --yes.`,
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
-			p := newProgress(e.Stderr)
+			p := newProgress(e.Messages())
 			defer p.done()
 			svc, err := e.service(p)
 			if err != nil {

@@ -61,7 +61,7 @@ func (e *env) withApp(ctx context.Context, timeout time.Duration, do func(*appSe
 // before does not run, unless they have left it something to do.
 func (e *env) withAppAsFound(ctx context.Context, timeout time.Duration, do func(*appSession) error) error {
 	return e.withinTime(ctx, timeout, func(limited context.Context) (err error) {
-		p := newProgress(e.Stderr)
+		p := newProgress(e.Messages())
 		defer p.done()
 		svc, err := e.service(p)
 		if err != nil {
@@ -93,7 +93,7 @@ func (e *env) withAppAsFound(ctx context.Context, timeout time.Duration, do func
 // asked the daemon for anything is stopped again.
 func (e *env) withStartedDaemon(ctx context.Context, timeout time.Duration, do func(*appSession) error) error {
 	return e.withinTime(ctx, timeout, func(limited context.Context) error {
-		p := newProgress(e.Stderr)
+		p := newProgress(e.Messages())
 		defer p.done()
 		svc, err := e.service(p)
 		if err != nil {
@@ -144,8 +144,7 @@ func (e *env) withinTime(ctx context.Context, timeout time.Duration, do func(con
 	err := do(limited)
 	var exit *command.ExitError
 	if err != nil && ctx.Err() != nil && !errors.As(err, &exit) {
-		e.Say("Interrupted.")
-		return &command.ExitError{Code: interrupted}
+		return &command.ExitError{Code: interrupted, Message: "Interrupted."}
 	}
 	if err == context.DeadlineExceeded { //nolint:errorlint // one that is wrapped says what was not done
 		return fault.New(fault.Deadline, "", "", fmt.Errorf("not done within %s: %w", timeout, err))
@@ -155,7 +154,7 @@ func (e *env) withinTime(ctx context.Context, timeout time.Duration, do func(con
 
 // withClient makes sure that the daemon is ready, and calls do.
 func (e *env) withClient(ctx context.Context, do func(*appSession) error) error {
-	p := newProgress(e.Stderr)
+	p := newProgress(e.Messages())
 	defer p.done()
 	svc, err := e.service(p)
 	if err != nil {
@@ -223,8 +222,8 @@ func (a *appSession) settle(wish appclient.Wish) error {
 func (a *appSession) unfinished(err error, onInterrupt string) error {
 	a.goesOn = true
 	if errors.Is(a.ctx.Err(), context.Canceled) {
-		a.sayNow("%s", onInterrupt)
-		return &command.ExitError{Code: interrupted}
+		a.progress.done()
+		return &command.ExitError{Code: interrupted, Message: onInterrupt}
 	}
 	return fault.New(fault.KindOf(err), "", "", fmt.Errorf("%w (log: %s)", err, a.service.Instance.StderrLog()))
 }

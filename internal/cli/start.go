@@ -13,6 +13,7 @@ import (
 	"k8s.io/utils/clock"
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/properties"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/diagnostics"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/dockercontext"
@@ -26,6 +27,7 @@ import (
 
 func (e *env) startCommand() *cobra.Command {
 	var f waitFlags
+	var settings startSettings
 	cmd := &cobra.Command{
 		Use:   "start",
 		Short: "Start: bring the engine up, and wait until it is mirrored",
@@ -39,6 +41,7 @@ as unix:///var/run/docker.sock. The command says which, and remembers it.
 
 A virtual machine whose starts have failed is tried again at once.`,
 		Example: `  rdd start
+  rdd start --cpus 4 --memory 8 --mount ~/src:w
 
   # Another engine, from now on
   rdd set containerEngine.endpoint=ssh://user@host
@@ -47,26 +50,38 @@ A virtual machine whose starts have failed is tried again at once.`,
   rdd set running=true containerEngine.endpoint=`,
 		Args: command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return e.withStartedDaemon(cmd.Context(), f.timeout, func(a *appSession) error { return a.start(f.wait) })
+			assignments, err := settings.assignments(cmd)
+			if err != nil {
+				return err
+			}
+			return e.withStartedDaemon(cmd.Context(), f.timeout, func(a *appSession) error { return a.startWith(assignments, f.wait) })
 		},
 	}
+	addStartSettings(cmd, &settings)
 	addWaitFlags(cmd, &f, "the engine is connected and mirrored")
 	return cmd
 }
 
-// start sets running=true, with an engine that it finds where none is chosen.
-func (a *appSession) start(wait bool) error {
+// start sets running=true with other settings, and an engine that it finds where none is
+// chosen.
+func (a *appSession) start(spec map[string]any, wait bool) error {
 	app, err := a.app().Get(a.ctx)
 	if err != nil {
 		return err
 	}
-	spec := map[string]any{"running": true}
-	if app == nil || app.Spec.ContainerEngine.Endpoint == "" {
+	spec["running"] = true
+	endpoint, named := endpointIn(spec)
+	if !named && app != nil {
+		endpoint = app.Spec.ContainerEngine.Endpoint
+	}
+	if !named && endpoint == "" {
 		if err := a.choose(app, spec); err != nil {
 			return err
 		}
+		endpoint, _ = endpointIn(spec)
 	}
-	if app != nil && app.Spec.Running {
+	a.sayUnused(spec, endpoint)
+	if app != nil && app.Spec.Running && endpoint == "" {
 		if err := a.tryAgain(app); err != nil {
 			return err
 		}
@@ -82,9 +97,6 @@ func (a *appSession) start(wait bool) error {
 // tryAgain has the App's virtual machine, if its starts have failed, be started at
 // once and not after the pause: the user may have removed the cause.
 func (a *appSession) tryAgain(app *appv1alpha1.App) error {
-	if app.Spec.ContainerEngine.Endpoint != "" {
-		return nil
-	}
 	vm, err := a.app().Machine(a.ctx, app)
 	if err != nil || vm == nil || !vm.ShouldRun() {
 		return err
@@ -108,7 +120,7 @@ func (a *appSession) choose(app *appv1alpha1.App, spec map[string]any) error {
 		a.sayNow("The engine is in a virtual machine of rdd's own, made by %s. To take another: `rdd set containerEngine.endpoint=…`", tool)
 		return nil
 	}
-	engine, err := a.findEngine(app)
+	engine, err := a.findEngine(app, spec)
 	var none *finder.NoneError
 	switch {
 	case errors.As(err, &none) && none.Denied != "":
@@ -127,7 +139,7 @@ func (a *appSession) choose(app *appv1alpha1.App, spec map[string]any) error {
 	}
 	a.sayNow("The engine is Docker %s at %s (%s). To take another: `rdd set containerEngine.endpoint=…`",
 		engine.Version, engine.Endpoint, engine.Source)
-	spec["containerEngine"] = map[string]any{"endpoint": engine.Endpoint}
+	properties.Assign(spec, []string{"containerEngine", "endpoint"}, engine.Endpoint)
 	return nil
 }
 
@@ -144,10 +156,17 @@ func (a *appSession) limactl() (string, error) {
 
 // findEngine finds an engine for an App that has none, or, where it is nil, for
 // one that is to be made.
-func (a *appSession) findEngine(app *appv1alpha1.App) (*finder.Engine, error) {
-	if app != nil && app.Spec.ContainerEngine.Name != appv1alpha1.EngineMoby {
+func (a *appSession) findEngine(app *appv1alpha1.App, spec map[string]any) (*finder.Engine, error) {
+	name := string(appv1alpha1.EngineMoby)
+	if app != nil {
+		name = string(app.Spec.ContainerEngine.Name)
+	}
+	if engine, _ := spec["containerEngine"].(map[string]any); engine["name"] != nil {
+		name = fmt.Sprint(engine["name"])
+	}
+	if name != string(appv1alpha1.EngineMoby) {
 		return nil, fmt.Errorf("containerEngine.name is %s, and engines of that kind are not looked for: "+
-			"name one with `rdd set containerEngine.endpoint=…`, or Docker's with `rdd set containerEngine.name=moby`", app.Spec.ContainerEngine.Name)
+			"name one with `rdd start --endpoint …`, or Docker's with `rdd start --engine moby`", name)
 	}
 	contexts, err := dockercontext.Open(os.Getenv)
 	if err != nil {

@@ -27,6 +27,9 @@ type Settings struct {
 	Controllers string `json:"controllers"`
 	// SecurePort is the API server's port; 0 for the instance's preferred one.
 	SecurePort int `json:"securePort,omitempty"`
+	// LogLevel is that of the daemon, unless a flag or the environment names another;
+	// empty for the usual one.
+	LogLevel string `json:"logLevel,omitempty"`
 	// Datastore is where the objects are; none for the instance's own file.
 	Datastore datastore.Endpoint `json:"-"`
 }

@@ -12,9 +12,9 @@ import (
 // blockSize is that of Stat_t.Blocks on all Unix systems that RDD runs on (stat(2)).
 const blockSize = 512
 
-// allocated returns what a file takes, which for a disk image with holes is less
+// Allocated returns what a file takes, which for a disk image with holes is less
 // than its size.
-func allocated(info fs.FileInfo) int64 {
+func Allocated(info fs.FileInfo) int64 {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
 		return stat.Blocks * blockSize
 	}

@@ -6,7 +6,6 @@ package kubectl
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"os"
 	"strings"
@@ -35,13 +34,15 @@ const (
 
 // Main is plain kubectl. args are what follows its name. It returns the exit
 // code, or exits with it.
-func Main(args []string) int {
+func Main(args []string) int { return run(args, configFlags()) }
+
+func run(args []string, flags *genericclioptions.ConfigFlags) int {
 	os.Args = append([]string{"kubectl"}, args...)
 	streams := genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}
 	command := cmd.NewDefaultKubectlCommandWithArgs(cmd.KubectlOptions{
 		PluginHandler: cmd.NewDefaultPluginHandler(plugin.ValidPluginFilenamePrefixes),
 		Arguments:     os.Args,
-		ConfigFlags:   configFlags().WithWarningPrinter(streams),
+		ConfigFlags:   flags.WithWarningPrinter(streams),
 		IOStreams:     streams,
 	})
 	if err := cli.RunNoErrOutput(command); err != nil {
@@ -62,6 +63,8 @@ type Bound struct {
 	// CacheDir is where kubectl keeps what it learnt of the API.
 	CacheDir string
 	Streams  genericiooptions.IOStreams
+	// Fail prints the last message of a run that fails.
+	Fail func(message string, exitCode int)
 	// AddFlags adds RDD's own global flags, which have been read already.
 	AddFlags func(*cobra.Command)
 }
@@ -88,21 +91,23 @@ func (b Bound) Run(args []string) int {
 
 	// kubectl ends by calling this, from wherever it is.
 	cmdutil.BehaviorOnFatal(func(message string, code int) {
+		code = exitCode(message, code, refused.Load())
 		if message != "" {
-			_, _ = fmt.Fprintln(b.Streams.ErrOut, strings.TrimSuffix(message, "\n"))
+			b.Fail(strings.TrimSuffix(message, "\n"), code)
 		}
-		os.Exit(exitCode(message, code, refused.Load()))
+		os.Exit(code)
 	})
 	err := cli.RunNoErrOutput(root)
 	if err == nil {
 		return fault.ExitOK
 	}
-	_, _ = fmt.Fprintln(b.Streams.ErrOut, "error:", err)
+	code := fault.ExitUsage // cobra could make nothing of the arguments
 	var own *fault.Error
 	if errors.As(err, &own) {
-		return fault.ExitCode(err)
+		code = fault.ExitCode(err)
 	}
-	return fault.ExitUsage // cobra could make nothing of the arguments
+	b.Fail("error: "+err.Error(), code)
+	return code
 }
 
 // exitCode turns kubectl's exit code 1, which stands for any failure, into one

@@ -38,8 +38,12 @@ type Machine struct {
 	Namespace string
 	// Template is a whole lima.yaml, and Params are values for its parameters.
 	Template string
-	Params   map[string]string
-	Running  bool
+	// TemplateRef is the name of a ConfigMap with the template, in place of Template.
+	TemplateRef string
+	Params      map[string]string
+	Running     bool
+	// DryRun only checks whether the virtual machine would be made.
+	DryRun bool
 }
 
 // Create makes a LimaVM, and a ConfigMap with its template. Where that fails
@@ -63,6 +67,7 @@ func (c *Client) Create(ctx context.Context, m Machine) (Request, error) {
 	if err != nil {
 		return Request{}, err
 	}
+	ours := m.TemplateRef == "" // the ConfigMap is
 	vm := &limav1alpha1.LimaVM{
 		ObjectMeta: metav1.ObjectMeta{Namespace: source.Namespace, Name: m.Name},
 		Spec: limav1alpha1.LimaVMSpec{
@@ -72,8 +77,16 @@ func (c *Client) Create(ctx context.Context, m Machine) (Request, error) {
 	// To be interrupted in between would leave the template behind.
 	tidying, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyLimit)
 	defer cancel()
-	if err := api.Create(ctx, vm); err != nil {
-		return Request{}, errors.Join(err, client.IgnoreNotFound(api.Delete(tidying, source)))
+	var options []client.CreateOption
+	if m.DryRun {
+		options = append(options, client.DryRunAll)
+	}
+	err = api.Create(ctx, vm, options...)
+	if ours && (err != nil || m.DryRun) {
+		err = errors.Join(err, client.IgnoreNotFound(api.Delete(tidying, source)))
+	}
+	if err != nil || m.DryRun || !ours {
+		return requestOf(vm), err
 	}
 	owned := source.DeepCopy()
 	owned.OwnerReferences = []metav1.OwnerReference{{
@@ -85,7 +98,8 @@ func (c *Client) Create(ctx context.Context, m Machine) (Request, error) {
 	return requestOf(vm), nil
 }
 
-// createSource makes the ConfigMap that a LimaVM is made from.
+// createSource makes the ConfigMap that a LimaVM is made from, or returns the one that
+// the user names.
 func (c *Client) createSource(ctx context.Context, api client.Client, m Machine) (*corev1.ConfigMap, error) {
 	namespace := m.Namespace
 	if namespace == "" {
@@ -97,6 +111,18 @@ func (c *Client) createSource(ctx context.Context, api client.Client, m Machine)
 		if namespace = app.Spec.Namespace; namespace == "" {
 			namespace = usualNamespace
 		}
+	}
+	if m.DryRun && m.TemplateRef == "" && m.Namespace == "" {
+		namespace = metav1.NamespaceDefault // it is there, and need not be made
+	}
+	if m.TemplateRef != "" {
+		source := &corev1.ConfigMap{}
+		err := api.Get(ctx, client.ObjectKey{Namespace: namespace, Name: m.TemplateRef}, source)
+		if apierrors.IsNotFound(err) {
+			return nil, fmt.Errorf("no file and no ConfigMap %q in the namespace %s: name a file with a lima.yaml, or a ConfigMap with the key %q",
+				m.TemplateRef, namespace, limav1alpha1.TemplateKey)
+		}
+		return source, err
 	}
 	source := &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: sourcePrefix},
