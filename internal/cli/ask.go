@@ -53,8 +53,27 @@ func (e *env) ask(cmd *cobra.Command, q question, lost func(*inventory.Inventory
 	case !e.onTerminal() && q.scripts && !found.HasMachines() && !cmd.Flags().Changed("yes"): // --yes=false is a no
 		return nil
 	case !e.onTerminal():
-		return command.Usage("`%s` would remove %s; add --yes to remove it, as there is no terminal on which to ask", cmd.CommandPath(), strings.Join(lines, "; "))
+		return needsYes(cmd, lines)
 	}
+	return e.confirmOnTerminal(cmd, ctx, lines)
+}
+
+// confirm asks whether what is listed may go, which is more than one instance's.
+func (e *env) confirm(cmd *cobra.Command, ctx context.Context, q question, lines []string) error {
+	switch {
+	case q.yes:
+		return nil
+	case !e.onTerminal():
+		return needsYes(cmd, lines)
+	}
+	return e.confirmOnTerminal(cmd, ctx, lines)
+}
+
+func needsYes(cmd *cobra.Command, lines []string) error {
+	return command.Usage("`%s` would remove %s; add --yes to remove it, as there is no terminal on which to ask", cmd.CommandPath(), strings.Join(lines, "; "))
+}
+
+func (e *env) confirmOnTerminal(cmd *cobra.Command, ctx context.Context, lines []string) error {
 	e.Say("`%s` removes:", cmd.CommandPath())
 	for _, line := range lines {
 		e.Say("  - %s", line)

@@ -142,7 +142,9 @@ func (e *env) addCommands(root *cobra.Command) {
 	get, list, environment, versionCmd := e.getCommand(), e.instancesCommand(), e.envCommand(), e.versionCommand()
 	tools := e.toolCommands()
 	absent(makesIt, tools...)
-	absent(needsNone, plain, completion, list)
+	diagnose, uninstall, upgrade := e.diagnoseCommand(), e.uninstallCommand(), e.upgradeCommand()
+	absent(needsNone, plain, completion, list, uninstall)
+	absent(saysSo, upgrade)
 	absent(saysSo, versionCmd)
 	root.AddGroup(&cobra.Group{ID: "app", Title: "Commands:"}, &cobra.Group{ID: "low", Title: "Below the surface:"})
 	for _, cmd := range []*cobra.Command{
@@ -152,7 +154,7 @@ func (e *env) addCommands(root *cobra.Command) {
 		cmd.GroupID = "app"
 		root.AddCommand(cmd)
 	}
-	for _, cmd := range append(tools, e.serviceCommand(), ctl, plain, completion) {
+	for _, cmd := range append(tools, e.serviceCommand(), diagnose, uninstall, upgrade, ctl, plain, completion) {
 		cmd.GroupID = "low"
 		root.AddCommand(cmd)
 	}

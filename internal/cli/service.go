@@ -38,12 +38,13 @@ instance. Other commands start it when they need it. Containers go on without it
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	create, start, serve, config := e.createCommand(), e.serviceStartCommand(), e.serveCommand(), e.configCommand()
+	enable, disable := e.enableCommand(), e.disableCommand()
 	stop, remove, reset := e.serviceStopCommand(), e.deleteCommand(), e.resetCommand()
 	status, paths := e.serviceStatusCommand(), e.pathsCommand()
 	absent(makesIt, create, start, serve)
 	absent(makesDefault, config)
-	absent(saysSo, stop, remove, reset, status, paths)
-	cmd.AddCommand(create, start, serve, stop, remove, status, config, e.logCommand(), paths, reset, e.rotateCommand())
+	absent(saysSo, stop, remove, reset, status, paths, disable)
+	cmd.AddCommand(create, start, serve, stop, remove, status, config, e.logCommand(), paths, reset, e.rotateCommand(), enable, disable)
 	e.addPlatformCommands(cmd)
 	return cmd
 }

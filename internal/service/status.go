@@ -9,6 +9,7 @@ import (
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/process"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service/autostart"
 )
 
 // Status is how the daemon of an instance is, as can be told from outside.
@@ -29,6 +30,8 @@ type Status struct {
 	Uptime float64 `json:"uptime"`
 	// Memory is the resident size, in bytes; 0 where the system does not tell.
 	Memory int64 `json:"memory"`
+	// Enabled is how the system starts the daemon; nil if it does not.
+	Enabled *autostart.Enabled `json:"enabled,omitempty"`
 }
 
 // ReadStatus looks at what the instance's daemon wrote, and at its process. It
@@ -43,6 +46,7 @@ func ReadStatus(inst *instance.Instance) (*Status, error) {
 		return nil, err
 	}
 	status.Created, status.CreatedAt, status.Controllers = true, &settings.Created, settings.Controllers
+	status.Enabled = autostart.Read(inst)
 	daemon, err := inst.Daemon()
 	if err != nil || daemon == nil {
 		return status, err

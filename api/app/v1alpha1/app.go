@@ -140,6 +140,13 @@ type Updates struct {
 	// +kubebuilder:default=true
 	// +optional
 	Enabled *bool `json:"enabled,omitempty"`
+
+	// URL of the feed that names the newest release, for `rdd upgrade --check`: JSON, an
+	// object with version and url, or a list of them. Empty: none.
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^https?://.')",message="must be empty, or begin with https:// or http://"
+	// +optional
+	URL string `json:"url,omitempty"`
 }
 
 // Application has settings of the desktop application.

@@ -7,8 +7,11 @@ import (
 	"strings"
 )
 
-// unitMark begins the line of a unit that says at which event it starts.
-const unitMark = "# rdd service enable --at "
+// The first lines of a unit say at which event it starts which program.
+const (
+	unitMark    = "# rdd service enable --at "
+	unitProgram = "# starts "
+)
 
 // unit returns a unit of the user's systemd.
 func (s Service) unit() string {
@@ -16,8 +19,8 @@ func (s Service) unit() string {
 	for _, assignment := range s.Environment {
 		fmt.Fprintf(&environment, "Environment=%s\n", unitQuote(assignment))
 	}
-	program := unitQuote(s.Executable)
-	return unitMark + string(s.When) + `
+	program := unitProgramOf(s.Executable)
+	return unitMark + string(s.When) + "\n" + unitProgram + s.Executable + `
 [Unit]
 Description=Rancher Desktop daemon, instance ` + s.Instance + `
 StartLimitIntervalSec=5min
@@ -44,10 +47,18 @@ WantedBy=default.target
 `
 }
 
-// unitQuote quotes a word for a unit: as systemd.syntax(7) has it, with % for a specifier
-// and $ for a variable.
+// unitQuote quotes a word for a unit, as systemd.syntax(7) has it, with % for a specifier.
 func unitQuote(word string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "%", "%%", "$", "$$").Replace(word) + `"`
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "%", "%%").Replace(word) + `"`
+}
+
+// unitProgramOf returns the beginning of a command line. systemd refuses quotes and
+// backslashes in the path of a program, but not in an argument, where $ is a variable.
+func unitProgramOf(path string) string {
+	if !strings.ContainsAny(path, `"'\`) {
+		return unitQuote(path)
+	}
+	return `/bin/sh -c "exec \"$$0\" \"$$@\"" ` + strings.ReplaceAll(unitQuote(path), "$", "$$")
 }
 
 // unitName is the name of an instance's unit. It takes the place of the template's that
@@ -62,9 +73,8 @@ func readUnit(path, text string) *Enabled {
 		if at, ok := strings.CutPrefix(line, unitMark); ok {
 			enabled.At = When(at)
 		}
-		if command, ok := strings.CutPrefix(line, `ExecStart="`); ok {
-			program, _, _ := strings.Cut(command, `" --instance`)
-			enabled.Executable = strings.NewReplacer(`\\`, `\`, `\"`, `"`, "%%", "%", "$$", "$").Replace(program)
+		if program, ok := strings.CutPrefix(line, unitProgram); ok {
+			enabled.Executable = program
 		}
 	}
 	return enabled
