@@ -116,9 +116,10 @@ version, and 130 when it was interrupted.`,
 			if shown != "" {
 				return e.printVersion(shown)
 			}
-			return cmd.Help()
+			return e.printFirst()
 		},
 	}
+	setHelp(root)
 	addVersionFlag(root, &shown)
 	e.AddFlags(root.PersistentFlags())
 	root.SetFlagErrorFunc(command.FlagError)
@@ -146,18 +147,11 @@ func (e *env) addCommands(root *cobra.Command) {
 	absent(needsNone, plain, completion, list, uninstall)
 	absent(saysSo, upgrade)
 	absent(saysSo, versionCmd)
-	root.AddGroup(&cobra.Group{ID: "app", Title: "Commands:"}, &cobra.Group{ID: "low", Title: "Below the surface:"})
-	for _, cmd := range []*cobra.Command{
-		start, stop, set, get, status, list, run, environment, versionCmd, remove, reset,
+	root.AddCommand(start, stop, set, get, status, list, run, environment, versionCmd, remove, reset,
 		e.psCommand(), e.imagesCommand(), e.volumesCommand(), e.logsCommand(), e.execCommand(), e.shellCommand(), e.limaCommand(),
-	} {
-		cmd.GroupID = "app"
-		root.AddCommand(cmd)
-	}
-	for _, cmd := range append(tools, e.serviceCommand(), diagnose, uninstall, upgrade, ctl, plain, completion) {
-		cmd.GroupID = "low"
-		root.AddCommand(cmd)
-	}
+		e.serviceCommand(), diagnose, uninstall, upgrade, ctl, plain, completion)
+	root.AddCommand(tools...)
+	groupCommands(root)
 }
 
 // service returns the service of the instance that the command is for, with

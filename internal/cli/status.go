@@ -30,6 +30,8 @@ func (e *env) statusCommand() *cobra.Command {
 		Long: `Show on one screen how the service, the virtual machine, the engines, Docker's
 contexts and the disk are, and everything that is wrong with what to do about it.
 Nothing is started or changed. docs/troubleshooting.md has more about each code.`,
+		Example: `  rdd status
+  rdd status --watch`,
 		Args: command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkOutput(output); err != nil {
