@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command rdd-datastore is the way of a daemon to a database: it speaks etcd's
-// protocol on a socket and has kine's drivers, which few need and rdd is spared of.
+// Command rdd-datastore connects a daemon to a database: it serves etcd's protocol on a
+// socket, with kine's drivers. It is a separate program because few users need them.
 package main
 
 import (

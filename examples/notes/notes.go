@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package notes is the controller that docs/extending.md writes.
+// Package notes is the example controller of docs/extending.md.
 package notes
 
 import (
@@ -52,7 +52,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	note.Status.ObservedGeneration = note.Generation
 	note.Status.Words = int32(len(strings.Fields(note.Spec.Text)))
 	if note.Status == before.Status {
-		return reconcile.Result{}, nil // what is so already is not written
+		return reconcile.Result{}, nil // do not write an unchanged status
 	}
 	return reconcile.Result{}, client.IgnoreNotFound(r.client.Status().Patch(ctx, note, client.MergeFrom(before)))
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command watch-go prints a line for each container of RDD that comes, changes or
-// goes. It goes on while the daemon is away, and says what it missed.
+// Command watch-go prints a line for each container of RDD that is added, changed or
+// deleted. It reconnects after the daemon was stopped, and prints the changes that it
+// missed.
 package main
 
 import (
@@ -29,7 +30,7 @@ func main() {
 	}
 }
 
-// watch runs until ctx ends. The kubeconfig is the one that kubectl would take.
+// watch runs until ctx ends. It uses the same kubeconfig as kubectl.
 func watch(ctx context.Context) error {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
@@ -40,8 +41,8 @@ func watch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// An informer lists, watches, and lists again after a lost connection; its
-	// handlers are told the difference. It needs no resync for that: 0.
+	// An informer lists, watches, and lists again after a lost connection. It calls its
+	// handlers with the difference, without a resync period: 0.
 	factory := dynamicinformer.NewDynamicSharedInformerFactory(client, 0)
 	informer := factory.ForResource(containersv1alpha1.GroupVersion.WithResource("containers")).Informer()
 	_, err = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
@@ -51,12 +52,12 @@ func watch(ctx context.Context) error {
 			switch {
 			case before.Status.Name == "":
 				say("added", after)
-			case before.ResourceVersion != after.ResourceVersion: // and not listed again only
+			case before.ResourceVersion != after.ResourceVersion: // else it was only listed again
 				say("changed", after)
 			}
 		},
 		DeleteFunc: func(object any) {
-			// It went while the connection was lost: the last that was known of it.
+			// Deleted while the connection was lost: the last known state.
 			if missed, ok := object.(cache.DeletedFinalStateUnknown); ok {
 				object = missed.Obj
 			}
@@ -72,7 +73,7 @@ func watch(ctx context.Context) error {
 	return nil
 }
 
-// read returns the object as a Container. One that can't be read is empty.
+// read returns the object as a Container, which is empty after an error.
 func read(object any) *containersv1alpha1.Container {
 	container := &containersv1alpha1.Container{}
 	content := object.(*unstructured.Unstructured).UnstructuredContent()
@@ -84,7 +85,7 @@ func read(object any) *containersv1alpha1.Container {
 
 func say(what string, container *containersv1alpha1.Container) {
 	if container.Status.Name == "" {
-		return // made a moment ago, and not described yet
+		return // just created: the status is not written yet
 	}
 	fmt.Printf("%-8s %-10s %-20s %s\n", what, container.Status.Status, container.Status.Name, container.Status.ImageName)
 }

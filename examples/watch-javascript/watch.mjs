@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: Apache-2.0
 
-// Prints a line for each container of RDD that comes, changes or goes. It goes on
-// while the daemon is away, and says what it missed. It needs no packages: the
-// Kubernetes API is JSON over HTTPS. Its argument is a kubeconfig as JSON.
+// Prints a line for each container of RDD that is added, changed or deleted. It
+// reconnects after the daemon was stopped, and prints the changes that it missed. It
+// needs no packages: the Kubernetes API is JSON over HTTPS. Its argument is a
+// kubeconfig as JSON.
 
 import { readFileSync } from 'node:fs';
 import { Agent, get } from 'node:https';
@@ -11,7 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const containers = '/apis/containers.rancherdesktop.io/v1alpha1/containers';
 
-// Reads where the API server is, and how to speak to it.
+// Reads the address and the credentials of the API server.
 function load(file) {
   const config = JSON.parse(readFileSync(file, 'utf8'));
   const { context } = config.contexts.find(({ name }) => name === config['current-context']);
@@ -20,8 +21,8 @@ function load(file) {
   return {
     server: cluster.server,
     options: {
-      // The default agent takes HTTPS_PROXY with NODE_USE_ENV_PROXY=1, for this
-      // machine too; one of its own does not.
+      // With NODE_USE_ENV_PROXY=1 the default agent uses HTTPS_PROXY for this
+      // machine too; a new agent does not.
       agent: new Agent(),
       ca: Buffer.from(cluster['certificate-authority-data'], 'base64'),
       headers: { Authorization: `Bearer ${user.token}` },
@@ -29,10 +30,10 @@ function load(file) {
   };
 }
 
-// What is mended by beginning again has a code, as the errors of the network do.
+// Errors that a retry may fix have a code, like network errors.
 const lost = (message, code) => Object.assign(new Error(message), { code });
 
-// Resolves to the response, whose text can be read with for await.
+// Resolves to the response, whose text can be read with `for await`.
 function request({ server, options }, path) {
   return new Promise((resolve, reject) => {
     get(server + path, options, (response) => {
@@ -58,11 +59,11 @@ function say(what, { status }) {
   console.log(`${what.padEnd(8)} ${state.padEnd(10)} ${name.padEnd(20)} ${imageName}`);
 }
 
-// What has been said of the containers, by their UIDs.
+// The printed containers, by UID.
 const known = new Map();
 
 function put(container) {
-  if (!container.status?.name) return; // made a moment ago, and not described yet
+  if (!container.status?.name) return; // just created: the status is not written yet
   const { uid, resourceVersion } = container.metadata;
   const before = known.get(uid);
   known.set(uid, container);
@@ -87,7 +88,7 @@ async function follow(connection) {
   const watch = `${containers}?watch=true&resourceVersion=${list.metadata.resourceVersion}`;
   for await (const line of lines(await request(connection, watch))) {
     const { type, object } = JSON.parse(line);
-    if (type === 'ERROR') throw lost(object.message, object.code); // it is too old to go on
+    if (type === 'ERROR') throw lost(object.message, object.code); // the version is too old
     if (type === 'DELETED') drop(object.metadata.uid);
     else put(object);
   }
@@ -108,6 +109,6 @@ for (;;) {
     if (!error.code) throw error;
     if (error.code !== last) console.error(`trying again: ${error.message || error.code}`);
     last = error.code;
-    await sleep(1000); // the daemon is away, or starting
+    await sleep(1000); // the daemon is stopped or starting
   }
 }

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Print a line for each container of RDD that comes, changes or goes.
+"""Print a line for each container of RDD that is added, changed or deleted.
 
-It goes on while the daemon is away, and says what it missed. It needs the
-Kubernetes client for Python, and takes the kubeconfig that kubectl would take.
+It reconnects after the daemon was stopped, and prints the changes that it
+missed. It needs the Kubernetes client for Python, and uses the same kubeconfig
+as kubectl.
 """
 
 import ipaddress
@@ -23,8 +24,8 @@ def connect():
     config.load_kube_config()
     settings = client.Configuration.get_default_copy()
     if is_loopback(urlsplit(settings.host).hostname):
-        # From version 33 on the client takes HTTPS_PROXY for this machine, too,
-        # unless NO_PROXY has it.
+        # From version 33 on the client uses HTTPS_PROXY for this machine too,
+        # unless NO_PROXY excludes it.
         settings.proxy = None
     return client.CustomObjectsApi(client.ApiClient(settings))
 
@@ -42,14 +43,14 @@ def say(what, container):
 
 
 class Containers:
-    """What has been said of the containers, by their UIDs."""
+    """The printed containers, by UID."""
 
     def __init__(self):
         self.known = {}
 
     def put(self, container):
         if not container.get("status", {}).get("name"):
-            return  # made a moment ago, and not described yet
+            return  # just created: the status is not written yet
         uid = container["metadata"]["uid"]
         before = self.known.get(uid)
         self.known[uid] = container
@@ -89,7 +90,7 @@ def main():
             containers.follow(connect())
             last = None
         except (client.ApiException, urllib3.exceptions.HTTPError) as error:
-            # The daemon is away, or the watch is too old to go on.
+            # The daemon is stopped, or the watch's version is too old.
             if type(error) is not last:
                 print(f"trying again: {error}", file=sys.stderr, flush=True)
             last = type(error)

@@ -19,8 +19,8 @@ import (
 	"strings"
 )
 
-// build builds the programs of a platform. The build ID is left out: it is
-// another one wherever a linker's flags are written in another way.
+// build builds the programs of a platform, without the build ID, which depends on how
+// the linker's flags are written.
 func (d *dist) build(ctx context.Context, p platform, dir string) error {
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-buildid= "+d.ldflags, "-o", dir+string(filepath.Separator), "./cmd/...")
 	cmd.Env = append(os.Environ(), "GOOS="+p.os, "GOARCH="+p.arch, "CGO_ENABLED=0")
@@ -48,14 +48,14 @@ func (p platform) split(dir string) (rdd string, controllers []string, err error
 	return rdd, controllers, err
 }
 
-// module is one that is linked into a program.
+// module is a module that is linked into a program.
 type module struct {
 	Path, Version, Dir string
 	Replace            *module
 }
 
-// notices returns the licences of all modules that are linked into the programs:
-// most ask that their text goes where the program goes.
+// notices returns the licences of all modules that are linked into the programs: most
+// require their text to accompany the program.
 func notices(ctx context.Context, programs []string) ([]byte, error) {
 	known, err := modules(ctx)
 	if err != nil {
@@ -72,11 +72,11 @@ func notices(ctx context.Context, programs []string) ([]byte, error) {
 		}
 	}
 	var text bytes.Buffer
-	text.WriteString("What RDD is built of, and the licences of it.\n")
+	text.WriteString("The modules that RDD is built from, and their licences.\n")
 	for _, path := range slices.Sorted(maps.Keys(linked)) {
 		module, ok := known[path]
 		if !ok {
-			return nil, fmt.Errorf("the module %s is linked, and not in go.mod", path)
+			return nil, fmt.Errorf("the module %s is linked, but not in go.mod", path)
 		}
 		if err := module.notice(&text); err != nil {
 			return nil, err
@@ -108,7 +108,7 @@ func modules(ctx context.Context) (map[string]module, error) {
 	}
 }
 
-// notice writes the files of the module that say how it may be used.
+// notice writes the module's licence files.
 func (m module) notice(w io.Writer) error {
 	version, dir := m.Version, m.Dir
 	if m.Replace != nil {

@@ -16,14 +16,14 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/hack/dist/archive"
 )
 
-// common is what the archives of all platforms have.
+// common has the common files of all platforms' archives.
 type common struct {
 	man         []archive.File // named rdd.1, …
 	completions map[string][]byte
 	docs        []archive.File // named README.md, docs/….md: the links between them hold
 }
 
-// common collects what does not depend on the platform.
+// common collects the files that don't depend on the platform.
 func (d *dist) common(ctx context.Context) (*common, error) {
 	c := &common{completions: map[string][]byte{}}
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
@@ -68,8 +68,7 @@ func legal(notices []byte) []archive.File {
 	}
 }
 
-// main returns the files of the archive that users want: rdd, and what belongs
-// to it.
+// main returns the files of the users' archive: rdd, and what belongs to it.
 func (c *common) main(p platform, rdd string, notices []byte) []archive.File {
 	files := append(legal(notices), program(rdd))
 	files = append(files, c.docs...)
@@ -89,8 +88,8 @@ func (c *common) main(p platform, rdd string, notices []byte) []archive.File {
 	return files
 }
 
-// controllers returns the files of the archive of the programs that run one
-// group's controllers. Few want them, and they are larger together than rdd.
+// controllers returns the files of the archive with the programs that run one group's
+// controllers. Few users need them, and together they are larger than rdd.
 func (c *common) controllers(programs []string, notices []byte) []archive.File {
 	files := legal(notices)
 	for _, source := range programs {
@@ -108,8 +107,8 @@ func units() []archive.File {
 	return files
 }
 
-// archive writes the files as an archive of the platform's kind. All are in one
-// directory, which has the archive's name.
+// archive writes the files as an archive of the platform's type, in one directory with
+// the archive's name.
 func (d *dist) archive(name string, p platform, files []archive.File) (err error) {
 	name = strings.Join([]string{name, d.version, p.os, p.arch}, "_")
 	for i := range files {
@@ -121,7 +120,7 @@ func (d *dist) archive(name string, p platform, files []archive.File) (err error
 	return d.write(name+".tar.gz", func(w io.Writer) error { return archive.TarGz(w, "", files, d.modified) })
 }
 
-// write makes a file in the output directory.
+// write creates a file in the output directory.
 func (d *dist) write(name string, content func(io.Writer) error) error {
 	file, err := os.Create(filepath.Join(d.out, name))
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/hack/dist/debian"
 )
 
-// debian makes the package of the platform for Debian and what descends from it.
+// debian creates the platform's package for Debian and its derivatives.
 func (d *dist) debian(p platform, c *common, rdd string, notices []byte) error {
 	version := debian.Version(d.version)
 	files, err := d.debianFiles(version, c, rdd, notices)
@@ -41,7 +41,7 @@ func (d *dist) debian(p platform, c *common, rdd string, notices []byte) error {
 	return pkg.Write(filepath.Join(d.out, fmt.Sprintf("rdd_%s_%s.deb", version, p.arch)))
 }
 
-// debianFiles returns the files where Debian has them.
+// debianFiles returns the files at their places on Debian.
 func (d *dist) debianFiles(version string, c *common, rdd string, notices []byte) ([]archive.File, error) {
 	const doc = "usr/share/doc/rdd/"
 	own := func(name string) string { return filepath.Join("hack", "dist", "linux", name) }
@@ -85,6 +85,6 @@ func (d *dist) debianFiles(version string, c *common, rdd string, notices []byte
 // debianChangelog is the changelog in the form of deb-changelog(5), which every
 // package has.
 func (d *dist) debianChangelog(version string) []byte {
-	return fmt.Appendf(nil, "rdd (%s) unstable; urgency=medium\n\n  * RDD %s; CHANGELOG.md says what changed.\n\n -- %s  %s\n",
+	return fmt.Appendf(nil, "rdd (%s) unstable; urgency=medium\n\n  * RDD %s; see CHANGELOG.md for the changes.\n\n -- %s  %s\n",
 		version, d.version, d.maintainer, d.modified.Format(time.RFC1123Z))
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command dist is `make dist`: it builds the programs for other machines, and
-// packs them. The same commit, with the same Go, gives the same bytes.
+// Command dist is `make dist`: it builds the programs for other platforms, and packs
+// them. The same commit and Go version give the same bytes.
 package main
 
 import (
@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// dist is what is to be made. Paths are relative to the root of the checkout,
-// where the program runs.
+// dist is a distribution. Paths are relative to the root of the checkout, where the
+// program runs.
 type dist struct {
 	version string
 	// modified is the time of all files in archives.
@@ -26,7 +26,7 @@ type dist struct {
 	out      string // the directory of the archives
 	rdd      string // a program that runs here, for the completions
 	man      string // the directory of the pages of section 1
-	// maintainer is who answers for the Debian packages: a name and an address.
+	// maintainer is the maintainer of the Debian packages: a name and an address.
 	maintainer string
 }
 
@@ -52,12 +52,12 @@ func run(ctx context.Context, args []string) error {
 	flags.StringVar(&d.out, "out", "dist", "the directory of the archives")
 	flags.StringVar(&d.rdd, "rdd", filepath.Join("bin", "rdd"), "a program that runs here")
 	flags.StringVar(&d.man, "man", filepath.Join("dist", "man", "man1"), "the directory of the manual pages")
-	flags.StringVar(&d.maintainer, "maintainer", "", "who answers for the packages: `name <address>`")
+	flags.StringVar(&d.maintainer, "maintainer", "", "the maintainer of the packages: `name <address>`")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if d.version == "" || d.maintainer == "" || seconds == 0 || flags.NArg() == 0 {
-		return errors.New("-version, -time, -maintainer and at least one platform such as linux/amd64 are needed")
+		return errors.New("-version, -time, -maintainer and at least one platform such as linux/amd64 are required")
 	}
 	d.modified = time.Unix(seconds, 0).UTC()
 	if err := os.MkdirAll(d.out, 0o755); err != nil {
@@ -70,7 +70,7 @@ func run(ctx context.Context, args []string) error {
 	for _, name := range flags.Args() {
 		system, arch, found := strings.Cut(name, "/")
 		if !found {
-			return fmt.Errorf("%q is no platform: linux/amd64 is one", name)
+			return fmt.Errorf("%q is not a platform, such as linux/amd64", name)
 		}
 		if err := d.pack(ctx, platform{system, arch}, common); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
@@ -79,7 +79,7 @@ func run(ctx context.Context, args []string) error {
 	return d.sums()
 }
 
-// pack builds the programs of a platform, which go when its archives are made.
+// pack builds the programs of a platform, and removes them when its archives exist.
 func (d *dist) pack(ctx context.Context, p platform, common *common) error {
 	fmt.Println("==", p.os+"/"+p.arch)
 	programs, err := os.MkdirTemp(d.out, "programs-")
@@ -101,7 +101,7 @@ func (d *dist) pack(ctx context.Context, p platform, common *common) error {
 	return d.archives(p, common, rdd, controllers, notices)
 }
 
-// archives makes the archives of a platform of its programs.
+// archives writes the archives of a platform.
 func (d *dist) archives(p platform, common *common, rdd string, controllers []string, notices []byte) error {
 	if err := d.archive("rdd", p, common.main(p, rdd, notices)); err != nil {
 		return err

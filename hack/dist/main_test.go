@@ -15,8 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// pack makes the archives of some platforms of files that stand for programs, and
-// returns the files with the hashes of their content.
+// pack creates the archives of some platforms from placeholder programs, and returns
+// the files with the hashes of their content.
 func pack(t *testing.T) map[string]string {
 	t.Helper()
 	t.Chdir(t.TempDir())
@@ -64,7 +64,7 @@ func pack(t *testing.T) map[string]string {
 	return hashes
 }
 
-// TestArchives: each platform has its archives, two runs make the same bytes, and
+// TestArchives: each platform has its archives, two runs give the same bytes, and
 // SHA256SUMS has the hash of each.
 func TestArchives(t *testing.T) {
 	first, second := pack(t), pack(t)

@@ -25,7 +25,7 @@ func main() {
 	}
 }
 
-// write writes the pages, which are dated SOURCE_DATE_EPOCH where that is set.
+// write writes the pages, dated SOURCE_DATE_EPOCH if that is set.
 func write(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err

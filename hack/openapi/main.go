@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command openapi writes the definitions of internal/controlplane/openapi, out of those that
-// Kubernetes generated: what the API server serves, and what that refers to.
-// `make generate` runs it.
+// Command openapi writes the definitions of internal/controlplane/openapi from
+// Kubernetes' generated ones: what the API server serves, and what it refers to. `make
+// generate` runs it.
 package main
 
 import (
@@ -17,8 +17,7 @@ import (
 	generated "k8s.io/kubernetes/pkg/generated/openapi"
 )
 
-// served are the definitions that there must be, or what their names begin with
-// where that ends with a dot.
+// served are the names of the required definitions, or prefixes, which end with a dot.
 var served = []string{
 	"io.k8s.api.admissionregistration.v1.",
 	"io.k8s.api.authentication.v1.",
@@ -52,8 +51,8 @@ func main() {
 	}
 }
 
-// document returns the definitions by name, as JSON. A reference is the name of
-// what it refers to.
+// document returns the definitions by name, as JSON. A reference is the name of the
+// referenced definition.
 func document() ([]byte, error) {
 	all := generated.GetOpenAPIDefinitions(spec.MustCreateRef)
 	chosen := map[string]spec.Schema{}
@@ -79,7 +78,7 @@ func isServed(name string) bool {
 	return false
 }
 
-// choose adds a definition and all that it refers to.
+// choose adds a definition and everything that it refers to.
 func choose(all map[string]common.OpenAPIDefinition, name string, chosen map[string]spec.Schema) {
 	if _, done := chosen[name]; done {
 		return

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command run is `make run`: it starts an instance of RDD, connects it to a
-// Docker engine, and shows a container appear, change and vanish as an object.
-// Where no engine answers it installs Debian's and runs one below .run/.
+// Command run is `make run`: it starts an instance of RDD, connects it to a Docker
+// engine, and shows a container appear, change and disappear as an object. If no engine
+// answers, it installs Debian's and runs one below .run/.
 package main
 
 import (
@@ -70,7 +70,7 @@ That was RDD. The instance goes on; try:
   bin/rdd service config --file ~/.kube/rdd.yaml      for any other Kubernetes client
   bin/rdd service delete                              the end of it`, endpoint)
 	if pid := filepath.Join(engineDir(), "pid"); endpoint == ownEndpoint() {
-		say("  %skill $(cat %s)  the end of the engine that was started here", strings.Join(append(elevate(), ""), " "), pid)
+		say("  %skill $(cat %s)  stop the engine that was started here", strings.Join(append(elevate(), ""), " "), pid)
 	}
 	return nil
 }
@@ -90,8 +90,8 @@ func attached(cmd *exec.Cmd) error {
 	return nil
 }
 
-// findEngine returns the endpoint of an engine that answers, and starts one
-// where none does.
+// findEngine returns the endpoint of an engine that answers, and starts one if none
+// does.
 func findEngine(ctx context.Context) (string, error) {
 	own := ownEndpoint()
 	candidates := []string{os.Getenv("DOCKER_HOST"), client.DefaultDockerHost, own}
@@ -101,7 +101,7 @@ func findEngine(ctx context.Context) (string, error) {
 		}
 	}
 	if runtime.GOOS != "linux" {
-		return "", errors.New("no Docker engine answers; start one, or name it in DOCKER_HOST (on Linux one is started for you)")
+		return "", errors.New("no Docker engine answers: start one, or set DOCKER_HOST")
 	}
 	if len(own) > len("unix://")+maxSocketPath {
 		return "", fmt.Errorf("no Docker engine answers, and none can be started below %s: the path is too long for a socket", engineDir())
@@ -121,8 +121,8 @@ func answers(ctx context.Context, endpoint string) bool {
 	return err == nil
 }
 
-// engineDir is where the engine that this program starts keeps everything. It
-// is short, as sockets' paths must be, and below the checkout.
+// engineDir is the directory of the engine that this program starts. It is below the
+// checkout, and short, for sockets' paths.
 func engineDir() string {
 	dir, err := filepath.Abs(filepath.Join(".run", "docker"))
 	if err != nil {
@@ -133,7 +133,7 @@ func engineDir() string {
 
 func ownEndpoint() string { return "unix://" + filepath.Join(engineDir(), "docker.sock") }
 
-// elevate is what must precede a command that only root may run.
+// elevate returns the prefix of a command that requires root.
 func elevate() []string {
 	if os.Geteuid() == 0 {
 		return nil
@@ -151,10 +151,10 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// startEngine installs Debian's Docker engine where it is missing, and starts
-// one that goes on after this program.
+// startEngine installs Debian's Docker engine if it is missing, and starts one that
+// outlives this program.
 func startEngine(ctx context.Context, endpoint string) error {
-	// Debian's is in a directory that only root has in PATH.
+	// Debian's dockerd is in a directory that only root has in PATH.
 	if _, err := exec.LookPath("dockerd"); err != nil && !exists("/usr/sbin/dockerd") {
 		say("No Docker engine answers. Installing Debian's …")
 		if err := attached(asRoot(ctx, filepath.Join("hack", "setup"), "engine")); err != nil {
@@ -186,7 +186,7 @@ func startEngine(ctx context.Context, endpoint string) error {
 	return nil
 }
 
-// show runs a container, and beside it a watch of the objects.
+// show runs a container, and a watch of the objects at the same time.
 func show(ctx context.Context, docker *client.Client) error {
 	if err := ensureImage(ctx, docker); err != nil {
 		return err
@@ -260,8 +260,7 @@ func removeContainer(ctx context.Context, docker *client.Client) error {
 	return nil
 }
 
-// ensureImage makes an image of a program that waits, as no registry is needed
-// for it.
+// ensureImage builds an image of a waiting program, which needs no registry.
 func ensureImage(ctx context.Context, docker *client.Client) error {
 	if _, err := docker.ImageInspect(ctx, image); err == nil {
 		return nil

@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-// reachTimeout is how long the database has to answer, after govulncheck is built.
+// reachTimeout bounds the database's answer, after govulncheck is built.
 const reachTimeout = time.Minute
 
 func main() {
@@ -34,7 +34,7 @@ func main() {
 	}
 }
 
-// checker runs a version of govulncheck, as go run has it, with a database.
+// checker runs a version of govulncheck, with go run, with a database.
 type checker struct {
 	program, database string
 	out               io.Writer
@@ -68,7 +68,7 @@ func (c checker) command(ctx context.Context, args ...string) *exec.Cmd {
 	return exec.CommandContext(ctx, "go", append([]string{"run", c.program}, args...)...)
 }
 
-// reaches says whether the database answers: govulncheck then knows its date.
+// reaches reports whether the database answers: govulncheck then prints its date.
 func (c checker) reaches(ctx context.Context) (bool, error) {
 	if out, err := c.command(ctx, "-h").CombinedOutput(); err != nil { // builds it
 		return false, fmt.Errorf("run govulncheck: %w\n%s", err, out)
@@ -79,8 +79,8 @@ func (c checker) reaches(ctx context.Context) (bool, error) {
 	return err == nil && strings.Contains(string(out), "DB updated:"), nil
 }
 
-// modules returns the directories of the modules that have packages of their own,
-// at or below root. One that only names programs for go to build has none.
+// modules returns the directories of the modules with their own packages, at or below
+// root. A module that only pins programs for go to build has none.
 func modules(ctx context.Context, root string) ([]string, error) {
 	var dirs []string
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
@@ -95,11 +95,11 @@ func modules(ctx context.Context, root string) ([]string, error) {
 		}
 		list := exec.CommandContext(ctx, "go", "list", "./...")
 		list.Dir = filepath.Dir(path)
-		var said strings.Builder
-		list.Stderr = &said // also that there are none
+		var stderr strings.Builder
+		list.Stderr = &stderr // including the message that there are none
 		packages, err := list.Output()
 		if err != nil {
-			return fmt.Errorf("go list in %s: %w\n%s", list.Dir, err, said.String())
+			return fmt.Errorf("go list in %s: %w\n%s", list.Dir, err, stderr.String())
 		}
 		if len(packages) > 0 {
 			dirs = append(dirs, list.Dir)

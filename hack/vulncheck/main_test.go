@@ -38,7 +38,7 @@ func write(t *testing.T, dir string, files map[string]string) {
 	}
 }
 
-// database makes one with a vulnerability in strings.Title of every Go.
+// database creates one with a vulnerability in strings.Title of every Go version.
 func database(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -56,7 +56,7 @@ func database(t *testing.T) string {
 	return "file://" + filepath.ToSlash(dir)
 }
 
-// TestCheck checks what is reported, and when that is a failure.
+// TestCheck checks the reports, and when they are failures.
 func TestCheck(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds govulncheck")

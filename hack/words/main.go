@@ -35,11 +35,11 @@ func main() {
 	}
 }
 
-// word is one that is advised against.
+// word is a word to avoid.
 type word struct {
 	pattern *regexp.Regexp
 	text    string
-	most    int // how many may be left from before; new ones are refused
+	most    int // how many are allowed; more are an error
 	instead string
 	found   []string
 }
@@ -64,7 +64,7 @@ func run(out io.Writer) error {
 			continue
 		}
 		refused = true
-		fmt.Fprintf(out, "%q is used %d times, and at most %d are left from before; write %s:\n", w.text, len(w.found), w.most, w.instead)
+		fmt.Fprintf(out, "%q is used %d times, at most %d are allowed; write %s:\n", w.text, len(w.found), w.most, w.instead)
 		for _, place := range w.found {
 			fmt.Fprintln(out, "  "+place)
 		}
@@ -75,8 +75,8 @@ func run(out io.Writer) error {
 	return nil
 }
 
-// parse reads the list: on each line a word, how many may be left, and what to
-// write instead, separated by tabs.
+// parse reads the list: on each line a word, how many are allowed, and what to write
+// instead, separated by tabs.
 func parse(list string) ([]*word, error) {
 	var words []*word
 	for number, line := range strings.Split(list, "\n") {
@@ -97,7 +97,7 @@ func parse(list string) ([]*word, error) {
 	return words, nil
 }
 
-// look adds where the words are in a file.
+// look finds the words in a file.
 func look(name string, words []*word) error {
 	file, err := os.Open(name)
 	if errors.Is(err, os.ErrNotExist) {
@@ -114,7 +114,7 @@ func look(name string, words []*word) error {
 		if strings.Contains(line, mark) {
 			continue
 		}
-		line = strings.ReplaceAll(line, "http.NoBody", "") // which is a name of Go's
+		line = strings.ReplaceAll(line, "http.NoBody", "") // a name in Go's library
 		for _, w := range words {
 			for range w.pattern.FindAllString(line, -1) {
 				w.found = append(w.found, fmt.Sprintf("%s:%d: %s", name, number, strings.TrimSpace(line)))

@@ -20,9 +20,9 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/admission"
 )
 
-// hook needs code: neither a schema nor CEL knows how large this machine is. Only
-// RDD's own control plane asks it, as only there this machine runs the virtual
-// machine.
+// hook returns the checks that neither a schema nor CEL can do: they depend on the size
+// of this machine. Only RDD's own control plane calls them, because its machine runs
+// the virtual machine.
 func hook(h host) admission.Hook {
 	checked := admission.NewHook(appv1alpha1.GroupVersion.WithResource("apps"), "App", admission.Rules[*appv1alpha1.App]{
 		New: func() *appv1alpha1.App { return &appv1alpha1.App{} },
@@ -40,9 +40,8 @@ var (
 	memoryPath = vmPath.Child("memory")
 )
 
-// fillIn writes the defaults of cpus and memory into an App that names none, or 0. It
-// touches no other field: an App that went through its Go type would come back with
-// its quantities written in another way.
+// fillIn sets the defaults of cpus and memory if they are missing or 0. It edits the
+// JSON, because encoding the Go type would change how other quantities are written.
 func (h host) fillIn(_ context.Context, _ client.Reader, request ctrladmission.Request) ctrladmission.Response {
 	if request.SubResource != "" || request.Operation != admissionv1.Create && request.Operation != admissionv1.Update {
 		return ctrladmission.Allowed("")
@@ -52,11 +51,11 @@ func (h host) fillIn(_ context.Context, _ client.Reader, request ctrladmission.R
 		return ctrladmission.Errored(http.StatusBadRequest, err)
 	}
 	if metadata, ok := object["metadata"].(map[string]any); ok && metadata["deletionTimestamp"] != nil {
-		return ctrladmission.Allowed("") // it is on its way out
+		return ctrladmission.Allowed("") // it is being deleted
 	}
 	vm, ok := virtualMachine(object)
 	if !ok {
-		return ctrladmission.Allowed("") // the schema says what is wrong
+		return ctrladmission.Allowed("") // the schema rejects it
 	}
 	if none(vm["cpus"]) {
 		cpus, err := h.cpus()
@@ -75,8 +74,8 @@ func (h host) fillIn(_ context.Context, _ client.Reader, request ctrladmission.R
 	return ctrladmission.PatchResponseFromRaw(request.Object.Raw, filled)
 }
 
-// virtualMachine returns spec.virtualMachine, which is made if there is none, and
-// whether the object has the form for it.
+// virtualMachine returns spec.virtualMachine, creating it if it is missing, and whether
+// the object has the form for it.
 func virtualMachine(object map[string]any) (vm map[string]any, ok bool) {
 	for _, name := range []string{"spec", "virtualMachine"} {
 		if object[name] == nil {
@@ -103,8 +102,8 @@ func none(value any) bool {
 	return false
 }
 
-// validate returns what is more than this machine has. What was so before may stay:
-// the machine, or this program, may have been another one then.
+// validate returns the settings that exceed this machine. An unchanged setting stays
+// valid: the machine or the version of rdd may have been another one when it was set.
 func (h host) validate(app, old *appv1alpha1.App) (wrong field.ErrorList) {
 	vm, before := app.Spec.VirtualMachine, appv1alpha1.VirtualMachine{}
 	if old != nil {

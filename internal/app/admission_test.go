@@ -25,20 +25,21 @@ func request(operation admissionv1.Operation, object, old string) ctrladmission.
 	return r
 }
 
-// appWith is an App with a virtual machine like that.
+// appWith is an App with the given virtual machine.
 func appWith(vm string) string {
 	return `{"apiVersion":"app.rancherdesktop.io/v1alpha1","kind":"App","metadata":{"name":"app"},"spec":{"running":false,"virtualMachine":` + vm + `}}`
 }
 
-// TestSizeOfTheMachine: defaults are written, 0 means them, what this machine has not
-// is refused with the field, the value and what is allowed, and what was so stays.
+// TestSizeOfTheMachine: defaults replace missing values and 0; a value that exceeds the
+// machine is rejected with the field, the value and the limit; an unchanged value
+// stays.
 func TestSizeOfTheMachine(t *testing.T) {
 	for name, test := range map[string]struct {
 		host     host
 		env      string
 		new, old string
-		want     string   // of the virtual machine; empty if that does not matter
-		refused  []string // words of the refusal; none for none
+		want     string   // the expected virtual machine; empty if it does not matter
+		refused  []string // parts of the error message; nil if the App is admitted
 	}{
 		"defaults":          {host: host{processors: 8, bytes: 16 * gib}, new: `{}`, want: `{"cpus":4,"memory":"4Gi"}`},
 		"null":              {host: host{processors: 8, bytes: 16 * gib}, new: `null`, want: `{"cpus":4,"memory":"4Gi"}`},
@@ -102,15 +103,15 @@ func TestSizeOfTheMachine(t *testing.T) {
 	}
 }
 
-// TestDefaultsAreNoChange: a template that was made before the defaults were written
-// into the App is not made anew for them.
+// TestDefaultsAreNoChange: writing the defaults into an App does not regenerate a
+// template of an earlier version.
 func TestDefaultsAreNoChange(t *testing.T) {
 	m := &machines{cpus: 2, memory: 4 * gib}
-	had := madeFrom{Disk: "100Gi", Template: "sha256:x"}
-	if got := m.filledIn(had, madeFrom{CPUs: 2, Memory: "4Gi", Disk: "100Gi"}); !got.same(madeFrom{CPUs: 2, Memory: "4Gi", Disk: "100Gi"}) {
+	previous := madeFrom{Disk: "100Gi", Template: "sha256:x"}
+	if got := m.filledIn(previous, madeFrom{CPUs: 2, Memory: "4Gi", Disk: "100Gi"}); !got.same(madeFrom{CPUs: 2, Memory: "4Gi", Disk: "100Gi"}) {
 		t.Errorf("the defaults: %+v", got)
 	}
-	if got := m.filledIn(had, madeFrom{CPUs: 1, Memory: "4Gi", Disk: "100Gi"}); got.same(madeFrom{CPUs: 1, Memory: "4Gi", Disk: "100Gi"}) {
+	if got := m.filledIn(previous, madeFrom{CPUs: 1, Memory: "4Gi", Disk: "100Gi"}); got.same(madeFrom{CPUs: 1, Memory: "4Gi", Disk: "100Gi"}) {
 		t.Errorf("another number: %+v", got)
 	}
 }

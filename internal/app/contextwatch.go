@@ -20,24 +20,24 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/background"
 )
 
-// contextSettle is the wait after a change, as a program may write a file piece by
-// piece.
+// contextSettle is the delay after a change: a program may write a file in several
+// steps.
 const contextSettle = 200 * time.Millisecond
 
-// contextWatch wakes a reconciler when another program changes the Docker
-// contexts, and costs nothing while none does. It is a runnable of its manager.
+// contextWatch wakes a reconciler when another program changes the Docker contexts. It
+// uses no time while they are unchanged. It is a runnable of its manager.
 type contextWatch struct {
 	instance *instance.Instance
-	dir      string // where the user's contexts are
+	dir      string // the directory of the user's contexts
 	log      *slog.Logger
 
 	waker background.Waker
 
 	mu      sync.Mutex
-	watcher *fsnotify.Watcher // guarded by mu; nil while it does not run
+	watcher *fsnotify.Watcher // guarded by mu; nil while it is not running
 }
 
-// newContextWatch returns nil where there is no instance, and so no context.
+// newContextWatch returns nil if there is no instance, and so no context.
 func newContextWatch(inst *instance.Instance, log *slog.Logger) (*contextWatch, error) {
 	if inst == nil {
 		return nil, nil
@@ -50,8 +50,8 @@ func newContextWatch(inst *instance.Instance, log *slog.Logger) (*contextWatch, 
 func (w *contextWatch) Start(ctx context.Context) error {
 	watcher, err := fsnotify.NewWatcher()
 	if err != nil {
-		// Such as too many of them on the machine: that is worth no end.
-		w.log.Warn("changes of Docker's contexts by other programs can't be followed", "error", err)
+		// For example, the machine has too many watchers: the controller works without.
+		w.log.Warn("watching the Docker contexts failed: changes by other programs are not noticed", "error", err)
 		return nil
 	}
 	defer func() { _ = watcher.Close() }()
@@ -61,8 +61,8 @@ func (w *contextWatch) Start(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case err := <-watcher.Errors: // such as a lost event: all is looked at
-			w.log.Debug("following Docker's contexts failed", "error", err)
+		case err := <-watcher.Errors: // such as a lost event: read everything again
+			w.log.Debug("an event of the Docker contexts was lost", "error", err)
 		case _, open := <-watcher.Events:
 			if !open {
 				return nil
@@ -72,7 +72,7 @@ func (w *contextWatch) Start(ctx context.Context) error {
 	}
 }
 
-// set takes a watcher, and wakes the reconciler, which says what to watch.
+// set sets the watcher, and wakes the reconciler, which adds the directories.
 func (w *contextWatch) set(watcher *fsnotify.Watcher) {
 	w.mu.Lock()
 	w.watcher = watcher
@@ -86,8 +86,8 @@ func (w *contextWatch) wake() {
 	w.waker.WakeAfter(reconcile.Request{NamespacedName: client.ObjectKey{Name: appv1alpha1.AppName}}, contextSettle)
 }
 
-// observe looks at the contexts of an App that has one, and has changes of them
-// watched from before that look on.
+// observe returns the state of the Docker contexts if the App has one. It watches the
+// directories before it reads them, so that it misses no change.
 func (w *contextWatch) observe(app *appv1alpha1.App) *diagnostics.Contexts {
 	if w == nil || app == nil || app.Status.DockerContext == "" {
 		return nil
@@ -99,10 +99,10 @@ func (w *contextWatch) observe(app *appv1alpha1.App) *diagnostics.Contexts {
 	w.mu.Lock()
 	if w.watcher != nil {
 		for _, dir := range look().Places(name) {
-			_ = w.watcher.Add(dir) // it is there already, or has gone: that is seen
+			_ = w.watcher.Add(dir) // it is already watched, or deleted: the next read shows that
 		}
 	}
 	w.mu.Unlock()
-	seen := look()
-	return &diagnostics.Contexts{Host: seen.Host, Current: seen.Current, Chosen: seen.Chosen}
+	found := look()
+	return &diagnostics.Contexts{Host: found.Host, Current: found.Current, Chosen: found.Chosen}
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package app is the controller of the App: it turns what the user wants into a
-// ContainerEngine, and a LimaVM where no engine is there already, and tells the
-// user when it has come true.
+// Package app is the controller of the App: it creates a ContainerEngine for the
+// desired state, and a LimaVM unless the spec names an existing engine, and reports
+// when everything is settled.
 package app
 
 import (
@@ -33,10 +33,10 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/finalizer"
 )
 
-// held is on everything that the App owns: no other client deletes it.
+// held is the finalizer on everything that the App owns: no other client deletes it.
 const held = finalizer.OwnedBy + "App"
 
-// namespacePoll is the wait for a namespace that is being deleted to be gone.
+// namespacePoll is the interval of checks for the end of a namespace's deletion.
 const namespacePoll = time.Second
 
 // Setup adds the controller of the App to its host.
@@ -51,10 +51,11 @@ func Setup(host manager.Host) error {
 	return ctrl.NewControllerManagedBy(host).
 		Named("app").
 		WithOptions(controller.Options{NewQueue: manager.NewQueue}).
-		// Every change of it, its status too: what another client wrote there is put right.
+		// All changes, of the status too: the controller reverts what another client
+		// writes there.
 		For(&appv1alpha1.App{}).
-		// All of them, as one from which a client took the reference to the App is
-		// the App's still.
+		// All engines: one whose owner reference a client removed still belongs to the
+		// App.
 		Watches(&containersv1alpha1.ContainerEngine{}, handler.EnqueueRequestsFromMapFunc(theApp), builder.WithPredicates(engineChanged)).
 		Watches(&limav1alpha1.LimaVM{}, handler.EnqueueRequestsFromMapFunc(theApp), builder.WithPredicates(ofTheApp, machineChanged)).
 		WatchesRawSource(docker.waker.Source()).
@@ -67,8 +68,8 @@ func theApp(context.Context, client.Object) []reconcile.Request {
 	return []reconcile.Request{{NamespacedName: client.ObjectKey{Name: appv1alpha1.AppName}}}
 }
 
-// engineChanged lets through what the App's conditions speak of. How many
-// containers there are is none of it.
+// engineChanged passes changes that the App's conditions depend on. Numbers of
+// containers are not among them.
 var engineChanged = predicate.Funcs{
 	UpdateFunc: func(e event.UpdateEvent) bool {
 		before, ok := e.ObjectOld.(*containersv1alpha1.ContainerEngine)
@@ -82,10 +83,10 @@ var engineChanged = predicate.Funcs{
 	},
 }
 
-// ofTheApp lets through what may be the App's virtual machine.
+// ofTheApp passes objects with the name of the App's virtual machine.
 var ofTheApp = predicate.NewPredicateFuncs(func(object client.Object) bool { return object.GetName() == appv1alpha1.VMName })
 
-// machineChanged lets through all but how far something is.
+// machineChanged passes all changes but those of the progress.
 var machineChanged = predicate.Funcs{
 	UpdateFunc: func(e event.UpdateEvent) bool {
 		before, ok := e.ObjectOld.(*limav1alpha1.LimaVM)
@@ -100,13 +101,13 @@ var machineChanged = predicate.Funcs{
 	},
 }
 
-// reconciler reads the API server itself: a cache may be behind what this
-// controller has just written, and show an engine that is as it was before.
+// reconciler reads from the API server, not from a cache: a cache may not have the
+// controller's own last write yet.
 type reconciler struct {
 	client client.Client
 	reader client.Reader
 	docker *dockerContext
-	// machines is nil where there can't be a virtual machine.
+	// machines is nil if there can't be a virtual machine.
 	machines *machines
 }
 
@@ -115,15 +116,15 @@ type scope struct {
 	*reconciler
 	before *appv1alpha1.App
 	app    *appv1alpha1.App
-	// vm is the LimaVM that the App owns, and template the ConfigMap with that
-	// one's template; nil where there is none.
+	// vm is the LimaVM that the App owns, and template the ConfigMap with its template;
+	// nil if they don't exist.
 	vm       *limav1alpha1.LimaVM
 	template *corev1.ConfigMap
 	// owned are the ContainerEngines that the App owns, and engine the one that the
-	// spec asks for; nil where there is none.
+	// spec names; nil if it does not exist.
 	owned  []*containersv1alpha1.ContainerEngine
 	engine *containersv1alpha1.ContainerEngine
-	// leaving says that an engine of the setting before is still there.
+	// leaving is whether an engine of the previous spec still exists.
 	leaving bool
 }
 
@@ -132,11 +133,11 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	app := &appv1alpha1.App{}
 	if err := r.reader.Get(ctx, request.NamespacedName, app); err != nil {
 		if apierrors.IsNotFound(err) {
-			r.docker.gone()
+			r.docker.remove()
 		}
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
-	// It goes when everything that the App owns has.
+	// The finalizer keeps the App until everything that it owns is deleted.
 	if err := finalizer.Ensure(ctx, r.client, app, finalizer.Cleanup); err != nil {
 		return reconcile.Result{}, err
 	}
@@ -149,7 +150,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	err = s.ensure(ctx)
 	s.report(ctx, err)
 	if errors.As(err, new(*rejectedError)) {
-		return reconcile.Result{}, nil // another spec alone helps
+		return reconcile.Result{}, nil // only another spec can succeed
 	}
 	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
 		return reconcile.Result{RequeueAfter: namespacePoll}, nil
@@ -157,7 +158,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	return reconcile.Result{}, err
 }
 
-// ensure makes what the App owns as the spec says.
+// ensure brings the objects that the App owns to their desired state.
 func (s *scope) ensure(ctx context.Context) error {
 	if err := s.ensureNamespace(ctx); err != nil {
 		return err
@@ -165,7 +166,7 @@ func (s *scope) ensure(ctx context.Context) error {
 	if err := s.readEngines(ctx); err != nil {
 		return err
 	}
-	// A virtual machine that can't be had keeps no engine from being let go.
+	// An error of the virtual machine does not block the deletion of an engine.
 	return errors.Join(s.ensureMachine(ctx), s.ensureEngine(ctx))
 }
 
@@ -173,15 +174,15 @@ func (s *scope) ensureNamespace(ctx context.Context) error {
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.app.Spec.Namespace}}
 	err := s.client.Create(ctx, namespace)
 	if err != nil && !apierrors.IsAlreadyExists(err) {
-		return fmt.Errorf("make the namespace %s: %w", s.app.Spec.Namespace, err)
+		return fmt.Errorf("create the namespace %s: %w", s.app.Spec.Namespace, err)
 	}
 	return nil
 }
 
-// delete removes what the App owns, the engine's mirrors first, and then lets the
-// App go.
+// delete deletes what the App owns, the engine and its mirrors first, and then removes
+// the App's finalizer.
 func (s *scope) delete(ctx context.Context) error {
-	contextGone := s.docker.gone()
+	contextGone := s.docker.remove()
 	s.reportContext(s.docker.state())
 	if err := s.readEngines(ctx); err != nil {
 		return err
@@ -192,7 +193,7 @@ func (s *scope) delete(ctx context.Context) error {
 		}
 	}
 	if len(s.owned) > 0 {
-		return nil // its end wakes this reconciler
+		return nil // their deletion wakes this reconciler
 	}
 	machineGone, err := s.deleteMachine(ctx)
 	if err != nil || !machineGone || !contextGone {

@@ -21,8 +21,8 @@ func Controllers() []manager.Controller {
 	return []manager.Controller{{
 		Name:  "app",
 		Group: "app",
-		// The controllers of the engine, of the virtual machine and of the HostInfo
-		// may run elsewhere; the kinds must be there.
+		// The controllers of the engine, the virtual machine and the HostInfo may run
+		// in other processes, but the kinds must exist.
 		Definitions: []manifest.Source{
 			{Files: appv1alpha1.Files, Path: "crds/app.rancherdesktop.io_apps.yaml"},
 			{Files: containersv1alpha1.Files, Path: "crds/containers.rancherdesktop.io_containerengines.yaml"},

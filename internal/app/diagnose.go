@@ -23,13 +23,13 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/bounded"
 )
 
-// diagnoser tells by Events what is wrong with what the App wants, where no
-// condition says it. It looks when one of the objects changes that it follows from.
+// diagnoser reports by Events the problems of the App that no condition reports. It
+// runs when one of the observed objects changes.
 type diagnoser struct {
 	client   client.Client
 	registry diagnostics.Registry
 	reporter *diagnostics.Reporter
-	contexts *contextWatch // nil in another cluster than RDD's
+	contexts *contextWatch // nil in a cluster that is not RDD's
 }
 
 func setupDiagnostics(host manager.Host) error {
@@ -61,8 +61,7 @@ func setupDiagnostics(host manager.Host) error {
 	return b.Complete(d)
 }
 
-// engineKnown lets through that the engine's identity has become known, or is
-// another one.
+// engineKnown passes changes of the engine's identity.
 var engineKnown = predicate.Funcs{
 	UpdateFunc: func(e event.UpdateEvent) bool {
 		before, ok := e.ObjectOld.(*containersv1alpha1.ContainerEngine)

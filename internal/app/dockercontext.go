@@ -25,14 +25,14 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/bounded"
 )
 
-// dockerContext keeps the Docker context of the App's engine, where the App is
-// that of an instance. Else there is none, and nothing is done.
+// dockerContext manages the Docker context of the App's engine. It does nothing unless
+// the App belongs to an RDD instance.
 type dockerContext struct {
-	keeper *dockercontext.Keeper // nil for an App of another cluster
-	secret *secretWatch          // nil where keeper is
+	keeper *dockercontext.Keeper // nil in a cluster that is not RDD's
+	secret *secretWatch          // nil if keeper is
 	reader client.Reader         // not from a cache
-	// host is the endpoint that a context is wanted for; empty for none, and before
-	// one was. It is for the one reconcile at a time.
+	// host is the endpoint of the desired context; empty if none is desired. Only the
+	// one reconcile at a time uses it.
 	host  string
 	waker background.Waker
 }
@@ -40,7 +40,7 @@ type dockerContext struct {
 // newDockerContext adds the keeper of the context to the controller's host.
 func newDockerContext(host manager.Host) (*dockerContext, error) {
 	d := &dockerContext{reader: host.GetAPIReader()}
-	d.wake() // an App that is gone may have left a context, which no other event reports
+	d.wake() // a deleted App may have left a context, which no other event reports
 	if host.Instance == nil {
 		return d, nil
 	}
@@ -76,7 +76,7 @@ func (d *dockerContext) wake() {
 	d.waker.Wake(reconcile.Request{NamespacedName: client.ObjectKey{Name: appv1alpha1.AppName}})
 }
 
-// state returns how far the keeper is.
+// state returns the state of the keeper.
 func (d *dockerContext) state() dockercontext.State {
 	if d.keeper == nil {
 		return dockercontext.State{}
@@ -84,27 +84,27 @@ func (d *dockerContext) state() dockercontext.State {
 	return d.keeper.State()
 }
 
-// gone takes the context away, and reports whether that was tried: what can't be
-// written is tried again, and blocks nothing. The end of the try wakes the
+// remove removes the context, and reports whether the attempt has ended. A failed
+// attempt is retried, and does not block the caller. The end of the attempt wakes the
 // reconciler.
-func (d *dockerContext) gone() bool {
+func (d *dockerContext) remove() bool {
 	if d.keeper == nil {
 		return true
 	}
-	d.unwanted()
+	d.unset()
 	return !d.state().Busy
 }
 
-// unwanted has the context go.
-func (d *dockerContext) unwanted() {
+// unset makes the keeper remove the context.
+func (d *dockerContext) unset() {
 	d.host = ""
 	d.secret.want(client.ObjectKey{})
 	d.keeper.Want(nil)
 }
 
-// wanted has the context be there for an engine, as its Secret is now. A change
-// of the Secret wakes the reconciler.
-func (d *dockerContext) wanted(ctx context.Context, e *containersv1alpha1.ContainerEngine) {
+// set makes the keeper write the context for an engine, with its current Secret. A
+// change of the Secret wakes the reconciler.
+func (d *dockerContext) set(ctx context.Context, e *containersv1alpha1.ContainerEngine) {
 	target := &dockercontext.Target{Host: e.Spec.Endpoint}
 	key := client.ObjectKey{}
 	if name := e.SecretName(); name != "" {
@@ -116,8 +116,8 @@ func (d *dockerContext) wanted(ctx context.Context, e *containersv1alpha1.Contai
 	d.keeper.Want(target)
 }
 
-// version returns the resource version of a Secret; empty where it can't be
-// read, which is told by whoever reads the Secret itself.
+// version returns the resource version of a Secret; empty if it can't be read, which
+// the keeper reports when it reads the Secret itself.
 func (d *dockerContext) version(ctx context.Context, key client.ObjectKey) string {
 	found := metav1.PartialObjectMetadata{}
 	found.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
@@ -127,61 +127,61 @@ func (d *dockerContext) version(ctx context.Context, key client.ObjectKey) strin
 	return found.ResourceVersion
 }
 
-// keepContext has the context be as the engine is, and returns what Settled says
-// then: it waits for the first try, if that takes no longer than
-// [dockercontext.State] says, and no failure unsettles.
+// keepContext brings the context to its desired state, and returns Settled. Settled
+// waits for the first attempt, for at most as long as [dockercontext.State] is busy; a
+// failure does not make it False.
 func (s *scope) keepContext(ctx context.Context, settled metav1.Condition) metav1.Condition {
 	if s.docker.keeper == nil {
 		return settled
 	}
-	switch s.contextWish() {
-	case contextWanted:
-		s.docker.wanted(ctx, s.engine)
-	case contextUnwanted:
-		s.docker.unwanted()
+	switch s.desiredContext() {
+	case contextSet:
+		s.docker.set(ctx, s.engine)
+	case contextRemove:
+		s.docker.unset()
 	}
 	state := s.docker.state()
 	s.reportContext(state)
 	switch {
 	case settled.Status != metav1.ConditionTrue:
 	case state.Busy:
-		return metav1.Condition{Status: metav1.ConditionFalse, Reason: appv1alpha1.ReasonWaitingForEngine, Message: "looking at the Docker contexts"}
+		return metav1.Condition{Status: metav1.ConditionFalse, Reason: appv1alpha1.ReasonWaitingForEngine, Message: "reading the Docker contexts"}
 	case state.Err != nil:
-		settled.Message += "; the Docker context failed: " + state.Err.Error()
+		settled.Message += "; updating the Docker context failed: " + state.Err.Error()
 	}
 	return settled
 }
 
-type wish int
+type contextAction int
 
 const (
-	contextAsItIs wish = iota
-	contextWanted
-	contextUnwanted
+	contextKeep contextAction = iota
+	contextSet
+	contextRemove
 )
 
-// contextWish returns what is to become of the context. A connection that broke,
-// or is not there yet after a start of the daemon, changes nothing: the engine
-// may be back in a moment, and where it is has not changed.
-func (s *scope) contextWish() wish {
+// desiredContext returns what to do with the context. A broken connection, or one that
+// is not established yet after a start of the daemon, changes nothing: the engine may
+// return at the same endpoint.
+func (s *scope) desiredContext() contextAction {
 	if s.engine == nil || s.leaving || !s.app.Spec.Running || s.engine.Spec.Type != containersv1alpha1.EngineMoby ||
 		s.docker.host != "" && s.docker.host != s.engine.Spec.Endpoint {
-		return contextUnwanted
+		return contextRemove
 	}
 	ready, acted := s.ready()
 	if !acted {
-		return contextAsItIs
+		return contextKeep
 	}
 	switch ready.Reason {
 	case containersv1alpha1.ReasonConnected:
-		return contextWanted
+		return contextSet
 	case containersv1alpha1.ReasonConnecting, containersv1alpha1.ReasonConnectFailed, containersv1alpha1.ReasonDisconnected:
-		return contextAsItIs
+		return contextKeep
 	}
-	return contextUnwanted
+	return contextRemove
 }
 
-// reportContext says in the status how far the keeper is.
+// reportContext writes the keeper's state into the status.
 func (s *scope) reportContext(state dockercontext.State) {
 	s.app.Status.DockerContext, s.app.Status.DockerContextError = state.Name, ""
 	if state.Err != nil {
@@ -189,7 +189,7 @@ func (s *scope) reportContext(state dockercontext.State) {
 	}
 }
 
-// secret reads a Secret when it is asked for, so that no key is kept.
+// secret reads a Secret on demand, so that no key is kept in memory.
 type secret struct {
 	key    client.ObjectKey
 	reader client.Reader

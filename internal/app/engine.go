@@ -22,8 +22,8 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/finalizer"
 )
 
-// readEngines reads the ContainerEngines that the App owns: those that it holds,
-// too, from which a client took the reference to it.
+// readEngines reads the ContainerEngines that the App owns, including those whose owner
+// reference a client removed: they have the App's finalizer.
 func (s *scope) readEngines(ctx context.Context) error {
 	var all containersv1alpha1.ContainerEngineList
 	if err := s.reader.List(ctx, &all, client.InNamespace(s.app.Spec.Namespace)); err != nil {
@@ -40,13 +40,13 @@ func (s *scope) readEngines(ctx context.Context) error {
 			s.engine = e
 		}
 	}
-	// It is of the setting before, or its namespace goes.
+	// These belong to the previous spec, or their namespace is being deleted.
 	s.leaving = slices.ContainsFunc(s.owned, func(e *containersv1alpha1.ContainerEngine) bool { return e != s.engine })
 	return nil
 }
 
-// endpoint returns where the engine is that the spec asks for; nothing where
-// that can't be told.
+// endpoint returns the endpoint of the engine that the spec describes; empty if it is
+// unknown.
 func (s *scope) endpoint() string {
 	wanted := s.app.Spec.ContainerEngine
 	switch {
@@ -60,15 +60,15 @@ func (s *scope) endpoint() string {
 	return socketURL(s.machines.dockerSocket)
 }
 
-// socketURL returns the endpoint of a socket; on Windows its path begins with no
+// socketURL returns the endpoint of a socket. On Windows, the path has no leading
 // slash.
 func socketURL(path string) string {
 	return "unix:///" + strings.TrimPrefix(filepath.ToSlash(path), "/")
 }
 
-// shouldConnect reports whether the engine is to be mirrored: one in the virtual
-// machine once that runs as the spec says, and from then on also while it is
-// started again, as the mirrors stay then.
+// shouldConnect reports whether the engine should be mirrored. An engine in the virtual
+// machine is connected when the machine is up to date with the spec, and from then on
+// also during restarts, so that the mirrors stay.
 func (s *scope) shouldConnect() bool {
 	switch {
 	case !s.app.Spec.Running:
@@ -83,12 +83,11 @@ func (s *scope) shouldConnect() bool {
 	return s.engine != nil && s.engine.ShouldRun() && s.engine.Spec.Endpoint == s.endpoint()
 }
 
-// disconnected reports whether no engine in the virtual machine is mirrored any
-// more.
+// disconnected reports whether all engines in the virtual machine are disconnected.
 func (s *scope) disconnected() bool {
 	for _, e := range s.owned {
 		if e.Spec.Endpoint != s.endpoint() && e == s.engine {
-			continue // it is elsewhere
+			continue // it is not in the virtual machine
 		}
 		ready := apimeta.FindStatusCondition(e.Status.Conditions, containersv1alpha1.ConditionReady)
 		if e.ShouldRun() || ready == nil || ready.ObservedGeneration != e.Generation || ready.Reason != containersv1alpha1.ReasonStopped {
@@ -98,8 +97,8 @@ func (s *scope) disconnected() bool {
 	return true
 }
 
-// connection returns the request for a new connection that the engine has to
-// answer: each start of the virtual machine is one. Nothing where there is none.
+// connection returns the value of the reconnect request for the engine, which is new
+// for each start of the virtual machine; empty if there is none.
 func (s *scope) connection() string {
 	if s.app.Spec.ContainerEngine.Endpoint != "" || !s.machineUp() || s.vm.Status.StartedAt == nil {
 		return ""
@@ -107,8 +106,8 @@ func (s *scope) connection() string {
 	return "started " + s.vm.Status.StartedAt.UTC().Format(time.RFC3339Nano)
 }
 
-// ensureEngine makes the App's ContainerEngine what the spec says, and removes
-// that of another kind of engine, before it makes its own.
+// ensureEngine brings the App's ContainerEngine to its desired state. It deletes an
+// engine of another type before it creates the new one.
 func (s *scope) ensureEngine(ctx context.Context) error {
 	for _, e := range s.owned {
 		if e == s.engine {
@@ -120,7 +119,7 @@ func (s *scope) ensureEngine(ctx context.Context) error {
 	}
 	switch {
 	case s.leaving:
-		return nil // its end wakes this reconciler
+		return nil // its deletion wakes this reconciler
 	case s.engine != nil:
 		return s.updateEngine(ctx)
 	case s.shouldConnect():
@@ -142,20 +141,20 @@ func (s *scope) createEngine(ctx context.Context) error {
 			Running:  ptr.To(true),
 		},
 	}
-	s.askForConnection(e)
+	s.requestConnection(e)
 	if err := controllerutil.SetControllerReference(s.app, e, s.client.Scheme()); err != nil {
 		return err
 	}
 	if err := s.client.Create(ctx, e); err != nil {
-		return fmt.Errorf("make the ContainerEngine %s: %w", e.Name, err)
+		return fmt.Errorf("create the ContainerEngine %s: %w", e.Name, err)
 	}
 	s.engine = e
 	return nil
 }
 
-// askForConnection asks for a connection to the engine as it is since the virtual
-// machine was started last.
-func (s *scope) askForConnection(e *containersv1alpha1.ContainerEngine) {
+// requestConnection requests a connection to the engine of the virtual machine's last
+// start.
+func (s *scope) requestConnection(e *containersv1alpha1.ContainerEngine) {
 	if request := s.connection(); request != "" {
 		metav1.SetMetaDataAnnotation(&e.ObjectMeta, containersv1alpha1.ReconnectAnnotation, request)
 	}
@@ -167,7 +166,7 @@ func (s *scope) updateEngine(ctx context.Context) error {
 	if endpoint := s.endpoint(); endpoint != "" {
 		updated.Spec.Endpoint = endpoint
 	}
-	s.askForConnection(updated)
+	s.requestConnection(updated)
 	controllerutil.AddFinalizer(updated, held)
 	if metav1.GetControllerOf(updated) == nil {
 		if err := controllerutil.SetControllerReference(s.app, updated, s.client.Scheme()); err != nil {
@@ -184,8 +183,8 @@ func (s *scope) updateEngine(ctx context.Context) error {
 	return nil
 }
 
-// deleteEngine deletes an engine, or holds one no longer that is being deleted and
-// has no mirrors any more.
+// deleteEngine deletes an engine, and removes the App's finalizer from it once its
+// mirrors are gone.
 func (s *scope) deleteEngine(ctx context.Context, e *containersv1alpha1.ContainerEngine) error {
 	if e.DeletionTimestamp == nil {
 		return client.IgnoreNotFound(s.client.Delete(ctx, e))

@@ -23,15 +23,15 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/finalizer"
 )
 
-// errNoInstance says why an App of another cluster has no virtual machine.
-var errNoInstance = errors.New("containerEngine.endpoint must be given, as only an instance of rdd can have a virtual machine")
+// errNoInstance is why an App in a cluster that is not RDD's has no virtual machine.
+var errNoInstance = errors.New("containerEngine.endpoint is required: only an instance of rdd can have a virtual machine")
 
-// wantsMachine reports whether the virtual machine is to run.
+// wantsMachine reports whether the virtual machine should be running.
 func (s *scope) wantsMachine() bool {
 	return s.app.DeletionTimestamp == nil && s.app.Spec.Running && s.app.Spec.ContainerEngine.Endpoint == ""
 }
 
-// readMachine reads the LimaVM that the App owns, and the template that it has.
+// readMachine reads the LimaVM that the App owns, and its template.
 func (s *scope) readMachine(ctx context.Context) error {
 	vm := &limav1alpha1.LimaVM{}
 	err := s.reader.Get(ctx, client.ObjectKey{Namespace: s.app.Spec.Namespace, Name: appv1alpha1.VMName}, vm)
@@ -46,7 +46,7 @@ func (s *scope) readMachine(ctx context.Context) error {
 		if !s.wantsMachine() {
 			return nil
 		}
-		return fmt.Errorf("there is a LimaVM %s in the namespace %s that is not the App's: delete it", vm.Name, vm.Namespace)
+		return fmt.Errorf("the LimaVM %s in the namespace %s does not belong to the App: delete it", vm.Name, vm.Namespace)
 	}
 	s.vm = vm
 	own := &corev1.ConfigMap{}
@@ -57,8 +57,8 @@ func (s *scope) readMachine(ctx context.Context) error {
 	return client.IgnoreNotFound(err)
 }
 
-// ensureMachine makes the App's virtual machine what the spec says. One that is
-// not wanted is stopped, and stays as it is: it has the user's containers.
+// ensureMachine brings the App's virtual machine to its desired state. If the spec
+// needs no machine, it is stopped but not deleted: it has the user's containers.
 func (s *scope) ensureMachine(ctx context.Context) error {
 	if err := s.readMachine(ctx); err != nil {
 		return err
@@ -70,13 +70,13 @@ func (s *scope) ensureMachine(ctx context.Context) error {
 		return &rejectedError{errNoInstance}
 	case s.vm == nil:
 		return s.createMachine(ctx)
-	case s.vm.DeletionTimestamp != nil: // its namespace goes
+	case s.vm.DeletionTimestamp != nil: // its namespace is being deleted
 		return finalizer.ReleaseLast(ctx, s.client, s.vm, held)
 	}
 	return s.updateMachine(ctx)
 }
 
-// createMachine makes the LimaVM, and before it the template that it is made of.
+// createMachine creates the template, and then the LimaVM.
 func (s *scope) createMachine(ctx context.Context) error {
 	text, made, err := s.machines.template(s.app, nil)
 	if err != nil {
@@ -97,25 +97,24 @@ func (s *scope) createMachine(ctx context.Context) error {
 		},
 	}
 	if request := s.app.Annotations[appv1alpha1.ResetAnnotation]; request != "" {
-		vm.Annotations[limav1alpha1.ResetAnnotation] = request // there is nothing to reset
+		vm.Annotations[limav1alpha1.ResetAnnotation] = request // a new machine needs no reset
 	}
 	if err := controllerutil.SetControllerReference(s.app, vm, s.client.Scheme()); err != nil {
 		return err
 	}
 	if err := s.client.Create(ctx, vm); err != nil {
-		return refused(fmt.Errorf("make the LimaVM %s: %w", vm.Name, err))
+		return refused(fmt.Errorf("create the LimaVM %s: %w", vm.Name, err))
 	}
 	s.vm = vm
 	return nil
 }
 
-// params are what the template leaves open: so that another engine needs no
-// other template.
+// params are the template's parameters, so that another engine needs no other template.
 func (s *scope) params() map[string]string {
 	return map[string]string{template.ParamEngine: string(s.app.Spec.ContainerEngine.Name)}
 }
 
-// writeSource writes the ConfigMap that the LimaVM is made of.
+// writeSource writes the ConfigMap that the LimaVM is created from.
 func (s *scope) writeSource(ctx context.Context, text string) error {
 	source := &corev1.ConfigMap{}
 	err := s.reader.Get(ctx, client.ObjectKey{Namespace: s.app.Spec.Namespace, Name: appv1alpha1.VMName}, source)
@@ -125,7 +124,7 @@ func (s *scope) writeSource(ctx context.Context, text string) error {
 	data := map[string]string{limav1alpha1.TemplateKey: text}
 	if err == nil {
 		if !metav1.IsControlledBy(source, s.app) {
-			return fmt.Errorf("there is a ConfigMap %s in the namespace %s that is not the App's: delete it", source.Name, source.Namespace)
+			return fmt.Errorf("the ConfigMap %s in the namespace %s does not belong to the App: delete it", source.Name, source.Namespace)
 		}
 		source.Data = data
 		return s.client.Update(ctx, source)
@@ -138,13 +137,13 @@ func (s *scope) writeSource(ctx context.Context, text string) error {
 		return err
 	}
 	if err := s.client.Create(ctx, source); err != nil {
-		return fmt.Errorf("make the ConfigMap %s: %w", source.Name, err)
+		return fmt.Errorf("create the ConfigMap %s: %w", source.Name, err)
 	}
 	return nil
 }
 
-// updateMachine brings the LimaVM to what the spec says: its template first, as
-// what is written together is one restart.
+// updateMachine brings the LimaVM to its desired state. It writes the template first,
+// so that both changes need one restart.
 func (s *scope) updateMachine(ctx context.Context) error {
 	updated := s.vm.DeepCopy()
 	controllerutil.AddFinalizer(updated, held)
@@ -185,51 +184,50 @@ func (s *scope) updateMachine(ctx context.Context) error {
 	return nil
 }
 
-// updateTemplate writes the template that the spec asks for into the LimaVM's own,
-// if that is another, and returns what it is made from then. Its image is that of
-// the disk that is there, for as long as that stays. Without a change of the spec a
-// newer version of the template waits until the virtual machine is stopped, and
-// one that was edited by hand stays.
+// updateTemplate updates the LimaVM's copy of the template if the spec has changed, and
+// returns what the template is made from. The image stays the one of the existing disk.
+// If the spec is unchanged, a newer version of the built-in template waits until the
+// virtual machine is stopped, and a copy that the user edited is kept.
 func (s *scope) updateTemplate(ctx context.Context) (madeFrom, error) {
-	had := readMadeFrom(s.vm)
+	previous := readMadeFrom(s.vm)
 	if s.template == nil {
-		return had, nil // it is yet to be copied, and that wakes this reconciler
+		return previous, nil // the copy does not exist yet; its creation wakes this reconciler
 	}
-	fixed := &had
+	fixed := &previous
 	if s.resetPending() && s.disconnected() || !apimeta.IsStatusConditionTrue(s.vm.Status.Conditions, limav1alpha1.ConditionCreated) {
 		fixed = nil
 	}
 	text, wanted, err := s.machines.template(s.app, fixed)
 	if err != nil {
-		return had, err
+		return previous, err
 	}
-	had = s.machines.filledIn(had, wanted)
+	previous = s.machines.filledIn(previous, wanted)
 	has := s.template.Data[limav1alpha1.TemplateKey]
 	stopped := s.vm.Spec.Running != nil && !*s.vm.Spec.Running
 	switch {
 	case has == text:
 		return wanted, nil
-	case wanted.same(had) && (!stopped || had.Template != digest(has)):
-		return had, nil
+	case wanted.same(previous) && (!stopped || previous.Template != digest(has)):
+		return previous, nil
 	}
 	updated := s.template.DeepCopy()
 	updated.Data[limav1alpha1.TemplateKey] = text
 	if err := s.client.Update(ctx, updated); err != nil {
-		return had, fmt.Errorf("update the ConfigMap %s: %w", updated.Name, err)
+		return previous, fmt.Errorf("update the ConfigMap %s: %w", updated.Name, err)
 	}
 	s.template = updated
 	return wanted, nil
 }
 
-// resetPending reports whether another virtual machine is yet to take the place of
-// the one that is there.
+// resetPending reports whether a requested reset of the virtual machine has not
+// happened yet.
 func (s *scope) resetPending() bool {
 	request := s.app.Annotations[appv1alpha1.ResetAnnotation]
 	return s.vm != nil && request != "" && request != s.vm.Status.ObservedResetRequest
 }
 
-// deleteMachine deletes the virtual machine, and what it was made of. It reports
-// whether they are gone.
+// deleteMachine deletes the virtual machine and its source ConfigMap, and reports
+// whether both are gone.
 func (s *scope) deleteMachine(ctx context.Context) (gone bool, err error) {
 	if err := s.readMachine(ctx); err != nil {
 		return false, err

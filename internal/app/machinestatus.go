@@ -12,69 +12,68 @@ import (
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 )
 
-// machineFailures are the reasons of a virtual machine's conditions that say that
-// something is wrong. The others say that something is under way.
+// machineFailures are the reasons of a virtual machine's conditions that report a
+// failure. The other reasons report progress.
 var machineFailures = []string{
 	limav1alpha1.ReasonCreateFailed, limav1alpha1.ReasonStartFailed, limav1alpha1.ReasonStopFailed, limav1alpha1.ReasonCrashLoop,
 }
 
-// machineSays returns a condition of the LimaVM, and whether it speaks of what was
-// asked of that last: by its spec, its template, and a request for a reset.
-func (s *scope) machineSays(kind string) (state metav1.Condition, acted bool) {
-	said := apimeta.FindStatusCondition(s.vm.Status.Conditions, kind)
-	if said == nil {
+// machineCondition returns a condition of the LimaVM, and whether it describes the
+// latest spec, template and reset request.
+func (s *scope) machineCondition(kind string) (state metav1.Condition, acted bool) {
+	condition := apimeta.FindStatusCondition(s.vm.Status.Conditions, kind)
+	if condition == nil {
 		return state, false
 	}
 	status := &s.vm.Status
-	return *said, status.ObservedGeneration == s.vm.Generation && said.ObservedGeneration == s.vm.Generation && !s.resetPending() &&
+	return *condition, status.ObservedGeneration == s.vm.Generation && condition.ObservedGeneration == s.vm.Generation && !s.resetPending() &&
 		(s.template == nil || status.ReportedTemplateResourceVersion == s.template.ResourceVersion)
 }
 
-// machineUp reports whether the virtual machine runs as it was asked to last.
+// machineUp reports whether the virtual machine is running and up to date.
 func (s *scope) machineUp() bool {
 	if s.vm == nil {
 		return false
 	}
-	running, acted := s.machineSays(limav1alpha1.ConditionRunning)
+	running, acted := s.machineCondition(limav1alpha1.ConditionRunning)
 	return acted && s.vm.ShouldRun() && running.Status == metav1.ConditionTrue && s.vm.Status.TemplateError == ""
 }
 
-// reportMachine says how the virtual machine is. There is none where the engine
-// is there already.
+// reportMachine copies the virtual machine's state into the status. An existing engine
+// needs no virtual machine.
 func (s *scope) reportMachine() {
 	switch {
 	case s.app.Spec.ContainerEngine.Endpoint != "":
 		state := metav1.Condition{Status: metav1.ConditionTrue, Reason: appv1alpha1.ReasonNotApplicable,
-			Message: "the engine is at containerEngine.endpoint"}
+			Message: "containerEngine.endpoint is set: no virtual machine is needed"}
 		s.set(appv1alpha1.ConditionCreated, state)
 		s.set(appv1alpha1.ConditionRunning, state)
 		return
 	case s.vm == nil:
 		s.set(appv1alpha1.ConditionCreated, metav1.Condition{Status: metav1.ConditionFalse, Reason: appv1alpha1.ReasonPending,
-			Message: "the virtual machine is made at the first start"})
+			Message: "the virtual machine is created at the first start"})
 		s.set(appv1alpha1.ConditionRunning, metav1.Condition{Status: metav1.ConditionFalse, Reason: appv1alpha1.ReasonStopped,
-			Message: "there is no virtual machine yet"})
+			Message: "the virtual machine does not exist yet"})
 		return
 	}
 	for _, kind := range []string{limav1alpha1.ConditionCreated, limav1alpha1.ConditionRunning} {
-		if state, acted := s.machineSays(kind); acted {
+		if state, acted := s.machineCondition(kind); acted {
 			s.set(kind, state)
 			continue
 		}
 		if apimeta.FindStatusCondition(s.app.Status.Conditions, kind) == nil {
-			s.set(kind, metav1.Condition{Status: metav1.ConditionFalse, Reason: limav1alpha1.ReasonReconciling, Message: "not acted on yet"})
+			s.set(kind, metav1.Condition{Status: metav1.ConditionFalse, Reason: limav1alpha1.ReasonReconciling, Message: "waiting for the virtual machine's controller"})
 		}
 	}
 }
 
-// machineSettled says what of the virtual machine is not as the spec asks for,
-// nil where all is.
+// machineSettled returns why the virtual machine is not settled, nil if it is.
 func (s *scope) machineSettled() *metav1.Condition {
 	if s.vm == nil {
 		return nil
 	}
-	created, _ := s.machineSays(limav1alpha1.ConditionCreated)
-	running, acted := s.machineSays(limav1alpha1.ConditionRunning)
+	created, _ := s.machineCondition(limav1alpha1.ConditionCreated)
+	running, acted := s.machineCondition(limav1alpha1.ConditionRunning)
 	wanted, failed := s.wantsMachine(), func(state metav1.Condition) bool {
 		return state.Status != metav1.ConditionTrue && slices.Contains(machineFailures, state.Reason)
 	}
@@ -84,14 +83,14 @@ func (s *scope) machineSettled() *metav1.Condition {
 	switch {
 	case s.vm.DeletionTimestamp != nil:
 		return waiting(appv1alpha1.ReasonWaitingForVM, "the virtual machine is being deleted")
-	case s.resetPending() && failed(created): // maybe it can't be removed either
+	case s.resetPending() && failed(created): // removing it may have failed too
 		return &created
 	case s.resetPending() && failed(running):
 		return &running
 	case s.resetPending():
 		return waiting(appv1alpha1.ReasonWaitingForVM, "the virtual machine is being replaced: "+running.Message)
 	case !acted:
-		return waiting(appv1alpha1.ReasonApplyingTemplate, "the virtual machine's controller has not acted yet")
+		return waiting(appv1alpha1.ReasonApplyingTemplate, "waiting for the virtual machine's controller")
 	case !wanted && running.Status == metav1.ConditionFalse && running.Reason == limav1alpha1.ReasonStopped:
 		return nil
 	case wanted && s.vm.Status.TemplateError != "":
@@ -110,11 +109,10 @@ func (s *scope) machineSettled() *metav1.Condition {
 	return waiting(appv1alpha1.ReasonWaitingForVM, running.Message)
 }
 
-// oldImage says that another image is wanted than the one that the disk of the
-// virtual machine was made from.
+// oldImage returns a note if the disk was created from another image than the spec's.
 func (s *scope) oldImage() string {
 	if s.vm == nil || s.app.Spec.ContainerEngine.Endpoint != "" || readMadeFrom(s.vm).Image == s.app.Spec.VirtualMachine.Image {
 		return ""
 	}
-	return "; the virtual machine was made from another image than virtualMachine.image: `rdd reset` makes one from that"
+	return "; the virtual machine was created from another image than virtualMachine.image: `rdd reset` replaces it"
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/bounded"
 )
 
-// report writes what is known into the status; failure is why not all that the
-// spec asks for could be asked of others, whose conditions then are as they were.
+// report writes the observed state into the status. If failure is not nil, the owned
+// objects may not be updated yet: the other conditions stay as they are.
 func (s *scope) report(ctx context.Context, failure error) {
 	s.app.Status.ObservedGeneration = s.app.Generation
 	if failure != nil {
@@ -36,19 +36,19 @@ func (s *scope) report(ctx context.Context, failure error) {
 	s.set(appv1alpha1.ConditionSettled, s.keepContext(ctx, s.settled()))
 }
 
-// reportEngine says how the engine is, where that is of this generation of the
-// spec. Else what was said of an earlier one stays, as being of that.
+// reportEngine copies the engine's state if it is of this generation of the spec.
+// Otherwise the condition stays, with its older observedGeneration.
 func (s *scope) reportEngine() {
 	ready, acted := s.ready()
 	switch {
 	case acted:
 	case s.leaving:
 		ready = metav1.Condition{Status: metav1.ConditionFalse, Reason: containersv1alpha1.ReasonConnecting,
-			Message: "the engine of the setting before is being disconnected"}
+			Message: "disconnecting the previous engine"}
 	case apimeta.FindStatusCondition(s.app.Status.Conditions, appv1alpha1.ConditionContainerEngineReady) != nil:
 		return
 	default:
-		ready = metav1.Condition{Status: metav1.ConditionFalse, Reason: containersv1alpha1.ReasonConnecting, Message: "not acted on yet"}
+		ready = metav1.Condition{Status: metav1.ConditionFalse, Reason: containersv1alpha1.ReasonConnecting, Message: "waiting for the engine's controller"}
 	}
 	s.app.Status.DockerSocket = ""
 	if ready.Status == metav1.ConditionTrue && s.engine.Spec.Type == containersv1alpha1.EngineMoby {
@@ -57,34 +57,34 @@ func (s *scope) reportEngine() {
 	s.set(appv1alpha1.ConditionContainerEngineReady, ready)
 }
 
-// ready returns how the engine is, and whether its controller has acted on what
-// this generation of the spec asks of it.
+// ready returns the engine's condition, and whether the engine's controller has handled
+// this generation of the spec.
 func (s *scope) ready() (state metav1.Condition, acted bool) {
 	switch {
 	case s.leaving:
 		return state, false
 	case s.engine == nil && s.app.Spec.Running:
 		return metav1.Condition{Status: metav1.ConditionFalse, Reason: containersv1alpha1.ReasonConnecting,
-			Message: "the virtual machine does not run yet"}, true
+			Message: "the virtual machine is not running yet"}, true
 	case s.engine == nil:
 		return metav1.Condition{Status: metav1.ConditionFalse, Reason: containersv1alpha1.ReasonStopped, Message: "stopped"}, true
 	}
 	status := &s.engine.Status
 	ready := apimeta.FindStatusCondition(status.Conditions, containersv1alpha1.ConditionReady)
 	if liveness.IsMarked(ready) {
-		return *ready, true // whichever generation it was of: no controller acts on another one
+		return *ready, true // of any generation: no controller handles a newer one
 	}
 	if ready == nil || status.ObservedGeneration != s.engine.Generation || ready.ObservedGeneration != s.engine.Generation ||
 		status.ObservedReconnectRequest != s.engine.Annotations[containersv1alpha1.ReconnectAnnotation] {
 		return state, false
 	}
-	// A connection to a virtual machine that is about to be another one, or is
-	// another one already, is of what was asked for before.
+	// The virtual machine is being replaced or was replaced: the connection belongs to
+	// the previous one.
 	stale := ready.Status == metav1.ConditionTrue && s.app.Spec.ContainerEngine.Endpoint == "" && !s.machineUp()
 	return *ready, !stale
 }
 
-// settled says whether everything that the spec asks for is true.
+// settled returns whether the desired state is reached.
 func (s *scope) settled() metav1.Condition {
 	if blocking := s.machineSettled(); blocking != nil {
 		return *blocking
@@ -93,10 +93,10 @@ func (s *scope) settled() metav1.Condition {
 	waiting := metav1.Condition{Status: metav1.ConditionFalse, Reason: appv1alpha1.ReasonWaitingForEngine}
 	switch {
 	case s.leaving:
-		waiting.Message = "the engine of the setting before is being disconnected"
+		waiting.Message = "disconnecting the previous engine"
 		return waiting
 	case !acted:
-		waiting.Message = "the engine's controller has not acted yet"
+		waiting.Message = "waiting for the engine's controller"
 		return waiting
 	case s.app.Spec.Running && ready.Reason == containersv1alpha1.ReasonConnected:
 		return metav1.Condition{Status: metav1.ConditionTrue, Reason: appv1alpha1.ReasonSettled,
@@ -107,8 +107,8 @@ func (s *scope) settled() metav1.Condition {
 	return metav1.Condition{Status: metav1.ConditionFalse, Reason: ready.Reason, Message: ready.Message}
 }
 
-// problems says how much could not be mirrored or done, empty for nothing: that
-// is no reason to wait.
+// problems returns how many objects could not be mirrored or changed, empty for none.
+// They do not unsettle the App.
 func (s *scope) problems() string {
 	switch failed := s.engine.Status.Failed; failed {
 	case 0:
@@ -120,7 +120,7 @@ func (s *scope) problems() string {
 	}
 }
 
-// set writes a condition, which speaks of the generation that was read.
+// set writes a condition for the generation that was read.
 func (s *scope) set(kind string, state metav1.Condition) {
 	bounded.Set(&s.app.Status.Conditions, metav1.Condition{
 		Type:               kind,

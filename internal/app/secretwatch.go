@@ -15,23 +15,23 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// secretWatch tells of changes of one Secret, and costs nothing while there is
-// none to watch. It sees metadata only, so that no key is kept. It is a runnable
-// of its manager.
+// secretWatch reports changes of one Secret, and uses no time if there is none to
+// watch. It reads metadata only, so that no key is kept in memory. It is a runnable of
+// its manager.
 type secretWatch struct {
 	metadata metadata.Interface
 	changed  func()        // must not wait for anything
 	wanted   chan struct{} // holds a value when another Secret is to be watched
 
 	mu  sync.Mutex
-	key client.ObjectKey // guarded by mu; of the Secret, zero for none
+	key client.ObjectKey // guarded by mu; the Secret's; zero if there is none
 }
 
 func newSecretWatch(metadata metadata.Interface, changed func()) *secretWatch {
 	return &secretWatch{metadata: metadata, changed: changed, wanted: make(chan struct{}, 1)}
 }
 
-// want has a Secret watched, and no other; the zero key is for none.
+// want makes the watch follow a Secret, and no other; the zero key is for none.
 func (w *secretWatch) want(key client.ObjectKey) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -41,7 +41,7 @@ func (w *secretWatch) want(key client.ObjectKey) {
 	w.key = key
 	select {
 	case w.wanted <- struct{}{}:
-	default: // it is known already
+	default: // a change is already pending
 	}
 }
 
@@ -71,7 +71,7 @@ func (w *secretWatch) follow(ctx context.Context, key client.ObjectKey) {
 		key.Namespace, 0, toolscache.Indexers{}, func(options *metav1.ListOptions) {
 			options.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, key.Name).String()
 		}).Informer()
-	// It fails only if the informer has stopped, which was not started yet.
+	// It fails only if the informer has stopped, and this one is not started yet.
 	_, _ = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
 		AddFunc:    func(any) { w.changed() },
 		UpdateFunc: func(_, _ any) { w.changed() },

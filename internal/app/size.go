@@ -12,14 +12,14 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/hostinfo"
 )
 
-// CPUsEnv is the environment variable of the daemon with the number of processors of
-// a virtual machine that names none.
+// CPUsEnv is the environment variable of the daemon with the default number of
+// processors of a virtual machine.
 const CPUsEnv = "RDD_VM_CPUS"
 
-// leastMemory is what the definition of the App allows, in bytes.
+// leastMemory is the minimum in the CRD of the App, in bytes.
 const leastMemory = 512 << 20
 
-// host is how large this machine is.
+// host is the size of this machine.
 type host struct {
 	processors int
 	bytes      int64 // 0 if it is not known
@@ -32,8 +32,8 @@ func thisHost() host {
 	return h
 }
 
-// cpus returns the default: what the environment says, else half of the processors,
-// between 2 and 8, but at most as many as there are.
+// cpus returns the default: the environment's, else half of the processors, between 2
+// and 8, but at most as many as the machine has.
 func (h host) cpus() (int32, error) {
 	text := h.getenv(CPUsEnv)
 	if text == "" || text == "0" {
@@ -47,7 +47,7 @@ func (h host) cpus() (int32, error) {
 }
 
 // memory returns the default, in bytes: a quarter of the memory, between 2 and 8 GiB,
-// in whole MiB, but at most as much as there is.
+// in whole MiB, but at most as much as the machine has.
 func (h host) memory() int64 {
 	const gibibyte = 1 << 30
 	memory := min(max(h.bytes/4, 2*gibibyte), 8*gibibyte)
@@ -57,5 +57,5 @@ func (h host) memory() int64 {
 	return memory >> 20 << 20
 }
 
-// quantity returns a number of bytes as people write it.
+// quantity returns a number of bytes with binary suffixes.
 func quantity(bytes int64) *resource.Quantity { return resource.NewQuantity(bytes, resource.BinarySI) }

@@ -19,19 +19,18 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/template"
 )
 
-// madeFromAnnotation says, on the App's LimaVM, what its template was made from:
-// so that nothing is restarted because this machine, or this program, has become
-// another one.
+// madeFromAnnotation records, on the App's LimaVM, what its template was made from, so
+// that a change of this machine or of rdd alone restarts nothing.
 const madeFromAnnotation = "app.rancherdesktop.io/made-from"
 
-// madeFrom is what a template was made from. What the user did not say is empty.
+// madeFrom is what a template was made from. Settings that the user left out are empty.
 type madeFrom struct {
 	CPUs   int32               `json:"cpus,omitempty"`
 	Memory string              `json:"memory,omitempty"`
 	Disk   string              `json:"disk,omitempty"`
 	Mounts []appv1alpha1.Mount `json:"mounts,omitempty"`
-	// Image is what the user said, and Source where that came from which was said
-	// by no client: the environment of the daemon.
+	// Image is the user's setting. If it is empty, Source is the image from the
+	// daemon's environment.
 	Image  string `json:"image,omitempty"`
 	Source string `json:"source,omitempty"`
 	// Template is the digest of the template.
@@ -41,13 +40,13 @@ type madeFrom struct {
 func (m madeFrom) String() string {
 	data, err := json.Marshal(m)
 	if err != nil {
-		return "" // there is nothing in it that could not be written
+		return "" // it can't fail: all fields can be encoded
 	}
 	return string(data)
 }
 
-// readMadeFrom returns what a LimaVM's template was made from, or nothing where
-// that is not known.
+// readMadeFrom returns what a LimaVM's template was made from, or the zero value if
+// that is unknown.
 func readMadeFrom(vm *limav1alpha1.LimaVM) madeFrom {
 	var m madeFrom
 	if json.Unmarshal([]byte(vm.Annotations[madeFromAnnotation]), &m) != nil {
@@ -56,7 +55,7 @@ func readMadeFrom(vm *limav1alpha1.LimaVM) madeFrom {
 	return m
 }
 
-// same reports whether the user asked for the same.
+// same reports whether the user's settings are the same.
 func (m madeFrom) same(other madeFrom) bool {
 	m.Template, other.Template = "", ""
 	return reflect.DeepEqual(m, other)
@@ -64,12 +63,12 @@ func (m madeFrom) same(other madeFrom) bool {
 
 func digest(text string) string { return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(text))) }
 
-// rejectedError says that a spec can't be fulfilled, whatever is waited for.
+// rejectedError is an error that only a change of the spec can resolve.
 type rejectedError struct{ error }
 
 func (e *rejectedError) Unwrap() error { return e.error }
 
-// refused turns the refusal of a LimaVM into a [rejectedError].
+// refused turns a rejected LimaVM into a [rejectedError].
 func refused(err error) error {
 	if apierrors.IsInvalid(err) {
 		return &rejectedError{err}
@@ -77,17 +76,17 @@ func refused(err error) error {
 	return err
 }
 
-// machines is what the virtual machines of an instance have in common.
+// machines has the common settings of an instance's virtual machines.
 type machines struct {
 	dockerSocket, containerdSocket string
-	// image is for those that name none; empty for the built-in one.
+	// image is the default image; empty for the built-in one.
 	image string
-	// cpus and memory, in bytes, are for those that say none.
+	// cpus and memory, in bytes, are the defaults.
 	cpus   int32
 	memory int64
 }
 
-// newMachines returns those of an instance, nil for another cluster's.
+// newMachines returns the settings of an instance, nil in a cluster that is not RDD's.
 func newMachines(inst *instance.Instance) *machines {
 	if inst == nil {
 		return nil
@@ -99,32 +98,32 @@ func newMachines(inst *instance.Instance) *machines {
 	}
 	here := thisHost()
 	m.memory = here.memory()
-	if m.cpus, _ = here.cpus(); m.cpus == 0 { // admission says why
+	if m.cpus, _ = here.cpus(); m.cpus == 0 { // admission reports the error
 		m.cpus = 1
 	}
 	return m
 }
 
-// filledIn returns what a template was made from, with the defaults that admission
-// writes into an App since then: they are no change.
-func (m *machines) filledIn(had, wanted madeFrom) madeFrom {
-	if had.CPUs == 0 && wanted.CPUs == m.cpus {
-		had.CPUs = wanted.CPUs
+// filledIn adds the defaults that admission has since written into the App to what a
+// template was made from: they are no change.
+func (m *machines) filledIn(previous, wanted madeFrom) madeFrom {
+	if previous.CPUs == 0 && wanted.CPUs == m.cpus {
+		previous.CPUs = wanted.CPUs
 	}
-	if had.Memory == "" && wanted.Memory == quantity(m.memory).String() {
-		had.Memory = wanted.Memory
+	if previous.Memory == "" && wanted.Memory == quantity(m.memory).String() {
+		previous.Memory = wanted.Memory
 	}
-	return had
+	return previous
 }
 
-// template returns the template that an App asks for, and what it is made from.
-// fixed, which may be nil, says what the disk was made from that is there.
+// template returns the template for an App, and what it is made from. fixed, which may
+// be nil, is what the existing disk was made from.
 func (m *machines) template(app *appv1alpha1.App, fixed *madeFrom) (text string, made madeFrom, err error) {
 	spec := app.Spec.VirtualMachine
 	made = madeFrom{CPUs: spec.CPUs, Mounts: spec.Mounts, Image: spec.Image}
 	options := template.Options{
 		HostOS:           runtime.GOOS,
-		Engine:           template.EngineMoby, // a parameter of the LimaVM says which it is
+		Engine:           template.EngineMoby, // a parameter of the LimaVM selects the engine
 		CPUs:             spec.CPUs,
 		Memory:           *quantity(m.memory),
 		Disk:             resource.MustParse("100Gi"),
@@ -149,7 +148,7 @@ func (m *machines) template(app *appv1alpha1.App, fixed *madeFrom) (text string,
 	if fixed != nil {
 		made.Image, made.Source = fixed.Image, fixed.Source
 	}
-	options.Image = made.Image + made.Source // one of them is empty
+	options.Image = made.Image + made.Source // at most one is not empty
 	data, err := template.Template(options)
 	if err != nil {
 		return "", made, &rejectedError{fmt.Errorf("virtualMachine: %w", err)}

@@ -8,20 +8,20 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 )
 
-// onAbsent is the annotation that says what a command does about an instance that
-// does not exist. A command without it refuses, so that a new command makes no
-// instance of a misspelt name.
+// onAbsent is the annotation that declares what a command does if the instance does
+// not exist. A command without it refuses, so that a new command does not create an
+// instance with a misspelt name.
 const onAbsent = "rdd.rancherdesktop.io/on-absent-instance"
 
 // The values of [onAbsent].
 const (
-	makesIt      = "make"         // the command makes the instance
-	makesDefault = "make-default" // only the one of the default name
-	saysSo       = "report"       // the command says that there is none, which is no failure
-	needsNone    = "none"         // the command has nothing to do with an instance
+	createsInstance = "make"         // the command creates the instance
+	createsDefault  = "make-default" // the command creates only the instance with the default name
+	reportsAbsence  = "report"       // the command reports that it does not exist, and succeeds
+	needsNoInstance = "none"         // the command does not use an instance
 )
 
-// absent declares what the commands do about an instance that does not exist.
+// absent declares what the commands do if the instance does not exist.
 func absent(how string, commands ...*cobra.Command) {
 	for _, cmd := range commands {
 		if cmd.Annotations == nil {
@@ -31,38 +31,38 @@ func absent(how string, commands ...*cobra.Command) {
 	}
 }
 
-// mayMake reports whether a command may make the instance.
-func mayMake(cmd *cobra.Command, inst *instance.Instance) bool {
+// mayCreate reports whether a command may create the instance.
+func mayCreate(cmd *cobra.Command, inst *instance.Instance) bool {
 	switch cmd.Annotations[onAbsent] {
-	case makesIt:
+	case createsInstance:
 		return true
-	case makesDefault:
+	case createsDefault:
 		return inst.Name() == instance.DefaultName
 	}
 	return false
 }
 
-// checkInstance refuses a command that needs an instance if there is none, and
-// notes whether the command may make it.
+// checkInstance refuses a command that needs an instance if it does not exist, and
+// records whether the command may create it.
 func (e *env) checkInstance(cmd *cobra.Command) error {
 	how := cmd.Annotations[onAbsent]
-	if how == needsNone || !belowOurs(cmd) {
+	if how == needsNoInstance || !isOwnCommand(cmd) {
 		return nil
 	}
 	inst, err := e.Instance()
 	if err != nil {
 		return err
 	}
-	e.makes = mayMake(cmd, inst)
-	if e.makes || how == saysSo {
+	e.mayCreate = mayCreate(cmd, inst)
+	if e.mayCreate || how == reportsAbsence {
 		return nil
 	}
 	return inst.Require()
 }
 
-// belowOurs reports whether a command is one of rdd's that does something, and
-// neither one that cobra adds nor one that only shows what is below it.
-func belowOurs(cmd *cobra.Command) bool {
+// isOwnCommand reports whether cmd does work of its own: it is neither added by cobra
+// nor a group that only shows its subcommands.
+func isOwnCommand(cmd *cobra.Command) bool {
 	if cmd.HasSubCommands() {
 		return false
 	}

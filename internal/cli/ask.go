@@ -17,21 +17,21 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 )
 
-// question is what a command asks before it removes what can't be had back.
+// question configures the confirmation before a command removes data for good.
 type question struct {
-	// yes is the answer that the user gave on the command line.
+	// yes is the user's answer on the command line.
 	yes bool
-	// scripts lets the command go on without a terminal if there is no virtual
-	// machine, as other clients' scripts rely on it.
+	// scripts lets the command run without a terminal if there is no virtual
+	// machine, because existing scripts rely on it.
 	scripts bool
 }
 
 func addYesFlag(cmd *cobra.Command, q *question) {
-	cmd.Flags().BoolVarP(&q.yes, "yes", "y", false, "do not ask before something is lost")
+	cmd.Flags().BoolVarP(&q.yes, "yes", "y", false, "do not ask for confirmation")
 }
 
-// ask says what goes, as lost finds it, and asks whether it may. It starts no daemon.
-// With nothing to lose it asks nothing.
+// ask lists the data that would be lost, and asks the user for confirmation unless
+// there is none. It starts no daemon.
 func (e *env) ask(cmd *cobra.Command, q question, lost func(*inventory.Inventory) []string) error {
 	if q.yes {
 		return nil
@@ -50,7 +50,7 @@ func (e *env) ask(cmd *cobra.Command, q question, lost func(*inventory.Inventory
 	switch {
 	case len(lines) == 0:
 		return nil
-	case !e.onTerminal() && q.scripts && !found.HasMachines() && !cmd.Flags().Changed("yes"): // --yes=false is a no
+	case !e.onTerminal() && q.scripts && !found.HasMachines() && !cmd.Flags().Changed("yes"): // --yes=false requires a confirmation
 		return nil
 	case !e.onTerminal():
 		return needsYes(cmd, lines)
@@ -70,23 +70,23 @@ func (e *env) confirm(cmd *cobra.Command, ctx context.Context, q question, lines
 }
 
 func needsYes(cmd *cobra.Command, lines []string) error {
-	return command.Usage("`%s` would remove %s; add --yes to remove it, as there is no terminal on which to ask", cmd.CommandPath(), strings.Join(lines, "; "))
+	return command.Usage("`%s` would remove %s; there is no terminal to ask on: use --yes to confirm", cmd.CommandPath(), strings.Join(lines, "; "))
 }
 
 func (e *env) confirmOnTerminal(cmd *cobra.Command, ctx context.Context, lines []string) error {
-	e.Say("`%s` removes:", cmd.CommandPath())
+	e.Say("`%s` will remove:", cmd.CommandPath())
 	for _, line := range lines {
 		e.Say("  - %s", line)
 	}
-	_, _ = fmt.Fprint(e.Stderr, "Remove it? [y/N] ")
+	_, _ = fmt.Fprint(e.Stderr, "Continue? [y/N] ")
 	if answer(ctx) {
 		return nil
 	}
 	return &command.ExitError{Code: fault.ExitFailed, Message: "Nothing was removed."}
 }
 
-// onTerminal reports whether a question can be seen and answered: not where messages
-// are read by a program.
+// onTerminal reports whether the user can read and answer a question: not if a program
+// reads the messages.
 func (e *env) onTerminal() bool {
 	if e.JSON() {
 		return false
@@ -95,8 +95,8 @@ func (e *env) onTerminal() bool {
 	return ok && term.IsTerminal(int(file.Fd())) && term.IsTerminal(int(os.Stdin.Fd()))
 }
 
-// answer reads a line from the terminal, and reports whether it says yes. The end of
-// the input and an interruption are a no.
+// answer reads a line from the terminal, and reports whether it is yes. The end of the
+// input and an interrupt count as no.
 func answer(ctx context.Context) bool {
 	line := make(chan string, 1)
 	go func() {
@@ -113,6 +113,6 @@ func answer(ctx context.Context) bool {
 			return text == "y" || text == "yes"
 		}
 	}
-	_, _ = fmt.Fprintln(os.Stderr) // which the user has not typed
+	_, _ = fmt.Fprintln(os.Stderr) // the user typed no line break
 	return false
 }

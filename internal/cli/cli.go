@@ -18,26 +18,26 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/cli/kubectl"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/diskroom"
-	_ "github.com/rancher-sandbox/rancher-desktop-daemon/internal/importorder/firstgc" // no command is so short that it pays for collections
+	_ "github.com/rancher-sandbox/rancher-desktop-daemon/internal/importorder/firstgc" // commands end before a collection pays off
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service"
 )
 
-// developerEnv shows the flags that are for those who work on RDD.
+// developerEnv is the environment variable that shows the flags for RDD's developers.
 const developerEnv = "RDD_DEVELOPER_MODE"
 
-// Config is what a main package wires into the commands.
+// Config holds the dependencies that a main package passes to the commands.
 type Config struct {
 	// Registry has every controller that the program knows.
 	Registry manager.Registry
 }
 
-// env is what all commands share.
+// env holds the state that all commands share.
 type env struct {
 	*command.Base
 	registry manager.Registry
-	// makes is whether the command may make the instance, if there is none.
-	makes bool
+	// mayCreate is whether the command may create the instance if it does not exist.
+	mayCreate bool
 }
 
 // Main runs the command line and returns the exit code.
@@ -70,7 +70,7 @@ func Main(ctx context.Context, cfg Config, args []string) int {
 	return e.Exit(e.explained(root.ExecuteContext(ctx)))
 }
 
-// explained returns err, and if that is for want of room on a disk, on which.
+// explained adds the name of the full disk to an error that a full disk caused.
 func (e *env) explained(err error) error {
 	inst, named := e.Instance()
 	if err == nil || named != nil {
@@ -89,19 +89,19 @@ func (e *env) root() *cobra.Command {
 	var shown string
 	root := &cobra.Command{
 		Use:   "rdd",
-		Short: "Rancher Desktop daemon: a container engine with a Kubernetes API in front of it",
+		Short: "Manage a container engine through a Kubernetes API",
 		Long: `rdd runs a Kubernetes API server on this machine, connects it to a container engine,
-and shows every container, image and volume of the engine as a Kubernetes object.
+and mirrors every container, image and volume of the engine as a Kubernetes object.
 
-` + "`rdd start`" + ` is all that is needed where Docker runs already. The exit code of every
-command is 0 when it is done, 1 when it failed, 2 when the command line is wrong, 3 when the
-API server refused, 4 when the time for a wait is over, 5 when the daemon that runs is another
-version, and 130 when it was interrupted.`,
-		Example: `  # Connect to the engine that is there, and look at what is in it
+If Docker is already running, ` + "`rdd start`" + ` is all you need.
+
+Exit codes: 0 success, 1 failure, 2 usage error, 3 refused by the API server, 4 timeout,
+5 the running daemon has another version, 130 interrupted.`,
+		Example: `  # Connect to the engine on this machine and list its containers
   rdd start
   rdd ps
 
-  # The same with a Kubernetes client
+  # List the containers with kubectl
   rdd ctl get containers --all-namespaces`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -131,22 +131,22 @@ version, and 130 when it was interrupted.`,
 	return root
 }
 
-// addCommands adds all commands, and declares what each does about an instance that
-// does not exist.
+// addCommands adds all commands, and declares what each does if the instance does not
+// exist.
 func (e *env) addCommands(root *cobra.Command) {
 	start, stop, set, status := e.startCommand(), e.stopCommand(), e.setCommand(), e.statusCommand()
 	run, remove, reset, ctl := e.runCommand(), e.deleteAppCommand(), e.resetAppCommand(), e.ctlCommand()
 	plain, completion := kubectlCommand(), e.completionCommand()
-	absent(makesIt, start, set, run)
-	absent(makesDefault, ctl)
-	absent(saysSo, status, stop, remove, reset)
+	absent(createsInstance, start, set, run)
+	absent(createsDefault, ctl)
+	absent(reportsAbsence, status, stop, remove, reset)
 	get, list, environment, versionCmd := e.getCommand(), e.instancesCommand(), e.envCommand(), e.versionCommand()
 	tools := e.toolCommands()
-	absent(makesIt, tools...)
+	absent(createsInstance, tools...)
 	diagnose, uninstall, upgrade := e.diagnoseCommand(), e.uninstallCommand(), e.upgradeCommand()
-	absent(needsNone, plain, completion, list, uninstall)
-	absent(saysSo, upgrade)
-	absent(saysSo, versionCmd)
+	absent(needsNoInstance, plain, completion, list, uninstall)
+	absent(reportsAbsence, upgrade)
+	absent(reportsAbsence, versionCmd)
 	root.AddCommand(start, stop, set, get, status, list, run, environment, versionCmd, remove, reset,
 		e.psCommand(), e.imagesCommand(), e.volumesCommand(), e.logsCommand(), e.execCommand(), e.shellCommand(), e.limaCommand(),
 		e.serviceCommand(), diagnose, uninstall, upgrade, ctl, plain, completion)
@@ -154,8 +154,8 @@ func (e *env) addCommands(root *cobra.Command) {
 	groupCommands(root)
 }
 
-// service returns the service of the instance that the command is for, with
-// progress shown on standard error.
+// service returns the service of the command's instance, which shows its progress
+// with p.
 func (e *env) service(p *progress) (*service.Service, error) {
 	inst, err := e.Instance()
 	if err != nil {
@@ -165,10 +165,10 @@ func (e *env) service(p *progress) (*service.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &service.Service{Instance: inst, Executable: executable, Progress: p.update, MayMake: e.makes}, nil
+	return &service.Service{Instance: inst, Executable: executable, Progress: p.update, MayMake: e.mayCreate}, nil
 }
 
-// hideUnlessDeveloper hides flags that are not for users.
+// hideUnlessDeveloper hides flags from users.
 func hideUnlessDeveloper(cmd *cobra.Command, names ...string) {
 	if os.Getenv(developerEnv) == "1" {
 		return
@@ -179,20 +179,20 @@ func hideUnlessDeveloper(cmd *cobra.Command, names ...string) {
 }
 
 func addOutputFlag(cmd *cobra.Command, output *string) {
-	cmd.Flags().StringVarP(output, "output", "o", "", "the `format`: json or yaml")
+	cmd.Flags().StringVarP(output, "output", "o", "", "output `format`: json or yaml")
 	completeFlag(cmd, "output", fixed("json", "yaml"))
 }
 
-// checkOutput refuses a format that there is not.
+// checkOutput refuses an unknown format.
 func checkOutput(output string) error {
 	switch output {
 	case "", "json", "yaml":
 		return nil
 	}
-	return command.Usage("unknown format %q: json or yaml", output)
+	return command.Usage("unknown output format %q: must be json or yaml", output)
 }
 
-// printAs prints a value in a format that was checked.
+// printAs prints a value in a format that [checkOutput] accepted.
 func printAs(w io.Writer, output string, value any) error {
 	if output == "json" {
 		return printJSON(w, value)

@@ -28,19 +28,17 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 )
 
-// completionLimit is how long a daemon may take to answer: a user waits at the
-// keyboard. A completion starts no daemon, and says nothing of what is wrong.
+// completionLimit bounds the requests of a completion, because the user waits at the
+// keyboard. A completion starts no daemon and reports no errors.
 const completionLimit = 800 * time.Millisecond
 
 // appDefinition is the definition of the App among the files of its group.
 const appDefinition = "crds/app.rancherdesktop.io_apps.yaml"
 
-// mark is what descriptions mark words with for the help, which knows how to
-// show it; shells don't.
+// mark encloses code in help texts. Shells would show it as it is.
 const mark = "`"
 
-// unmark takes the marks out of all that is said of a command, its flags and the
-// commands below it.
+// unmark removes the marks from the texts of a command, its flags and its subcommands.
 func unmark(cmd *cobra.Command) {
 	cmd.Short = strings.ReplaceAll(cmd.Short, mark, "")
 	plain := func(flag *pflag.Flag) { flag.Usage = strings.ReplaceAll(flag.Usage, mark, "") }
@@ -54,7 +52,7 @@ func unmark(cmd *cobra.Command) {
 const noFiles = cobra.ShellCompDirectiveNoFileComp
 
 func completeFlag(cmd *cobra.Command, flag string, complete cobra.CompletionFunc) {
-	_ = cmd.RegisterFlagCompletionFunc(flag, printableOnly(complete)) // it fails for flags that there are not
+	_ = cmd.RegisterFlagCompletionFunc(flag, printableOnly(complete)) // it fails only if the flag does not exist
 }
 
 func fixed(values ...cobra.Completion) cobra.CompletionFunc {
@@ -66,7 +64,7 @@ func completeInstances(*cobra.Command, []string, string) ([]cobra.Completion, co
 	return names, noFiles
 }
 
-// whileRunning calls do with a client of the daemon, if one runs.
+// whileRunning calls do with a client of the daemon, if the daemon is ready.
 func (e *env) whileRunning(ctx context.Context, do func(context.Context, ctrlclient.WithWatch)) {
 	inst, err := e.Instance()
 	if err != nil {
@@ -85,12 +83,12 @@ func (e *env) whileRunning(ctx context.Context, do func(context.Context, ctrlcli
 	do(ctx, c)
 }
 
-// completeEngines completes to what each engine says of itself.
+// completeEngines completes to the value of each ContainerEngine.
 func (e *env) completeEngines(value func(*containersv1alpha1.ContainerEngine) string) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, _ []string, _ string) (values []cobra.Completion, _ cobra.ShellCompDirective) {
 		e.whileRunning(cmd.Context(), func(ctx context.Context, c ctrlclient.WithWatch) {
 			var list containersv1alpha1.ContainerEngineList
-			_ = c.List(ctx, &list) // what can't be read can't be offered
+			_ = c.List(ctx, &list) // without a list there are no completions
 			for i := range list.Items {
 				values = append(values, value(&list.Items[i]))
 			}
@@ -105,13 +103,13 @@ func sorted(values []cobra.Completion) []cobra.Completion {
 	return slices.Compact(values)
 }
 
-// without returns the values that were not given yet.
+// without returns the values that are not among the given ones.
 func without(values, given []string) []cobra.Completion {
 	return slices.DeleteFunc(values, func(value string) bool { return slices.Contains(given, value) })
 }
 
-// completeContainers completes the first argument to a container's name or, where
-// none begins so, to its ID; with running only to those that run.
+// completeContainers completes the first argument to a container's name or, if no name
+// matches, to its ID; if running is set, only to those of running containers.
 func (e *env) completeContainers(scope *listing.Scope, running bool) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, prefix string) (names []cobra.Completion, _ cobra.ShellCompDirective) {
 		if len(args) > 0 {
@@ -134,7 +132,7 @@ func (e *env) completePaths(_ *cobra.Command, args []string, _ string) (keys []c
 	return keys, noFiles
 }
 
-// completePrograms completes the first argument to a program, and others to files.
+// completePrograms completes the first argument to a program, and the others to files.
 func (e *env) completePrograms(_ *cobra.Command, args []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	inst, err := e.Instance()
 	if err != nil || len(args) > 0 || filepath.Base(prefix) != prefix {
@@ -143,8 +141,7 @@ func (e *env) completePrograms(_ *cobra.Command, args []string, prefix string) (
 	return execve.Programs(prefix, execve.PrependPath(inst.BinDir(), os.Getenv("PATH"))), noFiles
 }
 
-// completeProperties completes PROPERTY, and then its VALUE where not all are
-// allowed.
+// completeProperties completes PROPERTY, and then its VALUE if only some are valid.
 func (e *env) completeProperties(cmd *cobra.Command, args []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	set := e.knownProperties(cmd.Context())
 	if set == nil {
@@ -168,7 +165,7 @@ func (e *env) completeProperties(cmd *cobra.Command, args []string, prefix strin
 	return names, noFiles | cobra.ShellCompDirectiveNoSpace
 }
 
-// valuesOf returns the assignments of a property that are allowed, where not all are.
+// valuesOf returns the valid assignments of a property; none if any value is valid.
 func valuesOf(set *properties.Set, name string) (assignments []cobra.Completion) {
 	for _, property := range set.All() {
 		if property.Name == name {
@@ -180,8 +177,8 @@ func valuesOf(set *properties.Set, name string) (assignments []cobra.Completion)
 	return assignments
 }
 
-// knownProperties returns those of the daemon, or, where none runs, those that
-// one of this version would have.
+// knownProperties returns the properties that the running daemon serves, or, if none
+// runs, those that a daemon of this version would serve.
 func (e *env) knownProperties(ctx context.Context) *properties.Set {
 	var set *properties.Set
 	e.whileRunning(ctx, func(ctx context.Context, c ctrlclient.WithWatch) {
@@ -199,8 +196,8 @@ func (e *env) knownProperties(ctx context.Context) *properties.Set {
 	return set
 }
 
-// completeKubectl completes what follows `rdd ctl` and `rdd kubectl`, which are
-// trees of commands of their own, and reports whether it was asked to.
+// completeKubectl completes the arguments of `rdd ctl` and `rdd kubectl`, which have
+// their own command trees. ok reports whether args request such a completion.
 func (e *env) completeKubectl(args []string) (code int, ok bool) {
 	if len(args) < 3 || (args[0] != cobra.ShellCompRequestCmd && args[0] != cobra.ShellCompNoDescRequestCmd) {
 		return 0, false
@@ -219,7 +216,7 @@ func (e *env) completeKubectl(args []string) (code int, ok bool) {
 	if err != nil {
 		return e.Exit(err), true
 	}
-	// kubectl's own patience with a server that does not answer is endless.
+	// kubectl itself waits without a limit for a server that does not answer.
 	watchdog := time.AfterFunc(completionLimit, func() {
 		_, _ = fmt.Fprintf(e.Stdout, ":%d\n", noFiles)
 		os.Exit(0)

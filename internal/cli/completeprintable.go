@@ -10,7 +10,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/printable"
 )
 
-// completePrintable makes a command, and those below it, complete arguments by what is safe to show.
+// completePrintable makes a command and its subcommands complete only to printable arguments.
 func completePrintable(cmd *cobra.Command) {
 	if complete := cmd.ValidArgsFunction; complete != nil {
 		cmd.ValidArgsFunction = printableOnly(complete)
@@ -20,8 +20,8 @@ func completePrintable(cmd *cobra.Command) {
 	}
 }
 
-// printableOnly returns completions without those that are not safe to show: the escaped form would name something else. Of what follows a word,
-// its description, the escaped form is shown.
+// printableOnly drops completions with unprintable characters, because their escaped form would name another object. Descriptions are
+// escaped.
 func printableOnly(complete cobra.CompletionFunc) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		all, directive := complete(cmd, args, begun)

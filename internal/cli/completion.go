@@ -12,17 +12,17 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 )
 
-// shells are those that completion has a script for.
+// shells are the shells that completion supports.
 var shells = []cobra.Completion{"bash", "zsh", "fish", "powershell"}
 
 func (e *env) completionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "completion " + strings.Join(shells, "|"),
-		Short: "Print a script for a shell that completes commands, with live names",
-		Long: `Print a script with which the Tab key completes the commands of rdd in a shell, with
-the names of what is there: containers, settings and their values, instances, and
-after ` + "`rdd ctl`" + ` the objects of the API. To complete starts no daemon.`,
-		Example: `  # bash, with the package bash-completion: in this shell, and in each from now on
+		Short: "Print a completion script for a shell",
+		Long: `Print a shell script that completes rdd's commands and the names of containers, settings
+and their values, instances, and, after ` + "`rdd ctl`" + `, API objects. Completion never starts
+the daemon.`,
+		Example: `  # bash, with the package bash-completion: in this shell, and in every new shell
   source <(rdd completion bash)
   rdd completion bash > ~/.local/share/bash-completion/completions/rdd
 
@@ -32,12 +32,12 @@ after ` + "`rdd ctl`" + ` the objects of the API. To complete starts no daemon.`
   # fish
   rdd completion fish > ~/.config/fish/completions/rdd.fish
 
-  # PowerShell, in its profile
+  # PowerShell, in its profile file
   rdd completion powershell | Out-String | Invoke-Expression`,
 		ValidArgs: shells,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 || !slices.Contains(shells, args[0]) {
-				return command.Usage("the name of a shell is needed: %s; see `%s --help`", strings.Join(shells, ", "), cmd.CommandPath())
+				return command.Usage("requires one argument: %s; see `%s --help`", strings.Join(shells, ", "), cmd.CommandPath())
 			}
 			return nil
 		},

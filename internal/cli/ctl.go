@@ -16,12 +16,12 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 )
 
-// globalFlags take a value each.
+// globalFlags are the global flags. Each takes a value.
 var globalFlags = []string{"--instance", "--log-level", "--log-format"}
 
-// splitAt returns the global flags before a command and the arguments behind it,
-// and whether the command is that one. kubectl is a tree of commands of its own,
-// which is made only for it.
+// splitAt returns the global flags before the command called name and the arguments
+// after it. ok reports whether args run that command. kubectl has a command tree of its
+// own, which is built only if a command line uses it.
 func splitAt(name string, args []string) (global, rest []string, ok bool) {
 	for i := 0; i < len(args); i++ {
 		switch {
@@ -38,8 +38,8 @@ func splitAt(name string, args []string) (global, rest []string, ok bool) {
 
 func isGlobalFlag(arg string) bool { return slices.Contains(globalFlags, arg) }
 
-// instanceFlag returns the value of --instance among kubectl's arguments, the
-// last one where there are several, and whether it is there.
+// instanceFlag returns the last value of --instance among kubectl's arguments, and
+// whether the flag is given.
 func instanceFlag(args []string) (name string, given bool) {
 	for i, arg := range args {
 		if arg == "--" {
@@ -66,10 +66,10 @@ func (e *env) ctl(ctx context.Context, args []string) int {
 	if err != nil {
 		return e.Exit(err)
 	}
-	e.makes = inst.Name() == instance.DefaultName
+	e.mayCreate = inst.Name() == instance.DefaultName
 	p := newProgress(e.Messages())
 	svc, err := e.service(p)
-	if err == nil && !asksNobody(args) {
+	if err == nil && !worksOffline(args) {
 		_, err = svc.EnsureReady(ctx)
 	}
 	p.done()
@@ -90,9 +90,9 @@ func (e *env) bound(inst *instance.Instance) kubectl.Bound {
 	}
 }
 
-// asksNobody reports whether arguments of kubectl's ask only for what it says by
-// itself, as its help, for which nothing need run.
-func asksNobody(args []string) bool {
+// worksOffline reports whether kubectl needs no API server for the arguments, as for
+// its help.
+func worksOffline(args []string) bool {
 	first, client := "", false
 	for i := 0; i < len(args) && args[i] != "--"; i++ {
 		switch {
@@ -115,15 +115,14 @@ func asksNobody(args []string) bool {
 	return false
 }
 
-// ctlCommand and kubectlCommand stand for the real ones in the help and in
-// completions.
+// ctlCommand and kubectlCommand represent the real commands in help and completions.
 func (e *env) ctlCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "ctl [COMMAND]",
-		Short: "kubectl for this instance, with wait-condition; starts the service if needed",
-		Long: `kubectl for the API server of this instance: KUBECONFIG is ignored, and the service
-is started if needed. ` + "`rdd ctl --help`" + ` lists its commands: those of kubectl, and
-wait-condition, which waits for a condition of an object that may not exist yet.`,
+		Short: "Run kubectl against this instance",
+		Long: `Run kubectl against the API server of this instance. rdd starts the daemon if needed and
+ignores KUBECONFIG. In addition to kubectl's commands there is wait-condition, which waits
+for a condition of an object that may not exist yet. ` + "`rdd ctl --help`" + ` lists all commands.`,
 		Example: `  rdd ctl get containers --watch
   rdd ctl wait-condition app/app Settled`,
 		DisableFlagParsing: true,

@@ -16,7 +16,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/regular"
 )
 
-// datastoreFlags name the datastore of an instance that is made.
+// datastoreFlags name the datastore of a new instance.
 type datastoreFlags struct {
 	address, addressFile      string
 	caFile, certFile, keyFile string
@@ -31,22 +31,22 @@ const (
 
 func addDatastoreFlags(cmd *cobra.Command, d *datastoreFlags) {
 	cmd.Flags().StringVar(&d.address, endpointFlag, "",
-		"keep the objects at this `endpoint` (http://HOST:PORT of an etcd, postgres://…, mysql://…, nats://…) instead of in a file of the instance; "+
-			"other users can read a command line: if it has a password, use --"+endpointFileFlag+" or $"+datastore.EndpointEnv)
+		"`endpoint` of the datastore (http://HOST:PORT of an etcd, postgres://…, mysql://…, nats://…) instead of a file of the instance; "+
+			"other users can read a command line: for an endpoint with a password use --"+endpointFileFlag+" or $"+datastore.EndpointEnv)
 	cmd.Flags().StringVar(&d.addressFile, endpointFileFlag, "",
-		"the `file` with the endpoint, which only you may read (mode 0600); $"+datastore.EndpointEnv+" is taken if neither is given")
-	cmd.Flags().StringVar(&d.caFile, "datastore-cafile", "", "the `file` with the authority of the datastore's certificate")
-	cmd.Flags().StringVar(&d.certFile, "datastore-certfile", "", "the `file` with the certificate for the datastore")
-	cmd.Flags().StringVar(&d.keyFile, "datastore-keyfile", "", "the `file` with its key")
+		"`file` with the datastore endpoint, readable only by you (mode 0600); defaults to $"+datastore.EndpointEnv)
+	cmd.Flags().StringVar(&d.caFile, "datastore-cafile", "", "CA certificate `file` for the datastore's certificate")
+	cmd.Flags().StringVar(&d.certFile, "datastore-certfile", "", "client certificate `file` for the datastore")
+	cmd.Flags().StringVar(&d.keyFile, "datastore-keyfile", "", "key `file` for the client certificate")
 }
 
-// datastore returns the datastore that the flags name, or the environment. A password
-// on the command line is advised against.
+// datastore returns the datastore that the flags or the environment name. It warns of a
+// password on the command line.
 func (e *env) datastore(flags *pflag.FlagSet, d *datastoreFlags) (datastore.Endpoint, error) {
 	given := datastore.Endpoint{CAFile: d.caFile, CertFile: d.certFile, KeyFile: d.keyFile}
 	switch {
 	case flags.Changed(endpointFileFlag) && flags.Changed(endpointFlag):
-		return given, command.Usage("--%s and --%s exclude each other", endpointFlag, endpointFileFlag)
+		return given, command.Usage("--%s and --%s are mutually exclusive", endpointFlag, endpointFileFlag)
 	case flags.Changed(endpointFileFlag):
 		address, err := readAddress(d.addressFile)
 		if err != nil {

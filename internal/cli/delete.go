@@ -15,12 +15,13 @@ func (e *env) deleteAppCommand() *cobra.Command {
 	var q question
 	cmd := &cobra.Command{
 		Use:   "delete",
-		Short: "Delete the App and all that it owns, and wait until it is gone",
-		Long: `Delete the App with its settings and all that it owns: the connection to the engine,
-and the objects of the API that stand for what is in the engine. The virtual machine is
-removed with its disk: with its containers, images and volumes. Those of an engine that
-was there already stay as they are. The instance stays, too: ` + "`rdd service delete`" + `
-removes it. The command says what goes, and asks.`,
+		Short: "Delete the App and everything it owns",
+		Long: `Delete the App with its settings and everything it owns: the ContainerEngine, the mirror
+objects, and the virtual machine with its disk and so all containers, images and volumes
+on it. The content of an engine outside the virtual machine is not changed.
+
+The command lists what it will delete, asks for confirmation, and waits until the objects
+are gone. To delete the whole instance use ` + "`rdd service delete`" + `.`,
 		Example: `  rdd delete
 
   # In a script
@@ -35,14 +36,14 @@ removes it. The command says what goes, and asks.`,
 					return err
 				}
 				if !f.wait {
-					a.goesOn = true
+					a.pending = true
 					a.sayNow("The App is being deleted.")
 					return nil
 				}
 				if err := a.app().WaitGone(a.ctx, app); err != nil {
-					return a.unfinished(err, "Interrupted. The App is being deleted all the same: `rdd status` says how far it is.")
+					return a.unfinished(err, "Interrupted. The daemon continues to delete the App: see `rdd status`.")
 				}
-				a.sayNow("The App and all that it owned is gone.")
+				a.sayNow("Deleted the App and everything it owned.")
 				return nil
 			})
 		},

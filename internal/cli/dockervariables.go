@@ -20,8 +20,8 @@ const (
 	guestSocketPath = "/var/run/docker.sock"
 )
 
-// elsewhere are the variables that lead clients to an engine, those that
-// dockerVariables sets apart: values of the caller are for another engine.
+// elsewhere are further variables that select an engine. The caller's values are
+// removed, because they select another engine.
 var elsewhere = []string{
 	"DOCKER_TLS",
 	"BUILDX_BUILDER",                                             // docker build
@@ -29,14 +29,14 @@ var elsewhere = []string{
 	"TESTCONTAINERS_HOST_OVERRIDE",
 }
 
-// dockerVariables returns the variables that lead Docker's clients to the App's
-// engine; an empty value stands for a variable that must not be set. SDKs read
-// DOCKER_HOST only, and the docker command prefers it, without a warning, to
-// DOCKER_CONTEXT, which is for programs that read contexts by themselves.
+// dockerVariables returns the variables that connect Docker clients to the App's
+// engine; an empty value means that the variable must not be set. SDKs read only
+// DOCKER_HOST, and the docker command prefers it, without a warning, to
+// DOCKER_CONTEXT, which is for programs that read contexts themselves.
 func dockerVariables(inst *instance.Instance, app *appv1alpha1.App) map[string]string {
 	variables := map[string]string{
-		// Without an engine that has Docker's API nothing listens there: clients
-		// fail, and don't find another engine.
+		// If the engine has no Docker API, nothing listens there: clients fail
+		// instead of using another engine.
 		finder.HostEnv:    "unix://" + inst.DockerSocket(),
 		finder.ContextEnv: "",
 		tlsVerifyEnv:      "",
@@ -47,8 +47,8 @@ func dockerVariables(inst *instance.Instance, app *appv1alpha1.App) map[string]s
 		variables[name] = ""
 	}
 	if app.Spec.ContainerEngine.Endpoint == "" {
-		// Containers that get the socket run in the virtual machine, where it has
-		// another path.
+		// Containers that mount the socket run in the virtual machine, in which it
+		// has another path.
 		variables[guestSocketEnv] = guestSocketPath
 	}
 	if app.Status.DockerSocket == "" {
@@ -59,8 +59,7 @@ func dockerVariables(inst *instance.Instance, app *appv1alpha1.App) map[string]s
 	if name == "" {
 		return variables
 	}
-	// The daemon may have made the context in another place than the caller has
-	// contexts in.
+	// The daemon may have written the context to another directory than the caller's.
 	if contexts, err := dockercontext.Open(os.Getenv); err == nil {
 		if _, err := contexts.Host(name); err == nil {
 			variables[finder.ContextEnv] = name
@@ -74,18 +73,18 @@ func dockerVariables(inst *instance.Instance, app *appv1alpha1.App) map[string]s
 	return variables
 }
 
-// unreachable says which clients can't use the variables, if CMD may be one of
-// them; empty if all can. The docker command can always.
+// unreachable explains why clients other than the docker command can't reach the
+// engine; empty if they can, or if program is the docker command.
 func unreachable(variables map[string]string, program string) string {
 	host, certs := variables[finder.HostEnv], variables[certPathEnv]
 	switch {
 	case strings.HasPrefix(filepath.Base(program), "docker"):
 		return ""
 	case strings.HasPrefix(host, "ssh://"):
-		return "only the docker command reaches " + host + ": other clients of Docker's API don't speak ssh; " +
+		return "only the docker command can connect to " + host + ": other Docker API clients don't support ssh; " +
 			"forward a socket (`ssh -L`) and set containerEngine.endpoint to it"
 	case certs != "" && !hasFiles(certs, "cert.pem", "key.pem"):
-		return "only the docker command reaches " + host + ": other clients of Docker's API need a client's certificate, which the engine's Secret lacks"
+		return "only the docker command can connect to " + host + ": other Docker API clients require a client certificate, which the engine's Secret lacks"
 	}
 	return ""
 }

@@ -23,12 +23,12 @@ func (e *env) execCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "exec [flags] CONTAINER COMMAND [ARGUMENT...]",
 		Short: "Run a command in a container",
-		Long: `Run a command in a running container, and end with its exit code. The container
-is given by its name or the beginning of its ID.`,
+		Long: `Run a command in a running container, and exit with its exit code. CONTAINER is a
+container's name or the beginning of its ID.`,
 		Example: "  rdd exec -it web sh\n  rdd exec web ls /",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) < 2 {
-				return command.Usage("a container and a command are needed; see `%s --help`", cmd.CommandPath())
+				return command.Usage("requires a container and a command; see `%s --help`", cmd.CommandPath())
 			}
 			return nil
 		},
@@ -38,7 +38,7 @@ is given by its name or the beginning of its ID.`,
 				options.Stdin = os.Stdin
 			}
 			if tty && !term.IsTerminal(int(os.Stdin.Fd())) {
-				return fault.New(fault.Failed, "", "", errors.New("--tty needs a terminal, and standard input is none"))
+				return fault.New(fault.Failed, "", "", errors.New("--tty requires a terminal on standard input"))
 			}
 			ctx, stop := e.UntilSignal(cmd.Context())
 			defer stop()
@@ -53,10 +53,10 @@ is given by its name or the beginning of its ID.`,
 			return err
 		},
 	}
-	cmd.Flags().SetInterspersed(false) // what follows the container is the command's
+	cmd.Flags().SetInterspersed(false) // the flags after the container belong to the command
 	e.addScopeFlags(cmd, &l.Scope)
 	cmd.ValidArgsFunction = e.completeContainers(&l.Scope, true)
-	cmd.Flags().BoolVarP(&interactive, "interactive", "i", false, "lead standard input to the command")
-	cmd.Flags().BoolVarP(&tty, "tty", "t", false, "give the command a terminal")
+	cmd.Flags().BoolVarP(&interactive, "interactive", "i", false, "pass standard input to the command")
+	cmd.Flags().BoolVarP(&tty, "tty", "t", false, "allocate a terminal for the command")
 	return cmd
 }

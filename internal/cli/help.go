@@ -97,7 +97,7 @@ func wrap(text string) string {
 // matter, and how the instance is. Nothing is started.
 func (e *env) printFirst() error {
 	table := tabwriter.NewWriter(e.Stdout, 0, 0, 3, ' ', 0)
-	_, _ = fmt.Fprintln(table, "rdd shows the containers of an engine as Kubernetes objects.\n")
+	_, _ = fmt.Fprint(table, "rdd mirrors the containers of an engine into Kubernetes objects.\n\n")
 	for _, row := range [][2]string{
 		{"rdd start", "Connect to the engine that is there, or start one"},
 		{"rdd ps", "List containers"},

@@ -10,8 +10,11 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// maxColumns is how wide the text of a help may be.
+// maxColumns is how wide a help text may be.
 const maxColumns = 96
+
+// maxShort is how many characters a Short may have.
+const maxShort = 60
 
 // each calls visit with every command that users see.
 func each(cmd *cobra.Command, visit func(*cobra.Command)) {
@@ -23,7 +26,8 @@ func each(cmd *cobra.Command, visit func(*cobra.Command)) {
 	}
 }
 
-// TestHelp: every command says what it does, with an example that is right.
+// TestHelp: every command has an imperative Short of at most maxShort characters, and
+// an Example that the command line accepts.
 func TestHelp(t *testing.T) {
 	each(Commands(Config{}), func(cmd *cobra.Command) {
 		path := cmd.CommandPath()
@@ -39,8 +43,8 @@ func TestHelp(t *testing.T) {
 				}
 			}
 		}
-		if first := []rune(cmd.Short + " ")[0]; !unicode.IsUpper(first) && !strings.HasPrefix(cmd.Short, "kubectl") || strings.HasSuffix(cmd.Short, ".") {
-			t.Errorf("%s: %q is no short help", path, cmd.Short)
+		if first := []rune(cmd.Short + " ")[0]; !unicode.IsUpper(first) || strings.HasSuffix(cmd.Short, ".") || len(cmd.Short) > maxShort {
+			t.Errorf("%s: the Short %q must begin with an upper-case letter, have no full stop, and at most %d characters", path, cmd.Short, maxShort)
 		}
 		for line := range strings.Lines(cmd.Long + "\n" + cmd.Example) {
 			if len([]rune(strings.TrimSpace(line))) > maxColumns {
@@ -127,7 +131,7 @@ func checkExample(t *testing.T, line string) *cobra.Command {
 	return cmd
 }
 
-func TestAsksNobody(t *testing.T) {
+func TestWorksOffline(t *testing.T) {
 	for line, want := range map[string]bool{
 		"":                         true,
 		"--help":                   true,
@@ -145,7 +149,7 @@ func TestAsksNobody(t *testing.T) {
 		"exec x -- sh --help":      false,
 		"--instance=x get app -w":  false,
 	} {
-		if got := asksNobody(strings.Fields(line)); got != want {
+		if got := worksOffline(strings.Fields(line)); got != want {
 			t.Errorf("%q: %v", line, got)
 		}
 	}

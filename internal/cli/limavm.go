@@ -29,17 +29,16 @@ func (e *env) limaCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "limavm",
 		Aliases: []string{"lima", "vm"},
-		Short:   "Make and use virtual machines of your own",
-		Long: `Make, start, stop, change and remove virtual machines that Lima runs, besides the
-App's own, which is called rd: that is started, stopped and changed by ` + "`rdd start`" + `,
-` + "`rdd stop`" + ` and ` + "`rdd set`" + `.`,
+		Short:   "Manage your own virtual machines",
+		Long: `Create, start, stop, change and delete Lima virtual machines of your own. The App's
+virtual machine is called rd: manage it with ` + "`rdd start`" + `, ` + "`rdd stop`" + ` and ` + "`rdd set`" + `.`,
 		Example: `  rdd limavm create web --template lima.yaml
   rdd limavm shell web`,
 		Args: command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	remove := e.vmDeleteCommand()
-	absent(saysSo, remove)
+	absent(reportsAbsence, remove)
 	cmd.AddCommand(
 		e.vmCreateCommand(), e.vmStartCommand(), e.vmStopCommand(), e.vmRestartCommand(), remove,
 		e.vmListCommand(), e.vmShellCommand(), e.vmLogCommand(), e.vmEditCommand(),
@@ -49,14 +48,15 @@ App's own, which is called rd: that is started, stopped and changed by ` + "`rdd
 
 // vms returns a client of the virtual machines.
 func (a *appSession) vms() *limaclient.Client {
-	return &limaclient.Client{Source: follow.Source{Connect: a.connect, Alive: a.alive, Progress: a.progress.update}, Percent: a.progress.over}
+	return &limaclient.Client{Source: follow.Source{Connect: a.connect, Alive: a.alive, Progress: a.progress.update}, Percent: a.progress.setPercent}
 }
 
-// addVMFlags adds the flags of a command that waits for what, of virtual machines.
+// addVMFlags adds the flags of a command that waits until virtual machines are as what
+// describes.
 func (e *env) addVMFlags(cmd *cobra.Command, f *waitFlags, namespace *string, what string) {
 	f.timeout = vmTimeout
 	addWaitFlags(cmd, f, what)
-	e.addVMNamespace(cmd, namespace, "only in this `namespace` of the API (default: all)")
+	e.addVMNamespace(cmd, namespace, "`namespace` of the virtual machines (default: all)")
 }
 
 func (e *env) addVMNamespace(cmd *cobra.Command, namespace *string, usage string) {
@@ -64,8 +64,8 @@ func (e *env) addVMNamespace(cmd *cobra.Command, namespace *string, usage string
 	completeFlag(cmd, "namespace", e.completeMachines(func(vm *limav1alpha1.LimaVM) string { return vm.Namespace }))
 }
 
-// completeVMs completes to names of virtual machines, each once, and at most so
-// many.
+// completeVMs completes to the names of virtual machines, each once, for at most that
+// many arguments; 0 for any number.
 func (e *env) completeVMs(most int) cobra.CompletionFunc {
 	complete := e.completeMachines(func(vm *limav1alpha1.LimaVM) string { return vm.Name })
 	return func(cmd *cobra.Command, args []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
@@ -77,12 +77,12 @@ func (e *env) completeVMs(most int) cobra.CompletionFunc {
 	}
 }
 
-// completeMachines completes to what each virtual machine says of itself.
+// completeMachines completes to the value of each virtual machine.
 func (e *env) completeMachines(value func(*limav1alpha1.LimaVM) string) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, _ []string, _ string) (values []cobra.Completion, _ cobra.ShellCompDirective) {
 		e.whileRunning(cmd.Context(), func(ctx context.Context, c ctrlclient.WithWatch) {
 			var list limav1alpha1.LimaVMList
-			_ = c.List(ctx, &list) // what can't be read can't be offered
+			_ = c.List(ctx, &list) // without a list there are no completions
 			for i := range list.Items {
 				values = append(values, value(&list.Items[i]))
 			}
@@ -91,8 +91,8 @@ func (e *env) completeMachines(value func(*limav1alpha1.LimaVM) string) cobra.Co
 	}
 }
 
-// machines returns a client of what the instance's virtual machines have on the
-// disk. limactl need not be there.
+// machines returns clients for the files of the instance's virtual machines. limactl
+// need not be installed.
 func (e *env) machines() (*limactl.Client, lima.LogFiles, error) {
 	inst, err := e.Instance()
 	if err != nil {
@@ -101,8 +101,8 @@ func (e *env) machines() (*limactl.Client, lima.LogFiles, error) {
 	return &limactl.Client{Home: inst.LimaHome()}, lima.LogFiles{Home: inst.LimaHome(), Dir: inst.LogDir()}, nil
 }
 
-// completeMade completes the first argument to the name of a virtual machine that
-// is on the disk, whether a daemon runs or not.
+// completeMade completes the first argument to the name of a virtual machine on the
+// disk, even if no daemon runs.
 func (e *env) completeMade(names func(*limactl.Client, lima.LogFiles) []string) cobra.CompletionFunc {
 	return func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		tool, logs, err := e.machines()
@@ -113,18 +113,18 @@ func (e *env) completeMade(names func(*limactl.Client, lima.LogFiles) []string) 
 	}
 }
 
-// misspelt adds to the error that there is no such virtual machine those that have
-// a name like that.
-func misspelt(err error) error {
+// withSuggestion adds similar names to the error for a virtual machine that does not
+// exist.
+func withSuggestion(err error) error {
 	var none *limaclient.NotFoundError
 	if !errors.As(err, &none) {
 		return err
 	}
-	return fault.New(fault.KindOf(err), "", "", fmt.Errorf("%w%s", err, meant(none.Name, none.Names)))
+	return fault.New(fault.KindOf(err), "", "", fmt.Errorf("%w%s", err, suggestion(none.Name, none.Names)))
 }
 
-// meant asks whether one of the names was meant.
-func meant(name string, names []string) string {
+// suggestion suggests the names that are similar to name; it is empty if none is.
+func suggestion(name string, names []string) string {
 	similar := command.Similar(name, names)
 	if len(similar) == 0 {
 		return ""
@@ -135,7 +135,7 @@ func meant(name string, names []string) string {
 // vmNames is a [cobra.PositionalArgs] for names of virtual machines.
 func vmNames(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
-		return command.Usage("the name of a virtual machine is needed; see `%s --help`", cmd.CommandPath())
+		return command.Usage("requires the name of a virtual machine; see `%s --help`", cmd.CommandPath())
 	}
 	return nil
 }
@@ -143,7 +143,7 @@ func vmNames(cmd *cobra.Command, args []string) error {
 // oneVM is a [cobra.PositionalArgs].
 func oneVM(cmd *cobra.Command, args []string) error {
 	if len(args) != 1 {
-		return command.Usage("the name of one virtual machine is needed, and there are %d; see `%s --help`", len(args), cmd.CommandPath())
+		return command.Usage("requires the name of one virtual machine, received %d; see `%s --help`", len(args), cmd.CommandPath())
 	}
 	return nil
 }
@@ -154,9 +154,9 @@ func (e *env) vmListCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List the virtual machines",
-		Long: `List the virtual machines, the App's own among them, with what is wrong. With
---watch a line follows for each change, until the command is interrupted.`,
+		Short: "List virtual machines",
+		Long: `List the virtual machines, including the App's, with their problems. With --watch the
+command prints a line for each change until it is interrupted.`,
 		Example: "  rdd limavm list\n  rdd limavm list --watch\n  rdd limavm list --output json",
 		Args:    command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -166,9 +166,9 @@ func (e *env) vmListCommand() *cobra.Command {
 			return e.list(cmd.Context(), &l, listing.VirtualMachines(), watch, output)
 		},
 	}
-	e.addVMNamespace(cmd, &l.Scope.Namespace, "only those in this `namespace` of the API (default: all)")
-	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "go on with a line for each change")
-	cmd.Flags().StringVarP(&output, "output", "o", "table", "the `format`: table, json or yaml")
+	e.addVMNamespace(cmd, &l.Scope.Namespace, "show only this `namespace` (default: all)")
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "print a line for each change")
+	cmd.Flags().StringVarP(&output, "output", "o", "table", "output `format`: table, json or yaml")
 	completeFlag(cmd, "output", fixed("table", "json", "yaml"))
 	return cmd
 }

@@ -17,48 +17,49 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 )
 
-// vmAct is something that is done to virtual machines.
+// vmAct is an operation on virtual machines.
 type vmAct struct {
-	// ask asks for it.
-	ask func(*limaclient.Client, context.Context, *limav1alpha1.LimaVM) (limaclient.Request, error)
-	// apps is the command that does it to the App's; empty where this one may.
+	// request writes the desired state.
+	request func(*limaclient.Client, context.Context, *limav1alpha1.LimaVM) (limaclient.Request, error)
+	// apps is the command for the App's virtual machine; empty if this one may act on it.
 	apps string
-	// asked and done say of a virtual machine that it was asked for, and that it is
-	// done.
-	asked, done string
-	// loses is whether the user is asked first, as what is on a disk is lost.
+	// requested and done describe a virtual machine before and after the operation.
+	requested, done string
+	// loses is whether the operation deletes a disk and so requires a confirmation.
 	loses bool
-	// asFound leaves no daemon running that did not run before.
+	// asFound is whether the daemon is stopped again if the command has started it.
 	asFound bool
 }
 
 func (e *env) vmStartCommand() *cobra.Command {
-	return e.vmActCommand("start", "Start virtual machines, and wait until they run",
-		`Start virtual machines, and wait until they run. One whose starts have failed is
-tried again at once. They run on when the daemon ends.`, "it runs",
-		vmAct{ask: (*limaclient.Client).Start, apps: "rdd start", asked: "is being started", done: "runs"})
+	return e.vmActCommand("start", "Start virtual machines",
+		`Start virtual machines, and wait until they are running. If earlier starts of a virtual
+machine failed, the daemon retries at once. Virtual machines keep running when the daemon
+stops.`, "the virtual machines are running",
+		vmAct{request: (*limaclient.Client).Start, apps: "rdd start", requested: "is being started", done: "is running"})
 }
 
 func (e *env) vmStopCommand() *cobra.Command {
-	return e.vmActCommand("stop", "Stop virtual machines, and wait until they are stopped",
-		`Stop virtual machines, and wait until they are stopped. A start that is under way is
-given up.`, "it is stopped",
-		vmAct{ask: (*limaclient.Client).Stop, apps: "rdd stop", asked: "is being stopped", done: "is stopped", asFound: true})
+	return e.vmActCommand("stop", "Stop virtual machines",
+		`Stop virtual machines, and wait until they are stopped. This cancels a start in
+progress.`, "the virtual machines are stopped",
+		vmAct{request: (*limaclient.Client).Stop, apps: "rdd stop", requested: "is being stopped", done: "is stopped", asFound: true})
 }
 
 func (e *env) vmRestartCommand() *cobra.Command {
-	return e.vmActCommand("restart", "Restart virtual machines, and wait until they run again",
-		`Stop virtual machines, if they run, start them, and wait until they run.`, "it runs again",
-		vmAct{ask: (*limaclient.Client).Restart, asked: "is being restarted", done: "was restarted, and runs"})
+	return e.vmActCommand("restart", "Restart virtual machines",
+		`Stop virtual machines if they are running, start them, and wait until they are running
+again.`, "the virtual machines are running again",
+		vmAct{request: (*limaclient.Client).Restart, requested: "is being restarted", done: "has restarted and is running"})
 }
 
 func (e *env) vmDeleteCommand() *cobra.Command {
-	return e.vmActCommand("delete", "Delete virtual machines with their disks, and wait until they are gone",
-		`Stop virtual machines, delete them with all that is on their disks, and wait until
-they are gone. Their logs are kept for `+"`rdd limavm log`"+`. The command says what goes,
-and asks.`, "it is gone",
-		vmAct{ask: (*limaclient.Client).Delete, apps: "rdd delete` (the App and all that it owns) or `rdd reset",
-			asked: "is being deleted", done: "is gone", loses: true, asFound: true})
+	return e.vmActCommand("delete", "Delete virtual machines and their disks",
+		`Stop virtual machines, delete them with their disks, and wait until they are gone. Their
+logs are kept for `+"`rdd limavm log`"+`. The command lists what it will delete, and asks for
+confirmation.`, "the virtual machines are gone",
+		vmAct{request: (*limaclient.Client).Delete, apps: "rdd delete` (the App and everything it owns) or `rdd reset",
+			requested: "is being deleted", done: "is deleted", loses: true, asFound: true})
 }
 
 func (e *env) vmActCommand(name, short, long, waited string, act vmAct) *cobra.Command {
@@ -91,8 +92,9 @@ func (e *env) vmActCommand(name, short, long, waited string, act vmAct) *cobra.C
 	return cmd
 }
 
-// askVMs asks whether virtual machines may go, and reports whether there is no
-// instance that could have any. What can't be removed is refused without a question.
+// askVMs asks for confirmation before virtual machines are deleted. absent reports
+// whether the instance does not exist. Virtual machines that can't be deleted are
+// refused without a question.
 func (e *env) askVMs(cmd *cobra.Command, q question, namespace string, names []string, apps string) (absent bool, err error) {
 	inst, err := e.Instance()
 	if err != nil {
@@ -100,7 +102,7 @@ func (e *env) askVMs(cmd *cobra.Command, q question, namespace string, names []s
 	}
 	if exists, err := inst.Exists(); err != nil || !exists {
 		if err == nil {
-			e.Say("There is no instance %s, and so no virtual machine.", inst.Name())
+			e.Say("Instance %s does not exist, so it has no virtual machines.", inst.Name())
 		}
 		return true, err
 	}
@@ -114,14 +116,14 @@ func (e *env) askVMs(cmd *cobra.Command, q question, namespace string, names []s
 	return false, errors.Join(err, refused)
 }
 
-// refusal returns why virtual machines can't be removed, as far as that is known.
+// refusal returns why virtual machines can't be deleted; nil if the objects are unknown.
 func refusal(found *inventory.Inventory, namespace string, names []string, apps string) error {
 	if found.Unknown != nil {
-		return nil //nolint:nilerr // it is what the question says
+		return nil //nolint:nilerr // the question names the error
 	}
 	vms, err := limaclient.Select(found.VMs, namespace, names...)
 	if err != nil {
-		return misspelt(err)
+		return withSuggestion(err)
 	}
 	for i := range vms {
 		if err := checkApps(&vms[i], apps); err != nil {
@@ -131,7 +133,7 @@ func refusal(found *inventory.Inventory, namespace string, names []string, apps 
 	return nil
 }
 
-// withExistingVMs calls do with the virtual machines of the names.
+// withExistingVMs calls do with the named virtual machines.
 func (e *env) withExistingVMs(ctx context.Context, timeout time.Duration, asFound bool, namespace string, names []string,
 	do func(*appSession, []limav1alpha1.LimaVM) error) error {
 	session := e.withApp
@@ -141,13 +143,13 @@ func (e *env) withExistingVMs(ctx context.Context, timeout time.Duration, asFoun
 	return session(ctx, timeout, func(a *appSession) error {
 		vms, err := a.vms().Find(a.ctx, namespace, names...)
 		if err != nil {
-			return misspelt(err)
+			return withSuggestion(err)
 		}
 		return do(a, vms)
 	})
 }
 
-// act does something to virtual machines, to none where it may not be done to one.
+// act performs an operation on virtual machines; on none if one of them refuses it.
 func (a *appSession) act(vms []limav1alpha1.LimaVM, act vmAct, wait bool) error {
 	for i := range vms {
 		if err := checkApps(&vms[i], act.apps); err != nil {
@@ -157,7 +159,7 @@ func (a *appSession) act(vms []limav1alpha1.LimaVM, act vmAct, wait bool) error 
 	var requests []limaclient.Request
 	var failed []error
 	for i := range vms {
-		request, err := act.ask(a.vms(), a.ctx, &vms[i])
+		request, err := act.request(a.vms(), a.ctx, &vms[i])
 		if err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", vms[i].Name, err))
 			continue
@@ -166,8 +168,8 @@ func (a *appSession) act(vms []limav1alpha1.LimaVM, act vmAct, wait bool) error 
 	}
 	for _, request := range requests {
 		if !wait {
-			a.goesOn = true
-			a.sayNow("The virtual machine %s %s.", request.Name(), act.asked)
+			a.pending = true
+			a.sayNow("Virtual machine %s %s.", request.Name(), act.requested)
 			continue
 		}
 		message, err := a.waitVM(request)
@@ -183,37 +185,39 @@ func (a *appSession) act(vms []limav1alpha1.LimaVM, act vmAct, wait bool) error 
 	return errors.Join(failed...)
 }
 
-// sayDone says what has come of a request.
+// sayDone reports that a request is done, with the warning in message.
 func (a *appSession) sayDone(name, done, message string) {
 	if message != "" {
 		message = " (" + message + ")"
 	}
-	a.sayNow("The virtual machine %s %s%s.", name, done, message)
+	a.sayNow("Virtual machine %s %s%s.", name, done, message)
 }
 
-// checkApps refuses what another command does to the App's own virtual machine.
+// checkApps refuses an operation on the App's virtual machine if another command is for
+// it.
 func checkApps(vm *limav1alpha1.LimaVM, instead string) error {
 	if instead == "" || !limaclient.IsApps(vm) {
 		return nil
 	}
-	return fmt.Errorf("the virtual machine %s is the App's: `%s` does it", vm.Name, instead)
+	return fmt.Errorf("virtual machine %s is owned by the App: use `%s`", vm.Name, instead)
 }
 
-// waitVM waits for what was asked for, and returns what there is to say of it.
+// waitVM waits until a request is done, and returns the warning of a degraded virtual
+// machine.
 func (a *appSession) waitVM(request limaclient.Request) (message string, err error) {
 	message, err = a.vms().Wait(a.ctx, request)
 	return message, a.unfinishedVM(request.Name(), err)
 }
 
-// unfinishedVM turns the error of a wait into that of the command.
+// unfinishedVM turns the error of a wait into the error of the command.
 func (a *appSession) unfinishedVM(name string, err error) error {
 	if err == nil {
 		return nil
 	}
-	a.goesOn = true
+	a.pending = true
 	if errors.Is(a.ctx.Err(), context.Canceled) {
 		a.progress.done()
-		return &command.ExitError{Code: interrupted, Message: "Interrupted. What was asked for goes on: `rdd limavm list` says how far it is."}
+		return &command.ExitError{Code: interrupted, Message: "Interrupted. The daemon continues: see `rdd limavm list`."}
 	}
-	return fault.New(fault.KindOf(err), "", "", fmt.Errorf("%s: %w (more: `rdd limavm log %[1]s`)", name, err))
+	return fault.New(fault.KindOf(err), "", "", fmt.Errorf("%s: %w (see `rdd limavm log %[1]s`)", name, err))
 }

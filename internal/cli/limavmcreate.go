@@ -21,10 +21,10 @@ import (
 )
 
 const (
-	// maxTemplate is how long a template may be, in bytes: a ConfigMap takes 1 MiB.
+	// maxTemplate limits a template, in bytes: a ConfigMap holds 1 MiB.
 	maxTemplate = 1<<20 - 4<<10
 
-	// sourceLimit is how long the removal of the template's source may take.
+	// sourceLimit bounds the removal of the template's source.
 	sourceLimit = 5 * time.Second
 )
 
@@ -35,13 +35,13 @@ func (e *env) vmCreateCommand() *cobra.Command {
 	start, dryRun := true, false
 	cmd := &cobra.Command{
 		Use:   "create NAME FILE|CONFIGMAP",
-		Short: "Make a virtual machine of a template, start it, and wait until it runs",
-		Long: `Make a virtual machine of a template, which is a whole lima.yaml, start it, and wait
-until it runs. The template is copied: ` + "`rdd limavm edit`" + ` changes the copy. The first
-start downloads the image that the template names.
+		Short: "Create and start a virtual machine from a template",
+		Long: `Create a virtual machine from a template, start it, and wait until it is running. The
+template is a complete lima.yaml, in a file or in the key template of a ConfigMap. The virtual machine keeps a copy of it, which
+` + "`rdd limavm edit`" + ` changes. The first start downloads the image that the template names.
 
-What was made stays when the wait is interrupted, or its time is over: the daemon goes
-on. ` + "`rdd limavm delete`" + ` gives it up.`,
+If the wait is interrupted or times out, the daemon continues to create the virtual
+machine. To cancel that use ` + "`rdd limavm delete`" + `.`,
 		Example: `  rdd limavm create web lima.yaml
   rdd limavm create web my-template --namespace default
   rdd limavm create web lima.yaml --dry-run
@@ -65,24 +65,24 @@ on. ` + "`rdd limavm delete`" + ` gives it up.`,
 		}
 		return nil, noFiles
 	}
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only check whether it would be made; nothing is changed")
-	e.addVMFlags(cmd, &f, &namespace, "it runs")
-	cmd.Flags().Lookup("namespace").Usage = "the `namespace` of its objects (default: the App's)"
-	cmd.Flags().StringVar(&template, "template", "", "the `file` with the template; - for standard input")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only validate the virtual machine; change nothing")
+	e.addVMFlags(cmd, &f, &namespace, "the virtual machine is running")
+	cmd.Flags().Lookup("namespace").Usage = "`namespace` of the virtual machine (default: the App's)"
+	cmd.Flags().StringVar(&template, "template", "", "template `file`; - for standard input")
 	completeFlag(cmd, "template", func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		return nil, cobra.ShellCompDirectiveDefault
 	})
-	cmd.Flags().StringArrayVar(&params, "param", nil, "a value for a parameter of the template, as `NAME=VALUE`; may be repeated")
-	cmd.Flags().BoolVar(&start, "start", start, "start it")
+	cmd.Flags().StringArrayVar(&params, "param", nil, "set a parameter of the template, as `NAME=VALUE`; can be repeated")
+	cmd.Flags().BoolVar(&start, "start", start, "start the virtual machine")
 	return cmd
 }
 
-// newMachine returns the virtual machine that a command line asks for.
+// newMachine returns the virtual machine that a command line describes.
 func newMachine(args []string, template, namespace string, params []string, start bool) (limaclient.Machine, error) {
 	name := args[0]
 	m := limaclient.Machine{Name: name, Namespace: namespace, Running: start}
 	if name == appv1alpha1.VMName {
-		return m, command.Usage("%s is the name of the App's own virtual machine, which `rdd start` makes: choose another", name)
+		return m, command.Usage("the name %q is reserved for the App's virtual machine, which `rdd start` creates: choose another name", name)
 	}
 	if len(args) > 1 && template != "" {
 		return m, command.Usage("--template and %q are two templates: name one", args[1])
@@ -91,7 +91,7 @@ func newMachine(args []string, template, namespace string, params []string, star
 		template = args[1]
 	}
 	if template == "" {
-		return m, command.Usage("a template is needed: the file with a whole lima.yaml, - for standard input, or the name of a ConfigMap")
+		return m, command.Usage("a template is required: a complete lima.yaml file, - for standard input, or the name of a ConfigMap")
 	}
 	var err error
 	if m.Params, err = parseParams(params); err != nil {
@@ -138,7 +138,7 @@ func parseParams(assignments []string) (map[string]string, error) {
 	for _, assignment := range assignments {
 		name, value, ok := strings.Cut(assignment, "=")
 		if !ok || name == "" {
-			return nil, command.Usage("--param %q: NAME=VALUE is expected", assignment)
+			return nil, command.Usage("--param %q: must be NAME=VALUE", assignment)
 		}
 		if params == nil {
 			params = map[string]string{}
@@ -170,26 +170,26 @@ func readTemplate(path string) (string, error) {
 	return string(data), nil
 }
 
-// create makes a virtual machine.
+// create creates a virtual machine, and waits for it if wait is set.
 func (a *appSession) create(machine limaclient.Machine, wait bool) error {
 	request, err := a.vms().Create(a.ctx, machine)
 	if err != nil {
 		return err
 	}
 	if !wait {
-		a.sayNow("The virtual machine %s is being made.", machine.Name)
+		a.sayNow("Virtual machine %s is being created.", machine.Name)
 		return nil
 	}
 	message, err := a.waitVM(request)
-	// Also after an interruption: nothing else does it.
+	// Even after an interrupt: nothing else removes the source.
 	tidying, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), sourceLimit)
 	defer cancel()
 	if err := errors.Join(err, a.vms().ForgetSource(tidying, request)); err != nil {
 		return err
 	}
-	done := "is made, and runs"
+	done := "is created and running"
 	if !machine.Running {
-		done = "is made"
+		done = "is created"
 	}
 	a.sayDone(machine.Name, done, message)
 	return nil

@@ -20,7 +20,7 @@ import (
 	limatemplate "github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/template"
 )
 
-// editFlags say what is to be another way.
+// editFlags are the flags of `rdd limavm edit`.
 type editFlags struct {
 	waitFlags
 	namespace    string
@@ -34,12 +34,12 @@ func (e *env) vmEditCommand() *cobra.Command {
 	var f editFlags
 	cmd := &cobra.Command{
 		Use:   "edit NAME",
-		Short: "Change the template of a virtual machine, and wait until it has it",
-		Long: `Change the template of a virtual machine, and wait until that is applied. One that runs
-is restarted for it, once. Without a flag that says what to change, the template is
-opened in an editor: VISUAL, EDITOR, or vi (Windows: notepad).
+		Short: "Change the template of a virtual machine",
+		Long: `Change the template of a virtual machine, and wait until the daemon has applied it. A
+running virtual machine is restarted once. Without a flag for a change, the command opens
+the template in an editor: VISUAL, EDITOR, or vi (Windows: notepad).
 
-A template that Lima rejects changes nothing, and does not stop the virtual machine.`,
+If Lima rejects the template, nothing changes and the virtual machine keeps running.`,
 		Example: `  rdd limavm edit web --cpus 4 --memory 8Gi
   rdd limavm edit web --param SIZE=small
   rdd limavm edit web --template lima.yaml
@@ -57,19 +57,19 @@ A template that Lima rejects changes nothing, and does not stop the virtual mach
 		},
 	}
 	cmd.ValidArgsFunction = e.completeVMs(1)
-	e.addVMFlags(cmd, &f.waitFlags, &f.namespace, "it is applied")
-	cmd.Flags().IntVar(&f.cpus, "cpus", 0, "the `number` of processors")
-	cmd.Flags().StringVar(&f.memory, "memory", "", "the `size` of the main memory, as in 4Gi")
-	cmd.Flags().StringVar(&f.disk, "disk", "", "the `size` of the disk, as in 100Gi; it may grow and never shrink")
-	cmd.Flags().StringArrayVar(&f.params, "param", nil, "a value for a parameter of the template, as `NAME=VALUE`; may be repeated")
-	cmd.Flags().StringVar(&f.template, "template", "", "the `file` with another template; - for standard input")
+	e.addVMFlags(cmd, &f.waitFlags, &f.namespace, "the change is applied")
+	cmd.Flags().IntVar(&f.cpus, "cpus", 0, "`number` of CPUs")
+	cmd.Flags().StringVar(&f.memory, "memory", "", "memory `size`, for example 4Gi")
+	cmd.Flags().StringVar(&f.disk, "disk", "", "disk `size`, for example 100Gi; can't shrink")
+	cmd.Flags().StringArrayVar(&f.params, "param", nil, "set a parameter of the template, as `NAME=VALUE`; can be repeated")
+	cmd.Flags().StringVar(&f.template, "template", "", "`file` with the new template; - for standard input")
 	completeFlag(cmd, "template", func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		return nil, cobra.ShellCompDirectiveDefault
 	})
 	return cmd
 }
 
-// change returns what the flags ask for.
+// change returns the change that the flags describe.
 func (f *editFlags) change() (change limaclient.Change, err error) {
 	var fields []limaclient.Field
 	if f.cpus < 0 {
@@ -85,7 +85,7 @@ func (f *editFlags) change() (change limaclient.Change, err error) {
 		// Lima's 4GiB is Kubernetes' 4Gi.
 		quantity, err := resource.ParseQuantity(strings.TrimSuffix(size.Value, "B"))
 		if err != nil {
-			return change, command.Usage("--%s %q: a size is expected, as in 4Gi", size.Name, size.Value)
+			return change, command.Usage("--%s %q: must be a size, for example 4Gi", size.Name, size.Value)
 		}
 		if size.Value, err = limatemplate.Size(size.Name, quantity); err != nil {
 			return change, command.Usage("--%w", err)
@@ -102,14 +102,14 @@ func (f *editFlags) change() (change limaclient.Change, err error) {
 		return change, nil
 	}
 	if len(fields) > 0 || len(change.Params) > 0 {
-		return change, command.Usage("--template says all: leave the other changes out, or --template")
+		return change, command.Usage("--template can't be combined with other changes")
 	}
 	text, err := readTemplate(f.template)
 	change.Template = func(string) (string, error) { return text, nil }
 	return change, err
 }
 
-// withEditable calls do with a virtual machine whose template may be changed.
+// withEditable calls do with the named virtual machine, unless the App owns it.
 func (e *env) withEditable(ctx context.Context, name string, f *editFlags, do func(*appSession, *limav1alpha1.LimaVM) error) error {
 	return e.withExistingVMs(ctx, f.timeout, false, f.namespace, []string{name}, func(a *appSession, vms []limav1alpha1.LimaVM) error {
 		if err := checkApps(&vms[0], "rdd set virtualMachine.…"); err != nil {
@@ -125,7 +125,7 @@ func (e *env) edit(ctx context.Context, name string, f *editFlags, change limacl
 	})
 }
 
-// editByHand has the user edit the template. What is rejected is kept.
+// editByHand opens the template in an editor. The file is kept if the edit fails.
 func (e *env) editByHand(ctx context.Context, name string, f *editFlags) error {
 	var before string
 	err := e.withEditable(ctx, name, f, func(a *appSession, vm *limav1alpha1.LimaVM) (err error) {
@@ -135,7 +135,7 @@ func (e *env) editByHand(ctx context.Context, name string, f *editFlags) error {
 	if err != nil {
 		return err
 	}
-	// Signals, and the time that it takes, are the editor's.
+	// The editor handles signals, and has no time limit.
 	text, file, err := editor.NewDefaultEditor([]string{"VISUAL", "EDITOR"}).LaunchTempFile("rdd-"+name+"-", ".yaml", strings.NewReader(before))
 	if err != nil {
 		return errors.Join(err, os.Remove(file))
@@ -146,7 +146,7 @@ func (e *env) editByHand(ctx context.Context, name string, f *editFlags) error {
 	}
 	change := limaclient.Change{Template: func(now string) (string, error) {
 		if now != before {
-			return "", errors.New("another client has changed the template since it was read")
+			return "", errors.New("another client changed the template during the edit")
 		}
 		return string(text), nil
 	}}
@@ -154,13 +154,13 @@ func (e *env) editByHand(ctx context.Context, name string, f *editFlags) error {
 		if errors.As(err, new(*command.ExitError)) {
 			return errors.Join(err, os.Remove(file))
 		}
-		return fmt.Errorf("%w\nWhat you have written is in %s: `rdd limavm edit %s --template %[2]s` tries it again", err, file, name)
+		return fmt.Errorf("%w\nYour changes are in %s: to retry run `rdd limavm edit %s --template %[2]s`", err, file, name)
 	}
 	return os.Remove(file)
 }
 
-// edit writes a change, and waits until it is applied; one that is rejected is
-// taken back.
+// edit writes a change, and waits until it is applied. If Lima rejects the template,
+// edit reverts the change.
 func (a *appSession) edit(vm *limav1alpha1.LimaVM, change limaclient.Change, wait bool) error {
 	edited, err := a.vms().Edit(a.ctx, vm, change)
 	if err != nil {
@@ -168,22 +168,22 @@ func (a *appSession) edit(vm *limav1alpha1.LimaVM, change limaclient.Change, wai
 	}
 	switch {
 	case edited.Unchanged:
-		a.sayNow("Nothing was changed: %s is so already.", vm.Name)
+		a.sayNow("Nothing was changed: %s is already up to date.", vm.Name)
 		return nil
 	case !wait:
-		a.sayNow("The template of %s was changed, and is being applied.", vm.Name)
+		a.sayNow("The template of %s was changed and is being applied.", vm.Name)
 		return nil
 	}
 	message, err := a.vms().Wait(a.ctx, edited.Request)
 	if rejected := (*limaclient.RejectedError)(nil); errors.As(err, &rejected) {
 		if err := a.vms().Revert(a.ctx, edited, rejected); err != nil {
-			return fmt.Errorf("%s: %w; it could not be taken back: %w", vm.Name, rejected, err)
+			return fmt.Errorf("%s: %w; reverting the change failed: %w", vm.Name, rejected, err)
 		}
 		return fmt.Errorf("%s: %w; nothing was changed", vm.Name, rejected)
 	}
 	if err := a.unfinishedVM(vm.Name, err); err != nil {
 		return err
 	}
-	a.sayDone(vm.Name, "has its new template", message)
+	a.sayDone(vm.Name, "has the new template", message)
 	return nil
 }

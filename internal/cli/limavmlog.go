@@ -24,9 +24,9 @@ func (e *env) vmLogCommand() *cobra.Command {
 		Use:     "log NAME",
 		Aliases: []string{"logs"},
 		Short:   "Print a log of a virtual machine",
-		Long: `Print what limactl said of a virtual machine when it made, started and stopped it, what
-its host agent says (--agent), or the guest's console (--serial), both since the last
-start. The logs of one that is gone are kept. No daemon is needed.`,
+		Long: `Print the output of limactl for a virtual machine, the log of its host agent (--agent), or
+the console of the guest (--serial). The last two begin with the latest start. The logs of
+a deleted virtual machine are kept. The command does not need the daemon.`,
 		Example: `  rdd limavm log web
   rdd limavm log web --serial --follow`,
 		Args: oneVM,
@@ -34,7 +34,7 @@ start. The logs of one that is gone are kept. No daemon is needed.`,
 			log := lima.LimactlLog
 			switch {
 			case serial && agent:
-				return command.Usage("--serial and --agent are two logs: choose one")
+				return command.Usage("--serial and --agent are mutually exclusive")
 			case serial:
 				log = lima.SerialLog
 			case agent:
@@ -44,10 +44,10 @@ start. The logs of one that is gone are kept. No daemon is needed.`,
 		},
 	}
 	cmd.ValidArgsFunction = e.completeMade(func(_ *limactl.Client, logs lima.LogFiles) []string { return logs.Names() })
-	cmd.Flags().BoolVarP(&follow, "follow", "f", follow, "go on printing what is added")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", follow, "follow the log output")
 	cmd.Flags().BoolVar(&serial, "serial", serial, "print the guest's console")
-	cmd.Flags().BoolVar(&agent, "agent", agent, "print what the host agent says")
-	cmd.Flags().IntVar(&tail, "tail", tail, "print only this `many` lines from the end; -1 for all")
+	cmd.Flags().BoolVar(&agent, "agent", agent, "print the log of the host agent")
+	cmd.Flags().IntVar(&tail, "tail", tail, "`number` of lines to print from the end of the log; -1 for all")
 	return cmd
 }
 
@@ -57,16 +57,16 @@ func (e *env) vmLog(ctx context.Context, name string, log lima.Log, tail int, fo
 		return err
 	}
 	if names := logs.Names(); !slices.Contains(names, name) {
-		there := "there are none"
+		available := "no virtual machine has a log"
 		if len(names) > 0 {
-			there = "there are those of " + strings.Join(names, ", ")
+			available = "available: " + strings.Join(names, ", ")
 		}
-		return fmt.Errorf("there is no log of a virtual machine %q in %s or %s (%s)%s", name, logs.Home, logs.Dir, there, meant(name, names))
+		return fmt.Errorf("no log of virtual machine %q found in %s or %s (%s)%s", name, logs.Home, logs.Dir, available, suggestion(name, names))
 	}
 	path := logs.Path(name, log)
 	err = printLog(ctx, e.Stdout, path, tail, follow)
 	if errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("the log %s is not there: %s was not started yet", path, name)
+		return fmt.Errorf("log %s not found: virtual machine %s has not been started yet", path, name)
 	}
 	return err
 }

@@ -8,42 +8,41 @@ import (
 )
 
 const (
-	// linePause is how long after a line another one waits that differs from it in its
-	// numbers only; twice as long after each further one.
+	// linePause is the pause after a line until a line that differs only in its numbers
+	// may follow. It doubles with each such line.
 	linePause = 10 * time.Second
 
-	// maxShapes is of how many different lines that is noted. All further ones are taken
-	// for one.
+	// maxShapes bounds the remembered shapes. All further lines share one.
 	maxShapes = 20
 )
 
-// lines decides which lines about a wait a pipe or a file gets: each once, though the
-// wait may go to and fro between two states for hours, and of those that count
-// something ever fewer.
+// lines decides which progress lines to write to a pipe or a file: each line once, even
+// if a wait alternates between two states for hours, and ever fewer of the lines that
+// count.
 type lines struct {
-	seen   map[string]bool
-	shapes map[string]*shape
+	printed map[string]bool
+	shapes  map[string]*shape
 }
 
-// shape is of lines that differ in their numbers only.
+// shape is the common state of lines that differ only in their numbers.
 type shape struct {
-	next  time.Time // when another one may be printed
+	next  time.Time // when the next line may be printed
 	pause time.Duration
 }
 
 var numbers = regexp.MustCompile(`[0-9]+`)
 
-// news reports whether a line is to be printed.
-func (l *lines) news(line string, now time.Time) bool {
-	if l.seen == nil {
-		l.seen, l.shapes = map[string]bool{}, map[string]*shape{}
+// admit reports whether to print a line, and if so, records it as printed.
+func (l *lines) admit(line string, now time.Time) bool {
+	if l.printed == nil {
+		l.printed, l.shapes = map[string]bool{}, map[string]*shape{}
 	}
-	if l.seen[line] {
+	if l.printed[line] {
 		return false
 	}
 	name := numbers.ReplaceAllString(line, "#")
 	if l.shapes[name] == nil && len(l.shapes) >= maxShapes {
-		name = "" // of all others
+		name = "" // shared by all others
 	}
 	known := l.shapes[name]
 	switch {
@@ -56,6 +55,6 @@ func (l *lines) news(line string, now time.Time) bool {
 		known.pause *= 2
 	}
 	known.next = now.Add(known.pause)
-	l.seen[line] = true
+	l.printed[line] = true
 	return true
 }

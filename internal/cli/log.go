@@ -22,7 +22,7 @@ import (
 const (
 	logPoll = 100 * time.Millisecond
 
-	logBlock = 64 << 10 // bytes read at once while looking for the last lines
+	logBlock = 64 << 10 // bytes read at once when searching for the last lines
 )
 
 func (e *env) logCommand() *cobra.Command {
@@ -45,20 +45,20 @@ func (e *env) logCommand() *cobra.Command {
 			}
 			err = printLog(cmd.Context(), e.Stdout, path, tail, follow)
 			if errors.Is(err, os.ErrNotExist) {
-				return fault.New(fault.Failed, "read the log", filepath.Clean(path), errors.New("there is none yet"))
+				return fault.New(fault.Failed, "read the log", filepath.Clean(path), errors.New("it does not exist yet"))
 			}
 			return owned.Explain(path, err)
 		},
 	}
-	cmd.Flags().BoolVarP(&follow, "follow", "f", follow, "go on printing what is added")
-	cmd.Flags().BoolVar(&stdout, "stdout", stdout, "print the daemon's standard output instead")
-	cmd.Flags().IntVar(&tail, "tail", tail, "print only this `many` lines from the end; -1 for all")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", follow, "follow the log output")
+	cmd.Flags().BoolVar(&stdout, "stdout", stdout, "print the daemon's standard output instead of its log")
+	cmd.Flags().IntVar(&tail, "tail", tail, "`number` of lines to print from the end of the log; -1 for all")
 	return cmd
 }
 
-// printLog prints the last lines of the file, all where tail is negative, and
-// then, where follow is set, what is added until ctx ends. A file that is
-// replaced, as at the start of a daemon, is followed from its beginning.
+// printLog prints the last lines of the file, all if tail is negative. If follow is set,
+// it then prints the lines that are added, until ctx ends. When the file is replaced, as
+// at the start of a daemon, it continues with the beginning of the new file.
 func printLog(ctx context.Context, w io.Writer, path string, tail int, follow bool) error {
 	file, err := regular.Open(path)
 	if err != nil {
@@ -93,7 +93,7 @@ func printLog(ctx context.Context, w io.Writer, path string, tail int, follow bo
 	}
 }
 
-// reopened opens the file at path where it is no longer the open one.
+// reopened opens the file at path if it is not the open one; else it returns nil.
 func reopened(file *os.File, path string) (*os.File, error) {
 	open, err := file.Stat()
 	if err != nil {
@@ -101,7 +101,7 @@ func reopened(file *os.File, path string) (*os.File, error) {
 	}
 	named, err := os.Stat(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil // between a rotation and the next file
+		return nil, nil // during a rotation
 	}
 	if err != nil || os.SameFile(open, named) {
 		return nil, err
@@ -109,7 +109,7 @@ func reopened(file *os.File, path string) (*os.File, error) {
 	return regular.Open(path)
 }
 
-// seekLines puts the file's offset before its last lines.
+// seekLines sets the file's offset to the beginning of its last lines.
 func seekLines(file *os.File, lines int) error {
 	size, err := file.Seek(0, io.SeekEnd)
 	if err != nil || lines == 0 {

@@ -23,9 +23,9 @@ func (e *env) logsCommand() *cobra.Command {
 	tail := "all"
 	cmd := &cobra.Command{
 		Use:   "logs CONTAINER",
-		Short: "Print what a container wrote",
-		Long: `Print what a container wrote to its standard output and error. The container is
-given by its name or the beginning of its ID.`,
+		Short: "Print the logs of a container",
+		Long: `Print the standard output and standard error of a container. CONTAINER is a container's
+name or the beginning of its ID.`,
 		Example: "  rdd logs web\n  rdd logs --follow --tail 10 web",
 		Args:    oneContainer,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -33,7 +33,7 @@ given by its name or the beginning of its ID.`,
 			if tail != "all" {
 				lines, err := strconv.Atoi(tail)
 				if err != nil || lines < 0 {
-					return command.Usage("--tail: %q is neither a number of lines nor all", tail)
+					return command.Usage("--tail %q: must be a number of lines or \"all\"", tail)
 				}
 				options.Tail = lines
 			}
@@ -46,20 +46,21 @@ given by its name or the beginning of its ID.`,
 	}
 	e.addScopeFlags(cmd, &l.Scope)
 	cmd.ValidArgsFunction = e.completeContainers(&l.Scope, false)
-	cmd.Flags().BoolVarP(&options.Follow, "follow", "f", false, "go on until the container ends")
-	cmd.Flags().StringVar(&tail, "tail", tail, "begin with this `many` of the last lines")
+	cmd.Flags().BoolVarP(&options.Follow, "follow", "f", false, "follow the log output until the container exits")
+	cmd.Flags().StringVar(&tail, "tail", tail, "`number` of lines to print from the end of the logs")
 	return cmd
 }
 
-// oneContainer is a [cobra.PositionalArgs].
+// oneContainer is a [cobra.PositionalArgs] for one container.
 func oneContainer(cmd *cobra.Command, args []string) error {
 	if len(args) != 1 {
-		return command.Usage("one container is needed, and there are %d; see `%s --help`", len(args), cmd.CommandPath())
+		return command.Usage("requires one container, received %d; see `%s --help`", len(args), cmd.CommandPath())
 	}
 	return nil
 }
 
-// withContainer finds a container, and calls do with a client of its streams.
+// withContainer finds a container, and calls do with a client of its streams and its
+// object's name.
 func (e *env) withContainer(ctx context.Context, l *listing.Lister, name string, do func(c *streams.Client, id string) error) error {
 	return e.withLister(ctx, l, func(session *appSession) error {
 		container, err := l.Container(ctx, name)
@@ -71,16 +72,16 @@ func (e *env) withContainer(ctx context.Context, l *listing.Lister, name string,
 			return err
 		}
 		session.progress.done()
-		return e.withWorth(ctx, l, do(c, container.GetName()))
+		return e.withStaleness(ctx, l, do(c, container.GetName()))
 	})
 }
 
-// withWorth adds to an error that the engine may not be connected.
-func (e *env) withWorth(ctx context.Context, l *listing.Lister, err error) error {
+// withStaleness adds to an error why the mirrors may be stale.
+func (e *env) withStaleness(ctx context.Context, l *listing.Lister, err error) error {
 	if err == nil || ctx.Err() != nil || errors.As(err, new(exec.CodeExitError)) {
 		return err
 	}
-	lines, unknown := l.Worth(ctx)
+	lines, unknown := l.Staleness(ctx)
 	if unknown != nil || len(lines) == 0 {
 		return err
 	}

@@ -17,18 +17,20 @@ func (e *env) pathsCommand() *cobra.Command {
 	output := "table"
 	cmd := &cobra.Command{
 		Use:   "paths [KEY]",
-		Short: "Print the paths of the instance, or one of them",
+		Short: "Print the paths of the instance",
+		Long: `Print the paths of the instance's files and directories, or only the one called KEY. The
+paths need not exist.`,
 		Example: `  rdd service paths log_dir
   eval "$(rdd service paths --output shell)"`,
 		RunE: func(_ *cobra.Command, args []string) error {
-			inst, err := instance.New(e.InstanceName) // also where they can't be trusted
+			inst, err := instance.New(e.InstanceName) // even if the paths are not safe to use
 			if err != nil {
 				return err
 			}
 			return e.printPaths(inst.Paths(), output, args)
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", output, "the `format`: table, json or shell")
+	cmd.Flags().StringVarP(&output, "output", "o", output, "output `format`: table, json or shell")
 	completeFlag(cmd, "output", fixed("table", "json", "shell"))
 	cmd.ValidArgsFunction = e.completePaths
 	return cmd
@@ -36,7 +38,7 @@ func (e *env) pathsCommand() *cobra.Command {
 
 func (e *env) printPaths(paths []instance.Path, output string, args []string) error {
 	if len(args) > 1 {
-		return command.Usage("unexpected argument %q: one KEY at most", args[1])
+		return command.Usage("unexpected argument %q: accepts at most one KEY", args[1])
 	}
 	if len(args) == 1 {
 		var keys []string
@@ -47,7 +49,7 @@ func (e *env) printPaths(paths []instance.Path, output string, args []string) er
 			}
 			keys = append(keys, path.Key)
 		}
-		return command.Usage("unknown path %q: %s", args[0], strings.Join(keys, ", "))
+		return command.Usage("unknown path %q: must be one of %s", args[0], strings.Join(keys, ", "))
 	}
 	var text strings.Builder
 	switch output {
@@ -66,7 +68,7 @@ func (e *env) printPaths(paths []instance.Path, output string, args []string) er
 			fmt.Fprintf(&text, "export RDD_%s=%s\n", strings.ToUpper(path.Key), shellQuote(path.Value))
 		}
 	default:
-		return command.Usage("unknown format %q: table, json or shell", output)
+		return command.Usage("unknown output format %q: must be table, json or shell", output)
 	}
 	_, err := io.WriteString(e.Stdout, text.String())
 	return err

@@ -21,11 +21,11 @@ func (e *env) addPlatformCommands(parent *cobra.Command) {
 		RunE: func(_ *cobra.Command, args []string) error {
 			pid, err := strconv.Atoi(args[0])
 			if err != nil {
-				return command.Usage("%q is no process ID", args[0])
+				return command.Usage("%q is not a process ID", args[0])
 			}
 			return service.Interrupt(pid)
 		},
 	}
-	absent(needsNone, interrupt)
+	absent(needsNoInstance, interrupt)
 	parent.AddCommand(interrupt)
 }

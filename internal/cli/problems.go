@@ -13,16 +13,16 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/diagnostics"
 )
 
-// sayProblems says what could not be mirrored of the App's engine. That is no
-// failure of the command: what was asked for is true.
+// sayProblems reports objects of the App's engine that could not be mirrored. They are
+// no failure of the command, because the App is settled.
 func (a *appSession) sayProblems() {
 	app, err := a.app().Get(a.ctx)
 	if err != nil || app == nil {
-		return // the wait has ended well, and `rdd status` says the same
+		return // the wait has succeeded, and `rdd status` reports the same
 	}
 	var engines containersv1alpha1.ContainerEngineList
 	if err := a.client.List(a.ctx, &engines, ctrlclient.InNamespace(app.Spec.Namespace)); err != nil {
-		a.sayNow("What could not be mirrored can't be read (%v): `rdd status` says it.", err)
+		a.sayNow("Reading the problems of the mirrors failed (%v): see `rdd status`.", err)
 		return
 	}
 	owned := slices.DeleteFunc(engines.Items, func(e containersv1alpha1.ContainerEngine) bool { return !metav1.IsControlledBy(&e, app) })

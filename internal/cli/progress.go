@@ -20,30 +20,29 @@ import (
 const (
 	clearLine = "\r\x1b[K"
 
-	// progressTick is how often the time that has passed is shown anew.
+	// progressTick is how often the elapsed time is redrawn.
 	progressTick = time.Second
 
-	// barShare is the part of the terminal's columns that a bar has between its
-	// ends, barMax how many these are at most, and barMin at least: on a narrower
-	// one there is none.
+	// A bar is 1/barShare of the terminal wide, and at most barMax columns. If that
+	// is less than barMin, no bar is drawn.
 	barShare = 6
 	barMax   = 20
 	barMin   = 8
 )
 
-// progress shows what is being waited for: on a terminal one line that changes,
-// with a bar where it is known how much is over, and the seconds since the wait
-// began; else a line for each change of the words.
+// progress shows the progress of a wait: on a terminal in one line that changes, with
+// the elapsed time and, if the percentage is known, a bar; else in a line for each
+// change of the message.
 type progress struct {
 	w io.Writer
-	// width returns the columns of the terminal; nil where w is none.
+	// width returns the columns of the terminal; nil if w is not a terminal.
 	width func() int
 	clock clock.WithTicker
 
 	mu      sync.Mutex
-	printed lines     // guarded by mu; to what is no terminal
-	last    string    // guarded by mu; empty where nothing is shown
-	percent *int32    // guarded by mu; that is over; nil if that is unknown
+	printed lines     // guarded by mu; used if w is not a terminal
+	last    string    // guarded by mu; empty if nothing is shown
+	percent *int32    // guarded by mu; nil if unknown
 	began   time.Time // guarded by mu
 	stop    chan struct{}
 	ticking sync.WaitGroup
@@ -64,7 +63,7 @@ func newProgress(w io.Writer) *progress {
 	return p
 }
 
-// update shows what is being waited for from now on.
+// update shows a new message.
 func (p *progress) update(message string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -74,7 +73,7 @@ func (p *progress) update(message string) {
 	}
 	if p.width == nil {
 		p.last = message
-		if p.printed.news(message, p.clock.Now()) {
+		if p.printed.admit(message, p.clock.Now()) {
 			_, _ = fmt.Fprintln(p.w, message)
 		}
 		return
@@ -88,8 +87,8 @@ func (p *progress) update(message string) {
 	p.drawLocked()
 }
 
-// over shows how much is over, in percent; nil if that is unknown.
-func (p *progress) over(percent *int32) {
+// setPercent shows how much is done, in percent; nil if that is unknown.
+func (p *progress) setPercent(percent *int32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if ptr.Equal(p.percent, percent) {
@@ -101,7 +100,7 @@ func (p *progress) over(percent *int32) {
 	}
 }
 
-// tick shows the time that has passed until stop is closed.
+// tick redraws the elapsed time until stop is closed.
 func (p *progress) tick(ticker clock.Ticker, stop <-chan struct{}) {
 	defer ticker.Stop()
 	for {
@@ -118,8 +117,8 @@ func (p *progress) tick(ticker clock.Ticker, stop <-chan struct{}) {
 	}
 }
 
-// drawLocked draws the line. One that the terminal would break could not be
-// cleared again.
+// drawLocked draws the line. It cuts a line that the terminal would wrap, because
+// clearLine could not clear that.
 func (p *progress) drawLocked() {
 	end := " …"
 	if passed := p.clock.Since(p.began).Truncate(time.Second); passed > 0 {
@@ -135,13 +134,13 @@ func (p *progress) drawLocked() {
 	_, _ = fmt.Fprintf(p.w, "%s%s%s", clearLine, string(line), end)
 }
 
-// bar draws how much is over in so many columns between its ends.
+// bar draws a progress bar with that many columns between its ends.
 func bar(percent int32, columns int) string {
 	full := int(min(max(percent, 0), 100)) * columns / 100
 	return fmt.Sprintf("[%s%s] %d %%", strings.Repeat("#", full), strings.Repeat("-", columns-full), percent)
 }
 
-// done takes the changing line away. What is said from then on stays.
+// done clears the changing line, so that other output can follow.
 func (p *progress) done() {
 	p.mu.Lock()
 	stop := p.stop

@@ -14,7 +14,7 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// screen is a terminal of one line, and all that was written to it.
+// screen is a terminal with one line, and everything written to it.
 type screen struct {
 	mu      sync.Mutex
 	written bytes.Buffer
@@ -26,7 +26,7 @@ func (s *screen) Write(data []byte) (int, error) {
 	return s.written.Write(data)
 }
 
-// line returns what is on the screen.
+// line returns the visible line.
 func (s *screen) line() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -41,7 +41,7 @@ func newScreen(width int) (*screen, *progress, *clocktesting.FakeClock) {
 
 func TestProgressOnATerminal(t *testing.T) {
 	s, p, clock := newScreen(40)
-	p.done() // of nothing
+	p.done() // before the first message
 	p.update("waiting for the engine")
 	if got, want := s.line(), "waiting for the engine …"; got != want {
 		t.Errorf("%q, want %q", got, want)
@@ -68,7 +68,7 @@ func TestProgressOnATerminal(t *testing.T) {
 	clock.Step(time.Minute)
 	see("")
 	p.update("again")
-	see("again …") // counted anew
+	see("again …") // the time starts at zero
 	p.done()
 	if strings.Contains(s.written.String(), "\n") {
 		t.Errorf("the line moved: %q", s.written.String())
@@ -77,16 +77,16 @@ func TestProgressOnATerminal(t *testing.T) {
 
 func TestProgressWithABar(t *testing.T) {
 	s, p, _ := newScreen(60)
-	p.over(ptr.To[int32](10)) // of nothing yet
+	p.setPercent(ptr.To[int32](10)) // before the first message
 	if got := s.line(); got != "" {
-		t.Errorf("%q is shown of nothing", got)
+		t.Errorf("%q is shown before the first message", got)
 	}
 	p.update("downloading a file with quite a long name, and more words")
-	p.over(ptr.To[int32](50))
+	p.setPercent(ptr.To[int32](50))
 	if got, want := s.line(), "downloading a file with quite a long na [#####-----] 50 % …"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
-	p.over(nil)
+	p.setPercent(nil)
 	if got := s.line(); strings.Contains(got, "[") {
 		t.Errorf("a bar is left: %q", got)
 	}
@@ -95,7 +95,7 @@ func TestProgressWithABar(t *testing.T) {
 
 func TestProgressOnANarrowTerminal(t *testing.T) {
 	s, p, _ := newScreen(1)
-	p.over(ptr.To[int32](10))
+	p.setPercent(ptr.To[int32](10))
 	p.update("waiting")
 	p.done()
 	if got := s.line(); got != "" {
@@ -107,9 +107,9 @@ func TestProgressInAPipe(t *testing.T) {
 	var out bytes.Buffer
 	p := newProgress(&out)
 	p.update("one")
-	p.over(ptr.To[int32](1))
+	p.setPercent(ptr.To[int32](1))
 	p.update("one")
-	p.over(ptr.To[int32](2))
+	p.setPercent(ptr.To[int32](2))
 	p.update("two\n  lines")
 	p.done()
 	p.update("three")
@@ -119,8 +119,8 @@ func TestProgressInAPipe(t *testing.T) {
 	}
 }
 
-// TestLongWaitInAPipe: a wait that goes to and fro, or that counts, for an hour leaves
-// few lines, and each state is in one.
+// TestLongWaitInAPipe: an hour of a wait that alternates between states, or that
+// counts, prints few lines, and one for each state.
 func TestLongWaitInAPipe(t *testing.T) {
 	out, clock := &screen{}, clocktesting.NewFakeClock(time.Now())
 	p := &progress{w: out, clock: clock}
@@ -136,7 +136,7 @@ func TestLongWaitInAPipe(t *testing.T) {
 	}
 	written := out.written.String()
 	if strings.Count(written, "ConnectFailed") != 1 || strings.Count(written, "Connecting") != 1 {
-		t.Errorf("a state is not there once:\n%s", written)
+		t.Errorf("not one line for each state:\n%s", written)
 	}
 	if count := strings.Count(written, "\n"); count < 6 || count > 22 {
 		t.Errorf("%d lines:\n%s", count, written)

@@ -18,22 +18,22 @@ import (
 )
 
 func (e *env) addScopeFlags(cmd *cobra.Command, scope *listing.Scope) {
-	cmd.Flags().StringVarP(&scope.Namespace, "namespace", "n", "", "only those in this `namespace` of the API (default: all)")
-	cmd.Flags().StringVar(&scope.Engine, "engine", "", "only those of the ContainerEngine of this `name` (default: all)")
+	cmd.Flags().StringVarP(&scope.Namespace, "namespace", "n", "", "show only this `namespace` (default: all)")
+	cmd.Flags().StringVar(&scope.Engine, "engine", "", "show only the ContainerEngine with this `name` (default: all)")
 	completeFlag(cmd, "namespace", e.completeEngines(func(engine *containersv1alpha1.ContainerEngine) string { return engine.Namespace }))
 	completeFlag(cmd, "engine", e.completeEngines(func(engine *containersv1alpha1.ContainerEngine) string { return engine.Name }))
 }
 
 func (e *env) psCommand() *cobra.Command {
-	return e.listCommand("ps", "List the containers, also those that have ended", listing.Containers())
+	return e.listCommand("ps", "List containers, including stopped ones", listing.Containers())
 }
 
 func (e *env) imagesCommand() *cobra.Command {
-	return e.listCommand("images", "List the images, once for each tag", listing.Images())
+	return e.listCommand("images", "List images, one line for each tag", listing.Images())
 }
 
 func (e *env) volumesCommand() *cobra.Command {
-	return e.listCommand("volumes", "List the volumes", listing.Volumes())
+	return e.listCommand("volumes", "List volumes", listing.Volumes())
 }
 
 func (e *env) listCommand(name, short string, table listing.Table) *cobra.Command {
@@ -43,9 +43,8 @@ func (e *env) listCommand(name, short string, table listing.Table) *cobra.Comman
 	cmd := &cobra.Command{
 		Use:   name,
 		Short: short,
-		Long: short + `,
-of all engines that are connected. With --watch a line follows for each change,
-until the command is interrupted.`,
+		Long: short + `, of all connected engines. With --watch the
+command prints a line for each change until it is interrupted.`,
 		Example: fmt.Sprintf("  rdd %[1]s\n  rdd %[1]s --watch\n  rdd %[1]s --output json", name),
 		Args:    command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -53,70 +52,66 @@ until the command is interrupted.`,
 		},
 	}
 	e.addScopeFlags(cmd, &l.Scope)
-	cmd.Flags().BoolVar(&l.Full, "no-trunc", false, "print IDs as long as they are")
-	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "go on with a line for each change")
+	cmd.Flags().BoolVar(&l.Full, "no-trunc", false, "do not truncate output")
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "print a line for each change")
 	addOutputFlag(cmd, &output)
 	return cmd
 }
 
-// list prints a table, once or with each change, or as another format.
+// list prints a table, once or with each change, or another format.
 func (e *env) list(ctx context.Context, l *listing.Lister, table listing.Table, watch bool, output string) error {
 	if err := checkOutput(output); err != nil {
 		return err
 	}
 	if output != "" && watch {
-		return command.Usage("--watch prints a table: leave --output out")
+		return command.Usage("--watch can't be combined with --output %s", output)
 	}
 	ctx, stop := e.UntilSignal(ctx)
 	defer stop()
 	return e.withLister(ctx, l, func(*appSession) error {
 		if watch {
 			watching, end := context.WithCancel(ctx)
-			var worth sync.WaitGroup
-			defer worth.Wait()
+			var reporting sync.WaitGroup
+			defer reporting.Wait()
 			defer end()
-			worth.Go(func() { l.WatchWorth(watching, e.sayWorthAgain()) })
+			reporting.Go(func() { l.WatchStaleness(watching, e.reportStaleness) })
 			err := l.Watch(ctx, e.Stdout, table)
 			if errors.Is(err, context.Canceled) {
-				return nil // as it was asked to
+				return nil // the user ends the watch by an interrupt
 			}
 			return err
 		}
 		if output == "" {
-			return errors.Join(l.Print(ctx, e.Stdout, table), e.sayWorth(ctx, l))
+			return errors.Join(l.Print(ctx, e.Stdout, table), e.sayStaleness(ctx, l))
 		}
 		list, err := l.List(ctx, table)
 		if err != nil {
 			return err
 		}
-		return errors.Join(printAs(e.Stdout, output, list), e.sayWorth(ctx, l))
+		return errors.Join(printAs(e.Stdout, output, list), e.sayStaleness(ctx, l))
 	})
 }
 
-// sayWorth says on standard error what a table is worth, if it is not what the
-// engines have now.
-func (e *env) sayWorth(ctx context.Context, l *listing.Lister) error {
-	lines, err := l.Worth(ctx)
+// sayStaleness warns on standard error if the listed mirrors may be stale.
+func (e *env) sayStaleness(ctx context.Context, l *listing.Lister) error {
+	lines, err := l.Staleness(ctx)
 	for _, line := range lines {
 		e.Say("rdd: %s", line)
 	}
 	return err
 }
 
-// sayWorthAgain returns what says it when it has changed.
-func (e *env) sayWorthAgain() func(lines []string) {
-	return func(lines []string) {
-		for _, line := range lines {
-			e.Say("rdd: %s", line)
-		}
-		if len(lines) == 0 {
-			e.Say("rdd: what is listed is current again")
-		}
+// reportStaleness reports a change of the warnings, or that there are none any longer.
+func (e *env) reportStaleness(lines []string) {
+	for _, line := range lines {
+		e.Say("rdd: %s", line)
+	}
+	if len(lines) == 0 {
+		e.Say("rdd: the list is up to date again")
 	}
 }
 
-// withLister makes sure that the daemon is ready, and calls do with a lister of
-// what is in it.
+// withLister makes sure that the daemon is ready, and calls do with l connected to it.
 func (e *env) withLister(ctx context.Context, l *listing.Lister, do func(*appSession) error) error {
 	return e.withClient(ctx, func(session *appSession) error {
 		l.Client, l.Clock = session.client, clock.RealClock{}

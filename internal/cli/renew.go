@@ -17,12 +17,14 @@ func (e *env) resetCommand() *cobra.Command {
 	timeout, q := stopTimeout, question{}
 	cmd := &cobra.Command{
 		Use:   "reset",
-		Short: "Begin with an empty store, and the same settings",
-		Long: `Replace the store by an empty one, and the administrator's token by a new one. The
-settings and the port stay, and the certificates that are valid. The containers, images
-and volumes are in the engine and come back; what is lost is the App's settings and
-every object that was made by hand. A daemon that runs is stopped, and started again
-afterwards. The command says what goes, and asks.`,
+		Short: "Replace the store with an empty one",
+		Long: `Replace the store with an empty one, and the administrator's token with a new one. The
+instance keeps its settings, its port and its valid certificates. The App's settings and
+all objects that you created are lost. Containers, images and volumes stay in the engine,
+and are mirrored again after the next ` + "`rdd start`" + `.
+
+The command lists what it will delete, and asks for confirmation. It restarts a running
+daemon.`,
 		Example: `  rdd service reset
 
   # In a script
@@ -35,18 +37,18 @@ afterwards. The command says what goes, and asks.`,
 			}
 			if exists, err := inst.Exists(); err != nil || !exists {
 				if err == nil {
-					e.Say("There is no instance %s.", inst.Name())
+					e.Say("Instance %s does not exist.", inst.Name())
 				}
 				return err
 			}
 			if err := e.ask(cmd, q, (*inventory.Inventory).WithStore); err != nil {
 				return err
 			}
-			return e.renew(cmd.Context(), timeout, (*service.Service).Reset, "Instance %s has an empty store, and a new token.")
+			return e.renew(cmd.Context(), timeout, (*service.Service).Reset, "Instance %s has an empty store and a new token.")
 		},
 	}
 	addYesFlag(cmd, &q)
-	command.Timeout(cmd.Flags(), &timeout, "how long to wait for the daemon to end")
+	command.Timeout(cmd.Flags(), &timeout, "how long to wait for the daemon to stop")
 	return cmd
 }
 
@@ -55,28 +57,26 @@ func (e *env) rotateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rotate",
 		Short: "Replace the token and the certificates",
-		Long: `Replace the administrator's token, the certificates, and the key that signs the tokens
-of service accounts, as after a kubeconfig was seen by others. The instance's kubeconfig
-is rewritten; the objects, the settings and the port stay. A daemon that runs is stopped
-and started again, so that every connection by the old token ends; containers and virtual
-machines go on, and so do Docker's contexts.
+		Long: `Replace the administrator's token, the certificates, and the key that signs service account
+tokens, for example after a kubeconfig has leaked. The command rewrites the instance's
+kubeconfig. It restarts a running daemon, which closes all connections with the old token.
+Objects, settings and the port do not change; containers and virtual machines keep running,
+and Docker contexts keep working.
 
-Copies of the kubeconfig must be made anew (` + "`rdd service config --file FILE`" + `), tokens of
-service accounts must be requested anew, and programs that run controllers elsewhere
-end and must be started again.`,
+Afterwards replace copies of the kubeconfig (` + "`rdd service config --file FILE`" + `), request
+new service account tokens, and restart controllers that run outside the daemon.`,
 		Example: `  rdd service rotate`,
 		Args:    command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return e.renew(cmd.Context(), timeout, (*service.Service).Rotate,
-				"Instance %s has a new token and new certificates. Copies of its kubeconfig are void: make them anew with `rdd service config --file FILE`.")
+				"Instance %s has a new token and new certificates. Copies of its kubeconfig are no longer valid: replace them with `rdd service config --file FILE`.")
 		},
 	}
-	command.Timeout(cmd.Flags(), &timeout, "how long to wait for the daemon to end")
+	command.Timeout(cmd.Flags(), &timeout, "how long to wait for the daemon to stop")
 	return cmd
 }
 
-// renew replaces something that the daemon must not use at that time, and starts it again
-// as it ran.
+// renew stops the daemon, calls replace, and starts the daemon again if it was running.
 func (e *env) renew(
 	ctx context.Context, timeout time.Duration,
 	replace func(*service.Service, context.Context) (*service.Overrides, error), done string,
@@ -101,6 +101,6 @@ func (e *env) renew(
 	if err = e.serviceStart(ctx, *ran, true, startTimeout); err == nil || ctx.Err() != nil {
 		return err
 	}
-	// Another command of this kind may have stopped the daemon that was starting.
+	// A concurrent reset or rotate may have stopped the starting daemon.
 	return e.serviceStart(ctx, *ran, true, startTimeout)
 }

@@ -17,13 +17,12 @@ func (e *env) resetAppCommand() *cobra.Command {
 	var q question
 	cmd := &cobra.Command{
 		Use:   "reset",
-		Short: "Begin with a new virtual machine, and the same settings",
-		Long: `Replace the virtual machine by a new one with the same settings, from the image that
-virtualMachine.image names now. All that is on the disk of the old one is lost:
-containers, images and volumes.
+		Short: "Replace the virtual machine with a new one",
+		Long: `Replace the virtual machine with a new one that has the same settings and the image in
+virtualMachine.image. All containers, images and volumes on the old disk are lost. If the
+App uses an engine outside a virtual machine, the command changes nothing.
 
-An engine that was there already is not rdd's to replace: where there is no virtual
-machine nothing is changed. The command says what goes, and asks.`,
+The command lists what it will delete, and asks for confirmation.`,
 		Example: `  rdd reset
 
   # In a script
@@ -39,7 +38,7 @@ machine nothing is changed. The command says what goes, and asks.`,
 		},
 	}
 	addYesFlag(cmd, &q)
-	addWaitFlags(cmd, &f, "the new virtual machine is as the old one was to be")
+	addWaitFlags(cmd, &f, "the new virtual machine is in the desired state")
 	return cmd
 }
 
@@ -50,17 +49,17 @@ func (a *appSession) reset(app *appv1alpha1.App, wait bool) error {
 	}
 	if vm == nil {
 		a.sayNow("There is no virtual machine to reset: nothing was changed.\n" +
-			"(`rdd delete` deletes the App and its settings, and `rdd service reset` begins with an empty store.)")
+			"(`rdd delete` deletes the App and its settings, and `rdd service reset` replaces the store with an empty one.)")
 		return nil
 	}
-	wish, err := a.app().Reset(a.ctx, time.Now().UTC().Format(time.RFC3339Nano))
+	desired, err := a.app().Reset(a.ctx, time.Now().UTC().Format(time.RFC3339Nano))
 	if err != nil {
 		return err
 	}
 	if !wait {
-		a.goesOn = true
+		a.pending = true
 		a.sayNow("The virtual machine is being replaced.")
 		return nil
 	}
-	return a.settle(wish)
+	return a.settle(desired)
 }

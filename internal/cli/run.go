@@ -24,30 +24,29 @@ func (e *env) runCommand() *cobra.Command {
 	timeout := settleTimeout
 	cmd := &cobra.Command{
 		Use:   "run [flags] CMD [ARGUMENT...]",
-		Short: "Run a command for which docker means this instance's engine",
-		Long: `Run a command for which docker, and every other client of Docker's API, means the
-engine of this instance: with DOCKER_HOST and DOCKER_CONTEXT for it, DOCKER_TLS_VERIFY
-and DOCKER_CERT_PATH if the engine wants TLS, and the programs of the instance first in
-PATH. Your own values of these, and of other variables that lead to an engine, such as
-CONTAINER_HOST, don't reach the command. What is not running yet is started, as by
-` + "`rdd start`" + `.
+		Short: "Run a command that uses this instance's engine",
+		Long: `Run a command whose Docker clients use this instance's engine. rdd sets DOCKER_HOST and
+DOCKER_CONTEXT, sets DOCKER_TLS_VERIFY and DOCKER_CERT_PATH if the engine requires TLS, and
+puts the instance's programs first in PATH. It removes your own values of these and of
+other variables that select an engine, such as CONTAINER_HOST. If the engine is not running,
+rdd starts it as ` + "`rdd start`" + ` does.
 
-An engine at ssh:// is reached by the docker command only: libraries for Docker's API,
-and so Testcontainers, don't speak ssh.
+For an ssh:// endpoint only the docker command works: Docker client libraries, such as the
+one in Testcontainers, do not support ssh.
 
-The command takes the place of rdd: signals, the terminal and the exit code are its
-own. The exit code is 127 where there is no such command, and 126 where it can't
-be run. Flags after CMD are those of the command.`,
+The command replaces rdd: it receives the signals and the terminal, and its exit code is the
+exit code of rdd. The exit code is 127 if the command is not found, and 126 if it can't be
+executed. Flags after CMD belong to the command.`,
 		Example: `  rdd run docker ps --all
 
-  # A shell in which docker means this engine
+  # Open a shell in which docker uses this engine
   rdd run bash
 
-  # Tests that use Testcontainers
+  # Run tests that use Testcontainers
   rdd run go test ./...`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return command.Usage("a command is needed; see `%s --help`", cmd.CommandPath())
+				return command.Usage("requires a command; see `%s --help`", cmd.CommandPath())
 			}
 			return nil
 		},
@@ -65,7 +64,7 @@ be run. Flags after CMD are those of the command.`,
 	}
 	cmd.Flags().SetInterspersed(false)
 	cmd.ValidArgsFunction = e.completePrograms
-	command.Timeout(cmd.Flags(), &timeout, "how long to wait for the engine; the exit code is 4 when it is over")
+	command.Timeout(cmd.Flags(), &timeout, "how long to wait for the engine before exiting with code 4")
 	return cmd
 }
 
@@ -75,7 +74,7 @@ func (e *env) run(ctx context.Context, timeout time.Duration, args []string) err
 		return err
 	}
 	path := execve.PrependPath(inst.BinDir(), os.Getenv("PATH"))
-	// Before anything is started for it.
+	// Fail before anything is started.
 	program, err := execve.Find(args[0], path)
 	if err != nil {
 		return err
@@ -103,7 +102,7 @@ func (e *env) run(ctx context.Context, timeout time.Duration, args []string) err
 	return err
 }
 
-// running returns the App, which is started first where it is not running.
+// running returns the App, after starting it if it is not running.
 func (a *appSession) running() (*appv1alpha1.App, error) {
 	app, err := a.app().Get(a.ctx)
 	if err != nil {

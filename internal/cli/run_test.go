@@ -15,8 +15,8 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 )
 
-// TestDockerVariables: a command is led to the instance's engine, by its context
-// too if the user has that, and to no other.
+// TestDockerVariables: a command uses the instance's engine, with its context if the
+// user has it, and no other engine.
 func TestDockerVariables(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("DOCKER_CONFIG", dir)

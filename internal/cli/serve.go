@@ -32,12 +32,12 @@ func (e *env) serveCommand() *cobra.Command {
 	var background bool
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Be the daemon, in the foreground",
-		Long: `Run the daemon in the foreground until SIGINT or SIGTERM, as a service manager
-would. Its log goes to standard error and to the instance's log directory.`,
+		Short: "Run the daemon in the foreground",
+		Long: `Run the daemon in the foreground until it receives SIGINT or SIGTERM, for example under a
+service manager. It logs to standard error and to the instance's log directory.`,
 		Example: `  rdd service serve`,
 		Args:    command.NoArgs,
-		// Its logger is made when the log is open.
+		// The logger is created after the log is open.
 		PersistentPreRunE: func(*cobra.Command, []string) error { return e.CheckLogging() },
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := e.check(&f); err != nil {
@@ -61,7 +61,7 @@ would. Its log goes to standard error and to the instance's log directory.`,
 		},
 	}
 	e.addRunFlags(cmd, &f)
-	cmd.Flags().BoolVar(&background, "background", false, "standard error is the log already")
+	cmd.Flags().BoolVar(&background, "background", false, "standard error is already the log")
 	_ = cmd.Flags().MarkHidden("background")
 	return cmd
 }
@@ -71,15 +71,15 @@ type serveRun struct {
 	*env
 	instance   *instance.Instance
 	background bool
-	// What replaces the saved settings; nil for nothing.
+	// These override the saved settings; nil to keep them.
 	controllers *string
 	securePort  *int
 }
 
 func (r *serveRun) serve(ctx context.Context) error {
-	ctx, stop := r.UntilSignal(ctx) // before others can see this process, and stop it
+	ctx, stop := r.UntilSignal(ctx) // before other processes can find and stop this one
 	defer stop()
-	process.KeepFiles() // virtual machines outlive it, and what ssh keeps for later
+	process.KeepFiles() // processes that outlive the daemon must not inherit its files
 	if err := r.instance.MakeDirs(); err != nil {
 		return err
 	}
@@ -97,22 +97,22 @@ func (r *serveRun) serve(ctx context.Context) error {
 	}
 	defer closeLog()
 	if err := r.run(ctx); err != nil {
-		stop() // what a library says from now on is a detail
+		stop() // a library's fatal error is only a detail from here on
 		return &command.ExitError{Code: r.lastWord(err)}
 	}
 	return nil
 }
 
-// lastWord says why the daemon ended, in the log's last line, and returns the exit code.
-// It is said under the lock: whoever finds that free looks there for it.
+// lastWord writes why the daemon failed as the last line of the log, and returns the exit
+// code. The daemon holds its lock: a process that finds the lock free reads that line.
 func (r *serveRun) lastWord(err error) int {
 	err = diskroom.Explain(err, r.instance.Written()...)
 	line := strings.ReplaceAll(err.Error(), "\n", "; ")
 	return r.Exit(fault.New(fault.KindOf(err), "", "", errors.New(line)))
 }
 
-// dying is lastWord for a library that ends the daemon: what it says of a disk that is
-// full may be a consequence of that.
+// dying is lastWord for a library that ends the daemon. If a disk is full, that is the
+// reason.
 func (r *serveRun) dying(reason error) int {
 	if dir := diskroom.Find(r.instance.Written()...); dir != "" {
 		reason = &diskroom.FullError{Dir: dir, Reason: reason.Error()}
@@ -143,7 +143,7 @@ func (r *serveRun) run(ctx context.Context) error {
 	}
 	notifySocket := daemon.TakeNotifySocket()
 	if r.background {
-		notifySocket = "" // it is that of whoever started the starting process
+		notifySocket = "" // it belongs to the parent of the starting process
 	}
 	return daemon.Run(ctx, daemon.Config{
 		Instance:     r.instance,
@@ -178,8 +178,8 @@ func (r *serveRun) linkPrograms() error {
 	return links.Link()
 }
 
-// settings returns the saved settings, which are made where there are none,
-// with what replaces them for this run.
+// settings returns the saved settings with the overrides of this run. It saves the
+// defaults if there are none.
 func (r *serveRun) settings() (instance.Settings, error) {
 	settings, err := r.instance.LoadSettings()
 	if errors.Is(err, os.ErrNotExist) {
@@ -201,7 +201,7 @@ func (r *serveRun) settings() (instance.Settings, error) {
 	return settings, nil
 }
 
-// openLog leads what is said on standard error into the daemon's log as well.
+// openLog copies standard error to the daemon's log.
 func (r *serveRun) openLog() (closeLog func(), err error) {
 	if r.background {
 		return func() {}, nil

@@ -13,7 +13,8 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 )
 
-// TestLastWord: the reason of the daemon's end is one line, and keeps its exit code.
+// TestLastWord: the error that ends the daemon is logged as one line, and keeps its exit
+// code.
 func TestLastWord(t *testing.T) {
 	inst, err := instance.In("x", t.TempDir(), func(string) string { return "" })
 	if err != nil {
@@ -29,10 +30,10 @@ func TestLastWord(t *testing.T) {
 		{fmt.Errorf("waiting for crds: %w", errors.Join(errors.New("too late"), errors.New("refused"))), "Error: waiting for crds: too late; refused\n", fault.ExitFailed},
 		{newer, "Error: open store.db: newer\n", fault.ExitVersion},
 	} {
-		var said bytes.Buffer
-		run := serveRun{env: &env{Base: &command.Base{Stderr: &said}}, instance: inst}
-		if code := run.lastWord(test.err); code != test.code || said.String() != test.line {
-			t.Errorf("%q: exit code %d, %q; want %d, %q", test.err, code, said.String(), test.code, test.line)
+		var stderr bytes.Buffer
+		run := serveRun{env: &env{Base: &command.Base{Stderr: &stderr}}, instance: inst}
+		if code := run.lastWord(test.err); code != test.code || stderr.String() != test.line {
+			t.Errorf("%q: exit code %d, %q; want %d, %q", test.err, code, stderr.String(), test.code, test.line)
 		}
 	}
 }

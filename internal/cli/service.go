@@ -30,8 +30,8 @@ func (e *env) serviceCommand() *cobra.Command {
 		Use:     "service",
 		Aliases: []string{"svc"},
 		Short:   "Manage the daemon of an instance",
-		Long: `Manage the daemon, which is the API server, its store and the controllers of an
-instance. Other commands start it when they need it. Containers go on without it.`,
+		Long: `Manage the daemon of an instance: the API server, its store and the controllers. Other
+commands start it when needed. Containers keep running without it.`,
 		Example: `  rdd service start
   rdd service log --follow`,
 		Args: command.NoArgs,
@@ -41,9 +41,9 @@ instance. Other commands start it when they need it. Containers go on without it
 	enable, disable := e.enableCommand(), e.disableCommand()
 	stop, remove, reset := e.serviceStopCommand(), e.deleteCommand(), e.resetCommand()
 	status, paths := e.serviceStatusCommand(), e.pathsCommand()
-	absent(makesIt, create, start, serve)
-	absent(makesDefault, config)
-	absent(saysSo, stop, remove, reset, status, paths, disable)
+	absent(createsInstance, create, start, serve)
+	absent(createsDefault, config)
+	absent(reportsAbsence, stop, remove, reset, status, paths, disable)
 	cmd.AddCommand(create, start, serve, stop, remove, status, config, e.logCommand(), paths, reset, e.rotateCommand(), enable, disable)
 	e.addPlatformCommands(cmd)
 	return cmd
@@ -57,12 +57,12 @@ type runFlags struct {
 
 func (e *env) addRunFlags(cmd *cobra.Command, f *runFlags) {
 	cmd.Flags().StringVar(&f.controllers, "controllers", service.DefaultControllers,
-		"the controllers to run: a comma-separated `list`, read from left to right, in which a leading - takes away; of "+e.registry.Help())
-	cmd.Flags().IntVar(&f.securePort, "secure-port", 0, "the `port` of the API server on 127.0.0.1; 0 for the instance's own")
+		"comma-separated `list` of controllers to run, evaluated from left to right; a leading - removes a controller: "+e.registry.Help())
+	cmd.Flags().IntVar(&f.securePort, "secure-port", 0, "`port` of the API server on 127.0.0.1; 0 for the instance's default")
 	hideUnlessDeveloper(cmd, "controllers", "secure-port")
 }
 
-// check refuses settings that the daemon could not run with.
+// check refuses invalid settings.
 func (e *env) check(f *runFlags) error {
 	if _, err := e.registry.Select(f.controllers); err != nil {
 		return command.Usage("--controllers: %w", err)
@@ -75,11 +75,11 @@ func (e *env) createCommand() *cobra.Command {
 	var d datastoreFlags
 	cmd := &cobra.Command{
 		Use:   "create",
-		Short: "Make the instance and save its settings",
-		Long: `Make the instance and save its settings. Its objects are in a file of the instance, or
-in the datastore whose address is given. An address has a password as a rule: write
-it into a file that only you can read, or give it in ` + datastore.EndpointEnv + `. All users
-of the machine can read the command lines of all programs.`,
+		Short: "Create the instance and save its settings",
+		Long: `Create the instance and save its settings. The instance stores its objects in a file, or in
+the datastore at the given endpoint. An endpoint usually contains a password: pass it in a
+file that only you can read, or in ` + datastore.EndpointEnv + `, because all users of this
+machine can read the command lines of all processes.`,
 		Example: `  rdd --instance work service create
   rdd --instance team service create --datastore-endpoint-file ~/.config/rdd-datastore`,
 		Args: command.NoArgs,
@@ -103,9 +103,9 @@ of the machine can read the command lines of all programs.`,
 				return err
 			}
 			if created {
-				e.Say("Instance %s has been created.", svc.Instance.Name())
+				e.Say("Created instance %s.", svc.Instance.Name())
 			} else {
-				e.Say("Instance %s exists already; nothing was changed.", svc.Instance.Name())
+				e.Say("Instance %s already exists: nothing was changed.", svc.Instance.Name())
 			}
 			return nil
 		},
@@ -119,8 +119,10 @@ func (e *env) serviceStartCommand() *cobra.Command {
 	var f runFlags
 	wait, timeout := true, startTimeout
 	cmd := &cobra.Command{
-		Use:     "start",
-		Short:   "Start the daemon in the background, and make the instance if needed",
+		Use:   "start",
+		Short: "Start the daemon in the background",
+		Long: `Start the daemon in the background, and wait until it is ready. The command creates the
+instance if it does not exist. It replaces a running daemon of another version.`,
 		Example: `  rdd service start`,
 		Args:    command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -156,10 +158,10 @@ func (e *env) serviceStart(ctx context.Context, overrides service.Overrides, wai
 	if err != nil {
 		return err
 	}
-	verb := "is running already"
+	verb := "is already running"
 	switch {
 	case svc.Replaced != "":
-		verb = "has replaced that of rdd " + svc.Replaced
+		verb = "has replaced the daemon of rdd " + svc.Replaced
 	case started:
 		verb = "has been started"
 	}
@@ -177,23 +179,24 @@ func (e *env) serviceStart(ctx context.Context, overrides service.Overrides, wai
 	return nil
 }
 
-// stillStarting adds to the error of a wait that the daemon goes on, if it does: a start
-// that takes longer than the user waits for is not undone, as the next one would take as
-// long.
+// stillStarting adds to the error of a wait that the daemon is still starting, if it is. A
+// slow start is not undone, because the next one would take as long.
 func stillStarting(svc *service.Service, err error) error {
 	daemon, gone := svc.Instance.Daemon()
 	if gone != nil || daemon == nil || daemon.Stopping || fault.KindOf(err) == fault.Version {
 		return err
 	}
 	return fault.New(fault.KindOf(err), "", "", fmt.Errorf(
-		"%w; the daemon (process %d) goes on starting: `rdd service status` says how far it is, `rdd service stop` ends it", err, daemon.PID))
+		"%w; the daemon (process %d) is still starting: see `rdd service status`, or stop it with `rdd service stop`", err, daemon.PID))
 }
 
 func (e *env) serviceStopCommand() *cobra.Command {
 	wait, timeout := true, stopTimeout
 	cmd := &cobra.Command{
-		Use:     "stop",
-		Short:   "Stop the daemon; engines and virtual machines go on",
+		Use:   "stop",
+		Short: "Stop the daemon",
+		Long: `Stop the daemon. Engines and virtual machines keep running. If the daemon does not stop
+within the timeout, the command kills it.`,
 		Example: `  rdd service stop`,
 		Args:    command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -216,19 +219,19 @@ func (e *env) serviceStopCommand() *cobra.Command {
 			p.done()
 			switch {
 			case !stopped && !exists:
-				e.Say("There is no instance %s: its daemon is not running.", svc.Instance.Name())
+				e.Say("Instance %s does not exist: its daemon is not running.", svc.Instance.Name())
 			case !stopped:
 				e.Say("The daemon of instance %s is not running.", svc.Instance.Name())
 			case wait:
 				e.Say("The daemon of instance %s has been stopped.", svc.Instance.Name())
 			default:
-				e.Say("The daemon of instance %s has been asked to stop.", svc.Instance.Name())
+				e.Say("The daemon of instance %s is stopping.", svc.Instance.Name())
 			}
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&wait, "wait", wait, "wait until the daemon has ended")
-	command.Timeout(cmd.Flags(), &timeout, "how long to wait before the daemon is ended by force")
+	cmd.Flags().BoolVar(&wait, "wait", wait, "wait until the daemon has stopped")
+	command.Timeout(cmd.Flags(), &timeout, "how long to wait before killing the daemon")
 	return cmd
 }
 
@@ -236,10 +239,10 @@ func (e *env) deleteCommand() *cobra.Command {
 	timeout, q := stopTimeout, question{scripts: true}
 	cmd := &cobra.Command{
 		Use:   "delete",
-		Short: "Stop the daemon and remove the instance",
-		Long: `Stop the daemon, and remove the instance with its virtual machines, their disks and
-all objects. The command says what goes, and asks if something does. Without a
-terminal it asks only if there is a virtual machine, and then needs --yes.`,
+		Short: "Stop the daemon and delete the instance",
+		Long: `Stop the daemon, and delete the instance with all objects and virtual machines, including
+their disks. The command lists what it will delete, and asks for confirmation. Without a
+terminal it requires --yes only if the instance has a virtual machine.`,
 		Example: `  rdd --instance work service delete
 
   # In a script
@@ -263,14 +266,14 @@ terminal it asks only if there is a virtual machine, and then needs --yes.`,
 			}
 			p.done()
 			if deleted {
-				e.Say("Instance %s has been deleted.", svc.Instance.Name())
+				e.Say("Deleted instance %s.", svc.Instance.Name())
 			} else {
-				e.Say("There is no instance %s.", svc.Instance.Name())
+				e.Say("Instance %s does not exist.", svc.Instance.Name())
 			}
 			return nil
 		},
 	}
 	addYesFlag(cmd, &q)
-	command.Timeout(cmd.Flags(), &timeout, "how long to wait for the daemon to end; it is ended by force then, and the instance stays")
+	command.Timeout(cmd.Flags(), &timeout, "how long to wait for the daemon to stop; after that the daemon is killed, and the instance is kept")
 	return cmd
 }

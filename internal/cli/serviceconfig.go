@@ -19,7 +19,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 )
 
-// kubeconfigMode is of files with the administrator's token.
+// kubeconfigMode is the mode of files with the administrator's token.
 const kubeconfigMode = 0o600
 
 func (e *env) configCommand() *cobra.Command {
@@ -27,11 +27,12 @@ func (e *env) configCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config",
 		Short: "Print a kubeconfig, or write it to a file",
-		Long: `Print a kubeconfig for this instance, or write it to a file that only you can read.
-The daemon is started if needed. A kubeconfig has the administrator's token: a shell
-that redirects the output makes a file that other users can read, --file does not.
-Clients that run as you can use the instance's own, which is always up to date:
-` + "`rdd service paths config`" + ` says where it is.`,
+		Long: `Print a kubeconfig for this instance, or write it to a file that only you can read. rdd
+starts the daemon if needed. A kubeconfig contains the administrator's token: use --file,
+because a file that a shell redirects the output to may be readable by other users.
+
+Programs that you run can use the instance's own kubeconfig, which is always up to date:
+` + "`rdd service paths config`" + ` prints its path.`,
 		Example: `  rdd service config --file ~/.kube/rdd.yaml`,
 		Args:    command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -55,39 +56,39 @@ Clients that run as you can use the instance's own, which is always up to date:
 			if err := atomicfile.Write(file, data, kubeconfigMode); err != nil {
 				return fault.New(fault.Failed, "write the kubeconfig to", file, err)
 			}
-			e.Say("The kubeconfig is in %s.", file)
+			e.Say("Wrote the kubeconfig to %s.", file)
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&file, "file", "", "write the kubeconfig to this `file`, which only you can read, and replace what is in it")
+	cmd.Flags().StringVar(&file, "file", "", "write the kubeconfig to this `file`, readable only by you; an existing file is replaced")
 	return cmd
 }
 
-// checkKubeconfigFile refuses, before anything is started, a path at which no file can
-// be made or replaced. What a link leads to may be others' to read.
+// checkKubeconfigFile refuses, before anything is started, a path at which no file can be
+// created or replaced, and a symbolic link, whose target other users may read.
 func checkKubeconfigFile(inst *instance.Instance, path string) error {
 	switch {
 	case path == "":
 		return command.Usage("--file must not be empty")
 	case path == "-":
-		return command.Usage("--file: %q is no file; without --file the kubeconfig is printed", path)
+		return command.Usage("--file: %q is not a file; to print the kubeconfig omit --file", path)
 	case isOfInstance(inst, path):
-		return command.Usage("--file: %q is a file of the instance itself: name another one", path)
+		return command.Usage("--file: %q is in a directory of the instance: choose another path", path)
 	}
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		dir := filepath.Dir(path)
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-			return command.Usage("--file: there is no directory %q", dir)
+			return command.Usage("--file: directory %q not found", dir)
 		}
 		return nil
 	case err != nil:
 		return command.Usage("--file: %w", err)
 	case info.Mode()&fs.ModeSymlink != 0:
-		return command.Usage("--file: %q is a symbolic link: name the file itself, or remove the link", path)
+		return command.Usage("--file: %q is a symbolic link: use the path of a file, or remove the link", path)
 	case info.IsDir():
-		return command.Usage("--file: %q is a directory: name a file in it", path)
+		return command.Usage("--file: %q is a directory: use the path of a file", path)
 	case !info.Mode().IsRegular():
 		return command.Usage("--file: %q is not a regular file", path)
 	}
@@ -112,7 +113,7 @@ func isOfInstance(inst *instance.Instance, path string) bool {
 	})
 }
 
-// kubeconfig returns the instance's kubeconfig, for a daemon that is ready.
+// kubeconfig returns the instance's kubeconfig, after the daemon is ready.
 func (e *env) kubeconfig(ctx context.Context) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()

@@ -17,8 +17,10 @@ import (
 func (e *env) serviceStatusCommand() *cobra.Command {
 	output := ""
 	cmd := &cobra.Command{
-		Use:     "status",
-		Short:   "Show how the daemon is",
+		Use:   "status",
+		Short: "Show daemon status",
+		Long: `Show the status of the daemon: whether it runs, is ready, and where its API server
+listens. For the engines and all problems use ` + "`rdd status`" + `.`,
 		Example: `  rdd service status --output json`,
 		Args:    command.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -37,10 +39,10 @@ func (e *env) serviceStatusCommand() *cobra.Command {
 				_, err := io.WriteString(e.Stdout, serviceStatusText(status))
 				return err
 			}
-			return command.Usage("unknown format %q: json", output)
+			return command.Usage("unknown output format %q: must be json", output)
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", output, "the `format`: json")
+	cmd.Flags().StringVarP(&output, "output", "o", output, "output `format`: json")
 	completeFlag(cmd, "output", fixed("json"))
 	return cmd
 }

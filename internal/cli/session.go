@@ -20,45 +20,44 @@ import (
 
 const settleTimeout = 5 * time.Minute
 
-// interrupted is the exit code of a command that was interrupted, as shells
-// have it.
+// interrupted is the exit code of an interrupted command, as in shells.
 const interrupted = 130
 
-// waitFlags say whether and how long to wait for the App to settle.
+// waitFlags are the flags of a command that waits.
 type waitFlags struct {
 	wait    bool
 	timeout time.Duration
 }
 
-// addWaitFlags adds the flags of a command that waits for what, as long as f says
-// or else [settleTimeout].
+// addWaitFlags adds the flags of a command that waits until what is true. f.timeout is
+// the default, or [settleTimeout] if it is zero.
 func addWaitFlags(cmd *cobra.Command, f *waitFlags, what string) {
 	cmd.Flags().BoolVar(&f.wait, "wait", true, "wait until "+what)
 	if f.timeout == 0 {
 		f.timeout = settleTimeout
 	}
-	command.Timeout(cmd.Flags(), &f.timeout, "how long to wait; the exit code is 4 when it is over")
+	command.Timeout(cmd.Flags(), &f.timeout, "how long to wait before exiting with code 4")
 }
 
-// appSession is one command's conversation with the API server about the App.
+// appSession is one command's connection to the API server.
 type appSession struct {
 	*env
 	ctx      context.Context
 	service  *service.Service
 	client   ctrlclient.WithWatch
 	progress *progress
-	// goesOn says that the daemon has something left to do that was asked for.
-	goesOn bool
+	// pending is whether the daemon has not finished what the command requested.
+	pending bool
 }
 
-// withApp makes sure that the daemon is ready, and calls do within the timeout,
-// or until the user interrupts it.
+// withApp makes sure that the daemon is ready, and calls do. The timeout covers both,
+// and the user can interrupt both.
 func (e *env) withApp(ctx context.Context, timeout time.Duration, do func(*appSession) error) error {
 	return e.withinTime(ctx, timeout, func(ctx context.Context) error { return e.withClient(ctx, do) })
 }
 
-// withAppAsFound is withApp for commands after which a daemon that did not run
-// before does not run, unless they have left it something to do.
+// withAppAsFound is withApp for commands that stop the daemon again if they started it,
+// unless it has pending work.
 func (e *env) withAppAsFound(ctx context.Context, timeout time.Duration, do func(*appSession) error) error {
 	return e.withinTime(ctx, timeout, func(limited context.Context) (err error) {
 		p := newProgress(e.Messages())
@@ -70,7 +69,7 @@ func (e *env) withAppAsFound(ctx context.Context, timeout time.Duration, do func
 		leave, err := svc.Visit(limited)
 		a := &appSession{env: e, ctx: limited, service: svc, progress: p}
 		defer func() {
-			if !a.goesOn {
+			if !a.pending {
 				leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 				defer cancel()
 				if left := leave(leaving); left != nil {
@@ -88,9 +87,9 @@ func (e *env) withAppAsFound(ctx context.Context, timeout time.Duration, do func
 	})
 }
 
-// withStartedDaemon is withApp for commands that bring something up: a daemon of another
-// version is replaced, and one that was started for a command which fails before it has
-// asked the daemon for anything is stopped again.
+// withStartedDaemon is withApp for commands that start the engine: it replaces a daemon of
+// another version. If it starts the daemon and do fails before it requests anything, it
+// stops the daemon again.
 func (e *env) withStartedDaemon(ctx context.Context, timeout time.Duration, do func(*appSession) error) error {
 	return e.withinTime(ctx, timeout, func(limited context.Context) error {
 		p := newProgress(e.Messages())
@@ -106,7 +105,7 @@ func (e *env) withStartedDaemon(ctx context.Context, timeout time.Duration, do f
 				return err
 			}
 			p.done()
-			e.Say("The daemon of rdd %s has been replaced by one of this version.", svc.Replaced)
+			e.Say("Replaced the daemon of rdd %s with one of this version.", svc.Replaced)
 		}
 		if _, err := svc.Visit(limited); err != nil {
 			return stillStarting(svc, err)
@@ -117,7 +116,7 @@ func (e *env) withStartedDaemon(ctx context.Context, timeout time.Duration, do f
 		}
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 		defer cancel()
-		if err == nil || a.goesOn {
+		if err == nil || a.pending {
 			if kept := svc.Keep(closing); kept != nil {
 				err = errors.Join(err, kept)
 			}
@@ -128,14 +127,14 @@ func (e *env) withStartedDaemon(ctx context.Context, timeout time.Duration, do f
 			return errors.Join(err, ended)
 		}
 		if stopped {
-			a.sayNow("The daemon, which was started for this, has been stopped again.")
+			a.sayNow("The daemon, which this command started, has been stopped again.")
 		}
 		return err
 	})
 }
 
-// withinTime calls do with a context that ends with the timeout, or when the user
-// interrupts it, and says so.
+// withinTime calls do with a context that ends at the timeout or at an interrupt, and
+// reports which.
 func (e *env) withinTime(ctx context.Context, timeout time.Duration, do func(context.Context) error) error {
 	ctx, stop := e.UntilSignal(ctx)
 	defer stop()
@@ -146,8 +145,8 @@ func (e *env) withinTime(ctx context.Context, timeout time.Duration, do func(con
 	if err != nil && ctx.Err() != nil && !errors.As(err, &exit) {
 		return &command.ExitError{Code: interrupted, Message: "Interrupted."}
 	}
-	if err == context.DeadlineExceeded { //nolint:errorlint // one that is wrapped says what was not done
-		return fault.New(fault.Deadline, "", "", fmt.Errorf("not done within %s: %w", timeout, err))
+	if err == context.DeadlineExceeded { //nolint:errorlint // a wrapped one already says what failed
+		return fault.New(fault.Deadline, "", "", fmt.Errorf("not finished within %s: %w", timeout, err))
 	}
 	return err
 }
@@ -172,55 +171,56 @@ func (e *env) withClient(ctx context.Context, do func(*appSession) error) error 
 
 // app returns a client of the App.
 func (a *appSession) app() *appclient.Client {
-	return &appclient.Client{Connect: a.connect, Alive: a.alive, Progress: a.progress.update, Percent: a.progress.over}
+	return &appclient.Client{Connect: a.connect, Alive: a.alive, Progress: a.progress.update, Percent: a.progress.setPercent}
 }
 
-// alive reports whether the daemon runs; that is taken for true if it is unknown.
+// alive reports whether the daemon runs, or may run.
 func (a *appSession) alive() bool {
 	alive, err := a.service.Instance.Alive()
 	return alive || err != nil
 }
 
-// connect returns a client of the daemon as it is now.
+// connect returns a client of the running daemon.
 func (a *appSession) connect() (ctrlclient.WithWatch, error) {
 	return client.New(a.service.Instance.ConfigFile())
 }
 
-// sayNow says what a command did while progress is shown.
+// sayNow clears the progress line and prints a message.
 func (a *appSession) sayNow(format string, args ...any) {
 	a.progress.done()
 	a.Say(format, args...)
 }
 
-// apply writes the settings in one write, and waits for what it wrote.
+// apply writes the settings in one request and, if wait is set, waits until the App is
+// settled.
 func (a *appSession) apply(spec map[string]any, wait bool) error {
 	generation, err := a.app().Set(a.ctx, spec, false)
 	if err != nil {
 		return err
 	}
 	if !wait {
-		a.goesOn = true
+		a.pending = true
 		a.sayNow("The App was changed.")
 		return nil
 	}
-	return a.settle(appclient.Wish{Generation: generation})
+	return a.settle(appclient.Desired{Generation: generation})
 }
 
-// settle waits for what was asked of the App.
-func (a *appSession) settle(wish appclient.Wish) error {
-	message, err := a.app().Settle(a.ctx, wish)
+// settle waits until the App has settled in the desired state.
+func (a *appSession) settle(desired appclient.Desired) error {
+	message, err := a.app().Settle(a.ctx, desired)
 	if err != nil {
-		return a.unfinished(err, "Interrupted. What was set stays set, and goes on: `rdd status` says how far it is.")
+		return a.unfinished(err, "Interrupted. The settings are kept, and the daemon continues: see `rdd status`.")
 	}
 	a.sayNow("Settled: %s.", message)
 	a.sayProblems()
 	return nil
 }
 
-// unfinished turns the error of a wait into that of the command: what was asked
-// for has been, and the log may say why it is not so yet.
+// unfinished turns the error of a wait into the error of the command. The daemon has the
+// request, and its log may explain the delay.
 func (a *appSession) unfinished(err error, onInterrupt string) error {
-	a.goesOn = true
+	a.pending = true
 	if errors.Is(a.ctx.Err(), context.Canceled) {
 		a.progress.done()
 		return &command.ExitError{Code: interrupted, Message: onInterrupt}

@@ -16,28 +16,26 @@ func (e *env) setCommand() *cobra.Command {
 	var dryRun bool
 	cmd := &cobra.Command{
 		Use:   "set [PROPERTY=VALUE...]",
-		Short: "Change settings of the App, and wait until they hold",
-		Long: `Change settings of the App, which is made if there is none, and wait until
-everything that was asked for is true. All settings of one command are one write.
-Without an argument the properties are listed, with what each is for. A number, a
-size or a list with nothing behind its = has its default again.
+		Short: "Change settings of the App",
+		Long: `Change settings of the App, and wait until they have taken effect. The command creates the
+App if it does not exist, and writes all settings in one request. Without arguments it
+lists all properties. PROPERTY= resets a number, a size or a list to its default.
 
-What was set stays set when the wait is interrupted, or its time is over: the
-daemon continues. If nothing is changed, a daemon that was started for the command is stopped
-again.`,
-		Example: `  # What can be set
+If the wait is interrupted or times out, the new settings are kept and the daemon
+continues to apply them. If the command changes nothing, it stops a daemon that it started.`,
+		Example: `  # List all properties
   rdd set
 
-  # Connect to an engine that is there already
+  # Connect to an existing engine
   rdd set running=true containerEngine.endpoint=unix:///var/run/docker.sock
 
-  # Directories of this machine in the virtual machine
+  # Mount a directory into the virtual machine
   rdd set virtualMachine.mounts='[{"location":"~/src","writable":true}]'
 
-  # Only check whether it would be accepted
+  # Validate a change without making it
   rdd set --dry-run virtualMachine.memory=6Gi`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			// The rest is the API server's to say.
+			// The API server validates the rest.
 			if err := properties.CheckForm(args); err != nil {
 				return err
 			}
@@ -47,8 +45,8 @@ again.`,
 		},
 	}
 	cmd.ValidArgsFunction = e.completeProperties
-	addWaitFlags(cmd, &f, "what was set is true")
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only check what was asked for; nothing is changed")
+	addWaitFlags(cmd, &f, "the settings have taken effect")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "validate the settings without changing anything")
 	return cmd
 }
 
@@ -68,13 +66,13 @@ func (a *appSession) set(args []string, dryRun, wait bool) error {
 	}
 	if !dryRun {
 		err := a.apply(spec, wait)
-		a.goesOn = a.goesOn || err == nil // the App is the daemon's to keep as it is
+		a.pending = a.pending || err == nil // the daemon maintains the App from now on
 		return err
 	}
 	if _, err := a.app().Set(a.ctx, spec, true); err != nil {
 		return err
 	}
-	a.sayNow("It would be accepted. Nothing was changed.")
+	a.sayNow("The settings are valid. Nothing was changed (dry run).")
 	return nil
 }
 
@@ -85,7 +83,7 @@ func (e *env) printProperties(set *properties.Set) {
 			kind = fmt.Sprint(property.Enum)
 		}
 		if len(property.Fields) > 0 {
-			kind += " of objects, in JSON, with " + strings.Join(property.Fields, ", ")
+			kind += " of JSON objects with the fields " + strings.Join(property.Fields, ", ")
 		}
 		_, _ = fmt.Fprintf(e.Stdout, "%s (%s", property.Name, kind)
 		if property.Default != "" {

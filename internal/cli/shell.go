@@ -25,23 +25,23 @@ import (
 )
 
 const shellHelp = `
-The command takes the place of rdd: signals, the terminal and the exit code are its own.
-It begins in the working directory, where the virtual machine sees that, else in the
-home directory of the guest. Flags after the first word of the command are those of
-the command. No daemon is needed; nothing is started.`
+The command replaces rdd: it receives the signals and the terminal, and its exit code is the
+exit code of rdd. It starts in the working directory if that is mounted in the virtual
+machine, else in the guest's home directory. Flags after CMD belong to the command. rdd
+starts neither the daemon nor the virtual machine.`
 
 func (e *env) shellCommand() *cobra.Command {
 	var workdir string
 	cmd := &cobra.Command{
 		Use:   "shell [flags] [CMD [ARGUMENT...]]",
-		Short: "Open a shell in the App's virtual machine, or run a command in it",
+		Short: "Open a shell or run a command in the virtual machine",
 		Long:  "Open a shell in the App's virtual machine, or run a command in it.\n" + shellHelp,
 		Example: `  rdd shell
   rdd shell sudo journalctl --unit docker --lines 20`,
 		RunE: func(cmd *cobra.Command, args []string) error { return e.shell(cmd.Context(), workdir, args) },
 	}
 	cmd.Flags().SetInterspersed(false)
-	cmd.Flags().StringVar(&workdir, "workdir", "", "the `directory` of the guest to begin in")
+	cmd.Flags().StringVar(&workdir, "workdir", "", "working `directory` in the guest")
 	return cmd
 }
 
@@ -49,30 +49,30 @@ func (e *env) vmShellCommand() *cobra.Command {
 	var workdir string
 	cmd := &cobra.Command{
 		Use:   "shell [flags] NAME [CMD [ARGUMENT...]]",
-		Short: "Open a shell in a virtual machine, or run a command in it",
+		Short: "Open a shell or run a command in a virtual machine",
 		Long:  "Open a shell in a virtual machine, or run a command in it.\n" + shellHelp,
 		Example: `  rdd limavm shell web
   rdd limavm shell web uname -a`,
 		Args: vmNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			args, words := args[:1], args[1:]
-			if len(words) > 0 && words[0] == "--" { // as people write it, here as before the name
+			if len(words) > 0 && words[0] == "--" { // users write -- before the command too
 				words = words[1:]
 			}
 			err := e.shellIn(cmd.Context(), args[0], workdir, words)
 			var stopped *stoppedError
 			switch {
 			case errors.As(err, new(*limaclient.NotFoundError)):
-				return fmt.Errorf("%w (`rdd limavm list` has those that are yet to be made, too)", misspelt(err))
+				return fmt.Errorf("%w (`rdd limavm list` also shows virtual machines that are not created yet)", withSuggestion(err))
 			case errors.As(err, &stopped):
-				return fmt.Errorf("%w: `rdd limavm start %s` starts it", err, args[0])
+				return fmt.Errorf("%w: start it with `rdd limavm start %s`", err, args[0])
 			}
 			return err
 		},
 	}
 	cmd.Flags().SetInterspersed(false)
 	cmd.ValidArgsFunction = e.completeMade(func(tool *limactl.Client, _ lima.LogFiles) []string { return tool.Names() })
-	cmd.Flags().StringVar(&workdir, "workdir", "", "the `directory` of the guest to begin in")
+	cmd.Flags().StringVar(&workdir, "workdir", "", "working `directory` in the guest")
 	return cmd
 }
 
@@ -81,11 +81,11 @@ func (e *env) shell(ctx context.Context, workdir string, args []string) error {
 	app, known := e.knownApp(ctx)
 	switch {
 	case known && app == nil:
-		return errors.New("there is no App, and so it has no virtual machine: `rdd start` makes it")
+		return errors.New("there is no App and so no virtual machine: create them with `rdd start`")
 	case known && app.Spec.ContainerEngine.Endpoint != "":
 		return fmt.Errorf("the App has no virtual machine: its engine is at %s\n"+
-			"`rdd exec CONTAINER COMMAND` runs a command in a container, `rdd run COMMAND` one on this machine, and "+
-			"`rdd limavm shell NAME` one in a virtual machine of your own", app.Spec.ContainerEngine.Endpoint)
+			"To run a command in a container use `rdd exec CONTAINER COMMAND`, on this machine `rdd run COMMAND`, and "+
+			"in a virtual machine of your own `rdd limavm shell NAME`", app.Spec.ContainerEngine.Endpoint)
 	}
 	err := e.shellIn(ctx, appv1alpha1.VMName, workdir, args)
 	var stopped *stoppedError
@@ -93,15 +93,15 @@ func (e *env) shell(ctx context.Context, workdir string, args []string) error {
 		return err
 	}
 	if known && app.Spec.Running {
-		return fmt.Errorf("the App's virtual machine is not up: %s\n`rdd start` waits for it, and `rdd status` says more", phaseOf(app))
+		return fmt.Errorf("the App's virtual machine is not running: %s\nTo wait for it use `rdd start`; for details see `rdd status`", phaseOf(app))
 	}
 	if stopped != nil {
-		return errors.New("the App's virtual machine is stopped: `rdd start` starts it")
+		return errors.New("the App's virtual machine is stopped: start it with `rdd start`")
 	}
-	return errors.New("the App has no virtual machine yet: `rdd start` makes it")
+	return errors.New("the App has no virtual machine yet: create it with `rdd start`")
 }
 
-// phaseOf says what an App that is to run waits for.
+// phaseOf describes what a starting App is waiting for.
 func phaseOf(app *appv1alpha1.App) string {
 	for _, kind := range []string{appv1alpha1.ConditionRunning, appv1alpha1.ConditionSettled} {
 		c := apimeta.FindStatusCondition(app.Status.Conditions, kind)
@@ -109,10 +109,11 @@ func phaseOf(app *appv1alpha1.App) string {
 			return c.Reason + ": " + c.Message
 		}
 	}
-	return "it is about to start"
+	return "it is starting"
 }
 
-// knownApp returns the App, nil for none, and whether a daemon has said so.
+// knownApp returns the App, nil if it does not exist. known is false if no daemon
+// answered.
 func (e *env) knownApp(ctx context.Context) (app *appv1alpha1.App, known bool) {
 	e.whileRunning(ctx, func(ctx context.Context, c ctrlclient.WithWatch) {
 		found := &appv1alpha1.App{}
@@ -126,15 +127,15 @@ func (e *env) knownApp(ctx context.Context) (app *appv1alpha1.App, known bool) {
 	return app, known
 }
 
-// stoppedError says that a virtual machine does not run.
+// stoppedError reports a virtual machine that is not running.
 type stoppedError struct{ name string }
 
 func (e *stoppedError) Error() string {
-	return fmt.Sprintf("the virtual machine %s is stopped", e.name)
+	return fmt.Sprintf("virtual machine %s is stopped", e.name)
 }
 
-// shellIn runs a command in a virtual machine, in the place of this process. The
-// error may be a [*limaclient.NotFoundError] or a [*stoppedError].
+// shellIn replaces this process with a command in a virtual machine. The error may be
+// a [*limaclient.NotFoundError] or a [*stoppedError].
 func (e *env) shellIn(ctx context.Context, name, workdir string, args []string) error {
 	tool, _, err := e.machines()
 	if err != nil {
@@ -150,13 +151,13 @@ func (e *env) shellIn(ctx context.Context, name, workdir string, args []string) 
 	if err != nil {
 		return err
 	}
-	if err := awake(tool, vm); err != nil {
+	if err := checkBooted(tool, vm); err != nil {
 		return err
 	}
 	if workdir == "" {
 		here, err := os.Getwd()
 		if err != nil {
-			here = "" // it was removed
+			here = "" // the working directory was removed
 		}
 		workdir = vm.GuestDir(here)
 	}
@@ -171,9 +172,9 @@ func (e *env) shellIn(ctx context.Context, name, workdir string, args []string) 
 	return err
 }
 
-// awake returns an error where a virtual machine has no shell to offer. A dead host
-// agent does not matter.
-func awake(tool *limactl.Client, vm limactl.Instance) error {
+// checkBooted refuses a virtual machine that is stopped or still booting. A host agent
+// that is not running does not matter.
+func checkBooted(tool *limactl.Client, vm limactl.Instance) error {
 	if tool.Processes(vm.Name).Driver.PID == 0 && vm.Status != limactl.Running {
 		return &stoppedError{vm.Name}
 	}
@@ -187,6 +188,6 @@ func awake(tool *limactl.Client, vm limactl.Instance) error {
 	if err != nil || state.Ready {
 		return err
 	}
-	return fmt.Errorf("the virtual machine %s is still booting (%d%%, %s): `rdd limavm log %[1]s --serial --follow` shows its console",
+	return fmt.Errorf("virtual machine %s is still booting (%d%%, %s): to watch its console use `rdd limavm log %[1]s --serial --follow`",
 		vm.Name, boot.Stage().Percent, boot.Stage().Message)
 }

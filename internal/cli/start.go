@@ -30,23 +30,24 @@ func (e *env) startCommand() *cobra.Command {
 	var settings startSettings
 	cmd := &cobra.Command{
 		Use:   "start",
-		Short: "Start: bring the engine up, and wait until it is mirrored",
-		Long: `Set running=true, and wait until the engine is connected and all of it is mirrored.
+		Short: "Start the engine and mirror its objects",
+		Long: `Start the container engine (set running=true), and wait until it is connected and all its
+objects are mirrored.
 
-Where no engine has been chosen yet, and Lima is installed (limactl in PATH, beside
-rdd, or named by RDD_LIMACTL), a virtual machine with Docker in it is made. Else an
-engine with Docker's API that answers is taken: the one that the docker command would use
-(DOCKER_HOST, DOCKER_CONTEXT, or the current context), else one at a usual place, such
-as unix:///var/run/docker.sock. The command says which, and remembers it.
+If you have not chosen an engine yet and Lima is installed (limactl in PATH, next to rdd, or
+named by RDD_LIMACTL), rdd creates a virtual machine with Docker. Otherwise rdd uses an
+existing engine with a Docker API: the engine of the docker command (DOCKER_HOST,
+DOCKER_CONTEXT, or the current context), or an engine at a well-known endpoint such as
+unix:///var/run/docker.sock. The command prints the engine that it chose, and saves it.
 
-A virtual machine whose starts have failed is tried again at once.`,
+If earlier starts of the virtual machine failed, the daemon retries at once.`,
 		Example: `  rdd start
   rdd start --cpus 4 --memory 8 --mount ~/src:w
 
-  # Another engine, from now on
+  # Use another engine
   rdd set containerEngine.endpoint=ssh://user@host
 
-  # The virtual machine, from now on
+  # Use the virtual machine
   rdd set running=true containerEngine.endpoint=`,
 		Args: command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -62,8 +63,7 @@ A virtual machine whose starts have failed is tried again at once.`,
 	return cmd
 }
 
-// start sets running=true with other settings, and an engine that it finds where none is
-// chosen.
+// start sets running=true with other settings, and chooses an engine if none is set.
 func (a *appSession) start(spec map[string]any, wait bool) error {
 	app, err := a.app().Get(a.ctx)
 	if err != nil {
@@ -82,21 +82,21 @@ func (a *appSession) start(spec map[string]any, wait bool) error {
 	}
 	a.sayUnused(spec, endpoint)
 	if app != nil && app.Spec.Running && endpoint == "" {
-		if err := a.tryAgain(app); err != nil {
+		if err := a.retryMachine(app); err != nil {
 			return err
 		}
 	}
 	err = a.apply(spec, wait)
 	var exit *command.ExitError
-	if err != nil && a.goesOn && !errors.As(err, &exit) {
-		err = fault.New(fault.KindOf(err), "", "", fmt.Errorf("%w; the daemon goes on trying: `rdd status` says how it is, `rdd stop` ends that", err))
+	if err != nil && a.pending && !errors.As(err, &exit) {
+		err = fault.New(fault.KindOf(err), "", "", fmt.Errorf("%w; the daemon keeps retrying: see `rdd status`, or stop it with `rdd stop`", err))
 	}
 	return err
 }
 
-// tryAgain has the App's virtual machine, if its starts have failed, be started at
-// once and not after the pause: the user may have removed the cause.
-func (a *appSession) tryAgain(app *appv1alpha1.App) error {
+// retryMachine requests a start of the App's virtual machine without the pause after
+// failed starts: the user may have fixed the cause.
+func (a *appSession) retryMachine(app *appv1alpha1.App) error {
 	vm, err := a.app().Machine(a.ctx, app)
 	if err != nil || vm == nil || !vm.ShouldRun() {
 		return err
@@ -105,9 +105,9 @@ func (a *appSession) tryAgain(app *appv1alpha1.App) error {
 	return err
 }
 
-// choose decides where the engine is of an App that names none, or, where it is
-// nil, of one that is to be made: in the virtual machine that is there, or in one
-// that limactl can make, or already somewhere on this machine.
+// choose chooses the engine of an App without an endpoint, or, if app is nil, of a new
+// App: in the existing virtual machine, in one that limactl can create, or an existing
+// engine on this machine.
 func (a *appSession) choose(app *appv1alpha1.App, spec map[string]any) error {
 	if app != nil {
 		vm, err := a.app().Machine(a.ctx, app)
@@ -117,14 +117,14 @@ func (a *appSession) choose(app *appv1alpha1.App, spec map[string]any) error {
 	}
 	tool, noLima := a.limactl()
 	if noLima == nil {
-		a.sayNow("The engine is in a virtual machine of rdd's own, made by %s. To take another: `rdd set containerEngine.endpoint=…`", tool)
+		a.sayNow("Using an engine in a virtual machine created with %s. To use another engine: `rdd set containerEngine.endpoint=…`", tool)
 		return nil
 	}
 	engine, err := a.findEngine(app, spec)
 	var none *finder.NoneError
 	switch {
 	case errors.As(err, &none) && none.Denied != "":
-		return fmt.Errorf("you may not use the engine at %s: %w.\n%s", none.Denied, err, adviceForDenied(none.Denied))
+		return fmt.Errorf("no permission to use the engine at %s: %w.\n%s", none.Denied, err, adviceForDenied(none.Denied))
 	case errors.Is(err, finder.ErrNone):
 		return fmt.Errorf("%w.\n%s", err, adviceFor(runtime.GOOS, noLima))
 	}
@@ -132,19 +132,19 @@ func (a *appSession) choose(app *appv1alpha1.App, spec map[string]any) error {
 		return err
 	}
 	if limactl.KindOf(noLima) != limactl.Missing {
-		a.sayNow("Not taken: a virtual machine of rdd's own: %v", noLima)
+		a.sayNow("Skipped: a virtual machine: %v", noLima)
 	}
 	for _, passed := range engine.Passed {
-		a.sayNow("Not taken: %s", passed)
+		a.sayNow("Skipped: %s", passed)
 	}
-	a.sayNow("The engine is Docker %s at %s (%s). To take another: `rdd set containerEngine.endpoint=…`",
+	a.sayNow("Using Docker %s at %s (%s). To use another engine: `rdd set containerEngine.endpoint=…`",
 		engine.Version, engine.Endpoint, engine.Source)
 	properties.Assign(spec, []string{"containerEngine", "endpoint"}, engine.Endpoint)
 	return nil
 }
 
-// limactl returns the path of a limactl that can make virtual machines, or why
-// there is none.
+// limactl returns the path of a limactl that can create virtual machines, or why there
+// is none.
 func (a *appSession) limactl() (string, error) {
 	a.progress.update("looking for limactl")
 	tool, err := limactl.Open(a.ctx, limactl.NewProbe(clock.RealClock{}), limactl.ThisMachine(), a.service.Instance.LimaHome())
@@ -154,8 +154,8 @@ func (a *appSession) limactl() (string, error) {
 	return tool.Path, tool.Check(a.ctx)
 }
 
-// findEngine finds an engine for an App that has none, or, where it is nil, for
-// one that is to be made.
+// findEngine finds an engine for an App that has none, or, if app is nil, for a new App.
+// The spec is what is to be written.
 func (a *appSession) findEngine(app *appv1alpha1.App, spec map[string]any) (*finder.Engine, error) {
 	name := string(appv1alpha1.EngineMoby)
 	if app != nil {
@@ -165,8 +165,8 @@ func (a *appSession) findEngine(app *appv1alpha1.App, spec map[string]any) (*fin
 		name = fmt.Sprint(engine["name"])
 	}
 	if name != string(appv1alpha1.EngineMoby) {
-		return nil, fmt.Errorf("containerEngine.name is %s, and engines of that kind are not looked for: "+
-			"name one with `rdd start --endpoint …`, or Docker's with `rdd start --engine moby`", name)
+		return nil, fmt.Errorf("containerEngine.name is %q, and rdd can't find engines of this type: "+
+			"set their endpoint with `rdd set containerEngine.endpoint=…`, or use Docker with `rdd set containerEngine.name=moby`", name)
 	}
 	contexts, err := dockercontext.Open(os.Getenv)
 	if err != nil {
@@ -187,23 +187,23 @@ func engineVersion(ctx context.Context, endpoint string) (string, error) {
 	return info.Version, errors.Join(err, engine.Close())
 }
 
-// adviceForDenied says what to do about an engine that the user may not use.
+// adviceForDenied returns what to do about an engine that the user has no permission for.
 func adviceForDenied(endpoint string) string {
 	return diagnostics.Permits(endpoint, access.Group(access.SocketPath(endpoint)), "rdd") +
-		". Then `rdd service stop`, as the daemon has the groups of its start, and `rdd start` again.\n" +
-		"Or use an engine of your own: Docker without root (https://docs.docker.com/engine/security/rootless/), Podman " +
-		"(`systemctl --user enable --now podman.socket`),\nor one that is elsewhere, as in `rdd set running=true containerEngine.endpoint=ssh://user@host`."
+		". Then run `rdd service stop`, because the daemon keeps the groups that it was started with, and `rdd start` again.\n" +
+		"Or use an engine of your own: rootless Docker (https://docs.docker.com/engine/security/rootless/), Podman " +
+		"(`systemctl --user enable --now podman.socket`),\nor a remote engine: `rdd set running=true containerEngine.endpoint=ssh://user@host`."
 }
 
-// adviceFor says what to do where there is no engine on a system, and no virtual
-// machine to be had.
+// adviceFor returns what to do on a system without an engine, and without a usable
+// limactl.
 func adviceFor(system string, noLima error) string {
-	install := "Docker Desktop (https://docs.docker.com/get-started/get-docker/), or another program that offers Docker's API"
+	install := "Docker Desktop (https://docs.docker.com/get-started/get-docker/), or another engine with a Docker API"
 	if system == "linux" {
 		install = "Docker (on Debian and Ubuntu `sudo apt install docker.io`; else https://docs.docker.com/engine/install/) " +
 			"or Podman with its socket (`systemctl --user enable --now podman.socket`)"
 	}
-	return "A virtual machine with an engine of its own can't be made either: " + noLima.Error() + ".\n" +
+	return "rdd can't create a virtual machine with an engine either: " + noLima.Error() + ".\n" +
 		"Install Lima (https://lima-vm.io/docs/installation/), or " + install + ", and run `rdd start` again.\n" +
-		"Or name an engine that is elsewhere, as in `rdd set running=true containerEngine.endpoint=ssh://user@host`."
+		"Or use a remote engine: `rdd set running=true containerEngine.endpoint=ssh://user@host`."
 }

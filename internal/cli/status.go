@@ -18,7 +18,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 )
 
-// statusTimeout is how long the daemon may take to answer.
+// statusTimeout bounds the requests to the daemon.
 const statusTimeout = 10 * time.Second
 
 func (e *env) statusCommand() *cobra.Command {
@@ -26,12 +26,13 @@ func (e *env) statusCommand() *cobra.Command {
 	var watch bool
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Show how everything is, and what is wrong",
-		Long: `Show on one screen how the service, the virtual machine, the engines, Docker's
-contexts and the disk are, and everything that is wrong with what to do about it.
-Nothing is started or changed. docs/troubleshooting.md has more about each code.`,
+		Short: "Show the status and problems of the instance",
+		Long: `Show the status of the daemon, the virtual machine, the engines, the Docker contexts and
+the disk, and all problems with their remedies. The command starts and changes nothing.
+docs/troubleshooting.md explains each problem code.`,
 		Example: `  rdd status
-  rdd status --watch`,
+  rdd status --watch
+  rdd status --output json`,
 		Args: command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkOutput(output); err != nil {
@@ -58,7 +59,7 @@ Nothing is started or changed. docs/troubleshooting.md has more about each code.
 		},
 	}
 	addOutputFlag(cmd, &output)
-	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "go on, and show it again when it has changed")
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "show the status again after each change")
 	return cmd
 }
 
@@ -69,8 +70,8 @@ func (e *env) printStatus(s *status.Status, output string) error {
 	return printAs(e.Stdout, output, s)
 }
 
-// watchStatus shows the status until it is interrupted: on a terminal always on
-// the same lines, else again when something has changed.
+// watchStatus shows the status until an interrupt: on a terminal always on the same
+// lines, else again after each change.
 func (e *env) watchStatus(ctx context.Context, reader *status.Reader, output string) error {
 	file, ok := e.Stdout.(*os.File)
 	terminal := output == "" && ok && term.IsTerminal(int(file.Fd()))
@@ -94,12 +95,12 @@ func (e *env) watchStatus(ctx context.Context, reader *status.Reader, output str
 		return e.printStatus(s, output)
 	})
 	if errors.Is(err, context.Canceled) {
-		return nil // as it was asked to
+		return nil // the user ends the watch by an interrupt
 	}
 	return err
 }
 
-// steadyText returns what is shown but for the figures that always change.
+// steadyText returns the output without the figures that always change.
 func steadyText(s *status.Status, output string) (string, error) {
 	steady := s.Steady()
 	var text bytes.Buffer
@@ -117,8 +118,7 @@ const (
 	clearBelow   = "\x1b[J"
 )
 
-// redraw writes the status over what is on the terminal, line by line, so that
-// nothing flickers.
+// redraw overwrites the terminal line by line, so that it does not flicker.
 func (e *env) redraw(s *status.Status) error {
 	var text bytes.Buffer
 	if err := s.Print(&text); err != nil {

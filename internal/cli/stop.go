@@ -15,25 +15,25 @@ func (e *env) stopCommand() *cobra.Command {
 	var f waitFlags
 	cmd := &cobra.Command{
 		Use:   "stop",
-		Short: "Stop: stop the virtual machine, or disconnect from the engine, and wait",
-		Long: `Set running=false, and wait until the engine is disconnected and its objects are
-gone from the API. The virtual machine stops, with its containers; they run on in an
-engine that was there already. Settings stay, for
-` + "`rdd start`" + `; the daemon runs on, if it did (` + "`rdd service stop`" + ` stops it).`,
+		Short: "Stop the virtual machine or disconnect from the engine",
+		Long: `Stop the virtual machine and its containers, or disconnect from an engine outside a virtual
+machine, whose containers keep running (set running=false). The command waits until the
+engine is disconnected and its mirror objects are deleted. The settings are kept for
+` + "`rdd start`" + `. To stop the daemon use ` + "`rdd service stop`" + `.`,
 		Example: `  rdd stop`,
 		Args:    command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return e.withExistingApp(cmd.Context(), f, "nothing runs", func(a *appSession, _ *appv1alpha1.App) error {
+			return e.withExistingApp(cmd.Context(), f, "nothing is running", func(a *appSession, _ *appv1alpha1.App) error {
 				return a.apply(map[string]any{"running": false}, f.wait)
 			})
 		},
 	}
-	addWaitFlags(cmd, &f, "the engine is disconnected, and the virtual machine has stopped")
+	addWaitFlags(cmd, &f, "the engine is disconnected and the virtual machine is stopped")
 	return cmd
 }
 
-// withExistingApp calls do with the App. Where there is none it says so, and what
-// that means, and makes nothing. A daemon that has to be started for it ends with it.
+// withExistingApp calls do with the App. If there is no App, it reports that with its
+// meaning, and creates nothing. It stops a daemon that it started.
 func (e *env) withExistingApp(ctx context.Context, f waitFlags, means string, do func(*appSession, *appv1alpha1.App) error) error {
 	inst, err := e.Instance()
 	if err != nil {
@@ -41,7 +41,7 @@ func (e *env) withExistingApp(ctx context.Context, f waitFlags, means string, do
 	}
 	if exists, err := inst.Exists(); err != nil || !exists {
 		if err == nil {
-			e.Say("There is no App, as instance %s does not exist: %s.", inst.Name(), means)
+			e.Say("Instance %s does not exist and so has no App: %s.", inst.Name(), means)
 		}
 		return err
 	}

@@ -46,7 +46,7 @@ func (e *env) tool(ctx context.Context, t tool, global, args []string) error {
 	if _, err := e.Logger(); err != nil {
 		return err
 	}
-	e.makes = true // as for `rdd run`
+	e.mayCreate = true // as for `rdd run`
 	err := e.run(ctx, settleTimeout, append([]string{t.name}, args...))
 	var failed *execve.Error
 	if !errors.As(err, &failed) {

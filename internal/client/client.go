@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package client makes clients of RDD's own kinds that know the kinds without
-// asking the API server: the first request is the one that matters.
+// Package client creates clients for RDD's kinds that need no discovery: their first
+// request is already the caller's.
 package client
 
 import (
@@ -27,7 +27,7 @@ func New(kubeconfig string) (client.WithWatch, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the kubeconfig: %w", err)
 	}
-	// A command asks little, and a limiter's error would hide that its time is over.
+	// Commands send few requests, and a limiter's error would hide a timeout.
 	config.QPS = -1
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
@@ -41,7 +41,7 @@ func New(kubeconfig string) (client.WithWatch, error) {
 	return client.NewWithWatch(config, client.Options{Scheme: scheme, Mapper: newMapper()})
 }
 
-// newMapper knows the kinds that commands use.
+// newMapper returns a mapper of the kinds that commands use.
 func newMapper() meta.RESTMapper {
 	mapper := meta.NewDefaultRESTMapper(nil)
 	mapper.Add(appv1alpha1.GroupVersion.WithKind("App"), meta.RESTScopeRoot)

@@ -17,13 +17,13 @@ import (
 const kubeconfig = `{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: c, user: u}}],
 clusters: [{name: c, cluster: {server: "http://127.0.0.1:1"}}], users: [{name: u, user: {}}]}`
 
-// justOver is a context whose deadline has passed, and whose timer has not fired yet.
+// justOver is a context whose deadline has passed, but whose timer has not fired yet.
 type justOver struct{ context.Context }
 
 func (justOver) Deadline() (time.Time, bool) { return time.Now().Add(-time.Millisecond), true }
 
-// TestTimeIsOver: nothing between a command and its request has an error of its own
-// for a time that is just over; the exit code hangs on which error it is.
+// TestTimeIsOver: no layer between a command and its request returns its own error for a
+// deadline that has just passed, because the exit code depends on the error.
 func TestTimeIsOver(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config")
 	if err := os.WriteFile(path, []byte(kubeconfig), 0o600); err != nil {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package command is what the command lines of all of RDD's programs share: the
-// global flags, the log, errors of usage, and the exit code.
+// Package command is the common part of RDD's programs: the global flags, the log,
+// usage errors, and the exit code.
 package command
 
 import (
@@ -24,7 +24,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/logging"
 )
 
-// Base is what all commands of a program share.
+// Base is the common state of a program's commands.
 type Base struct {
 	Stdout io.Writer
 	Stderr io.Writer
@@ -36,15 +36,15 @@ type Base struct {
 	// parsed, for errors about them. It counts until [Base.Logger] is called.
 	Typed string
 
-	// Ending tells, in a program that runs until it is told to end, why it is to,
-	// and nil until then. It may be nil itself.
+	// Ending, in a program that runs until a signal, returns the reason for which it
+	// stops, and nil until then. It may be nil itself.
 	Ending func() error
-	// Dying, which may be nil, says why a library ends the program, and returns the exit
-	// code. [Base.Exit] is what is taken instead.
+	// Dying, which may be nil, handles a library that exits the program, and returns
+	// the exit code. The default is [Base.Exit].
 	Dying func(reason error) int
 }
 
-// New returns what commands share whose data goes to standard output.
+// New returns a Base with the standard streams.
 func New() *Base { return &Base{Stdout: os.Stdout, Stderr: os.Stderr} }
 
 // AddFlags adds the global flags.
@@ -54,8 +54,8 @@ func (b *Base) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&b.Logging.Format, "log-format", "", "the `format` of logs, and of messages on standard error: text or json")
 }
 
-// instanceName is the [pflag.Value] of an instance's name. One that is given and
-// empty is a variable that a user forgot: it must not mean the default.
+// instanceName is the [pflag.Value] of an instance's name. An empty value is an error,
+// because it usually is an unset variable: it must not select the default.
 type instanceName string
 
 // Set implements [pflag.Value].
@@ -70,8 +70,8 @@ func (n *instanceName) String() string { return string(*n) }
 // Type implements [pflag.Value].
 func (n *instanceName) Type() string { return "string" }
 
-// Instance returns the instance that the command is for, which no other user has a
-// say in.
+// Instance returns the instance of the command, after checking that no other user
+// controls its files.
 func (b *Base) Instance() (*instance.Instance, error) {
 	inst, err := instance.New(b.InstanceName)
 	if err != nil {
@@ -80,7 +80,7 @@ func (b *Base) Instance() (*instance.Instance, error) {
 	return inst, inst.Check()
 }
 
-// CheckLogging refuses flags of which no logger can be made.
+// CheckLogging rejects invalid logging flags.
 func (b *Base) CheckLogging() error {
 	_, err := b.newLogger(io.Discard)
 	return err
@@ -94,8 +94,8 @@ func (b *Base) newLogger(w io.Writer) (*slog.Logger, error) {
 	return log, nil
 }
 
-// Logger makes the program's logger, which writes to standard error, and leads the
-// libraries' into it. It is made once: some libraries never take another one.
+// Logger creates the program's logger, which writes to standard error and receives the
+// libraries' logs. It is created once: some libraries accept only one.
 func (b *Base) Logger() (*slog.Logger, error) {
 	log, err := b.newLogger(b.Stderr)
 	if err != nil {
@@ -105,7 +105,7 @@ func (b *Base) Logger() (*slog.Logger, error) {
 	ending := func() bool { return b.Ending != nil && b.Ending() != nil }
 	logging.Capture(log, ending, func(reason string) {
 		if ending() {
-			runtime.Goexit() // what it waited for won't come any more, and that is all
+			runtime.Goexit() // the library must not continue, and the program is exiting
 		}
 		exit := b.Dying
 		if exit == nil {
@@ -116,7 +116,7 @@ func (b *Base) Logger() (*slog.Logger, error) {
 	return log, nil
 }
 
-// Usage is an error of whoever typed the command.
+// Usage is an error in the command line.
 func Usage(format string, args ...any) error {
 	return fault.New(fault.Usage, "", "", fmt.Errorf(format, args...))
 }
@@ -126,10 +126,10 @@ func FlagError(command *cobra.Command, err error) error {
 	return Usage("%w; see `%s --help`", err, command.CommandPath())
 }
 
-// suggestionDistance is by how many letters a command may be misspelt.
+// suggestionDistance is the maximum edit distance of a suggested command.
 const suggestionDistance = 2
 
-// Similar returns the names that are like one that was misspelt.
+// Similar returns the names that are similar to a misspelt one.
 func Similar(name string, names []string) []string {
 	parent := &cobra.Command{SuggestionsMinimumDistance: suggestionDistance}
 	for _, known := range names {
@@ -154,21 +154,21 @@ func NoArgs(command *cobra.Command, args []string) error {
 	return Usage("unexpected argument %q; see `%s --help`", args[0], command.CommandPath())
 }
 
-// MaxPort is the highest port there is.
+// MaxPort is the highest port.
 const MaxPort = 65535
 
-// CheckPort refuses what is no port. 0 stands for any.
+// CheckPort rejects an invalid port. 0 selects a free port.
 func CheckPort(flag string, port int) error {
 	if port < 0 || port > MaxPort {
-		return Usage("--%s: %d is no port: 0 to %d", flag, port, MaxPort)
+		return Usage("--%s: invalid port %d: must be 0 to %d", flag, port, MaxPort)
 	}
 	return nil
 }
 
-// UntilSignal returns a context that ends when the process is asked to end; a
-// second request ends the process at once. Windows asks by CTRL_C and CTRL_BREAK,
-// which Go takes for an interrupt, and by closing, which is SIGTERM. A terminal that
-// is closed asks, too, but not who was started to outlive it (nohup).
+// UntilSignal returns a context that ends at the first request to stop; a second
+// request exits the process immediately. On Windows, Go reports CTRL_C and CTRL_BREAK
+// as an interrupt, and closing as SIGTERM. Closing a terminal is a request too, except
+// for a process that ignores SIGHUP (nohup).
 func (b *Base) UntilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) {

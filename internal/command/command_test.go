@@ -11,7 +11,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/logging"
 )
 
-// TestWordsAreSafeToShow: an error may quote an engine.
+// TestWordsAreSafeToShow: an error may quote an engine's text.
 func TestWordsAreSafeToShow(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder

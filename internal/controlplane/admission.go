@@ -19,8 +19,8 @@ import (
 	"k8s.io/kubernetes/pkg/kubeapiserver/admission/exclusion"
 )
 
-// newAdmission returns what every write passes: the life of namespaces,
-// policies in CEL, the hooks of this process, webhooks, and what is not tracked.
+// newAdmission returns the admission chain of every write: the life cycle of
+// namespaces, CEL policies, the hooks of this process, webhooks, and untracked fields.
 func newAdmission(c *chain, cfg Config) (admission.Interface, error) {
 	plugins := admission.NewPlugins()
 	order := []string{
@@ -60,7 +60,7 @@ type noPluginConfig struct{}
 // ConfigFor implements [admission.ConfigProvider].
 func (noPluginConfig) ConfigFor(string) (io.Reader, error) { return nil, nil }
 
-// exclusions keeps policies away from reviews, which are no objects.
+// exclusions exempts reviews from policies: they are not objects.
 type exclusions struct{}
 
 // Initialize implements [admission.PluginInitializer].

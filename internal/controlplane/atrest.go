@@ -13,16 +13,16 @@ import (
 	"k8s.io/utils/clock"
 )
 
-// Each wake of a process at rest costs more than what it wakes for. This is
-// what makes the parts of the API server wake less, and together.
+// Each wake-up of an idle process costs more than the work that it does. The code in
+// this file reduces and joins the wake-ups of the API server.
 
-// inFlightHook is the hook of the generic API server that each second notes how
-// many requests are in flight at most, for a metric.
+// inFlightHook is the hook of the generic API server that records the maximum number of
+// requests in flight each second, for a metric.
 const inFlightHook = "max-in-flight-filter"
 
-// jointClock is the real clock, but timers of a second and more end with a whole
-// second of it, up to one before their time: those of many watch caches, which
-// look for bookmarks to send each second or so, end at once.
+// jointClock is the real clock, except that timers of a second or more fire at a whole
+// second, up to one early: the timers of many watch caches, which check for bookmarks
+// about each second, fire together.
 type jointClock struct{ clock.RealClock }
 
 // NewTimer implements [clock.Clock].
@@ -35,7 +35,7 @@ type jointTimer struct{ clock.Timer }
 // Reset implements [clock.Timer].
 func (t jointTimer) Reset(d time.Duration) bool { return t.Timer.Reset(joint(time.Now(), d)) }
 
-// joint returns how long after now a timer ends that was to end after d.
+// joint returns the delay of a timer that was requested for d after now.
 func joint(now time.Time, d time.Duration) time.Duration {
 	if d < time.Second {
 		return d
@@ -43,19 +43,19 @@ func joint(now time.Time, d time.Duration) time.Duration {
 	return now.Add(d).Truncate(time.Second).Sub(now)
 }
 
-// schemaSettle is how long after a change of a definition the documents that
-// describe its kinds may still change.
+// schemaSettle is how long after a change of a definition the documents of its kinds
+// may still change.
 const schemaSettle = 30 * time.Second
 
-// schemas is what policies that change objects know of kinds: which documents
-// there are, and a version of each. They ask every five seconds, for which the
-// API server makes a list of all; here it does so after definitions changed.
+// schemas is the list of OpenAPI documents, with their versions, for mutating policies.
+// These request it every five seconds; the API server would build the list each time,
+// and here builds it only after definitions have changed.
 type schemas struct {
 	kubernetes.Interface
-	changed atomic.Int64 // when a definition changed last, in Unix nanoseconds
+	changed atomic.Int64 // time of the last change of a definition, in Unix nanoseconds
 }
 
-// change notes that a definition has changed.
+// change records that a definition has changed.
 func (s *schemas) change() { s.changed.Store(time.Now().UnixNano()) }
 
 // Discovery implements [kubernetes.Interface].
@@ -73,7 +73,7 @@ func (d schemaDiscovery) OpenAPIV3() openapi.Client {
 	return &rememberedSchemas{Client: d.DiscoveryInterfaces.OpenAPIV3(), changed: &d.schemas.changed}
 }
 
-// rememberedSchemas asks for the documents only where they may have changed.
+// rememberedSchemas requests the documents only if they may have changed.
 type rememberedSchemas struct {
 	openapi.Client
 	changed *atomic.Int64

@@ -40,40 +40,39 @@ import (
 )
 
 const (
-	// issuer names who signs service account tokens, and is their default
-	// audience.
+	// issuer is the issuer of service account tokens, and their default audience.
 	issuer = "https://rdd.rancherdesktop.io"
 
 	adminUser = "rdd:admin"
 
 	maxTokenLifetime = 365 * 24 * time.Hour
 
-	// A valid service account token is looked up again after this time: that
-	// long it outlives its account.
+	// The API server checks a valid service account token again after this time: an
+	// account's tokens are valid for so long after its deletion.
 	tokenCacheTTL = 10 * time.Second
 )
 
-// openPaths are served to anyone on the machine. They say that the server is
-// there and how it is, and nothing of what is in it.
+// openPaths are served without authentication. They show that the server exists and its
+// health, but no content.
 var openPaths = []string{"/healthz", "/livez", "/readyz", "/version"}
 
-// serviceAccountRegistry makes the registry of service accounts and tokens,
-// which looks secrets up in the given store.
+// serviceAccountRegistry creates the registry of service accounts and tokens, which
+// reads secrets from the given store.
 type serviceAccountRegistry func(options generic.RESTOptionsGetter, secrets *genericregistry.Store) (*serviceaccountstorage.REST, error)
 
-// auth says who a client is and what it may do.
+// auth authenticates and authorizes clients.
 type auth struct {
 	authenticator   authenticator.Request
 	audiences       authenticator.Audiences
 	authorizer      authorizer.Authorizer
 	rules           authorizer.RuleResolver
 	serviceAccounts serviceAccountRegistry
-	// keys are those with which service account tokens are checked.
+	// keys verify service account tokens.
 	keys serviceaccount.PublicKeysGetter
 }
 
-// newAuth knows the administrator by token, service accounts by theirs, and
-// no other client. The administrator may do all, service accounts what RBAC says.
+// newAuth authenticates the administrator and service accounts by their tokens, and no
+// other client. The administrator has all permissions, service accounts those of RBAC.
 func newAuth(id *pki.Identity, client kubernetes.Interface, informers informers.SharedInformerFactory) (*auth, error) {
 	a := &auth{audiences: authenticator.Audiences{issuer}}
 	admin := authenticator.WrapAudienceAgnosticToken(a.audiences, tokenfile.New(map[string]*user.DefaultInfo{
@@ -106,8 +105,8 @@ func newAuth(id *pki.Identity, client kubernetes.Interface, informers informers.
 	return a, a.setAuthorizer(informers)
 }
 
-// backdating signs tokens that are valid from [pki.ClockSkew] ago, as the clock may be
-// ahead now. They end when they were asked to.
+// backdating issues tokens that are valid from [pki.ClockSkew] ago, because the clock
+// may be ahead now. Their expiry is as requested.
 type backdating struct{ serviceaccount.TokenGenerator }
 
 // GenerateToken implements [serviceaccount.TokenGenerator].
@@ -150,7 +149,7 @@ func anonymousPaths() []apiserverconfig.AnonymousAuthCondition {
 	return conditions
 }
 
-// tokenSubjects finds the objects that a service account token is bound to.
+// tokenSubjects reads the objects that a service account token is bound to.
 type tokenSubjects struct{ client kubernetes.Interface }
 
 var _ serviceaccount.ServiceAccountTokenGetter = tokenSubjects{}
@@ -179,14 +178,14 @@ func (t tokenSubjects) GetMutatingWebhookConfiguration(ctx context.Context, name
 	return t.client.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(ctx, name, metav1.GetOptions{})
 }
 
-// absent is the registry of a resource that RDD does not have.
+// absent is the registry of a resource that RDD does not serve.
 type absent struct{ resource string }
 
 func (a absent) Get(_ context.Context, name string, _ *metav1.GetOptions) (runtime.Object, error) {
 	return nil, notFound(a.resource, name)
 }
 
-// absentConfiguration refuses to bind tokens to webhook configurations.
+// absentConfiguration rejects tokens bound to webhook configurations.
 type absentConfiguration[T any] struct{}
 
 func (absentConfiguration[T]) Get(_ context.Context, name string, _ metav1.GetOptions) (T, error) {

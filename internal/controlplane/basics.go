@@ -22,21 +22,21 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 )
 
-// basicNamespaces are there in every cluster, but for the last, which is the
-// one that a kubeconfig of RDD's names.
+// basicNamespaces are the namespaces of every cluster, and the default one of RDD's
+// kubeconfig.
 var basicNamespaces = []string{metav1.NamespaceDefault, metav1.NamespaceSystem, instance.DefaultNamespace}
 
 // rddGroups are the API groups of RDD.
 var rddGroups = []string{"app.rancherdesktop.io", "containers.rancherdesktop.io", "lima.rancherdesktop.io", "rdd.rancherdesktop.io"}
 
-// operateRole is for those who may act on containers that exist, nothing else:
-// start, stop and delete them, and read their logs. A holder of edit can do
-// whatever the user can who runs RDD: a ContainerEngine, a ConfigMap with a
-// lima.yaml and a LimaVM name that user's files, and exec runs a process.
+// operateRole allows operations on existing containers only: start, stop, delete, and
+// read logs. The role edit allows everything that the user who runs RDD can do: a
+// ContainerEngine, or a ConfigMap with a lima.yaml and a LimaVM, can name that user's
+// files, and exec runs a process.
 const operateRole = "operate"
 
-// basicRoles are the roles that clients expect to find. Those named system: are
-// bound to everyone who is known.
+// basicRoles are the roles that clients expect. Roles named system: are bound to all
+// authenticated users.
 func basicRoles() []*rbacv1.ClusterRole {
 	read := []string{"get", "list", "watch"}
 	core := []string{"configmaps", "events", "namespaces", "serviceaccounts"}
@@ -97,8 +97,8 @@ func basicBindings() []*rbacv1.ClusterRoleBinding {
 	return bindings
 }
 
-// ensureBasics makes what is missing of the objects that are in every cluster.
-// What is there stays as it is, so that the owner may change it.
+// ensureBasics creates the missing ones of the objects that every cluster has. Existing
+// ones stay, so that their owner can change them.
 func ensureBasics(ctx context.Context, client kubernetes.Interface) error {
 	group, ctx := errgroup.WithContext(ctx)
 	ensure := func(name string, get, create func() error) {
@@ -108,7 +108,7 @@ func ensureBasics(ctx context.Context, client kubernetes.Interface) error {
 				err = create()
 			}
 			if err != nil && !apierrors.IsAlreadyExists(err) {
-				return fmt.Errorf("make %s: %w", name, err)
+				return fmt.Errorf("create %s: %w", name, err)
 			}
 			return nil
 		})

@@ -45,33 +45,32 @@ import (
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 
 	rddopenapi "github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/openapi"
-	_ "github.com/rancher-sandbox/rancher-desktop-daemon/internal/importorder/quiet" // the queues of what is composed here do not tick
+	_ "github.com/rancher-sandbox/rancher-desktop-daemon/internal/importorder/quiet" // the API server's queues must not tick
 )
 
 const (
-	// masterCount above one makes the API server wait 5 s before it
-	// establishes a definition, for the sake of its peers. There are none.
+	// masterCount above one makes the API server wait 5 s before it establishes a
+	// definition, for its peers. RDD's has none.
 	masterCount = 1
 
 	requestTimeout = time.Minute
 
 	apiTitle = "Rancher Desktop daemon"
 
-	// watchDrain bounds the wait for watches to end at shutdown.
+	// watchDrain bounds the wait for watches at shutdown.
 	watchDrain = time.Second
 )
 
-// setFeatures adjusts what the Kubernetes libraries keep in globals.
+// setFeatures sets the Kubernetes libraries' global feature gates.
 var setFeatures = sync.OnceValue(func() error {
 	etcdfeature.DefaultFeatureSupportChecker = storeFeatures{etcdfeature.DefaultFeatureSupportChecker}
 	return utilfeature.DefaultMutableFeatureGate.SetFromMap(map[string]bool{
-		// Peers that know each other by leases: there are none.
+		// Leases of API server peers: RDD's has none.
 		string(features.APIServerIdentity):                   false,
 		string(features.UnknownVersionInteroperabilityProxy): false,
-		// Each costs timers, goroutines or memory for every resource, for the sake
-		// of clusters: old pages of lists come from the store, priority and
-		// fairness is not there to ask for the cost of a list, and the cache and the
-		// store that it reads are in one process.
+		// Each of these costs timers, goroutines or memory for every resource, for the
+		// benefit of clusters: here the store serves old pages of lists, priority and
+		// fairness is off, and the cache is in the store's process.
 		string(features.ListFromCacheSnapshot):       false,
 		string(features.SizeBasedListCostEstimate):   false,
 		string(features.DetectCacheInconsistency):    false,
@@ -79,8 +78,8 @@ var setFeatures = sync.OnceValue(func() error {
 	})
 })
 
-// chain is the API server while it is put together: a server of the built-in
-// groups, which passes what it does not know to one of custom resources.
+// chain is the API server under construction: a server of the built-in groups, which
+// delegates other requests to one of custom resources.
 type chain struct {
 	generic      *genericapiserver.Config
 	loopback     *loopback
@@ -95,16 +94,16 @@ type chain struct {
 	hooked       *hooked
 	storages     storages
 	kindsChanged chan struct{}
-	kinds        atomic.Uint64 // counts the changes of the kinds that are served
+	kinds        atomic.Uint64 // counts changes of the served kinds
 
-	// openAPIv2 returns a configuration for one document, which changes it.
+	// openAPIv2 returns a configuration for one document, which modifies it.
 	openAPIv2 func() *common.Config
 
 	custom *apiextensionsserver.CustomResourceDefinitions
 	front  *genericapiserver.GenericAPIServer
 }
 
-// newChain composes the API server. Nothing runs yet but the watch caches.
+// newChain composes the API server. Only the watch caches are running after it.
 func newChain(cfg Config) (*chain, error) {
 	if err := setFeatures(); err != nil {
 		return nil, err
@@ -120,7 +119,7 @@ func newChain(cfg Config) (*chain, error) {
 	return c, nil
 }
 
-// makeDefinitions makes the definitions that are to be there from the start.
+// makeDefinitions creates the initial definitions.
 func (c *chain) makeDefinitions(cfg Config) error {
 	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
 	defer cancel()
@@ -145,8 +144,8 @@ func (c *chain) makeClients(cfg Config) (err error) {
 	return nil
 }
 
-// mapperOf knows the kinds of definitions before discovery does: a policy whose
-// parameter's kind is not known is wrong for a second.
+// mapperOf maps the kinds of definitions before discovery does: otherwise a policy with
+// such a parameter kind would be invalid for a second.
 func mapperOf(definitions []*apiextensionsv1.CustomResourceDefinition) meta.RESTMapper {
 	mapper := meta.NewDefaultRESTMapper(nil)
 	for _, definition := range definitions {
@@ -185,7 +184,7 @@ func (c *chain) makeGeneric(cfg Config) error {
 	g.ShutdownWatchTerminationGracePeriod = watchDrain
 	g.LongRunningFunc = longRunning(cfg.Handlers)
 	g.DisabledPostStartHooks = sets.NewString(informersHook, inFlightHook)
-	g.EnableProfiling = true // /debug/pprof, for administrators as all else
+	g.EnableProfiling = true // /debug/pprof, for administrators only
 	g.ReadyzChecks = append(g.ReadyzChecks, cfg.ReadyChecks...)
 	g.AddHealthChecks(storeCheck(cfg.Store))
 	g.AggregatedDiscoveryGroupManager = aggregated.NewResourceManager("apis")
@@ -222,9 +221,9 @@ func (c *chain) makeAdmission(cfg Config) (err error) {
 	return err
 }
 
-// makeCustom makes the server of custom resources, the last in the chain.
+// makeCustom creates the server of custom resources, the last in the chain.
 func (c *chain) makeCustom(cfg Config) error {
-	g := *c.generic // its hooks and its storage are its own, the rest is shared
+	g := *c.generic // with its own hooks and storage, the rest is shared
 	g.PostStartHooks = map[string]genericapiserver.PostStartHookConfigEntry{}
 	g.RESTOptionsGetter = c.storages.definitions()
 	g.SkipOpenAPIInstallation = true // the front server serves its documents
@@ -245,9 +244,9 @@ func (c *chain) makeCustom(cfg Config) error {
 	return err
 }
 
-// unknownPath answers what no server knows. As long as the definitions are not
-// read that is no proof that something is not there, and a client that took it
-// for one would give up what it watches over.
+// unknownPath answers requests for unknown paths. Until the definitions are read it
+// does not answer 404, from which a client would conclude that the resource does not
+// exist, and stop its watch.
 func unknownPath(w http.ResponseWriter, r *http.Request) {
 	if genericapifilters.NoMuxAndDiscoveryIncompleteKey(r.Context()) {
 		http.NotFound(w, r)
@@ -257,7 +256,7 @@ func unknownPath(w http.ResponseWriter, r *http.Request) {
 	responsewriters.ErrorNegotiated(err, apiextensionsserver.Codecs, schema.GroupVersion{}, w, r)
 }
 
-// makeFront makes the server that requests reach first.
+// makeFront creates the server that receives requests first.
 func (c *chain) makeFront(cfg Config) (err error) {
 	if c.front, err = c.generic.Complete(c.informers).New("rdd", c.custom.GenericAPIServer); err != nil {
 		return err
@@ -279,8 +278,8 @@ func (c *chain) makeFront(cfg Config) (err error) {
 	return c.addHooks(cfg)
 }
 
-// longRunning tells the requests that may take as long as they like: watches,
-// and whatever other handlers make of theirs.
+// longRunning returns a check for requests without a time limit: watches, and the
+// requests of other handlers.
 func longRunning(handlers map[string]http.Handler) request.LongRunningRequestCheck {
 	watches := filters.BasicLongRunningRequestCheck(sets.NewString("watch"), sets.NewString())
 	return func(r *http.Request, info *request.RequestInfo) bool {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package controlplane is Kubernetes' API server as a library, reduced to what
-// makes sense on a developer's machine: custom resources, and the few built-in
-// kinds that controllers and their clients need. It keeps its objects in a
-// [Store], and serves clients in the process without a socket.
+// Package controlplane is Kubernetes' API server as a library, reduced to the needs of
+// a developer's machine: custom resources, and the few built-in kinds that controllers
+// and their clients need. It stores its objects in a [Store], and serves clients in the
+// process without a socket.
 //
 // There is no kubelet, no scheduler and no aggregation of other API servers.
 package controlplane
@@ -34,37 +34,35 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/pki"
 )
 
-// readyPoll is how often the start of the API server is looked at.
+// readyPoll is the interval between checks of the API server's start.
 const readyPoll = 5 * time.Millisecond
 
-// Config describes a control plane. The first fields must be set.
+// Config describes a control plane. The first fields are required.
 type Config struct {
-	// Listener is where clients outside the process come in. The control plane
-	// closes it.
+	// Listener accepts clients outside the process. The control plane closes it.
 	Listener net.Listener
-	// Identity has the authority of the listener's certificates.
+	// Identity has the certificate authority of the listener's certificates.
 	Identity *pki.Identity
 	Store    Store
 	// Now is the clock of the certificates; nil for the system's.
 	Now func() time.Time
-	// Version is what GET /version answers.
+	// Version is the version for GET /version.
 	Version string
 
-	// Definitions are made where they are not there, as they are: with a status
-	// that says they are established.
+	// Definitions are created if they are missing, with their status, which says that
+	// they are established.
 	Definitions []*apiextensionsv1.CustomResourceDefinition
-	// Prepare is called when the API server answers, and before it reads what
-	// policies there are.
+	// Prepare is called when the API server answers, before it reads the policies.
 	Prepare func(context.Context, kubernetes.Interface) error
-	// Hooks decide about writes, see [Server.StartHooks].
+	// Hooks are the admission hooks, see [Server.StartHooks].
 	Hooks []admission.Hook
-	// Handlers are served besides the API, for the path that is the key, and for
-	// all that begin with it where it ends with a slash. Clients have been
-	// authenticated, and authorised as for all paths that are no resources.
+	// Handlers are served besides the API, for the path that is the key, and for all
+	// below it if the key ends with a slash. Clients are authenticated, and authorized
+	// as for non-resource paths.
 	Handlers map[string]http.Handler
-	// Lasting are namespaces that no client may delete, besides Kubernetes' own.
+	// Lasting are namespaces that no client may delete, in addition to Kubernetes' own.
 	Lasting []string
-	// Untracked are the resources whose fields' writers are not noted.
+	// Untracked are the resources without managed fields.
 	Untracked []schema.GroupResource
 	// ReadyChecks are added to GET /readyz.
 	ReadyChecks []healthz.HealthChecker
@@ -81,12 +79,12 @@ type Server struct {
 	listener *trackingListener
 	drain    *drain
 	token    string
-	// ownChecks are the names of Config.ReadyChecks, which say nothing about
-	// the API server itself.
+	// ownChecks are the names of Config.ReadyChecks, which don't check the API server
+	// itself.
 	ownChecks []string
 }
 
-// New composes a control plane. It does not serve before [Server.Run].
+// New composes a control plane. [Server.Run] serves it.
 func New(cfg Config) (*Server, error) {
 	limited := connlimit.New(cfg.Listener, maxStrangers)
 	cfg.authenticated = limited.Authenticated
@@ -109,7 +107,7 @@ func New(cfg Config) (*Server, error) {
 }
 
 // ClientConfig returns a configuration for clients in this process, with all
-// rights. Requests made with it are function calls.
+// permissions. Its requests are function calls.
 func (s *Server) ClientConfig() *rest.Config {
 	return s.chain.loopback.config(s.token)
 }
@@ -119,18 +117,18 @@ func (s *Server) Namespaces() cache.SharedIndexInformer {
 	return s.chain.informers.Core().V1().Namespaces().Informer()
 }
 
-// StartHooks begins to ask the hooks, which read with the reader. Until then
-// what they would be asked about is refused.
+// StartHooks enables the hooks, which read with the reader. Until then, requests for
+// their resources are rejected.
 func (s *Server) StartHooks(reader client.Reader) { s.chain.hooked.start(reader) }
 
-// KindsChanged gives a value after each change of the kinds that are served.
-// Values may be merged, and are for one receiver.
+// KindsChanged receives a value after each change of the served kinds. Values may be
+// merged, and are for one receiver.
 func (s *Server) KindsChanged() <-chan struct{} { return s.chain.kindsChanged }
 
-// Run serves until ctx ends, and then until what is under way has ended.
+// Run serves until ctx ends, and then until active requests have finished.
 func (s *Server) Run(ctx context.Context) error {
-	// When the end has come, what keeps net/http's shutdown waiting is idle
-	// connections, whose peers are given a second to go by themselves.
+	// At shutdown net/http waits a second for idle connections, whose clients may close
+	// them: close them after watchDrain.
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(watchDrain, s.listener.closeConns) })
 	defer stop()
 	prepared := s.chain.front.PrepareRun()
@@ -138,11 +136,11 @@ func (s *Server) Run(ctx context.Context) error {
 	return prepared.RunWithContext(ctx)
 }
 
-// Drain turns writes from outside the process away from now on.
+// Drain rejects writes from other processes from now on.
 func (s *Server) Drain() { s.drain.closed.Store(true) }
 
-// WaitReady waits until the API server serves whatever it is going to serve,
-// leaving the checks of Config.ReadyChecks aside.
+// WaitReady waits until the API server serves everything, without the checks of
+// Config.ReadyChecks.
 func (s *Server) WaitReady(ctx context.Context) error {
 	query := url.Values{"exclude": s.ownChecks}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, loopbackHost+"/readyz?"+query.Encode(), nil)
@@ -180,15 +178,15 @@ func (s *Server) probe(request *http.Request) error {
 	return nil
 }
 
-// byPriority returns the versions without duplicates, as Kubernetes orders
-// them: stable ones first, newer ones first.
+// byPriority returns the versions without duplicates, in Kubernetes' order: stable ones
+// first, newer ones first.
 func byPriority(versions []string) []string {
 	return slices.SortedFunc(slices.Values(sets.New(versions...).UnsortedList()), func(a, b string) int {
 		return version.CompareKubeAwareVersionStrings(b, a)
 	})
 }
 
-// trackingListener knows its connections.
+// trackingListener tracks its connections.
 type trackingListener struct {
 	net.Listener
 	before func() // called before a connection is served; set at the start

@@ -84,7 +84,7 @@ func TestAPI(t *testing.T) {
 	t.Run("OpenAPIv2", func(t *testing.T) { testOpenAPIv2(t, env) })
 }
 
-// request makes a request as curl would, without a token where that is empty.
+// request makes a request as curl would, without a token if it is empty.
 func request(t *testing.T, env *controlplanetest.Env, token, path, accept string) (int, string) {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}, Timeout: patience}
@@ -514,8 +514,8 @@ func testOpenAPIv2(t *testing.T, env *controlplanetest.Env) {
 	})
 }
 
-// TestTooOldWatch: after a restart nothing is left of the history, and a client
-// that asks for it is told so, at once and in the way that makes it list again.
+// TestTooOldWatch: after a restart the history is gone, and a client that requests it
+// gets the error that makes it list again.
 func TestTooOldWatch(t *testing.T) {
 	env := controlplanetest.Start(t)
 	env.Install(manager.Definitions(mirror.Controllers(nil)))
@@ -546,8 +546,8 @@ func TestTooOldWatch(t *testing.T) {
 	}
 }
 
-// TestDrain: at the end writes from outside are turned away, reads are not, and
-// those from inside go on.
+// TestDrain: at shutdown writes from other processes are rejected; reads, and writes
+// from this process, continue.
 func TestDrain(t *testing.T) {
 	env := controlplanetest.Start(t)
 	outside, inside := clientset(t, env.Remote()), clientset(t, env.Server.ClientConfig())

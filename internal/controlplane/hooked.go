@@ -26,10 +26,9 @@ import (
 
 const hookedName = "Hooks"
 
-// hooked asks the hooks of this process about writes, as the API server asks
-// webhooks: with the same requests, but with no connection that could fail.
-// Before it has a reader to give them, it refuses what they would be asked
-// about.
+// hooked calls the admission hooks of this process, as the API server calls webhooks:
+// with the same requests, but without a connection that can fail. Until it has a reader
+// for them, it rejects requests for their resources.
 type hooked struct {
 	*admission.Handler
 	hooks  []rddadmission.Hook
@@ -49,7 +48,7 @@ func (h *hooked) register(plugins *admission.Plugins) {
 	plugins.Register(hookedName, func(io.Reader) (admission.Interface, error) { return h, nil })
 }
 
-// start begins to answer.
+// start enables the hooks.
 func (h *hooked) start(reader client.Reader) {
 	h.reader = reader
 	close(h.ready)
@@ -58,7 +57,7 @@ func (h *hooked) start(reader client.Reader) {
 // Admit implements [admission.MutationInterface].
 func (h *hooked) Admit(ctx context.Context, attributes admission.Attributes, _ admission.ObjectInterfaces) error {
 	if attributes.GetOperation() == admission.Delete {
-		return nil // there is nothing to fill in
+		return nil // a deletion needs no defaults
 	}
 	return h.ask(ctx, attributes, func(hook rddadmission.Hook) rddadmission.Decide { return hook.Default })
 }
@@ -82,7 +81,7 @@ func (h *hooked) ask(ctx context.Context, attributes admission.Attributes, of fu
 		select {
 		case <-h.ready:
 		default:
-			return apierrors.NewServiceUnavailable("the control plane is starting, and does not yet check " + hook.Resource.Resource)
+			return apierrors.NewServiceUnavailable("the control plane is starting and can't validate yet: " + hook.Resource.Resource)
 		}
 		request, err := newRequest(attributes)
 		if err != nil {
@@ -99,7 +98,7 @@ func (h *hooked) ask(ctx context.Context, attributes admission.Attributes, of fu
 	return nil
 }
 
-// newRequest makes what a webhook would be sent.
+// newRequest creates the request that a webhook would receive.
 func newRequest(attributes admission.Attributes) (ctrladmission.Request, error) {
 	object, err := raw(attributes.GetObject())
 	if err != nil {
@@ -132,25 +131,24 @@ func raw(object runtime.Object) (runtime.RawExtension, error) {
 	return runtime.RawExtension{Raw: data}, err
 }
 
-// refused returns the error that a client sees.
+// refused returns the error for the client.
 func refused(response ctrladmission.Response) error {
 	if response.Result == nil {
-		return apierrors.NewInternalError(errors.New("a hook refuses and does not say why"))
+		return apierrors.NewInternalError(errors.New("an admission hook denied the request without a reason"))
 	}
 	status := *response.Result
 	status.Status = metav1.StatusFailure
 	return &apierrors.StatusError{ErrStatus: status}
 }
 
-// patch applies the patches of a response to the object, which is one of a
-// custom resource.
+// patch applies the patches of a response to the object, which is a custom resource.
 func patch(object runtime.Object, response ctrladmission.Response) error {
 	if len(response.Patches) == 0 {
 		return nil
 	}
 	custom, ok := object.(*unstructured.Unstructured)
 	if !ok {
-		return fmt.Errorf("hooks can't change a %T", object)
+		return fmt.Errorf("admission hooks can't change a %T", object)
 	}
 	operations, err := json.Marshal(response.Patches)
 	if err != nil {

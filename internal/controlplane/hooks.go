@@ -27,7 +27,7 @@ const (
 	// storeTimeout bounds a health check of the store.
 	storeTimeout = 2 * time.Second
 
-	// A hook does again, after a pause, what it came too early for.
+	// A hook retries after a pause if it came too early.
 	hookPause    = 100 * time.Millisecond
 	hookPatience = time.Minute
 )
@@ -43,10 +43,9 @@ func storeCheck(s Store) healthz.HealthChecker {
 // informersHook is the hook of the generic API server that starts its informers.
 const informersHook = "generic-apiserver-start-informers"
 
-// addInformersHook starts the informers when all is there that admission is to
-// know from its first moment: new policies would be heeded a second later. What a
-// policy has for a parameter is of a custom kind: it is looked for as soon as the policy
-// is found, and must be served by then.
+// addInformersHook starts the informers when everything that admission reads is
+// installed: it notices later policies only after a second. A policy's parameters are
+// custom resources: their kind must be served when the policy is found.
 func (c *chain) addInformersHook(cfg Config) error {
 	definitions := c.custom.Informers.Apiextensions().V1().CustomResourceDefinitions().Informer()
 	return c.front.AddPostStartHook("rdd-informers", func(hook genericapiserver.PostStartHookContext) error {
@@ -61,8 +60,8 @@ func (c *chain) addInformersHook(cfg Config) error {
 	})
 }
 
-// addHooks adds what has to run beside the servers for the chain to look like
-// one server: whole discovery documents and whole OpenAPI documents.
+// addHooks adds the tasks that make the chain look like one server: complete discovery
+// and OpenAPI documents.
 func (c *chain) addHooks(cfg Config) error {
 	if err := c.addInformersHook(cfg); err != nil {
 		return err
@@ -97,9 +96,8 @@ func (c *chain) addHooks(cfg Config) error {
 	})
 }
 
-// patiently does something again that failed because the server had not come so
-// far yet, as on a machine that is very busy: admission waits for its caches for
-// some seconds, and then refuses.
+// patiently retries what fails because the server is still starting, as on a very busy
+// machine: admission waits some seconds for its caches, and then rejects requests.
 func patiently(ctx context.Context, do func(context.Context) error) error {
 	var last error
 	err := wait.PollUntilContextTimeout(ctx, hookPause, hookPatience, true, func(ctx context.Context) (bool, error) {
@@ -117,10 +115,9 @@ func patiently(ctx context.Context, do func(context.Context) error) error {
 	return err
 }
 
-// definitionsDocuments describes CustomResourceDefinitions themselves, which the
-// front server passes on and knows nothing of. It returns documents by path.
-// They share schemas with the front server's, which building changes: all must
-// be built before one is read.
+// definitionsDocuments returns the documents of CustomResourceDefinitions by path; the
+// front server only delegates these. They share schemas with the front server's
+// documents, which building modifies: build all before reading one.
 func (c *chain) definitionsDocuments() (map[string]*spec3.OpenAPI, error) {
 	documents := map[string]*spec3.OpenAPI{}
 	for _, service := range c.definitionsServices() {
@@ -133,7 +130,7 @@ func (c *chain) definitionsDocuments() (map[string]*spec3.OpenAPI, error) {
 	return documents, nil
 }
 
-// definitionsServices returns what serves CustomResourceDefinitions.
+// definitionsServices returns the services of CustomResourceDefinitions.
 func (c *chain) definitionsServices() []*restful.WebService {
 	var services []*restful.WebService
 	for _, service := range c.custom.GenericAPIServer.Handler.GoRestfulContainer.RegisteredWebServices() {
@@ -144,8 +141,8 @@ func (c *chain) definitionsServices() []*restful.WebService {
 	return services
 }
 
-// discoveryHandler adds the groups of custom resources to GET /apis, for
-// clients that do not ask for aggregated discovery.
+// discoveryHandler adds the groups of custom resources to GET /apis, for clients
+// without aggregated discovery.
 func (c *chain) discoveryHandler() cache.ResourceEventHandler {
 	c.front.DiscoveryGroupManager.AddGroup(apiGroup(apiextensionsv1.GroupName, []string{apiextensionsv1.SchemeGroupVersion.Version}))
 	sync := func(obj any) {
@@ -159,7 +156,7 @@ func (c *chain) discoveryHandler() cache.ResourceEventHandler {
 		c.kinds.Add(1)
 		select {
 		case c.kindsChanged <- struct{}{}:
-		default: // one is on its way already
+		default: // one is already pending
 		}
 	}
 	return cache.ResourceEventHandlerFuncs{
@@ -208,7 +205,7 @@ func servedVersions(definition *apiextensionsv1.CustomResourceDefinition) []stri
 	return versions
 }
 
-// drain turns writes from outside the process away once it is closed.
+// drain rejects writes from other processes once it is closed.
 type drain struct{ closed atomic.Bool }
 
 func (d *drain) filter(next http.Handler) http.Handler {

@@ -24,10 +24,9 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// informerSet are the informers that admission and authorisation ask for.
-// Kubernetes' own factory links the informers and listers of every kind there
-// is, 7 MB of program. To ask for another one panics, which who asks does where
-// the API server is composed: no start of it would succeed.
+// informerSet has the informers that admission and authorization use. Kubernetes' own
+// factory links the informers and listers of every kind, 7 MB of program. A call for
+// another informer panics, while the API server is composed: no start would succeed.
 type informerSet struct {
 	informers.SharedInformerFactory // nil
 
@@ -39,7 +38,7 @@ type informerSet struct {
 
 var _ informers.SharedInformerFactory = &informerSet{}
 
-// newInformerSet makes the informers. They run from [informerSet.Start] on.
+// newInformerSet creates the informers, which [informerSet.Start] starts.
 func newInformerSet(client kubernetes.Interface) (*informerSet, error) {
 	s := &informerSet{all: map[reflect.Type]cache.SharedIndexInformer{}}
 	s.core.v1.namespaces = add(s, corev1.NewNamespaceInformerWithOptions(client, indexed()), corelisters.NewNamespaceLister)
@@ -69,7 +68,7 @@ func newInformerSet(client kubernetes.Interface) (*informerSet, error) {
 	return s, nil
 }
 
-// indexed asks for an index by namespace, as listers need it.
+// indexed adds an index by namespace, which listers need.
 func indexed() internalinterfaces.InformerOptions {
 	return internalinterfaces.InformerOptions{Indexers: cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc}}
 }
@@ -97,8 +96,8 @@ func (s *informerSet) WaitForCacheSync(stop <-chan struct{}) map[reflect.Type]bo
 	return synced
 }
 
-// ForResource implements [informers.SharedInformerFactory]. Policies ask for the
-// kinds of their parameters, and make informers of their own for what is not here.
+// ForResource implements [informers.SharedInformerFactory]. Policies call it for the
+// kinds of their parameters, and create their own informers for missing ones.
 func (s *informerSet) ForResource(resource schema.GroupVersionResource) (informers.GenericInformer, error) {
 	return nil, fmt.Errorf("no informer of %s is shared", resource)
 }

@@ -10,10 +10,10 @@ import (
 	"k8s.io/kubernetes/pkg/serviceaccount"
 )
 
-// installIssuer serves what others need to check service account tokens by themselves:
-// the issuer's metadata (OpenID Connect Discovery 1.0, section 4) and its keys
-// (RFC 7517). The keys are at the API server's own address; the issuer is a name, and
-// stays the same when the port changes.
+// installIssuer serves what other programs need to verify service account tokens: the
+// issuer's metadata (OpenID Connect Discovery 1.0, section 4) and its keys (RFC 7517).
+// The keys are at the API server's own address; the issuer is a name, and stays the
+// same when the port changes.
 func installIssuer(server *genericapiserver.GenericAPIServer, keys serviceaccount.PublicKeysGetter) error {
 	provider, err := serviceaccount.NewOpenIDMetadataProvider(issuer, "", server.ExternalAddress, keys)
 	if err != nil {
@@ -25,7 +25,7 @@ func installIssuer(server *genericapiserver.GenericAPIServer, keys serviceaccoun
 	return nil
 }
 
-// document serves a document that may be kept for maxAge seconds.
+// document serves a document that clients may cache for maxAge seconds.
 func document(contentType string, get func() (data []byte, maxAge int)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {

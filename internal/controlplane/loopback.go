@@ -13,11 +13,10 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// loopbackHost stands for the API server in the URLs of requests that never
-// leave the process.
+// loopbackHost is the API server's host in the URLs of requests within the process.
 const loopbackHost = "http://rdd.invalid"
 
-// loopbackKey marks the context of a request that came through [loopback].
+// loopbackKey marks the context of a request through [loopback].
 type loopbackKey struct{}
 
 // isLoopback reports whether a request came from within the process.
@@ -43,14 +42,14 @@ func (l *loopback) config(token string) *rest.Config {
 	}
 }
 
-// serve begins to serve; requests made before have waited.
+// serve starts serving; earlier requests are waiting for it.
 func (l *loopback) serve(handler http.Handler) {
 	l.handler = handler
 	close(l.ready)
 }
 
-// RoundTrip calls the handler in a goroutine of its own, and returns as soon as
-// the handler flushes (a watch does after its header) or ends.
+// RoundTrip calls the handler in a goroutine, and returns when the handler flushes (a
+// watch does after its header) or returns.
 func (l *loopback) RoundTrip(req *http.Request) (*http.Response, error) {
 	select {
 	case <-l.ready:
@@ -89,31 +88,31 @@ func (l *loopback) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// response is both ends of one exchange: the handler writes to it and the
-// client reads from it. It buffers without a bound, as the readers are clients
-// in this process, which never stop reading a response that they keep open.
+// response is both ends of one exchange: the handler writes to it and the client reads
+// from it. Its buffer is unbounded, because the clients are in this process, and keep
+// reading every response that they keep open.
 type response struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 
 	header  http.Header // the handler's, until it is sent
 	started chan struct{}
-	// status and sent are written before started is closed, and not after.
+	// status and sent are written before started is closed.
 	status int
 	sent   http.Header
 
 	mu     sync.Mutex
-	ready  *sync.Cond   // signalled when what mu guards changes
+	ready  *sync.Cond   // signaled when a field that mu guards changes
 	buffer bytes.Buffer // guarded by mu
 	done   bool         // guarded by mu; the handler has returned
-	err    error        // guarded by mu; what Read ends with
+	err    error        // guarded by mu; the final error of Read
 }
 
 var (
 	_ http.ResponseWriter = (*response)(nil)
 	_ http.Flusher        = (*response)(nil)
-	// The API server takes a writer for one of HTTP/2 by this interface, and
-	// serves watches to no other.
+	// The API server recognizes HTTP/2 writers by this interface, and serves watches
+	// only to them.
 	_ http.CloseNotifier = (*response)(nil) //nolint:staticcheck // see above
 )
 
@@ -127,8 +126,8 @@ func newResponse(ctx context.Context, cancel context.CancelFunc) *response {
 // Header implements [http.ResponseWriter].
 func (r *response) Header() http.Header { return r.header }
 
-// WriteHeader implements [http.ResponseWriter]; what the client sees waits for
-// the first flush, so that a short answer is one wake-up.
+// WriteHeader implements [http.ResponseWriter]. The client receives nothing before the
+// first flush, so that a short response is one wake-up.
 func (r *response) WriteHeader(status int) {
 	if r.status == 0 {
 		r.status = status
@@ -166,12 +165,12 @@ func (r *response) CloseNotify() <-chan bool {
 	return gone
 }
 
-// finish ends the response after the handler, which may have panicked: the API
-// server does so on purpose to cut a response short.
+// finish completes the response after the handler, which may have panicked: the API
+// server does that on purpose to abort a response.
 func (r *response) finish() {
 	err := io.EOF
 	if reason := recover(); reason != nil {
-		err = fmt.Errorf("the API server broke the response off: %v", reason)
+		err = fmt.Errorf("the API server aborted the response: %v", reason)
 	}
 	r.end(err)
 	r.Flush()

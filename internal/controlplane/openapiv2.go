@@ -21,21 +21,21 @@ import (
 const (
 	openAPIv2Path = "/openapi/v2"
 
-	// openAPIv2Idle is how long the document is kept when no client reads it.
+	// openAPIv2Idle is how long an unused document is kept.
 	openAPIv2Idle = time.Minute
 )
 
 // openAPIv2 serves the document of all kinds, which few clients read: kubectl before
-// 1.28, and any kubectl for a kind that is not there. It is built when one asks for it,
-// and dropped when none has for a while.
+// 1.28, and any kubectl for a missing kind. It is built on demand, and dropped when it
+// is unused for a while.
 type openAPIv2 struct {
 	build func() (*spec.Swagger, error)
-	kinds func() uint64 // another number after each change of the kinds
+	kinds func() uint64 // a new number after each change of the kinds
 	idle  time.Duration
 
 	mu   sync.Mutex
 	made http.Handler // guarded by mu; serves the document; nil if there is none
-	of   uint64       // guarded by mu; of which kinds the document is
+	of   uint64       // guarded by mu; the number of the document's kinds
 	drop *time.Timer  // guarded by mu; nil if there was no document yet
 }
 
@@ -50,7 +50,7 @@ func (o *openAPIv2) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	made.ServeHTTP(w, r)
 }
 
-// current returns a handler for the document of the kinds that there are now.
+// current returns a handler for the document of the current kinds.
 func (o *openAPIv2) current() (http.Handler, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -78,7 +78,7 @@ func (o *openAPIv2) forget() {
 	o.made = nil
 }
 
-// onlyHandler keeps the handler that is registered with it.
+// onlyHandler stores the registered handler.
 type onlyHandler struct{ http.Handler }
 
 // Handle implements [k8s.io/kube-openapi/pkg/common.PathHandler].

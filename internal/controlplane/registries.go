@@ -29,8 +29,8 @@ import (
 	secretstorage "k8s.io/kubernetes/pkg/registry/core/secret/storage"
 	rbacrest "k8s.io/kubernetes/pkg/registry/rbac/rest"
 
-	// The types of the groups above register themselves with legacyscheme,
-	// which is what the registries work with.
+	// The types of the groups above register themselves with legacyscheme, which the
+	// registries use.
 	_ "k8s.io/kubernetes/pkg/apis/admissionregistration/install"
 	_ "k8s.io/kubernetes/pkg/apis/authentication/install"
 	_ "k8s.io/kubernetes/pkg/apis/authorization/install"
@@ -59,14 +59,13 @@ func nativeResources() *serverstorage.ResourceConfig {
 	return config
 }
 
-// groupProvider makes the registries of one API group.
+// groupProvider creates the registries of one API group.
 type groupProvider interface {
 	GroupName() string
 	NewRESTStorage(serverstorage.APIResourceConfigSource, generic.RESTOptionsGetter) (genericapiserver.APIGroupInfo, error)
 }
 
-// installNative gives the server its built-in API groups. Their order is the
-// order in discovery.
+// installNative adds the built-in API groups to the server, in the order of discovery.
 func installNative(server *genericapiserver.GenericAPIServer, c *chain) error {
 	resources := nativeResources()
 	options := c.storages.native(resources)
@@ -103,15 +102,15 @@ func installNative(server *genericapiserver.GenericAPIServer, c *chain) error {
 	return server.InstallAPIGroups(groups...)
 }
 
-// eventsGroup serves Events in the shape that newer clients ask for. They are the same
-// ones as those of the core group.
+// eventsGroup serves Events in the API group that newer clients use. They are the same
+// objects as in the core group.
 func eventsGroup(events *eventstorage.REST) genericapiserver.APIGroupInfo {
 	group := genericapiserver.NewDefaultAPIGroupInfo(eventsv1.GroupName, legacyscheme.Scheme, legacyscheme.ParameterCodec, legacyscheme.Codecs)
 	group.VersionedResourcesStorageMap[eventsv1.SchemeGroupVersion.Version] = map[string]rest.Storage{"events": events}
 	return group
 }
 
-// coreGroup is the part of the core group that makes sense without nodes.
+// coreGroup is the part of the core group that is useful without nodes.
 func coreGroup(options generic.RESTOptionsGetter, events *eventstorage.REST, serviceAccounts serviceAccountRegistry) (genericapiserver.APIGroupInfo, error) {
 	group := genericapiserver.NewDefaultAPIGroupInfo(core.GroupName, legacyscheme.Scheme, legacyscheme.ParameterCodec, legacyscheme.Codecs)
 	configMaps, err := configmapstorage.NewREST(options)

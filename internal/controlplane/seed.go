@@ -14,18 +14,18 @@ import (
 	"k8s.io/apiserver/pkg/storage"
 )
 
-// seed puts definitions into the store that are not there, before the API server
-// reads it. Made through the API a definition changes a few times until it is
-// established, and for each change that the server sees late it closes the
-// resource's storage and opens another one: half of all first starts took a
-// second longer for that.
+// seed writes missing definitions into the store before the API server reads it. A
+// definition that is created through the API changes a few times until it is
+// established, and for a change that the server notices late it closes the resource's
+// storage and opens another one: half of all first starts took a second longer for
+// that.
 func (c *chain) seed(ctx context.Context, definitions []*apiextensionsv1.CustomResourceDefinition) error {
 	resource := apiextensions.Resource("customresourcedefinitions")
 	options, err := c.storages.definitions().GetRESTOptions(resource, &apiextensions.CustomResourceDefinition{})
 	if err != nil {
 		return err
 	}
-	prefix := "/" + options.ResourcePrefix // as the registry of definitions makes it
+	prefix := "/" + options.ResourcePrefix // as in the registry of definitions
 	store, closeStore, err := options.Decorator(options.StorageConfig, prefix, nil,
 		func() runtime.Object { return &apiextensions.CustomResourceDefinition{} },
 		func() runtime.Object { return &apiextensions.CustomResourceDefinitionList{} }, nil, nil, nil)
@@ -44,7 +44,7 @@ func (c *chain) seed(ctx context.Context, definitions []*apiextensionsv1.CustomR
 		}
 		err := store.Create(ctx, prefix+"/"+made.Name, internal, &apiextensions.CustomResourceDefinition{}, 0)
 		if err != nil && !storage.IsExist(err) {
-			return fmt.Errorf("make the definition %s: %w", made.Name, err)
+			return fmt.Errorf("create the definition %s: %w", made.Name, err)
 		}
 	}
 	return nil

@@ -16,20 +16,21 @@ import (
 
 const (
 	// adoption is how long the API server may take to use a new certificate before a
-	// connection is served with the old one, and adoptionPoll how often it is looked
-	// at.
+	// connection is served with the old one, and adoptionPoll the interval between
+	// checks.
 	adoption     = 2 * time.Second
 	adoptionPoll = time.Millisecond
 )
 
-// serving gives the API server the certificate for its port. The API server asks each
-// minute, and when it is told to; clients come at any time after the clock was set.
+// serving provides the API server with the certificate for its port. The API server
+// reads it every minute, and when notified; clients may connect right after the clock
+// was set.
 type serving struct {
 	certificates *pki.Serving
 
 	mu       sync.Mutex
 	listener dynamiccertificates.Listener // guarded by mu; nil before the API server serves
-	stale    bool                         // guarded by mu; the API server has not been seen to use the last one
+	stale    bool                         // guarded by mu; the API server may not use the last certificate yet
 }
 
 var _ dynamiccertificates.CertKeyContentProvider = (*serving)(nil)
@@ -37,8 +38,8 @@ var _ dynamiccertificates.CertKeyContentProvider = (*serving)(nil)
 // Name implements [dynamiccertificates.CertKeyContentProvider].
 func (s *serving) Name() string { return "serving" }
 
-// CurrentCertKeyContent implements [dynamiccertificates.CertKeyContentProvider]. The API
-// server keeps the certificate that it has where it gets none.
+// CurrentCertKeyContent implements [dynamiccertificates.CertKeyContentProvider]. If it
+// returns none, the API server keeps its certificate.
 func (s *serving) CurrentCertKeyContent() (cert, key []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -57,7 +58,7 @@ func (s *serving) AddListener(listener dynamiccertificates.Listener) {
 	s.listener = listener
 }
 
-// refresh returns when the API server uses a certificate that is valid now.
+// refresh returns when the API server uses a currently valid certificate.
 func (s *serving) refresh() {
 	cert, _ := s.CurrentCertKeyContent()
 	s.mu.Lock()

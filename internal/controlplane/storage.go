@@ -27,24 +27,24 @@ import (
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 )
 
-// Store is where the API server keeps its objects.
+// Store is where the API server stores its objects.
 type Store interface {
 	// Client returns a client with a watch stream of its own, which the caller closes.
 	Client() *kubernetes.Client
 	// Ping reports whether the store answers.
 	Ping(ctx context.Context) error
-	// Prefix is what every key begins with.
+	// Prefix is the prefix of every key.
 	Prefix() string
-	// WatchProgress reports whether watchers can rely on what is said of their progress.
+	// WatchProgress reports whether watchers can rely on reported progress.
 	WatchProgress() bool
 }
 
-// storages connects the registries of the API server with the store.
+// storages connects the registries of the API server to the store.
 type storages struct {
 	store Store
 }
 
-// native returns the options of the resources that are built in.
+// native returns the options of the built-in resources.
 func (s storages) native(resources serverstorage.APIResourceConfigSource) generic.RESTOptionsGetter {
 	config := storagebackend.NewDefaultConfig(s.store.Prefix(), nil)
 	encodings := serverstorage.NewDefaultResourceEncodingConfig(legacyscheme.Scheme)
@@ -99,7 +99,7 @@ func (s storages) options(config *storagebackend.ConfigForResource, prefix strin
 	}
 }
 
-// open is a [generic.StorageDecorator]: the storage of one resource.
+// open is a [generic.StorageDecorator]: it opens the storage of one resource.
 func (s storages) open(
 	config *storagebackend.ConfigForResource,
 	resourcePrefix string,
@@ -123,8 +123,8 @@ func (s storages) open(
 		raw.Close()
 		_ = client.Close()
 	}
-	// A cache costs timers and goroutines even at rest. The built-in resources
-	// are few, and their watchers are this process's own: they read the store.
+	// A cache costs timers and goroutines even when idle. The built-in resources have
+	// few objects, and only this process watches them: they are read from the store.
 	if _, custom := newFunc().(*unstructured.Unstructured); !custom {
 		return raw, sync.OnceFunc(closeRaw), nil
 	}
@@ -155,12 +155,12 @@ func (s storages) open(
 	}), nil
 }
 
-// noProgress is set where a datastore is too old for watchers to rely on what it
-// says of their progress. A process has one.
+// noProgress is set if a datastore is too old for watchers to rely on its reported
+// progress. It is per process.
 var noProgress atomic.Bool
 
-// storeFeatures tells the API server what the store can do, which it would
-// otherwise ask of an etcd endpoint.
+// storeFeatures reports the store's features to the API server, which would otherwise
+// ask an etcd endpoint.
 type storeFeatures struct {
 	etcdfeature.FeatureSupportChecker
 }

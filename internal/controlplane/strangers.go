@@ -11,12 +11,13 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// maxStrangers is how many connections of clients that have not authenticated the API
-// server keeps. Clients that have credentials are among them for milliseconds only.
+// maxStrangers is how many unauthenticated connections the API server keeps. Clients
+// with credentials are among them only for milliseconds.
 const maxStrangers = 512
 
-// strangers serves clients that have not authenticated: health is `ok` or not, whatever
-// they ask for; which parts the server has, and which of them fail, it tells to others.
+// strangers serves unauthenticated clients: health is `ok` or not, whatever they
+// request; only authenticated clients learn the server's checks, and which of them
+// fail.
 func strangers(next http.Handler, authenticated func(address string)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who, known := request.UserFrom(r.Context())
@@ -53,8 +54,8 @@ func (s *statusOnly) Header() http.Header         { return s.header }
 func (s *statusOnly) Write(p []byte) (int, error) { return len(p), nil }
 func (s *statusOnly) WriteHeader(status int)      { s.status = status }
 
-// asCaller has the API server show its client certificate to webhooks, so that they can
-// tell it from others.
+// asCaller makes the API server present its client certificate to webhooks, by which
+// they authenticate it.
 func (c *chain) asCaller(cfg Config) webhook.AuthenticationInfoResolverWrapper {
 	show := func(config *rest.Config, err error) (*rest.Config, error) {
 		if err != nil {

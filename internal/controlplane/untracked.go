@@ -15,10 +15,10 @@ import (
 
 const untrackedName = "UntrackedFields"
 
-// untracked drops the managed fields of new objects of some resources: which
-// writer set which field. The API server does not begin to track them later,
-// until a client applies to the object. Objects with one writer, of which there
-// may be thousands, are half the size without, and quicker to write.
+// untracked drops the managed fields of new objects of some resources, which record the
+// writer of each field. The API server does not track them later either, until a client
+// applies to the object. Objects with one writer, of which there may be thousands, are
+// half the size without them, and faster to write.
 type untracked struct {
 	*admission.Handler
 	resources []schema.GroupResource

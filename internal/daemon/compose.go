@@ -23,11 +23,11 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/version"
 )
 
-// controllersMetrics is the path of the metrics of the daemon's controllers;
-// those of the API server are at /metrics.
+// controllersMetrics is the path of the metrics of the daemon's controllers; the API
+// server's are at /metrics.
 const controllersMetrics = "/metrics/controllers"
 
-// compose puts the control plane and its manager together. Nothing runs yet.
+// compose creates the control plane and its manager, without starting them.
 func (d *daemon) compose() error {
 	definitions, err := manifest.ParseEstablished(manager.Definitions(d.Controllers))
 	if err != nil {
@@ -55,7 +55,7 @@ func (d *daemon) compose() error {
 		},
 		Hooks:       hooks,
 		Handlers:    handlers,
-		Lasting:     []string{manager.SystemNamespace}, // without its Leases two processes would do the same work
+		Lasting:     []string{manager.SystemNamespace}, // without its Leases, two processes could run the same controller
 		Untracked:   containersv1alpha1.MirrorResources(),
 		ReadyChecks: d.gates.Checks(),
 	})
@@ -75,7 +75,7 @@ func (d *daemon) compose() error {
 	return err
 }
 
-// handlers are what the daemon serves besides the API.
+// handlers are the daemon's additional endpoints.
 func (d *daemon) handlers() (map[string]http.Handler, error) {
 	certificate, err := tls.X509KeyPair(d.identity.Caller.Cert, d.identity.Caller.Key)
 	if err != nil {
@@ -99,8 +99,7 @@ func (d *daemon) handlers() (map[string]http.Handler, error) {
 
 func (d *daemon) discovery() manager.Discovery { return manager.Discovery{Client: d.client} }
 
-// entry describes the daemon's manager to clients. Its health is the API
-// server's own.
+// entry describes the daemon's manager. Its health endpoint is the API server's.
 func (d *daemon) entry() manager.Entry {
 	port := d.listener.Addr().(*net.TCPAddr).Port
 	url := "https://" + d.listener.Addr().String()
@@ -116,8 +115,8 @@ func (d *daemon) entry() manager.Entry {
 	}
 }
 
-// publish keeps the daemon's entry true: a controller that ran elsewhere may
-// come to run here.
+// publish keeps the daemon's entry up to date: the daemon may take over a controller
+// from another process.
 func (d *daemon) publish(ctx context.Context) error {
 	for {
 		select {
@@ -131,8 +130,8 @@ func (d *daemon) publish(ctx context.Context) error {
 	}
 }
 
-// dropWebhooks removes what an external process left behind that ran the
-// controller before and is gone: the API server asks the hooks in this process.
+// dropWebhooks removes the webhooks of a stopped external process that ran the
+// controller before: the API server now calls the hooks in this process.
 func (d *daemon) dropWebhooks(ctx context.Context, controller manager.Controller) error {
 	return manager.Webhooks{Client: d.client}.Remove(ctx, controller)
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package daemon is the daemon of an instance: it puts the control plane and
-// the controllers together, starts them in order, and ends them in the reverse
-// of it.
+// Package daemon is the daemon of an instance: it creates the control plane and the
+// controllers, starts them in order, and stops them in reverse order.
 package daemon
 
 import (
@@ -33,24 +32,25 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/version"
 )
 
-// startTimeout bounds the start: a daemon that is not ready by then never will
-// be, and one that hangs is of no use to anyone.
+// startTimeout bounds the start: a daemon that hangs must exit, so that a new one can
+// start.
 const startTimeout = 80 * time.Second
 
-// Config describes a daemon. All fields must be set, but those that say so.
+// Config describes a daemon. All fields are required, unless they say otherwise.
 type Config struct {
 	Instance *instance.Instance
-	// Controllers are those that run, and Selection is how they were chosen.
+	// Controllers are the controllers to run, and Selection is the flag that selected
+	// them.
 	Controllers []manager.Controller
 	Selection   string
-	// All are the controllers that there are, whether they run here or not.
+	// All are all controllers, whether or not they run here.
 	All []manager.Controller
-	// SecurePort is the wanted port of the API server; 0 for the instance's own.
+	// SecurePort is the requested port of the API server; 0 for the instance's own.
 	SecurePort int
-	// Datastore is where the objects are.
+	// Datastore is where the objects are stored.
 	Datastore datastore.Endpoint
-	// NotifySocket is where a service manager is told that the daemon is ready
-	// and that it ends; empty for none.
+	// NotifySocket is the service manager's socket for the daemon's state; empty if
+	// there is none.
 	NotifySocket string
 	Log          *slog.Logger
 }
@@ -69,14 +69,14 @@ type daemon struct {
 	manager  *manager.Manager
 
 	mu       sync.Mutex
-	announce instance.Daemon // guarded by mu; what others are told
+	announce instance.Daemon // guarded by mu; the published state
 
-	// failed gets the reason of the first part that dies.
+	// failed receives the error of the first component that fails.
 	failed chan error
 }
 
-// Run runs the daemon until ctx ends or a part of it dies, which is the error.
-// The caller holds the instance's daemon lock.
+// Run runs the daemon until ctx ends or a component fails, which is the error. The
+// caller holds the instance's daemon lock.
 func Run(ctx context.Context, cfg Config) (err error) {
 	cfg.Controllers = manager.Bind(cfg.Controllers, cfg.Instance)
 	d := &daemon{Config: cfg, started: time.Now(), failed: make(chan error, 1)}
@@ -93,7 +93,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	}
 	defer func() {
 		if ctx.Err() != nil {
-			err = nil // whatever failed, failed for that
+			err = nil // errors during the shutdown are consequences of it
 			d.logEnd()
 		}
 	}()
@@ -104,7 +104,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	return d.serve(ctx)
 }
 
-// waiting tells others which gate the start waits for.
+// waiting publishes the gate that the start waits for.
 func (d *daemon) waiting(gate string) {
 	d.Log.Info("waiting", "gate", gate, "after", time.Since(d.started))
 	d.mu.Lock()
@@ -121,19 +121,19 @@ func (d *daemon) waiting(gate string) {
 	}
 }
 
-// announceEnd tells others that the daemon is about to end.
+// announceEnd publishes that the daemon is stopping.
 func (d *daemon) announceEnd() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.notify("STOPPING=1", "STATUS=Stopping")
 	d.announce.Stopping = true
 	if err := d.Instance.Announce(d.announce); err != nil {
-		d.Log.Warn("announcing the end failed", "error", err)
+		d.Log.Warn("recording the shutdown failed", "error", err)
 	}
 }
 
-// logEnd says of a daemon which was told to end that it was not ready, for those who
-// wait for that and did not see the end announced.
+// logEnd logs that the daemon was stopped before it was ready, for clients that wait
+// for it and missed the announcement.
 func (d *daemon) logEnd() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -142,7 +142,7 @@ func (d *daemon) logEnd() {
 	}
 }
 
-// fail ends the daemon with err as the reason, unless it has one already.
+// fail stops the daemon with err as the reason, unless it has one already.
 func (d *daemon) fail(err error) {
 	select {
 	case d.failed <- err:
@@ -150,7 +150,7 @@ func (d *daemon) fail(err error) {
 	}
 }
 
-// open makes ready what the control plane stands on.
+// open opens what the control plane needs.
 func (d *daemon) open(ctx context.Context) (err error) {
 	wanted := cmp.Or(d.SecurePort, d.Instance.PreferredPort())
 	if d.listener, err = listen(ctx, wanted, d.Instance.LastPort(), d.Log); err != nil {
@@ -177,9 +177,8 @@ func (d *daemon) open(ctx context.Context) (err error) {
 	return nil
 }
 
-// listen binds the API server's port on the loopback interface: the wanted one,
-// and where that is taken the last one, at which clients may still look for this
-// instance, and else any other.
+// listen binds the API server's port on the loopback interface: the requested one, else
+// the last one, at which clients may still connect, else any free one.
 func listen(ctx context.Context, wanted, last int, log *slog.Logger) (net.Listener, error) {
 	var config net.ListenConfig
 	bind := func(port int) (net.Listener, error) {
@@ -204,8 +203,8 @@ func listen(ctx context.Context, wanted, last int, log *slog.Logger) (net.Listen
 	return listener, nil
 }
 
-// loopbackDown returns what is wrong if no port of the loopback interface can be bound,
-// nil for other errors.
+// loopbackDown returns an explanation if no port of the loopback interface can be
+// bound, nil for other errors.
 func loopbackDown(err error) error {
 	if !errors.Is(err, syscall.EADDRNOTAVAIL) && !errors.Is(err, syscall.ENETDOWN) && !errors.Is(err, syscall.ENETUNREACH) {
 		return nil
@@ -213,8 +212,7 @@ func loopbackDown(err error) error {
 	return fmt.Errorf("the loopback interface is down or has no address 127.0.0.1: bring it up (on Linux `sudo ip link set lo up`): %w", err)
 }
 
-// serve starts the parts in order and waits for the end: of ctx, or of a part
-// that should not have ended.
+// serve starts the components in order, and waits until ctx ends or a component fails.
 func (d *daemon) serve(ctx context.Context) error {
 	if err := d.compose(); err != nil {
 		return err
@@ -258,11 +256,11 @@ func (d *daemon) serve(ctx context.Context) error {
 	return err
 }
 
-// roomPoll is how often the start looks whether the store can be written.
+// roomPoll is the interval between checks that the store can be written.
 const roomPoll = time.Second
 
-// watchRoom ends a start that can't come to its end as nothing can be written: what
-// waits for that would say only that it waited.
+// watchRoom aborts a start that can't finish because the store can't be written.
+// Otherwise it would fail with a timeout, which does not name the cause.
 func (d *daemon) watchRoom(starting context.Context) {
 	ticker := time.NewTicker(roomPoll)
 	defer ticker.Stop()
@@ -273,8 +271,8 @@ func (d *daemon) watchRoom(starting context.Context) {
 		case <-ticker.C:
 		}
 		err := d.store.Writable(starting)
-		// The start may have come to its end since the loop looked: a daemon that is
-		// ready outlives a full disk.
+		// The start may have finished since the last check: a ready daemon survives a
+		// full disk.
 		if gate := d.gates.Waiting(); err != nil && gate != "" && starting.Err() == nil {
 			d.fail(fmt.Errorf("waiting for %s: the store can't be written: %w", gate, err))
 			return
@@ -282,8 +280,8 @@ func (d *daemon) watchRoom(starting context.Context) {
 	}
 }
 
-// cause returns why the start failed with err: a store that can't be written makes
-// everything fail, each in its way.
+// cause returns why the start failed with err: if the store can't be written, every
+// component fails in its own way.
 func (d *daemon) cause(err error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), roomPoll)
 	defer cancel()
@@ -293,7 +291,7 @@ func (d *daemon) cause(err error) error {
 	return err
 }
 
-// start takes the gates after the store, one after the other.
+// start passes the gates after the store, one after the other.
 func (d *daemon) start(ctx context.Context, stages *stages) error {
 	if err := d.control.WaitReady(ctx); err != nil {
 		return err
@@ -351,5 +349,5 @@ func (d *daemon) startControllers(ctx context.Context, stages *stages) error {
 	return d.manager.WaitSynced(ctx)
 }
 
-// errEnded says that a part ended by itself.
+// errEnded is the error of a component that stopped by itself.
 var errEnded = errors.New("ended unexpectedly")

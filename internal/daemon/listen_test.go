@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// TestLoopbackIsDown: the advice is about the interface, and a port that is taken is no
-// sign of it.
+// TestLoopbackIsDown: the message is about the interface; a port in use is not a sign
+// of it.
 func TestLoopbackIsDown(t *testing.T) {
 	bind := func(errno syscall.Errno) error {
 		return &net.OpError{Op: "listen", Net: "tcp", Err: os.NewSyscallError("bind", errno)}

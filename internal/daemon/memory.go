@@ -10,26 +10,26 @@ import (
 )
 
 const (
-	// gcPercent is how much the heap may grow between collections while there
-	// is work: a burst's cost is collections as much as writes. What it takes is
-	// given back when the work is done.
+	// gcPercent is how much the heap may grow between collections during work: a burst
+	// costs as much for collections as for writes. The memory is released after the
+	// work.
 	gcPercent = 100
 
 	trimInterval = 5 * time.Second
-	// A daemon that allocates less than quietBytes in an interval is at rest; one
-	// that has allocated more than dirtyBytes since it last gave memory back, and
-	// more than a part of what it holds, has garbage that is worth a collection:
-	// that costs as much as is held, however little is garbage.
+	// A daemon that allocates less than quietBytes in an interval is idle. It has
+	// garbage that is worth a collection if it has allocated more than dirtyBytes, and
+	// more than a part of its heap, since it last released memory: a collection costs
+	// as much as the heap is large.
 	quietBytes = 2 << 20
 	dirtyBytes = 16 << 20
 	dirtyPart  = 4
 )
 
-// trimmer gives memory back to the system whenever the daemon has come to rest:
-// when it has started, and after bursts.
+// trimmer releases memory to the system when the daemon becomes idle: after the start,
+// and after bursts.
 type trimmer struct {
 	samples [2]metrics.Sample // bytes allocated ever, and held at the last collection
-	last    uint64            // allocated at the interval before
+	last    uint64            // allocated at the last interval
 	trimmed uint64            // allocated at the last trim
 }
 
@@ -54,7 +54,7 @@ func (t *trimmer) look() {
 	now, held := t.samples[0].Value.Uint64(), t.samples[1].Value.Uint64()
 	if now-t.last < quietBytes && now-t.trimmed > max(dirtyBytes, held/dirtyPart) {
 		debug.FreeOSMemory()
-		_ = unmapProgram() // nothing is lost but figures
+		_ = unmapProgram() // an error only leaves memory mapped
 		t.trimmed = now
 	}
 	t.last = now

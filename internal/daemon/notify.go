@@ -14,33 +14,33 @@ import (
 // (sd_notify(3)).
 const notifyVariable = "NOTIFY_SOCKET"
 
-// notifyTimeout bounds a message: a service manager that does not read is not
-// worth waiting for.
+// notifyTimeout bounds a message: a service manager that does not read must not block
+// the daemon.
 const notifyTimeout = time.Second
 
-// TakeNotifySocket returns the socket of the service manager that started this
-// process, empty for none, and takes it out of the environment: Kubernetes' API
-// server would say there that it is ready long before the daemon is, and no
-// process that is started from here may speak for it.
+// TakeNotifySocket returns the socket of the service manager that started this process,
+// empty if there is none, and removes it from the environment: Kubernetes' API server
+// would report readiness long before the daemon is ready, and child processes must not
+// use it.
 func TakeNotifySocket() string {
 	address := os.Getenv(notifyVariable)
 	_ = os.Unsetenv(notifyVariable)
 	return address
 }
 
-// notify sends assignments such as READY=1 to the service manager, if there is
-// one. A failure is logged only: the daemon is no worse for it.
+// notify sends assignments such as READY=1 to the service manager, if there is one. It
+// only logs a failure, which does not affect the daemon.
 func (d *daemon) notify(assignments ...string) {
 	if d.NotifySocket == "" {
 		return
 	}
 	if err := sendDatagram(d.NotifySocket, strings.Join(assignments, "\n")); err != nil {
-		d.Log.Warn("the service manager could not be told", "socket", d.NotifySocket, "error", err)
+		d.Log.Warn("notifying the service manager failed", "socket", d.NotifySocket, "error", err)
 	}
 }
 
-// sendDatagram sends one datagram to a Unix socket. An address that begins with
-// @ is an abstract one (unix(7)), as both systemd and Go write them.
+// sendDatagram sends one datagram to a Unix socket. An address that starts with @ is an
+// abstract one (unix(7)), in systemd's and Go's notation.
 func sendDatagram(address, text string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), notifyTimeout)
 	defer cancel()

@@ -9,11 +9,11 @@ import (
 	"sync"
 )
 
-// stages are the running parts of the daemon. They end in the reverse of the
-// order in which they were started, each before the next is asked to.
+// stages are the running components of the daemon. They stop in the reverse order of
+// their start, each after the next one has stopped.
 type stages struct {
 	log  *slog.Logger
-	fail func(error) // called with the reason where one dies
+	fail func(error) // called with the error of a component that fails
 
 	mu    sync.Mutex
 	list  []*stage // guarded by mu
@@ -30,7 +30,7 @@ func newStages(log *slog.Logger, fail func(error)) *stages {
 	return &stages{log: log, fail: fail}
 }
 
-// start runs a part until its context ends. A part that returns before is dead.
+// start runs a component until its context ends. If it returns earlier, it has failed.
 func (s *stages) start(name string, run func(context.Context) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -49,12 +49,12 @@ func (s *stages) start(name string, run func(context.Context) error) {
 		case ctx.Err() == nil:
 			s.fail(fmt.Errorf("%s: %w", name, err))
 		case err != nil:
-			s.log.Warn("a part did not end well", "part", name, "error", err)
+			s.log.Warn("stopping a component failed", "part", name, "error", err)
 		}
 	}()
 }
 
-// end ends all parts.
+// end stops all components.
 func (s *stages) end() {
 	s.mu.Lock()
 	list := s.list

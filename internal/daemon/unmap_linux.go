@@ -15,9 +15,9 @@ import (
 // mapping is a part of the address space.
 type mapping struct{ start, end uintptr }
 
-// unmapProgram takes the pages of the program that the daemon used, most of them
-// for its start only, out of its address space. They stay in the system's cache of
-// files, from which it gets back, 16 at a time, what it goes on using.
+// unmapProgram removes the program's pages from the daemon's address space: most of
+// them were used only for the start. They stay in the page cache, from which the kernel
+// maps them again on access, 16 at a time.
 func unmapProgram() error {
 	program, err := os.Readlink("/proc/self/exe")
 	if err != nil {
@@ -40,9 +40,9 @@ func unmapProgram() error {
 	return nil
 }
 
-// unchanged returns the mappings of a file that hold nothing else than the file
-// does: what can't be written to, and has not been, as by a dynamic linker.
-// The format is that of proc_pid_smaps(5).
+// unchanged returns the mappings of a file that are identical to the file: not
+// writable, and never written, for example by a dynamic linker. The format is that of
+// proc_pid_smaps(5).
 func unchanged(smaps io.Reader, file string) ([]mapping, error) {
 	var found []mapping
 	var current mapping

@@ -4,5 +4,5 @@
 
 package daemon
 
-// unmapProgram leaves it to the system which pages of the program are mapped.
+// unmapProgram does nothing on this system.
 func unmapProgram() error { return nil }

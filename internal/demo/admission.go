@@ -15,8 +15,8 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/admission"
 )
 
-// hook needs code: neither a schema nor CEL can fill in an object's own name, or
-// tell whether a template is one.
+// hook returns the admission that neither a schema nor CEL can do: to default to the
+// object's own name, and to validate a template.
 func hook() admission.Hook {
 	return admission.NewHook(appv1alpha1.GroupVersion.WithResource("demos"), "Demo", admission.Rules[*appv1alpha1.Demo]{
 		New: func() *appv1alpha1.Demo { return &appv1alpha1.Demo{} },
@@ -29,14 +29,14 @@ func hook() admission.Hook {
 		Validate: func(_ context.Context, _ client.Reader, demo, _ *appv1alpha1.Demo) field.ErrorList {
 			if _, err := greet(demo); err != nil {
 				return field.ErrorList{field.Invalid(field.NewPath("spec", "greeting"), demo.Spec.Greeting,
-					"must be text with {{.Name}} and {{.Namespace}} in it: "+err.Error())}
+					"must be text with {{.Name}} and {{.Namespace}} only: "+err.Error())}
 			}
 			return nil
 		},
 	})
 }
 
-// greet returns the greeting that a Demo asks for.
+// greet returns the greeting of a Demo.
 func greet(demo *appv1alpha1.Demo) (string, error) {
 	trees, err := parse.Parse("greeting", demo.Spec.Greeting, "", "")
 	if err != nil {
@@ -54,8 +54,8 @@ func greet(demo *appv1alpha1.Demo) (string, error) {
 	return message.String(), nil
 }
 
-// render returns what a part of a template stands for. Fields are all that it
-// takes: a template that can do more could go on for ever.
+// render returns the text of a part of a template. It accepts only text and fields,
+// because other templates could run forever.
 func render(node parse.Node, values map[string]string) (string, error) {
 	switch node := node.(type) {
 	case *parse.TextNode:

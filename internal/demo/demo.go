@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package demo is an example of a controller, as small as one can be that has
-// everything: it reconciles Demo objects, decides in code which may be written,
-// and offers endpoints to clients. docs/extending.md goes through it.
+// Package demo is a minimal example of a controller with all parts: it reconciles Demo
+// objects, has admission in code, and serves endpoints. docs/extending.md explains it.
 package demo
 
 import (
@@ -60,8 +59,8 @@ func conditionsOf(obj client.Object) []metav1.Condition {
 
 type reconciler struct{ client client.Client }
 
-// Reconcile implements [reconcile.Reconciler]: it writes the greeting that the
-// spec asks for into the status, where it is not there already.
+// Reconcile implements [reconcile.Reconciler]: it writes the greeting into the status,
+// unless it is up to date.
 func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	demo := &appv1alpha1.Demo{}
 	if err := r.client.Get(ctx, request.NamespacedName, demo); err != nil {
@@ -69,7 +68,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	before := demo.DeepCopy()
 	message, err := greet(demo)
-	if err != nil { // admission refuses it; it may be older
+	if err != nil { // admission rejects it, but the object may be older
 		return reconcile.Result{}, reconcile.TerminalError(fmt.Errorf("greet %s: %w", request, err))
 	}
 	demo.Status.Message = message
@@ -79,7 +78,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		Status:             metav1.ConditionTrue,
 		ObservedGeneration: demo.Generation,
 		Reason:             appv1alpha1.ReasonGreeted,
-		Message:            "the message is that of the spec",
+		Message:            "the message is up to date",
 	})
 	return reconcile.Result{}, manager.PatchStatus(ctx, r.client, before, demo)
 }

@@ -11,11 +11,11 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// hello answers with a greeting, and with what it was asked.
+// hello answers with a greeting and the request's path.
 func hello() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		w.Header().Set("X-Content-Type-Options", "nosniff")             // it repeats what others sent
+		w.Header().Set("X-Content-Type-Options", "nosniff")             // the response repeats the client's text
 		_, _ = fmt.Fprintf(w, "Hello, world!\nPath = %q\n", r.URL.Path) //nolint:gosec // plain text
 		for _, name := range slices.Sorted(maps.Keys(r.Header)) {
 			for _, value := range r.Header[name] {
@@ -25,18 +25,18 @@ func hello() http.Handler {
 	})
 }
 
-// maxMessage bounds what a client may send at once, in bytes.
+// maxMessage bounds a client's message, in bytes.
 const maxMessage = 1 << 20
 
-// websocketEcho greets over a WebSocket, and sends back what it is sent.
+// websocketEcho sends a greeting over a WebSocket, and echoes messages.
 func websocketEcho() http.Handler {
-	// The API server has authenticated the client by a token, which no other
-	// site's page knows: the origin says nothing more.
+	// The API server has authenticated the client by a token, which pages of other
+	// sites don't have: the origin needs no check.
 	upgrader := websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, err := upgrader.Upgrade(w, r, nil)
 		if err != nil {
-			return // the upgrader has answered
+			return // the upgrader has sent an error
 		}
 		defer func() { _ = conn.Close() }()
 		conn.SetReadLimit(maxMessage)

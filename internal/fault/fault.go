@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package fault is the one error type of rdd's commands. A fault has a kind,
-// and the kind alone decides the exit code of the process.
+// Package fault is the error type of rdd's commands. A fault has a kind, which alone
+// decides the exit code of the process.
 package fault
 
 import (
@@ -13,19 +13,19 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
-// Kind says what sort of thing went wrong.
+// Kind classifies an error.
 type Kind int
 
 // The kinds, in the order of their exit codes.
 const (
 	Failed   Kind = iota // anything that has no kind of its own
 	Usage                // the command line, or a name in it, is wrong
-	Refused              // the API server refused: admission, invalid, forbidden
+	Refused              // the API server rejected the request: admission, invalid, forbidden
 	Deadline             // the deadline of a wait passed
-	Version              // the daemon that runs is another version of rdd
+	Version              // the running daemon is another version of rdd
 )
 
-// Prefix begins the last line of every command that fails.
+// Prefix of the last line of every failed command.
 const Prefix = "Error: "
 
 // Exit codes of every rdd command.
@@ -49,9 +49,9 @@ var exitCodes = map[Kind]int{
 // Error is a failed operation.
 type Error struct {
 	Kind    Kind
-	Op      string // what was being done: "start the service"
-	Subject string // to what: an instance's name, a path; may be empty
-	Err     error  // why
+	Op      string // the operation: "start the service"
+	Subject string // of the operation: an instance's name, a path; may be empty
+	Err     error  // the reason
 }
 
 // New returns an Error. Op and subject may be empty.
@@ -74,9 +74,8 @@ func (e *Error) Error() string {
 // Unwrap returns the reason.
 func (e *Error) Unwrap() error { return e.Err }
 
-// KindOf returns the kind of err: that of the outermost [*Error] in its chain
-// that has one, else what the API server's status or a context's deadline
-// says, else [Failed].
+// KindOf returns the kind of err: that of the outermost [*Error] in its chain with a
+// kind, else that of the API server's status or a context's deadline, else [Failed].
 func KindOf(err error) Kind {
 	for inner := err; inner != nil; {
 		var e *Error
@@ -98,9 +97,9 @@ func KindOf(err error) Kind {
 	return Failed
 }
 
-// RefusedStatus reports whether an HTTP status of the API server means that it
-// understood a request and will not do it: bad request (a strict decoding
-// error), forbidden, or invalid (a schema or a CEL rule).
+// RefusedStatus reports whether an HTTP status means that the API server understood and
+// rejected a request: bad request (a strict decoding error), forbidden, or invalid (a
+// schema or a CEL rule).
 func RefusedStatus(code int) bool {
 	switch code {
 	case http.StatusBadRequest, http.StatusForbidden, http.StatusUnprocessableEntity:

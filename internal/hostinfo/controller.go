@@ -23,8 +23,8 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/bounded"
 )
 
-// lookInterval is how often the machine is looked at: nothing tells of what
-// changes on it.
+// lookInterval is the interval between reads of the machine's state, whose changes
+// cause no events.
 const lookInterval = 10 * time.Second
 
 // Setup adds the controller of the HostInfo to its host.
@@ -44,7 +44,7 @@ func setup(host manager.Host, look func(context.Context) rddv1alpha1.HostInfoSta
 	}
 	r := &reconciler{
 		client:   host.GetClient(),
-		seen:     w.seen,
+		observed: w.observed,
 		registry: diagnostics.Known(),
 		reporter: diagnostics.NewReporter(bounded.Events(host.GetEventRecorderFor("hostinfo")), //nolint:staticcheck // RDD serves core Events only
 			diagnostics.DiskNearlyFull, diagnostics.StoreLarge),
@@ -60,7 +60,7 @@ func setup(host manager.Host, look func(context.Context) rddv1alpha1.HostInfoSta
 		Complete(manager.Patient(r))
 }
 
-// watcher looks at the machine again and again, outside of Reconcile, as limactl
+// watcher reads the machine's state periodically, outside of Reconcile, because limactl
 // may be slow. It is a runnable of its manager.
 type watcher struct {
 	look  func(context.Context) rddv1alpha1.HostInfoStatus
@@ -79,7 +79,7 @@ func (w *watcher) Start(ctx context.Context) error {
 	for {
 		status := w.look(ctx)
 		if ctx.Err() != nil {
-			return nil // the look may have been cut short
+			return nil // the result may be incomplete
 		}
 		w.mu.Lock()
 		w.latest = &status
@@ -93,29 +93,29 @@ func (w *watcher) Start(ctx context.Context) error {
 	}
 }
 
-// seen returns what the last look saw, nil where there was none yet. It must not
-// be changed.
-func (w *watcher) seen() *rddv1alpha1.HostInfoStatus {
+// observed returns the last observed state, nil before the first one. The caller must not
+// change it.
+func (w *watcher) observed() *rddv1alpha1.HostInfoStatus {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.latest
 }
 
-// reconciler makes the HostInfo, makes it say what was seen, and tells by Events
-// what is wrong with the machine.
+// reconciler creates the HostInfo, writes the observed state into it, and reports
+// problems of the machine by Events.
 type reconciler struct {
 	client   client.Client
-	seen     func() *rddv1alpha1.HostInfoStatus
-	store    string // the store's file; empty for another cluster's
+	observed func() *rddv1alpha1.HostInfoStatus
+	store    string // the store's file; empty in another cluster
 	registry diagnostics.Registry
 	reporter *diagnostics.Reporter
 }
 
 // Reconcile implements [reconcile.Reconciler].
 func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
-	seen := r.seen()
-	if seen == nil {
-		return reconcile.Result{}, nil // the first look wakes this reconciler
+	observed := r.observed()
+	if observed == nil {
+		return reconcile.Result{}, nil // the first observation wakes this reconciler
 	}
 	info := &rddv1alpha1.HostInfo{}
 	err := r.client.Get(ctx, request.NamespacedName, info)
@@ -127,16 +127,16 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	case apierrors.IsAlreadyExists(err):
 		return reconcile.Result{}, nil // its watch event wakes this reconciler
 	case err != nil:
-		return reconcile.Result{}, fmt.Errorf("make the HostInfo %s: %w", request.Name, err)
+		return reconcile.Result{}, fmt.Errorf("create the HostInfo %s: %w", request.Name, err)
 	}
-	if err := r.patchStatus(ctx, info, seen); err != nil {
+	if err := r.patchStatus(ctx, info, observed); err != nil {
 		return reconcile.Result{}, err
 	}
 	r.diagnose(info)
 	return reconcile.Result{}, nil
 }
 
-// diagnose goes by what was written, which does not go to and fro at a limit.
+// diagnose uses the written state, which does not oscillate at a limit.
 func (r *reconciler) diagnose(info *rddv1alpha1.HostInfo) {
 	var observed diagnostics.Observed
 	if disk := info.Status.Disk; known(disk) {
@@ -148,12 +148,12 @@ func (r *reconciler) diagnose(info *rddv1alpha1.HostInfo) {
 	r.reporter.Report(r.registry.Diagnose(observed), info)
 }
 
-// patchStatus writes what was seen where it is another than what is written.
-func (r *reconciler) patchStatus(ctx context.Context, info *rddv1alpha1.HostInfo, seen *rddv1alpha1.HostInfoStatus) error {
-	if !changed(&info.Status, seen) {
+// patchStatus writes the observed state if it has changed.
+func (r *reconciler) patchStatus(ctx context.Context, info *rddv1alpha1.HostInfo, observed *rddv1alpha1.HostInfoStatus) error {
+	if !changed(&info.Status, observed) {
 		return nil
 	}
 	before := info.DeepCopy()
-	seen.DeepCopyInto(&info.Status)
+	observed.DeepCopyInto(&info.Status)
 	return manager.PatchStatus(ctx, r.client, before, info)
 }

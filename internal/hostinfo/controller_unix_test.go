@@ -29,11 +29,11 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 )
 
-// patience is how long anything may take that must come true, on a busy machine.
+// patience bounds waits, on a busy machine.
 const patience = time.Minute
 
-// env is a control plane with the controller running, which sees a machine of
-// the test's own when the clock says so.
+// env is a control plane with a running controller, which observes the test's machine
+// when the test's clock advances.
 type env struct {
 	t      *testing.T
 	kube   client.WithWatch
@@ -87,7 +87,7 @@ func (e *env) setDisk(free string) {
 	e.disk.Store(&disk)
 }
 
-// look makes the controller look once more, and returns when it has.
+// look makes the controller observe the machine once, and waits for it.
 func (e *env) look() {
 	e.t.Helper()
 	looks := e.looks.Load()
@@ -110,7 +110,7 @@ func (e *env) eventually(what string, condition func() (bool, string)) {
 	}
 }
 
-// await waits until the HostInfo is as it should be.
+// await waits until the HostInfo meets a condition.
 func (e *env) await(what string, condition func(*rddv1alpha1.HostInfo) bool) *rddv1alpha1.HostInfo {
 	e.t.Helper()
 	info := &rddv1alpha1.HostInfo{}
@@ -164,8 +164,8 @@ func TestHostInfoSaysWhatIsThere(t *testing.T) {
 	}
 }
 
-// TestNothingIsWrittenWithoutAChange: after several looks the first event of a
-// watch is the one of the change that comes at last.
+// TestNothingIsWrittenWithoutAChange: after several observations, the first event of a
+// watch is for the first change.
 func TestNothingIsWrittenWithoutAChange(t *testing.T) {
 	e := newEnv(t)
 	info := e.await("a HostInfo with a status", filled)
@@ -191,8 +191,8 @@ func TestNothingIsWrittenWithoutAChange(t *testing.T) {
 	}
 }
 
-// TestHostInfoIsMended without a look: whoever deletes or changes it, it says
-// what was seen last.
+// TestHostInfoIsMended without a new observation: the controller restores the last one
+// after any client's change or deletion.
 func TestHostInfoIsMended(t *testing.T) {
 	e := newEnv(t)
 	listen(t, filepath.Join(e.places.Root, "var/run/docker.sock"))

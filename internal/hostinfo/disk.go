@@ -17,13 +17,13 @@ const (
 	mebibyte = 1 << 20
 	gibibyte = 1 << 30
 
-	// relief is how much more room makes a disk one that is not nearly full any
-	// more, so that one at the limit is not written again and again.
+	// relief is how much more free space ends the pressure of a nearly full disk, so
+	// that a disk at the limit does not cause repeated writes.
 	relief = 64 * mebibyte
 )
 
-// disk returns the space of the file system with RDD's data, or else the user's
-// home.
+// disk returns the space of the file system with RDD's data, or of the user's home
+// directory.
 func (p Places) disk() rddv1alpha1.Disk {
 	dir := cmp.Or(p.Data, p.Home)
 	if dir == "" {
@@ -40,9 +40,8 @@ func (p Places) disk() rddv1alpha1.Disk {
 	}
 }
 
-// StoreSize returns the size of a SQLite database, in bytes: that of its file and
-// of the log of what is not in the file yet (https://www.sqlite.org/wal.html). It
-// reports false where there is none.
+// StoreSize returns the size of a SQLite database, in bytes: of its file and its
+// write-ahead log (https://www.sqlite.org/wal.html). It reports false if there is none.
 func StoreSize(path string) (int64, bool) {
 	file, err := os.Stat(path)
 	if err != nil {
@@ -55,28 +54,28 @@ func StoreSize(path string) (int64, bool) {
 	return size, true
 }
 
-// changed reports whether what was seen is to be written over what is. Of the
-// disk only big changes count: its space changes all the time.
-func changed(written, seen *rddv1alpha1.HostInfoStatus) bool {
-	compared := *seen
-	if near(written.Disk, seen.Disk) {
+// changed reports whether to write the observed state. Small changes of the disk don't
+// count: its space changes constantly.
+func changed(written, observed *rddv1alpha1.HostInfoStatus) bool {
+	compared := *observed
+	if near(written.Disk, observed.Disk) {
 		compared.Disk = written.Disk
 	}
 	return !apiequality.Semantic.DeepEqual(*written, compared)
 }
 
-// near reports whether the spaces of a disk are so close that the difference is
-// not worth a write. The size counts too, as some file systems (ZFS) give what
-// is free of a pool as part of the size.
-func near(written, seen rddv1alpha1.Disk) bool {
-	if written.Path != seen.Path || !known(written) || !known(seen) {
+// near reports whether two states of a disk are so close that the difference is not
+// worth a write. The size counts too: some file systems (ZFS) report the pool's free
+// space as a part of the size.
+func near(written, observed rddv1alpha1.Disk) bool {
+	if written.Path != observed.Path || !known(written) || !known(observed) {
 		return false
 	}
-	if pressed(seen) != pressed(written) && (pressed(seen) || distance(written.Free, seen.Free) >= relief) {
+	if pressed(observed) != pressed(written) && (pressed(observed) || distance(written.Free, observed.Free) >= relief) {
 		return false
 	}
 	step := step(written)
-	return distance(written.Free, seen.Free) < step && distance(written.Total, seen.Total) < step
+	return distance(written.Free, observed.Free) < step && distance(written.Total, observed.Total) < step
 }
 
 // pressed reports whether a disk is nearly full.
@@ -84,9 +83,9 @@ func pressed(d rddv1alpha1.Disk) bool {
 	return diagnostics.Disk{Free: d.Free.Value(), Total: d.Total.Value()}.NearlyFull()
 }
 
-// step returns how far the space must move to be written again: 1 GiB or 5 % of
-// the whole, whichever is larger. Where that would hide that a big disk fills up
-// it is a quarter of what was free, and still 1 GiB at least.
+// step returns the minimum change of the free space to write: 1 GiB or 5 % of the size,
+// whichever is larger. If that would hide that a big disk fills up, it is a quarter of
+// the written free space, but at least 1 GiB.
 func step(written rddv1alpha1.Disk) int64 {
 	return max(gibibyte, min(written.Total.Value()/20, written.Free.Value()/4))
 }

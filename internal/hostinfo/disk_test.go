@@ -21,11 +21,11 @@ func diskOf(path, free, total string) rddv1alpha1.Disk {
 	return rddv1alpha1.Disk{Path: path, Free: quantity(free), Total: quantity(total)}
 }
 
-// TestDiskIsWrittenWhenItMovesFar and not at each change.
+// TestDiskIsWrittenWhenItMovesFar, but not at each change.
 func TestDiskIsWrittenWhenItMovesFar(t *testing.T) {
 	for name, c := range map[string]struct {
-		written, seen rddv1alpha1.Disk
-		want          bool
+		written, observed rddv1alpha1.Disk
+		want              bool
 	}{
 		"the same":                       {diskOf("/h", "10Gi", "15Gi"), diskOf("/h", "10Gi", "15Gi"), false},
 		"small disk, below 1 GiB":        {diskOf("/h", "10Gi", "15Gi"), diskOf("/h", "9217Mi", "15Gi"), false},
@@ -48,14 +48,14 @@ func TestDiskIsWrittenWhenItMovesFar(t *testing.T) {
 		"unknown now":                    {diskOf("/h", "10Gi", "15Gi"), diskOf("/h", "", ""), true},
 		"unknown, still":                 {diskOf("/h", "", ""), diskOf("/h", "", ""), false},
 	} {
-		written, seen := &rddv1alpha1.HostInfoStatus{Disk: c.written}, &rddv1alpha1.HostInfoStatus{Disk: c.seen}
-		if got := changed(written, seen); got != c.want {
+		written, observed := &rddv1alpha1.HostInfoStatus{Disk: c.written}, &rddv1alpha1.HostInfoStatus{Disk: c.observed}
+		if got := changed(written, observed); got != c.want {
 			t.Errorf("%s: written %v, want %v", name, got, c.want)
 		}
 	}
 }
 
-// TestAllElseIsWrittenExactly, whatever the disk does.
+// TestAllElseIsWrittenExactly, whatever the disk's changes.
 func TestAllElseIsWrittenExactly(t *testing.T) {
 	full := func() *rddv1alpha1.HostInfoStatus {
 		memory := resource.MustParse("8Gi")
@@ -76,18 +76,18 @@ func TestAllElseIsWrittenExactly(t *testing.T) {
 		"no engine":      func(s *rddv1alpha1.HostInfoStatus) { s.Engines = nil },
 		"limactl":        func(s *rddv1alpha1.HostInfoStatus) { s.Limactl.Version = "2.3.0" },
 	} {
-		seen := full()
-		seen.Disk = diskOf("/h", "9999Mi", "15Gi")
-		if changed(full(), seen) {
+		observed := full()
+		observed.Disk = diskOf("/h", "9999Mi", "15Gi")
+		if changed(full(), observed) {
 			t.Fatal("a little less space is written")
 		}
-		if change(seen); !changed(full(), seen) {
+		if change(observed); !changed(full(), observed) {
 			t.Errorf("a change of %s is not written", name)
 		}
 	}
 }
 
-// TestDisk looks at the real one.
+// TestDisk reads the real disk.
 func TestDisk(t *testing.T) {
 	home := t.TempDir()
 	disk := Places{Home: home}.disk()

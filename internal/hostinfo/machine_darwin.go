@@ -10,7 +10,7 @@ import (
 	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
 )
 
-// architecture looks through Rosetta, which runs programs for amd64 on arm64.
+// architecture detects Rosetta, which runs programs for amd64 on arm64.
 func architecture() string {
 	if translated, err := unix.SysctlUint32("sysctl.proc_translated"); err == nil && translated == 1 {
 		return "arm64"
@@ -23,8 +23,8 @@ func memory() (int64, error) {
 	return bytesOf(total, 1), err
 }
 
-// Space returns what the user can still write on the file system of the
-// directory, and its size, in bytes.
+// Space returns the user's free space on the file system of the directory, and its
+// size, in bytes.
 func Space(dir string) (free, total int64, err error) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(dir, &s); err != nil {
@@ -33,7 +33,7 @@ func Space(dir string) (free, total int64, err error) {
 	return bytesOf(s.Bavail, uint64(s.Bsize)), bytesOf(s.Blocks, uint64(s.Bsize)), nil
 }
 
-// virtualization says whether the Hypervisor framework can be used.
+// virtualization returns whether the Hypervisor framework is available.
 func (Places) virtualization() rddv1alpha1.Virtualization {
 	supported, err := unix.SysctlUint32("kern.hv_support")
 	switch {
@@ -41,8 +41,8 @@ func (Places) virtualization() rddv1alpha1.Virtualization {
 		return rddv1alpha1.Virtualization{Type: rddv1alpha1.VirtualizationNone, Reason: "sysctl kern.hv_support: " + err.Error()}
 	case supported == 0:
 		return rddv1alpha1.Virtualization{Type: rddv1alpha1.VirtualizationNone,
-			Reason: "macOS says (sysctl kern.hv_support) that this machine can't run virtual machines; " +
-				"where it is a virtual machine itself, its host must allow them within"}
+			Reason: "macOS reports (sysctl kern.hv_support) that this machine can't run virtual machines; " +
+				"if it is a virtual machine itself, enable nested virtualization on its host"}
 	}
 	return rddv1alpha1.Virtualization{Available: true, Type: rddv1alpha1.VirtualizationHVF}
 }

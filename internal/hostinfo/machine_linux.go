@@ -25,8 +25,8 @@ func memory() (int64, error) {
 	return bytesOf(info.Totalram, uint64(info.Unit)), nil
 }
 
-// Space returns what the user can still write on the file system of the
-// directory, and its size, in bytes.
+// Space returns the user's free space on the file system of the directory, and its
+// size, in bytes.
 func Space(dir string) (free, total int64, err error) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(dir, &s); err != nil {
@@ -36,10 +36,10 @@ func Space(dir string) (free, total int64, err error) {
 	return bytesOf(s.Bavail, unit), bytesOf(s.Blocks, unit), nil
 }
 
-const noKVM = "/dev/kvm does not exist: the processor has no virtualization, or it is turned off in the firmware, " +
+const noKVM = "/dev/kvm does not exist: the processor has no virtualization, virtualization is turned off in the firmware, " +
 	"or the kernel's module kvm is not loaded"
 
-// virtualization says whether KVM can be used: whether its device can be opened.
+// virtualization returns whether KVM is available: whether its device can be opened.
 func (p Places) virtualization() rddv1alpha1.Virtualization {
 	device := filepath.Join(p.Root, "dev/kvm")
 	file, err := os.Stat(device)
@@ -51,7 +51,7 @@ func (p Places) virtualization() rddv1alpha1.Virtualization {
 		found.Reason = err.Error()
 		return found
 	}
-	// Not by package os, whose poller would wait for the device.
+	// Not with package os, whose poller would wait for the device.
 	fd, err := unix.Open(device, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
 		found.Reason = "/dev/kvm can't be opened: " + access.Refusal(file, err)

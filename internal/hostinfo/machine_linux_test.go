@@ -17,8 +17,8 @@ import (
 	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
 )
 
-// withoutRoot runs f with the rights of the user nobodyID if the test has root's, on a thread
-// that ends with it.
+// withoutRoot runs f as the user nobodyID if the test runs as root, on a thread that
+// ends with it.
 func withoutRoot(t *testing.T, f func()) {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -61,11 +61,11 @@ func TestSocketsThatAreNotAllowed(t *testing.T) {
 	listen(t, path)
 	owner, group := whoami(t)
 	for mode, words := range map[fs.FileMode]string{
-		0o060: "permission denied: it is for the group " + group + ": join",
-		0o600: "permission denied: it is for " + owner + " only",
+		0o060: "permission denied: only the group " + group + " has access: join",
+		0o600: "permission denied: only " + owner + " has access",
 	} {
 		if os.Getuid() != 0 {
-			mode &^= 0o600 // the owner is who is asked
+			mode &^= 0o600 // otherwise the owner would have access
 		}
 		must(t, os.Chmod(path, mode))
 		var engines []rddv1alpha1.Engine
@@ -87,8 +87,8 @@ func TestVirtualization(t *testing.T) {
 		"missing": {func(*testing.T, string) {}, none, "/dev/kvm does not exist"},
 		"usable":  {device(0o606), kvm, ""},
 		"for a group": {device(0o060), kvm,
-			"/dev/kvm can't be opened: permission denied: it is for the group " + group + ": join that group"},
-		"for its owner": {device(0o000), kvm, "/dev/kvm can't be opened: permission denied: it is for " + owner + " only"},
+			"/dev/kvm can't be opened: permission denied: only the group " + group + " has access: join the group"},
+		"for its owner": {device(0o000), kvm, "/dev/kvm can't be opened: permission denied: only " + owner + " has access"},
 		"to be read":    {device(0o404), kvm, "permission denied"},
 		"no device":     {func(t *testing.T, path string) { must(t, os.Mkdir(path, 0o777)) }, kvm, "is a directory"},
 	} {
@@ -112,7 +112,7 @@ func device(mode fs.FileMode) func(t *testing.T, path string) {
 	}
 }
 
-// TestMemory: the kernel says the same elsewhere.
+// TestMemory compares with another file of the kernel.
 func TestMemory(t *testing.T) {
 	total, err := memory()
 	must(t, err)

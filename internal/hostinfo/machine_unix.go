@@ -19,7 +19,7 @@ import (
 
 func root() string { return "/" }
 
-// endpoints returns where engines usually have their sockets.
+// endpoints returns the usual sockets of engines.
 func (p Places) endpoints() []endpoint {
 	var all []endpoint
 	add := func(kind rddv1alpha1.EngineType, dir string, names ...string) {
@@ -42,7 +42,7 @@ func (p Places) endpoints() []endpoint {
 	return all
 }
 
-// engines returns the sockets that are there, each under its first name.
+// engines returns the existing sockets, each with its first name.
 func (p Places) engines() []rddv1alpha1.Engine {
 	var found []rddv1alpha1.Engine
 	var files []fs.FileInfo
@@ -54,7 +54,7 @@ func (p Places) engines() []rddv1alpha1.Engine {
 		}
 		files = append(files, file)
 		engine := rddv1alpha1.Engine{Type: e.kind, Endpoint: e.url, Accessible: true}
-		// Whoever connects must be allowed to write to it (unix(7)).
+		// A connection requires write permission (unix(7)).
 		if err := unix.Faccessat(unix.AT_FDCWD, e.name, unix.W_OK, unix.AT_EACCESS); err != nil {
 			engine.Accessible, engine.Message = false, access.Refusal(file, err)
 		}

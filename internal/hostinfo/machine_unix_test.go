@@ -22,8 +22,7 @@ const (
 	containerd = rddv1alpha1.EngineContainerd
 )
 
-// newPlaces returns a machine with nothing on it, in a directory with a short
-// path, as sockets need.
+// newPlaces returns an empty machine, in a directory with a short path, for sockets.
 func newPlaces(t *testing.T) Places {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "host")
@@ -128,7 +127,7 @@ func TestEnginesThatAreFound(t *testing.T) {
 	}
 }
 
-// TestOtherEndpointsAreNotLookedFor: only what is on this machine is told of.
+// TestOtherEndpointsAreNotLookedFor: only endpoints on this machine are reported.
 func TestOtherEndpointsAreNotLookedFor(t *testing.T) {
 	for _, host := range []string{"tcp://127.0.0.1:2375", "ssh://me@there", "unix://", "unix://relative.sock", "npipe:////./pipe/x", "/x.sock"} {
 		p := Places{DockerHost: host}
@@ -138,7 +137,7 @@ func TestOtherEndpointsAreNotLookedFor(t *testing.T) {
 	}
 }
 
-// TestSocketsAreNotConnectedTo: that could start an engine.
+// TestSocketsAreNotConnectedTo: a connection could start an engine.
 func TestSocketsAreNotConnectedTo(t *testing.T) {
 	p := newPlaces(t)
 	path := filepath.Join(p.Root, "var/run/docker.sock")
@@ -154,7 +153,7 @@ func TestSocketsAreNotConnectedTo(t *testing.T) {
 	first, err := listener.Accept()
 	must(t, err)
 	defer func() { _ = first.Close() }()
-	if said, err := io.ReadAll(first); string(said) != "mine" {
-		t.Errorf("the first connection is not the test's: %q, %v", said, err)
+	if data, err := io.ReadAll(first); string(data) != "mine" {
+		t.Errorf("the first connection is not the test's: %q, %v", data, err)
 	}
 }

@@ -25,8 +25,7 @@ func root() string {
 	return dir
 }
 
-// architecture looks through the emulation that runs programs for amd64 on
-// arm64.
+// architecture detects the emulation that runs programs for amd64 on arm64.
 func architecture() string {
 	var process, machine uint16
 	if err := windows.IsWow64Process2(windows.CurrentProcess(), &process, &machine); err != nil {
@@ -64,8 +63,8 @@ func memory() (int64, error) {
 	return bytesOf(status.totalPhysical, 1), nil
 }
 
-// Space returns what the user can still write on the file system of the
-// directory, and its size, in bytes.
+// Space returns the user's free space on the file system of the directory, and its
+// size, in bytes.
 func Space(dir string) (free, total int64, err error) {
 	path, err := windows.UTF16PtrFromString(dir)
 	if err != nil {
@@ -93,18 +92,18 @@ func ReadOnly(dir string) bool {
 	return err == nil && flags&windows.FILE_READ_ONLY_VOLUME != 0
 }
 
-// virtualization says whether there is the command of WSL.
+// virtualization returns whether the command of WSL exists.
 func (p Places) virtualization() rddv1alpha1.Virtualization {
 	if _, err := os.Stat(filepath.Join(p.Root, "wsl.exe")); err != nil {
 		return rddv1alpha1.Virtualization{Type: rddv1alpha1.VirtualizationNone,
-			Reason: "there is no wsl.exe: install the Windows Subsystem for Linux"}
+			Reason: "wsl.exe was not found: install the Windows Subsystem for Linux"}
 	}
 	return rddv1alpha1.Virtualization{Available: true, Type: rddv1alpha1.VirtualizationWSL2}
 }
 
 const pipePrefix = "npipe:////./pipe/"
 
-// endpoints returns where engines usually have their pipes.
+// endpoints returns the usual pipes of engines.
 func (p Places) endpoints() []endpoint {
 	var all []endpoint
 	add := func(kind rddv1alpha1.EngineType, names ...string) {
@@ -120,12 +119,12 @@ func (p Places) endpoints() []endpoint {
 	return all
 }
 
-// engines returns the pipes that are there.
+// engines returns the existing pipes.
 func (p Places) engines() []rddv1alpha1.Engine {
 	pipes := pipeNames()
 	var found []rddv1alpha1.Engine
 	for _, e := range p.endpoints() {
-		// The names of pipes have no case.
+		// Names of pipes are case-insensitive.
 		if name := strings.ToLower(e.name); pipes[name] {
 			found = append(found, rddv1alpha1.Engine{Type: e.kind, Endpoint: e.url, Accessible: true})
 			delete(pipes, name)
@@ -134,8 +133,8 @@ func (p Places) engines() []rddv1alpha1.Engine {
 	return found
 }
 
-// pipeNames returns the names of all pipes, in lower case. They are listed, as
-// a look at a single one is a connection already.
+// pipeNames returns the names of all pipes, in lower case. It lists them, because
+// checking a single pipe connects to it.
 func pipeNames() map[string]bool {
 	names := map[string]bool{}
 	pattern, err := windows.UTF16PtrFromString(`\\.\pipe\*`)

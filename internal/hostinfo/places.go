@@ -14,24 +14,24 @@ const (
 	runtimeDirEnv = "XDG_RUNTIME_DIR"
 )
 
-// Places are where a [Probe] looks. Empty ones are not looked at.
+// Places are where a [Probe] looks. Empty ones are skipped.
 type Places struct {
 	// Root is the root of the file system, and on Windows the system directory.
 	Root string
 	// Home is the user's home directory.
 	Home string
-	// Data is where RDD keeps its data. The space told of is that of its file
-	// system, and where it is empty that of Home's.
+	// Data is the directory of RDD's data. The reported disk is its file system, or
+	// Home's if it is empty.
 	Data string
-	// RuntimeDir is where the user's own services have their sockets.
+	// RuntimeDir is the directory of the sockets of the user's services.
 	RuntimeDir string
-	// DockerHost is the endpoint that the user wants.
+	// DockerHost is the endpoint that the user set.
 	DockerHost string
-	// Limactl says where limactl may be.
+	// Limactl is where to search for limactl.
 	Limactl limactl.Places
 }
 
-// thisMachine returns where things are on the machine. What is unknown is empty.
+// thisMachine returns the places on this machine. Unknown ones are empty.
 func thisMachine() Places {
 	p := Places{
 		Root:       root(),
@@ -45,8 +45,8 @@ func thisMachine() Places {
 	return p
 }
 
-// DockerEndpoints returns where engines with Docker's API usually are on this
-// machine, the most usual first, whether there are any or not.
+// DockerEndpoints returns the usual endpoints of engines with Docker's API on this
+// machine, the most usual first, whether or not they exist.
 func DockerEndpoints() []string {
 	places := thisMachine()
 	places.DockerHost = ""

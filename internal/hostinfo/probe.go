@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package hostinfo is the controller of the HostInfo: it tells what the machine
-// has that RDD runs on, and keeps that true.
+// Package hostinfo is the controller of the HostInfo, which reports the state of the
+// machine that RDD runs on.
 package hostinfo
 
 import (
@@ -16,19 +16,18 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/limactl"
 )
 
-// Probe looks at the machine. It is for one goroutine.
+// Probe reads the machine's state. It is for one goroutine.
 type Probe struct {
 	places  Places
 	limactl *limactl.Probe
 }
 
-// NewProbe returns a probe that looks at the places.
+// NewProbe returns a probe for the places.
 func NewProbe(places Places, clock clock.PassiveClock) *Probe {
 	return &Probe{places: places, limactl: limactl.NewProbe(clock)}
 }
 
-// Size returns what the machine has: processors, and bytes of main memory, 0 where
-// that can't be told.
+// Size returns the number of processors, and the bytes of main memory, 0 if unknown.
 func Size() (processors int, bytes int64) {
 	bytes, err := memory()
 	if err != nil {
@@ -43,11 +42,10 @@ func Systemd() bool {
 	return err == nil && info.IsDir()
 }
 
-// Look returns how the machine is. It is cheap: no socket is connected to, as
-// that could start an engine, and no program is run unless limactl is another
-// one than at the last look. What can't be told is left out. It may take
-// seconds where limactl is slow, and ends early with ctx; what it returns is of
-// no use then.
+// Look returns the state of the machine, without what is unknown. It is cheap: it
+// connects to no socket, which could start an engine, and runs no program unless
+// limactl has changed. It may take seconds if limactl is slow. If ctx ends, it returns
+// early with an invalid result.
 func (p *Probe) Look(ctx context.Context) rddv1alpha1.HostInfoStatus {
 	status := rddv1alpha1.HostInfoStatus{
 		CPUs:            int32(runtime.NumCPU()), //nolint:gosec // Go knows of some thousands at most

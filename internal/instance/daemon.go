@@ -23,22 +23,22 @@ import (
 const (
 	lockPoll = 5 * time.Millisecond
 
-	// daemonLockPatience is how long a daemon tries for its lock: those who
-	// only look whether it is held hold it for an instant themselves.
+	// daemonLockPatience is how long a daemon tries to get its lock: readers that test
+	// the lock hold it for a moment.
 	daemonLockPatience = time.Second
 )
 
-// ErrRunning says that another daemon of the instance lives.
-var ErrRunning = errors.New("the daemon is running already")
+// ErrRunning is the error if another daemon of the instance is running.
+var ErrRunning = errors.New("the daemon is already running")
 
-// StoppedEarly is in the last line of the log of a daemon that was told to end before
-// it was ready.
+// StoppedEarly is in the last line of the log of a daemon that was stopped before it
+// was ready.
 const StoppedEarly = "stopped before it was ready"
 
-// Daemon describes a living daemon, in its own words.
+// Daemon describes a running daemon. The daemon writes it.
 type Daemon struct {
 	PID int `json:"pid"`
-	// Birth tells the process from another that got its number later.
+	// Birth distinguishes the process from a later one with the same PID.
 	Birth       string    `json:"birth"`
 	Version     string    `json:"version"`
 	Started     time.Time `json:"started"`
@@ -49,20 +49,20 @@ type Daemon struct {
 	Stopping    bool      `json:"stopping,omitempty"`
 }
 
-// isProcess reports whether the process that d describes lives.
+// isProcess reports whether the process that d describes is running.
 func (d *Daemon) isProcess() bool {
 	birth, err := process.Birth(d.PID)
 	return err == nil && birth == d.Birth
 }
 
-// Lock is a lock that the operating system drops with its process.
+// Lock is a lock that the operating system releases when its process ends.
 type Lock struct{ file *flock.Flock }
 
 // Unlock releases the lock.
 func (l *Lock) Unlock() { _ = l.file.Unlock() }
 
-// LockDaemon takes the lock that a daemon holds for all its life. Where
-// another daemon has it, the error is [ErrRunning].
+// LockDaemon acquires the lock that a daemon holds while it is running. If another
+// daemon holds it, the error is [ErrRunning].
 func (i *Instance) LockDaemon(ctx context.Context) (*Lock, error) {
 	ctx, cancel := context.WithTimeout(ctx, daemonLockPatience)
 	defer cancel()
@@ -73,7 +73,7 @@ func (i *Instance) LockDaemon(ctx context.Context) (*Lock, error) {
 	if err != nil {
 		return nil, err
 	}
-	// What an earlier daemon said of itself is not said of this one.
+	// An earlier daemon's state is not this one's.
 	if err := os.Remove(i.stateFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		lock.Unlock()
 		return nil, err
@@ -81,23 +81,23 @@ func (i *Instance) LockDaemon(ctx context.Context) (*Lock, error) {
 	return lock, nil
 }
 
-// LockStart serialises those who make, start and remove the instance. It waits
+// LockStart serializes commands that create, start and remove the instance. It waits
 // until ctx ends. The instance's directory must exist.
 func (i *Instance) LockStart(ctx context.Context) (*Lock, error) {
 	return acquire(ctx, i.startLock())
 }
 
-// acquire locks the file at path, and makes sure that it is still the file of
-// that name: a holder may have removed the whole directory since.
+// acquire locks the file at path, and checks that path is still that file: a holder may
+// have removed the whole directory.
 func acquire(ctx context.Context, path string) (*Lock, error) {
 	for {
 		file := flock.New(path, flock.SetPermissions(fileMode))
-		locked, err := file.TryLock() // also where there is no time to wait
+		locked, err := file.TryLock() // at least once, even if ctx has ended
 		if err == nil && !locked {
 			_, err = file.TryLockContext(ctx, lockPoll)
 		}
 		if errors.Is(err, context.DeadlineExceeded) {
-			err = fmt.Errorf("another rdd command holds it: %w", err)
+			err = fmt.Errorf("another rdd command holds the lock: %w", err)
 		}
 		if err != nil {
 			return nil, fault.New(fault.KindOf(err), "lock", path, err)
@@ -129,7 +129,7 @@ func (i *Instance) Alive() (bool, error) {
 	free, err := file.TryRLock()
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return false, nil // removed since
+			return false, nil // removed in between
 		}
 		return false, fault.New(fault.Failed, "test the lock", i.lockFile(), err)
 	}
@@ -137,8 +137,8 @@ func (i *Instance) Alive() (bool, error) {
 	return !free, nil
 }
 
-// Daemon returns the living daemon, or nil where none lives. A daemon that has
-// the lock and has not described itself yet has PID 0.
+// Daemon returns the running daemon, or nil if there is none. A daemon that holds the
+// lock but has not written its description yet has PID 0.
 func (i *Instance) Daemon() (*Daemon, error) {
 	alive, err := i.Alive()
 	if err != nil || !alive {
@@ -156,13 +156,13 @@ func (i *Instance) Daemon() (*Daemon, error) {
 		return nil, fault.New(fault.Failed, "read", i.stateFile(), err)
 	}
 	if !d.isProcess() {
-		return &Daemon{}, nil // the file is that of a daemon before this one
+		return &Daemon{}, nil // the file is a previous daemon's
 	}
 	return &d, nil
 }
 
-// Announce writes the daemon's description and its PID file, for the process
-// that calls it. The caller holds the daemon's lock.
+// Announce writes the calling daemon's description and its PID file. The caller holds
+// the daemon's lock.
 func (i *Instance) Announce(d Daemon) error {
 	birth, err := process.Birth(os.Getpid())
 	if err != nil {
@@ -179,6 +179,5 @@ func (i *Instance) Announce(d Daemon) error {
 	return atomicfile.WriteVolatile(i.stateFile(), append(data, '\n'), fileMode)
 }
 
-// Retract removes the PID file. What else Announce wrote means nothing once the
-// lock is free.
+// Retract removes the PID file. Once the lock is free, readers ignore the description.
 func (i *Instance) Retract() { _ = os.Remove(i.PIDFile()) }

@@ -11,28 +11,28 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/owned"
 )
 
-// limaConfigDir holds the SSH keys of all of Lima's virtual machines, in LIMA_HOME.
+// limaConfigDir has the SSH keys of all of Lima's virtual machines, in LIMA_HOME.
 const limaConfigDir = "_config"
 
-// ownDir is a directory that must be this user's alone.
+// ownDir is a directory that only this user may control.
 type ownDir struct {
 	path string
-	// files reports whether a file in it, by its name, is one that RDD relies on;
-	// nil for all files.
+	// files reports, by name, whether RDD relies on a file in the directory; nil for
+	// all files.
 	files func(name string) bool
-	// secrets are in all files, which others have no permissions for.
+	// secrets is whether all files are secret: other users have no permissions.
 	secrets bool
-	// optional directories are made when they are needed.
+	// optional directories are created on demand.
 	optional bool
 }
 
-// ownDirs are the instance's, each after the one that it is in.
+// ownDirs are the instance's directories, parents first.
 func (i *Instance) ownDirs() []ownDir {
 	dirs := []ownDir{
 		{path: i.dir, secrets: true},
 		{path: i.TLSDir(), secrets: true},
 		{path: i.shortDir, files: isOneOf(i.DockerSocket(), i.ContainerdSocket(), i.DatastoreSocket())},
-		{path: i.BinDir(), optional: true, files: isOneOf()}, // links there are the user's
+		{path: i.BinDir(), optional: true, files: isOneOf()}, // links in it may lead to the user's programs
 		{path: i.LimaHome(), optional: true},
 		{path: filepath.Join(i.LimaHome(), limaConfigDir), optional: true},
 	}
@@ -58,9 +58,9 @@ func isLog(name string) bool {
 	return err == nil && matched
 }
 
-// Check refuses an instance whose directories or files another user has a say in:
-// who can write its kubeconfig or its keys can act as this user. It makes nothing,
-// and takes no permission away but those of others to write.
+// Check rejects an instance whose directories or files another user can change: a user
+// who can write its kubeconfig or keys can act as this user. It creates nothing, and
+// changes no permission but others' write permission.
 func (i *Instance) Check() error {
 	for _, own := range i.ownDirs() {
 		d, err := owned.Open(own.path)
@@ -81,8 +81,8 @@ func (i *Instance) Check() error {
 	return i.checkSharedLogs()
 }
 
-// checkSharedLogs checks a log directory that the user chose, but not what is in it,
-// which may be another user's: a log is checked when it is opened.
+// checkSharedLogs checks a log directory that the user chose, but not its content,
+// which other users may own: a log is checked when it is opened.
 func (i *Instance) checkSharedLogs() error {
 	d, err := owned.OpenShared(i.logDir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -95,8 +95,8 @@ func (i *Instance) checkSharedLogs() error {
 	return nil
 }
 
-// distrust is the error of a directory that can't be trusted. All of a home
-// directory that is another user's can't, and that is what there is to say.
+// distrust returns the error for an untrusted directory. If the whole home directory
+// belongs to another user, the error says that.
 func (i *Instance) distrust(err error) error {
 	if homeErr := owned.CheckHome(i.home); homeErr != nil {
 		err = homeErr
@@ -104,10 +104,10 @@ func (i *Instance) distrust(err error) error {
 	return fault.New(fault.Failed, "check instance", i.name, err)
 }
 
-// MakeDirs makes the instance's directories where they are missing, and takes
-// every right of others away from them and from the secrets in them. A log
-// directory that the user chose is made but not tightened: it may be shared. It
-// refuses the home directory of another user, and what [Instance.Check] refuses.
+// MakeDirs creates missing directories of the instance, and removes all permissions of
+// others from the directories and the secrets in them. It creates a log directory that
+// the user chose, but leaves its permissions: it may be shared. It rejects another
+// user's home directory, and what [Instance.Check] rejects.
 func (i *Instance) MakeDirs() error {
 	if err := owned.CheckHome(i.home); err != nil {
 		return fault.New(fault.Failed, "prepare instance", i.name, err)
@@ -142,9 +142,9 @@ func (o ownDir) prepare() error {
 	return d.Tighten()
 }
 
-// Remove deletes everything that belongs to the instance; the logs only where
-// keepLogs is false. It follows no links, and removes nothing that is not this
-// user's. The caller holds the start lock and knows that no daemon lives.
+// Remove deletes all files of the instance, but keeps the logs if keepLogs is true. It
+// follows no links, and deletes only this user's files. The caller holds the start
+// lock, and no daemon is running.
 func (i *Instance) Remove(keepLogs bool) error {
 	if err := i.Check(); err != nil {
 		return err
@@ -175,8 +175,8 @@ func (i *Instance) hasLogDir() bool {
 	return true
 }
 
-// removeLogs removes our files from the log directory, and the directory where
-// nothing else is in it.
+// removeLogs removes RDD's files from the log directory, and the directory if it is
+// empty then.
 func (i *Instance) removeLogs() error {
 	d, err := owned.OpenShared(i.logDir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -196,12 +196,12 @@ func (i *Instance) removeLogs() error {
 		}
 		err := d.Remove(name)
 		if i.customLogDir && errors.Is(err, fs.ErrPermission) {
-			continue // another user's, beside ours
+			continue // another user's file
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
-	owned.RemoveEmpty(i.logDir) // stays where it is not empty, as it should
+	owned.RemoveEmpty(i.logDir) // a directory that is not empty stays
 	return nil
 }

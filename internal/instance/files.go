@@ -15,26 +15,26 @@ import (
 const (
 	fileMode = 0o600
 
-	// maxFile is the largest of the instance's small files that is read, in bytes.
+	// maxFile is the maximum size of the instance's small files, in bytes.
 	maxFile = 1 << 20
 )
 
 // Settings are what `rdd service create` saves.
 type Settings struct {
-	// Created is when the instance was made.
+	// Created is when the instance was created.
 	Created time.Time `json:"created"`
 	// Controllers is the selection of controllers to run.
 	Controllers string `json:"controllers"`
 	// SecurePort is the API server's port; 0 for the instance's preferred one.
 	SecurePort int `json:"securePort,omitempty"`
-	// LogLevel is that of the daemon, unless a flag or the environment names another;
-	// empty for the usual one.
+	// LogLevel is the daemon's, unless a flag or the environment sets another; empty for
+	// the default.
 	LogLevel string `json:"logLevel,omitempty"`
-	// Datastore is where the objects are; none for the instance's own file.
+	// Datastore is where the objects are stored; zero for the instance's own file.
 	Datastore datastore.Endpoint `json:"-"`
 }
 
-// settingsFile is what is kept of them, with the secrets of the datastore.
+// settingsFile is the saved form, which includes the datastore's secrets.
 type settingsFile struct {
 	Settings
 	Saved datastore.Saved `json:"datastore,omitzero"`
@@ -52,7 +52,7 @@ func (i *Instance) SaveSettings(s Settings) error {
 	return nil
 }
 
-// LoadSettings reads the settings. An instance that was never created gives
+// LoadSettings reads the settings. The error for a missing instance is
 // [io/fs.ErrNotExist].
 func (i *Instance) LoadSettings() (Settings, error) {
 	data, err := regular.Read(i.ArgsFile(), maxFile)

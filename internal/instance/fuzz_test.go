@@ -23,8 +23,8 @@ func FuzzName(f *testing.F) {
 	})
 }
 
-// FuzzKubeconfig reads what another program may have written in the place of the
-// instance's kubeconfig.
+// FuzzKubeconfig reads files that another program may have written in place of the
+// kubeconfig.
 func FuzzKubeconfig(f *testing.F) {
 	f.Add([]byte("clusters: [{name: rancher-desktop-2, cluster: {server: 'https://127.0.0.1:6443'}}]\n"))
 	f.Add([]byte("clusters: [{name: rancher-desktop-2, cluster: {server: 'https://h:99999999999'}}]\n"))

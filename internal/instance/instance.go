@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package instance knows what belongs to one independent RDD: its name, its
-// directories and files, its preferred port, its saved settings, and whether
-// its daemon is alive. Instances share nothing.
+// Package instance defines an RDD instance: its name, directories and files, its
+// preferred port, its saved settings, and whether its daemon is running. Instances
+// share nothing.
 package instance
 
 import (
@@ -19,14 +19,13 @@ import (
 )
 
 const (
-	// DefaultName is the instance that is meant when none is named.
+	// DefaultName is the name of the default instance.
 	DefaultName = "2"
 
-	// NameEnv names the instance when no flag does.
+	// NameEnv names the instance if no flag does.
 	NameEnv = "RDD_INSTANCE"
 
-	// ContextPrefix begins the names under which instances are known to other
-	// programs.
+	// ContextPrefix is the prefix of the instances' names in other programs.
 	ContextPrefix = "rancher-desktop-"
 
 	// LogDirEnv replaces the log directory.
@@ -38,38 +37,37 @@ const (
 	basePort = 6443
 	maxPort  = 65535
 
-	// logPattern matches every log of the daemon, the rotated ones too.
+	// logPattern matches every log of the daemon, including rotated ones.
 	logPattern = "rdd.*.log*"
 )
 
 var nameRE = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
 
-// Instance is one RDD. The zero value is not usable; see [New].
+// Instance is an RDD instance. The zero value is not usable; see [New].
 type Instance struct {
 	name string
-	home string // the user's
+	home string // the user's home directory
 
 	dir          string
 	logDir       string
-	customLogDir bool // logDir is the user's choice
+	customLogDir bool // the user chose logDir
 	shortDir     string
 }
 
-// New returns the instance called name, or, where name is empty, the one that
-// the environment names, or the default. It touches no file. An unusable name
-// is a [fault.Usage].
+// New returns the named instance; if name is empty, the one in the environment, or the
+// default. It touches no file. The error for an invalid name is a [fault.Usage].
 func New(name string) (*Instance, error) {
 	home, homeErr := os.UserHomeDir()
 	return newIn(name, home, homeErr, os.Getenv)
 }
 
-// In is [New] for a process with another home directory and environment than
-// this one's, as a test starts them.
+// In is [New] with the home directory and environment of another process, such as one
+// that a test starts.
 func In(name, home string, getenv func(string) string) (*Instance, error) {
 	return newIn(name, home, nil, getenv)
 }
 
-// newIn is both; homeErr is why home is not known.
+// newIn implements both; homeErr is why home is unknown.
 func newIn(name, home string, homeErr error, getenv func(string) string) (*Instance, error) {
 	if name == "" {
 		name = getenv(NameEnv)
@@ -84,7 +82,7 @@ func newIn(name, home string, homeErr error, getenv func(string) string) (*Insta
 		return nil, fault.New(fault.Failed, "find the home directory", "", homeErr)
 	}
 	if !filepath.IsAbs(home) {
-		// Each working directory would have an instance of its own.
+		// A relative path would give each working directory its own instance.
 		return nil, fault.New(fault.Failed, "find the home directory", "", fmt.Errorf("%q is not an absolute path", home))
 	}
 	inst := &Instance{name: name, home: home, shortDir: filepath.Join(home, ".rd"+name)}
@@ -99,11 +97,11 @@ func newIn(name, home string, homeErr error, getenv func(string) string) (*Insta
 	return inst, nil
 }
 
-// CheckName refuses what is no instance's name: a [fault.Usage].
+// CheckName rejects an invalid name with a [fault.Usage].
 func CheckName(name string) error {
 	if len(name) > maxNameLength || !nameRE.MatchString(name) {
 		return fault.New(fault.Usage, "", "", fmt.Errorf(
-			"invalid instance name %q: lower case letters, digits and inner dashes, at most %d characters", name, maxNameLength))
+			"invalid instance name %q: must be lower case letters, digits and inner dashes, at most %d characters", name, maxNameLength))
 	}
 	return nil
 }
@@ -111,13 +109,11 @@ func CheckName(name string) error {
 // Name returns the instance's name.
 func (i *Instance) Name() string { return i.name }
 
-// ContextName returns the name under which the instance is known to other
-// programs: its Docker context, its kubeconfig context.
+// ContextName returns the name of the instance's Docker context and kubeconfig context.
 func (i *Instance) ContextName() string { return ContextPrefix + i.name }
 
-// PreferredPort returns the port that the API server takes where it is free
-// and none was asked for: 6443 plus the number that is the instance's name, or
-// plus 100 and a hash of the name below 1000.
+// PreferredPort returns the default port of the API server: 6443 plus the number that
+// is the instance's name, or plus 100 and a hash of the name below 1000.
 func (i *Instance) PreferredPort() int {
 	if n, err := strconv.Atoi(i.name); err == nil && basePort+n <= maxPort {
 		return basePort + n
@@ -127,16 +123,16 @@ func (i *Instance) PreferredPort() int {
 	return basePort + 100 + int(h.Sum32()%1000)
 }
 
-// Dir holds the settings, the store and the secrets.
+// Dir has the settings, the store and the secrets.
 func (i *Instance) Dir() string { return i.dir }
 
-// LogDir holds the daemon's logs.
+// LogDir has the daemon's logs.
 func (i *Instance) LogDir() string { return i.logDir }
 
-// ShortDir has a short path, for sockets: their paths have 104 bytes at most.
+// ShortDir has a short path, for sockets, whose paths have at most 104 bytes.
 func (i *Instance) ShortDir() string { return i.shortDir }
 
-// ArgsFile holds the saved settings.
+// ArgsFile has the saved settings.
 func (i *Instance) ArgsFile() string { return filepath.Join(i.dir, "args.json") }
 
 // ConfigFile is the kubeconfig.
@@ -145,47 +141,46 @@ func (i *Instance) ConfigFile() string { return filepath.Join(i.dir, "kubeconfig
 // StoreFile is the SQLite database of the API server.
 func (i *Instance) StoreFile() string { return filepath.Join(i.dir, "store.db") }
 
-// DatastoreSocket is between the daemon and a database.
+// DatastoreSocket connects the daemon to the process for a database.
 func (i *Instance) DatastoreSocket() string { return filepath.Join(i.shortDir, "datastore.sock") }
 
-// CacheDir is where kubectl keeps what it learnt of the API.
+// CacheDir is kubectl's cache of the API.
 func (i *Instance) CacheDir() string { return filepath.Join(i.dir, "cache") }
 
-// PIDFile holds the process ID of the daemon, in decimal.
+// PIDFile has the process ID of the daemon, in decimal.
 func (i *Instance) PIDFile() string { return filepath.Join(i.dir, "rdd.pid") }
 
-// TLSDir holds certificates, keys and tokens.
+// TLSDir has certificates, keys and tokens.
 func (i *Instance) TLSDir() string { return filepath.Join(i.dir, "tls") }
 
 // LimaHome is LIMA_HOME for the instance's virtual machines.
 func (i *Instance) LimaHome() string { return filepath.Join(i.shortDir, "lima") }
 
-// BinDir holds the instance's own programs, which come first in the PATH of those
-// that `rdd run` starts.
+// BinDir has the instance's own programs. It is first in the PATH of programs that `rdd
+// run` starts.
 func (i *Instance) BinDir() string { return filepath.Join(i.shortDir, "bin") }
 
-// DockerSocket is where the socket of the virtual machine's Docker appears.
+// DockerSocket is the host's end of the virtual machine's Docker socket.
 func (i *Instance) DockerSocket() string { return filepath.Join(i.shortDir, "docker.sock") }
 
-// ContainerdSocket is where the socket of the virtual machine's containerd
-// appears.
+// ContainerdSocket is the host's end of the virtual machine's containerd socket.
 func (i *Instance) ContainerdSocket() string { return filepath.Join(i.shortDir, "containerd.sock") }
 
-// StdoutLog is what the daemon's process prints, which is nothing as a rule.
+// StdoutLog is the standard output of the daemon's process, usually empty.
 func (i *Instance) StdoutLog() string { return filepath.Join(i.logDir, "rdd.stdout.log") }
 
 // StderrLog is the daemon's current log.
 func (i *Instance) StderrLog() string { return filepath.Join(i.logDir, "rdd.stderr.log") }
 
-// ContextMemory holds what is to be taken back of the instance's Docker context.
+// ContextMemory records how to undo the instance's changes of Docker contexts.
 func (i *Instance) ContextMemory() string { return filepath.Join(i.dir, "docker-context.json") }
 
-// VisitFile is there while the daemon that runs was started for one command alone.
+// VisitFile exists while the running daemon was started for one command only.
 func (i *Instance) VisitFile() string { return filepath.Join(i.dir, "daemon.visit") }
 
 func (i *Instance) stateFile() string { return filepath.Join(i.dir, "daemon.json") }
 
-// LockFile is what a daemon holds a lock on for all its life.
+// LockFile is locked by the daemon while it is running.
 func (i *Instance) LockFile() string { return i.lockFile() }
 
 // Written are the directories that a daemon writes to.
@@ -212,7 +207,7 @@ func (i *Instance) Paths() []Path {
 	}
 }
 
-// Exists reports whether the instance has been created: its settings are there.
+// Exists reports whether the instance exists: its settings do.
 func (i *Instance) Exists() (bool, error) {
 	_, err := os.Stat(i.ArgsFile())
 	if os.IsNotExist(err) {
@@ -221,8 +216,8 @@ func (i *Instance) Exists() (bool, error) {
 	return err == nil, err
 }
 
-// Require returns an error that lists the instances that there are if this one does
-// not exist. It touches no file.
+// Require returns an error that lists the existing instances if this one does not
+// exist. It touches no file.
 func (i *Instance) Require() error {
 	exists, err := i.Exists()
 	if err != nil || exists {
@@ -235,19 +230,19 @@ func (i *Instance) Require() error {
 	return fault.New(fault.Failed, "", "", fmt.Errorf("no instance %q: %s; create it with `%s`", i.name, i.beside(), start))
 }
 
-// beside says which instances there are.
+// beside lists the existing instances, for an error.
 func (i *Instance) beside() string {
 	switch names := i.names(); len(names) {
 	case 0:
-		return "there are none"
+		return "no instance exists"
 	case 1:
-		return "there is only " + names[0]
+		return "the only instance is " + names[0]
 	default:
-		return "there are " + strings.Join(names, ", ")
+		return "the instances are " + strings.Join(names, ", ")
 	}
 }
 
-// Names returns the names of the instances that there are, sorted.
+// Names returns the sorted names of the existing instances.
 func Names() ([]string, error) {
 	one, err := New(DefaultName)
 	if err != nil {
@@ -284,10 +279,10 @@ func Traces() ([]string, error) {
 	return slices.Compact(found), nil
 }
 
-// names returns the names of the instances whose directories are beside this one's.
+// names returns the names of the instances with directories beside this one's.
 func (i *Instance) names() (names []string) {
 	parent := filepath.Dir(i.dir)
-	dirs, _ := os.ReadDir(parent) // of what can't be read there is nothing to name
+	dirs, _ := os.ReadDir(parent) // an unreadable directory has no names
 	for _, dir := range dirs {
 		name, ours := strings.CutPrefix(dir.Name(), ContextPrefix)
 		if !ours || CheckName(name) != nil {

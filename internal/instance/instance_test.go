@@ -77,7 +77,7 @@ func TestNameFromEnvironment(t *testing.T) {
 	}
 }
 
-// TestHomeIsAbsolute: else each working directory would have its own instance.
+// TestHomeIsAbsolute: otherwise each working directory would have its own instance.
 func TestHomeIsAbsolute(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("HOME means nothing there")
@@ -194,8 +194,9 @@ func TestChosenLogDirKeepsItsModeAndFiles(t *testing.T) {
 	}
 }
 
-// TestLinkedDirectories: a directory of the instance that is a link is neither used,
-// nor is its target changed or emptied; a link above the directories is the user's.
+// TestLinkedDirectories: a directory of the instance that is a link is not used, and
+// its target neither changed nor emptied; a link above the directories belongs to the
+// user.
 func TestLinkedDirectories(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("links need a privilege there")
@@ -234,8 +235,8 @@ func TestLinkedDirectories(t *testing.T) {
 	}
 }
 
-// TestPlantedFiles: nothing in the instance's directories is read that others may
-// have put there, or whose reading would wait.
+// TestPlantedFiles: files in the instance's directories that other users may have
+// created, or that block when read, are not read.
 func TestPlantedFiles(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no such files there")
@@ -330,8 +331,8 @@ func TestDaemonLock(t *testing.T) {
 	}
 }
 
-// TestLookingNeverStopsADaemon: those who look take the lock for an instant,
-// which must not make a starting daemon believe that another one runs.
+// TestLookingNeverStopsADaemon: readers hold the lock for a moment, which a starting
+// daemon must not take for another daemon.
 func TestLookingNeverStopsADaemon(t *testing.T) {
 	inst := newTest(t, "x")
 	if err := inst.MakeDirs(); err != nil {
@@ -384,8 +385,7 @@ func TestDaemonIsTrustedOnlyAsItself(t *testing.T) {
 		t.Errorf("PID file: %q, %v", data, err)
 	}
 
-	// The file of a daemon that is gone, with a number that another process
-	// has by now.
+	// The file of a stopped daemon, whose PID another process has now.
 	other := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^$")
 	if err := other.Start(); err != nil {
 		t.Fatal(err)
@@ -413,8 +413,8 @@ func readFile(t *testing.T, path string) string {
 	return string(data)
 }
 
-// TestStartLockOfARemovedInstance: who waits for the lock while the instance is
-// removed must not end with a lock on a file that no other process will ever open.
+// TestStartLockOfARemovedInstance: a waiter for the lock must not get the lock of a
+// file that was removed with the instance.
 func TestStartLockOfARemovedInstance(t *testing.T) {
 	inst := newTest(t, "x")
 	if err := inst.MakeDirs(); err != nil {
@@ -446,8 +446,8 @@ func TestStartLockOfARemovedInstance(t *testing.T) {
 	}
 }
 
-// TestLastWords: after a crash the reason is not a line of a stack, and a daemon that
-// said itself why it ended is taken at its word.
+// TestLastWords: after a crash the reason is not a line of a stack trace; a daemon that
+// logged its reason is believed.
 func TestLastWords(t *testing.T) {
 	inst := newTest(t, "x")
 	if err := inst.MakeDirs(); err != nil {
@@ -506,7 +506,7 @@ func TestLogRotation(t *testing.T) {
 	}
 }
 
-// TestIn: an instance of another process is the one that it finds itself.
+// TestIn: an instance of another process is the one that the process itself finds.
 func TestIn(t *testing.T) {
 	own := newTest(t, "")
 	home, err := os.UserHomeDir()

@@ -14,12 +14,11 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/atomicfile"
 )
 
-// DefaultNamespace is where the App puts what it owns, unless told otherwise,
-// and where clients look when they name none.
+// DefaultNamespace is the default namespace of the App's objects, and of clients.
 const DefaultNamespace = "rancher-desktop"
 
-// WriteKubeconfig writes the kubeconfig for the API server at address
-// (host:port), whose certificate ca vouches for.
+// WriteKubeconfig writes the kubeconfig for the API server at address (host:port), with
+// the certificate authority ca.
 func (i *Instance) WriteKubeconfig(address string, ca []byte, token string) error {
 	name := i.ContextName()
 	config := clientcmdapi.NewConfig()
@@ -37,8 +36,8 @@ func (i *Instance) WriteKubeconfig(address string, ca []byte, token string) erro
 	return nil
 }
 
-// LastAddress returns the host and port that the kubeconfig names, which are those of
-// the run before; empty if there is none.
+// LastAddress returns the host and port in the kubeconfig, which are the last run's;
+// empty if there is none.
 func (i *Instance) LastAddress() string {
 	config, err := clientcmd.LoadFromFile(i.ConfigFile())
 	if err != nil {

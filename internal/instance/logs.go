@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	// KeepLogsEnv keeps every log for good, also when the instance is deleted.
+	// KeepLogsEnv keeps every log, even when the instance is deleted.
 	KeepLogsEnv = "RDD_KEEP_LOGS"
 
 	keptLogs = 5 // besides the current one
@@ -46,18 +46,18 @@ func (i *Instance) OpenLogs() (stdout, stderr *os.File, err error) {
 	return stdout, stderr, nil
 }
 
-// NewLog opens a new log, and keeps those before as the daemon's are kept. Its
-// directory, which is made if it is missing, may be shared with other users.
+// NewLog opens a new log, and rotates older ones like the daemon's. It creates the
+// directory if it is missing; other users may share it.
 func NewLog(path string) (*os.File, error) {
 	return openLog(path, 0, os.O_CREATE|os.O_WRONLY|os.O_APPEND|os.O_TRUNC)
 }
 
-// ContinueLog opens a log that is continued until it has size bytes.
+// ContinueLog opens a log for appending, and starts a new one at size bytes.
 func ContinueLog(path string, size int64) (*os.File, error) {
 	return openLog(path, size, os.O_CREATE|os.O_RDWR|os.O_APPEND)
 }
 
-// openLog opens a log, as a new one if it has size bytes or more.
+// openLog opens a log, and starts a new one if it has size bytes or more.
 func openLog(path string, size int64, flag int) (*os.File, error) {
 	d, err := owned.MakeShared(filepath.Dir(path))
 	if err != nil {
@@ -65,7 +65,8 @@ func openLog(path string, size int64, flag int) (*os.File, error) {
 	}
 	defer d.Close()
 	name := filepath.Base(path)
-	// Before it is moved: another user's could not be, and the error says why.
+	// Open it before moving it: another user's log can't be moved, and the error says
+	// why.
 	before, err := d.OpenFile(name, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return d.OpenFile(name, flag)
@@ -84,7 +85,7 @@ func openLog(path string, size int64, flag int) (*os.File, error) {
 	return d.OpenFile(name, flag)
 }
 
-// rotate moves name to name.1, that to name.2, and so on, and drops the oldest.
+// rotate moves name to name.1, name.1 to name.2, and so on, and deletes the oldest.
 func rotate(d *owned.Dir, name string) error {
 	last := keptLogs
 	if KeepLogs() {
@@ -104,8 +105,8 @@ func rotate(d *owned.Dir, name string) error {
 	return nil
 }
 
-// LastWords returns why the daemon ended, by its log: the last line, or, if that is of
-// the stacks that a crash leaves, what crashed it. It is empty if there is no line.
+// LastWords returns why the daemon stopped, from its log: the last line, or the panic
+// if the log ends with a crash's stack traces. It is empty if there is no line.
 func (i *Instance) LastWords() string {
 	tail := i.logTail()
 	last := tail[strings.LastIndexByte(tail, '\n')+1:]

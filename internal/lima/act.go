@@ -16,13 +16,13 @@ import (
 )
 
 const (
-	// endingGrace is how long a host agent may take to end after its virtual
-	// machine: it writes why that has ended.
+	// endingGrace is how long a host agent may take to exit after its virtual machine
+	// stopped: it logs the reason.
 	endingGrace = 10 * time.Second
 	endingPoll  = 500 * time.Millisecond
 )
 
-// phase is what of an instance is there.
+// phase is the state of an instance, as observed.
 type phase int
 
 const (
@@ -31,84 +31,84 @@ const (
 	stopped
 	booting
 	up
-	// ending: the virtual machine has ended, and its host agent is about to.
+	// ending: the virtual machine has stopped, its host agent is exiting.
 	ending
-	// broken: what lives of it is of no use.
+	// broken: parts of it are running, but it is unusable.
 	broken
 )
 
-// sight is an instance as it was seen.
-type sight struct {
+// observation is the observed state of an instance.
+type observation struct {
 	phase     phase
 	instance  limactl.Instance
 	processes limactl.Processes
 	state     limactl.State
-	// applied is the template that it has.
+	// applied is the template that is applied to it.
 	applied string
 }
 
-// look looks at the instance.
-func (s *scope) look(ctx context.Context) (seen sight, err error) {
-	seen.instance, err = s.limactl.Get(ctx, s.vm.Name)
+// observe reads the state of the instance.
+func (s *scope) observe(ctx context.Context) (observed observation, err error) {
+	observed.instance, err = s.limactl.Get(ctx, s.vm.Name)
 	if limactl.KindOf(err) == limactl.NoInstance {
-		return sight{phase: absent}, nil
+		return observation{phase: absent}, nil
 	}
 	if err != nil {
-		return seen, err
+		return observed, err
 	}
 	created := apimeta.IsStatusConditionTrue(s.before.Status.Conditions, limav1alpha1.ConditionCreated)
-	if !created && s.limactl.HalfMade(seen.instance, s.vm.CreationTimestamp.Time) {
-		seen.phase = halfMade
-		return seen, nil
+	if !created && s.limactl.HalfMade(observed.instance, s.vm.CreationTimestamp.Time) {
+		observed.phase = halfMade
+		return observed, nil
 	}
-	if seen.applied, err = s.limactl.Applied(s.vm.Name); err != nil && !errors.Is(err, limactl.ErrNotApplied) {
-		return seen, err
+	if observed.applied, err = s.limactl.Applied(s.vm.Name); err != nil && !errors.Is(err, limactl.ErrNotApplied) {
+		return observed, err
 	}
-	seen.processes = s.limactl.Processes(s.vm.Name)
-	switch seen.instance.Status {
+	observed.processes = s.limactl.Processes(s.vm.Name)
+	switch observed.instance.Status {
 	case limactl.Stopped:
-		seen.phase = stopped
+		observed.phase = stopped
 	case limactl.Running:
 		events := s.limactl.Events(s.vm.Name)
 		defer events.Close()
-		if seen.state, err = events.State(); err != nil {
-			return seen, err
+		if observed.state, err = events.State(); err != nil {
+			return observed, err
 		}
-		seen.phase = booting
-		if seen.state.Ready {
-			seen.phase = up
+		observed.phase = booting
+		if observed.state.Ready {
+			observed.phase = up
 		}
-		if seen.state.Exiting || seen.instance.DriverPID != 0 && seen.processes.Driver.PID == 0 {
-			seen.phase = ending
+		if observed.state.Exiting || observed.instance.DriverPID != 0 && observed.processes.Driver.PID == 0 {
+			observed.phase = ending
 		}
 	default:
-		seen.phase = broken
-		if seen.processes.HostAgent.PID != 0 && seen.processes.Driver.PID == 0 {
-			seen.phase = ending // or just beginning, if another has started it
+		observed.phase = broken
+		if observed.processes.HostAgent.PID != 0 && observed.processes.Driver.PID == 0 {
+			observed.phase = ending // or starting, if another program starts it
 		}
 	}
-	return seen, nil
+	return observed, nil
 }
 
-// act decides by what was seen.
+// act starts the next operation for the observed state.
 func (s *scope) act() reconcile.Result {
-	if s.seen.phase != ending {
+	if s.observed.phase != ending {
 		s.machine.ending = time.Time{}
 	}
 	s.noticeDeath()
 	if s.resetRequested() {
-		if s.seen.phase != absent {
+		if s.observed.phase != absent {
 			return s.begin(opReset, func(ctx context.Context, a *actions) error { return a.delete(ctx, false) })
 		}
 		s.vm.Status.ObservedResetRequest = s.vm.Annotations[limav1alpha1.ResetAnnotation]
 		s.machine.attempts = attempts{generation: s.vm.Generation, template: s.copy.ResourceVersion}
 	}
-	applied := same(s.seen.applied, s.desired)
+	applied := same(s.observed.applied, s.desired)
 	if applied && s.vm.Status.TemplateError == "" {
 		s.vm.Status.ObservedTemplateResourceVersion = s.copy.ResourceVersion
 	}
 	request := s.vm.Annotations[limav1alpha1.RestartAnnotation]
-	switch s.seen.phase {
+	switch s.observed.phase {
 	case absent:
 		if err := s.endOrphans(); err != nil {
 			s.failed(opBoot, err)
@@ -122,13 +122,13 @@ func (s *scope) act() reconcile.Result {
 	case ending:
 		return s.letEnd()
 	case stopped:
-		if request != s.vm.Status.ObservedRestartRequest { // the next start is what it asks for
+		if request != s.vm.Status.ObservedRestartRequest { // the next start satisfies the request
 			s.vm.Status.ObservedRestartRequest = request
 			s.machine.attempts = attempts{generation: s.vm.Generation, template: s.copy.ResourceVersion}
 		}
 		return s.actStopped(applied)
 	case booting:
-		if !s.vm.ShouldRun() || !applied { // gracefully it would take three minutes
+		if !s.vm.ShouldRun() || !applied { // a graceful stop would take three minutes
 			s.machine.restarting = s.vm.ShouldRun()
 			return s.stop(0)
 		}
@@ -142,14 +142,13 @@ func (s *scope) act() reconcile.Result {
 	return s.running()
 }
 
-// resetRequested reports whether another virtual machine is to take this one's
-// place.
+// resetRequested reports whether the virtual machine should be replaced.
 func (s *scope) resetRequested() bool {
 	request := s.vm.Annotations[limav1alpha1.ResetAnnotation]
 	return request != "" && request != s.vm.Status.ObservedResetRequest
 }
 
-// endOrphans ends what ran of an instance that another program removed.
+// endOrphans stops the processes of an instance that another program removed.
 func (s *scope) endOrphans() error {
 	if s.machine.watch == nil {
 		return nil
@@ -157,7 +156,7 @@ func (s *scope) endOrphans() error {
 	return errors.Join(s.machine.watch.processes.HostAgent.Kill(), s.machine.watch.processes.Driver.Kill())
 }
 
-// actStopped goes on with an instance that does not run.
+// actStopped starts the next operation for an instance that is not running.
 func (s *scope) actStopped(applied bool) reconcile.Result {
 	template := s.desired
 	if !applied {
@@ -169,7 +168,7 @@ func (s *scope) actStopped(applied bool) reconcile.Result {
 		return reconcile.Result{}
 	}
 	restarting, op := s.machine.restarting, s.machine.op
-	if err := s.limactl.Preflight(s.seen.instance); err != nil && s.machine.attempts.until.Before(s.Clock.Now()) {
+	if err := s.limactl.Preflight(s.observed.instance); err != nil && s.machine.attempts.until.Before(s.Clock.Now()) {
 		s.failed(opBoot, err)
 	}
 	result := s.begin(opBoot, func(ctx context.Context, a *actions) error { return a.boot(ctx, true) })
@@ -180,13 +179,13 @@ func (s *scope) actStopped(applied bool) reconcile.Result {
 	return result
 }
 
-// stop stops the instance, by force where it may take no time.
+// stop stops the instance, by force if graceful is 0.
 func (s *scope) stop(graceful time.Duration) reconcile.Result {
 	return s.begin(opStop, func(ctx context.Context, a *actions) error { return a.stop(ctx, graceful) })
 }
 
-// letEnd gives a host agent the time to end after its virtual machine, or to
-// begin with it, and ends it then.
+// letEnd waits for a host agent to exit after its virtual machine stopped, or to finish
+// starting, and stops it when the time is up.
 func (s *scope) letEnd() reconcile.Result {
 	if s.machine.ending.IsZero() {
 		s.machine.ending = s.Clock.Now()
@@ -194,16 +193,15 @@ func (s *scope) letEnd() reconcile.Result {
 	if s.Clock.Since(s.machine.ending) > endingGrace {
 		return s.stop(0)
 	}
-	s.runs(metav1.ConditionFalse, limav1alpha1.ReasonReconciling, "the virtual machine has ended, and its host agent is about to")
+	s.runs(metav1.ConditionFalse, limav1alpha1.ReasonReconciling, "the virtual machine has stopped, its host agent is exiting")
 	return reconcile.Result{RequeueAfter: endingPoll}
 }
 
-// noticeDeath counts the end of a virtual machine that ran, and that this daemon
-// has stopped.
+// noticeDeath counts the unexpected end of a running virtual machine.
 func (s *scope) noticeDeath() {
 	ran := apimeta.IsStatusConditionTrue(s.before.Status.Conditions, limav1alpha1.ConditionRunning)
-	if s.seen.phase == ending || s.seen.phase == booting || s.seen.phase == up {
-		s.machine.died = s.machine.died || ran && s.seen.phase == ending
+	if s.observed.phase == ending || s.observed.phase == booting || s.observed.phase == up {
+		s.machine.died = s.machine.died || ran && s.observed.phase == ending
 		return
 	}
 	if (ran || s.machine.died) && s.ended == opNone && s.vm.ShouldRun() {
@@ -213,24 +211,24 @@ func (s *scope) noticeDeath() {
 }
 
 func (s *scope) whyDied() error {
-	switch s.seen.phase {
+	switch s.observed.phase {
 	case absent:
 		return errors.New("the instance was removed")
 	case broken:
-		return errors.New("the host agent has ended, and not the virtual machine")
+		return errors.New("the host agent exited while the virtual machine runs")
 	}
-	return s.limactl.Ended(s.vm.Name, "the virtual machine has stopped by itself")
+	return s.limactl.Ended(s.vm.Name, "the virtual machine stopped by itself")
 }
 
-// running watches the virtual machine, which is as it should be.
+// running watches the virtual machine, which is in its desired state.
 func (s *scope) running() reconcile.Result {
 	m := s.machine
-	if m.watch != nil && m.watch.processes != s.seen.processes {
+	if m.watch != nil && m.watch.processes != s.observed.processes {
 		m.watch.cancel()
 		m.watch = nil
 	}
 	if m.watch == nil {
-		m.watch = s.machines.observe(s.limactl, s.vm.Name, s.seen.processes, s.seen.state, s.wake)
+		m.watch = s.machines.observe(s.limactl, s.vm.Name, s.observed.processes, s.observed.state, s.wake)
 		m.since = s.Clock.Now()
 	}
 	m.restarting = false

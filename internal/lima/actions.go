@@ -16,26 +16,26 @@ import (
 )
 
 const (
-	// bootPoll is how often it is looked how far a boot is.
+	// bootPoll is the interval between reads of the progress of a boot.
 	bootPoll = 200 * time.Millisecond
-	// lastWords is how long limactl may take to end when the machine has booted.
+	// lastWords is how long limactl may take to exit when the machine has booted.
 	lastWords = 5 * time.Second
-	// cleanupLimit is how long the end of what a failed boot left may take.
+	// cleanupLimit bounds the cleanup after a failed boot.
 	cleanupLimit = time.Minute
 	// limactlSlack is how much longer limactl itself waits for a boot.
 	limactlSlack = time.Minute
 )
 
-// actions are what operations do with one instance of Lima's. limactl's words go
-// to a log of the instance's own.
+// actions are the steps of operations on one Lima instance. limactl's output goes to
+// the instance's log.
 type actions struct {
 	Config
 	client *limactl.Client
 	name   string
-	tell   func(limav1alpha1.Progress)
+	report func(limav1alpha1.Progress)
 }
 
-// logged does something with the log open.
+// logged calls a function with the open log.
 func (a *actions) logged(do func(log *os.File) error) error {
 	log, err := openLog(a.Config, a.name)
 	if err != nil {
@@ -45,16 +45,16 @@ func (a *actions) logged(do func(log *os.File) error) error {
 	return do(log)
 }
 
-// create makes the instance.
+// create creates the instance.
 func (a *actions) create(ctx context.Context, template string) error {
-	a.tell(limav1alpha1.Progress{Message: "making the virtual machine"})
+	a.report(limav1alpha1.Progress{Message: "creating the virtual machine"})
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
 		if cache, err := os.UserCacheDir(); err == nil {
-			watchDownload(ctx, cache, images(template), a.tell)
+			watchDownload(ctx, cache, images(template), a.report)
 		}
 	}()
 	err := a.logged(func(log *os.File) error { return a.client.Create(ctx, a.name, template, log) })
@@ -63,9 +63,9 @@ func (a *actions) create(ctx context.Context, template string) error {
 	return err
 }
 
-// edit gives the instance another template.
+// edit applies another template to the instance.
 func (a *actions) edit(ctx context.Context, template string) error {
-	a.tell(limav1alpha1.Progress{Message: "applying the template"})
+	a.report(limav1alpha1.Progress{Message: "applying the template"})
 	return a.client.Edit(ctx, a.name, template)
 }
 
@@ -86,56 +86,54 @@ func (a *actions) delete(ctx context.Context, graceful bool) error {
 	if err := keepLogs(a.Config, a.client, a.name); err != nil {
 		return err
 	}
-	a.tell(limav1alpha1.Progress{Message: "removing the virtual machine"})
+	a.report(limav1alpha1.Progress{Message: "removing the virtual machine"})
 	return a.remove(ctx)
 }
 
-// stop stops the instance: gracefully, if it may take some time, and else, or
-// when that has not come about, by force.
+// stop stops the instance gracefully, and by force when the time is up or 0.
 func (a *actions) stop(ctx context.Context, graceful time.Duration) error {
 	return a.logged(func(log *os.File) error {
 		if graceful > 0 {
-			a.tell(limav1alpha1.Progress{Message: fmt.Sprintf("stopping, by force in %s", graceful)})
+			a.report(limav1alpha1.Progress{Message: fmt.Sprintf("stopping, by force in %s", graceful)})
 			err := a.client.Stop(ctx, a.name, graceful, log)
 			if err == nil || ctx.Err() != nil {
 				return err
 			}
 		}
-		a.tell(limav1alpha1.Progress{Message: "stopping by force"})
+		a.report(limav1alpha1.Progress{Message: "stopping by force"})
 		return a.client.StopForced(ctx, a.name, log)
 	})
 }
 
-// launch is a limactl that starts an instance.
+// launch is a limactl process that starts an instance.
 type launch struct {
-	over chan struct{} // closed when it has ended
-	err  error         // set before over is closed
+	done chan struct{} // closed when it has exited
+	err  error         // set before done is closed
 }
 
-// launch starts the instance, or does nothing where another has done that.
+// launch starts the instance, unless it is already starting.
 func (a *actions) launch(ctx context.Context, needed bool, log *os.File) *launch {
-	l := &launch{over: make(chan struct{})}
+	l := &launch{done: make(chan struct{})}
 	if !needed {
-		close(l.over)
+		close(l.done)
 		return l
 	}
 	go func() {
-		defer close(l.over)
+		defer close(l.done)
 		l.err = a.client.Start(ctx, a.name, a.Boot+limactlSlack, log)
 	}()
 	return l
 }
 
-// boot waits until the instance has booted, and starts it first where it is not
-// booting already. When the time is over, what runs is ended. When ctx ends, the
-// boot goes on.
+// boot waits until the instance has booted, and first starts it unless it is booting
+// already. On a timeout it stops what is running. When ctx ends, the boot continues.
 func (a *actions) boot(ctx context.Context, start bool) error {
 	if start {
 		if err := a.client.ForgetBoot(a.name); err != nil {
 			return err
 		}
 	}
-	tooLong := &limactl.Error{Kind: limactl.TimedOut, Message: fmt.Sprintf("it did not boot within %s", a.Boot)}
+	tooLong := &limactl.Error{Kind: limactl.TimedOut, Message: fmt.Sprintf("the virtual machine did not boot within %s", a.Boot)}
 	waiting, cancel := context.WithTimeoutCause(ctx, a.Boot, tooLong)
 	defer cancel()
 	err := a.logged(func(log *os.File) error {
@@ -144,11 +142,11 @@ func (a *actions) boot(ctx context.Context, start bool) error {
 		if err != nil {
 			cancel()
 		}
-		select { // it has nothing to do any more but to end
-		case <-l.over:
+		select { // it only has to exit
+		case <-l.done:
 		case <-time.After(lastWords):
 			cancel()
-			<-l.over
+			<-l.done
 		}
 		return err
 	})
@@ -158,12 +156,12 @@ func (a *actions) boot(ctx context.Context, start bool) error {
 	last := a.client.Boot(a.name)
 	defer last.Close()
 	if stage := last.Stage(); errors.Is(err, tooLong) && stage.Message != "" {
-		err = &limactl.Error{Kind: limactl.TimedOut, Message: tooLong.Message + "; the last that was heard of it: " + stage.Message}
+		err = &limactl.Error{Kind: limactl.TimedOut, Message: tooLong.Message + "; last progress: " + stage.Message}
 	}
 	return errors.Join(err, a.endLeft(ctx))
 }
 
-// endLeft ends what a failed boot has left running, if anything.
+// endLeft stops processes that a failed boot left running.
 func (a *actions) endLeft(ctx context.Context) error {
 	if a.client.Processes(a.name) == (limactl.Processes{}) {
 		return nil
@@ -173,19 +171,19 @@ func (a *actions) endLeft(ctx context.Context) error {
 	return a.stop(ctx, 0)
 }
 
-// await waits until the instance has booted, or can't any more: limactl has ended
-// and so has the host agent.
+// await waits until the instance has booted, or has failed: limactl and the host agent
+// have exited.
 func (a *actions) await(ctx context.Context, l *launch) error {
 	events, boot := a.client.Events(a.name), a.client.Boot(a.name)
 	defer events.Close()
 	defer boot.Close()
 	ticker := time.NewTicker(bootPoll)
 	defer ticker.Stop()
-	starting := l.over // nil when it has ended
+	starting := l.done // nil when it has exited
 	for {
 		state, err := events.State()
 		stage := boot.Stage()
-		a.tell(limav1alpha1.Progress{Percent: ptr.To(stage.Percent), Message: stage.Message})
+		a.report(limav1alpha1.Progress{Percent: ptr.To(stage.Percent), Message: stage.Message})
 		switch {
 		case err != nil:
 			return err
@@ -204,13 +202,13 @@ func (a *actions) await(ctx context.Context, l *launch) error {
 	}
 }
 
-// whyNot returns why a boot has failed: the host agent's log says more than
-// limactl, as a rule.
+// whyNot returns why a boot failed: the host agent's log usually has a better reason
+// than limactl's output.
 func (a *actions) whyNot(failure error) error {
 	if limactl.Permanent(failure) {
 		return failure
 	}
-	otherwise := "the host agent ended before the virtual machine had booted"
+	otherwise := "the host agent exited before the virtual machine booted"
 	if failure != nil {
 		otherwise = failure.Error()
 	}

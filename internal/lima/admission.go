@@ -22,20 +22,20 @@ import (
 )
 
 const (
-	// validationLimit bounds a check by limactl, with the wait for its turn, which
-	// turnLimit bounds: the API server waits for 5 s.
+	// validationLimit bounds a validation by limactl, including the wait for a turn,
+	// which turnLimit bounds: the API server waits for 5 s.
 	validationLimit = 4 * time.Second
 	turnLimit       = 2 * time.Second
-	// maxValidations is how many checks by limactl run at once.
+	// maxValidations is how many validations by limactl run at once.
 	maxValidations = 2
 
-	// longestSocket is the name that OpenSSH makes of the longest one in an
-	// instance's directory, for a moment: 16 characters follow the dot.
+	// longestSocket is the longest name of a socket in an instance's directory. OpenSSH
+	// appends a dot and 16 characters to it temporarily.
 	longestSocket = "ssh.sock.0123456789abcdef"
 )
 
-// maxSocketPath is how many bytes the path of a socket may have (sun_path less
-// its end).
+// maxSocketPath is the maximum length of a socket's path, in bytes (sun_path less the
+// terminator).
 func maxSocketPath() int {
 	if runtime.GOOS == "linux" {
 		return 107
@@ -43,8 +43,8 @@ func maxSocketPath() int {
 	return 103
 }
 
-// hook needs code: whether a name is free, a path short enough, and a template
-// one, neither a schema nor CEL can tell.
+// hook returns the checks that neither a schema nor CEL can do: whether the name is
+// free, the path short enough, and the template valid.
 func hook(cfg Config, probe *limactl.Probe) admission.Hook {
 	gate := gate{cfg, probe, make(chan struct{}, maxValidations)}
 	return admission.NewHook(limav1alpha1.GroupVersion.WithResource("limavms"), "LimaVM", admission.Rules[*limav1alpha1.LimaVM]{
@@ -53,11 +53,11 @@ func hook(cfg Config, probe *limactl.Probe) admission.Hook {
 	})
 }
 
-// gate decides which LimaVMs there may be.
+// gate validates LimaVMs.
 type gate struct {
 	Config
 	probe *limactl.Probe
-	turns chan struct{} // one for each check by limactl that runs
+	turns chan struct{} // one for each running validation
 }
 
 func (g gate) validate(ctx context.Context, reader client.Reader, vm, old *limav1alpha1.LimaVM) field.ErrorList {
@@ -70,7 +70,7 @@ func (g gate) validate(ctx context.Context, reader client.Reader, vm, old *limav
 	name := field.NewPath("metadata", "name")
 	if path := filepath.Join(g.Home, vm.Name, longestSocket); len(path) > maxSocketPath() {
 		return field.ErrorList{field.Invalid(name, vm.Name, fmt.Sprintf(
-			"must be %d characters shorter: its sockets are in %s, and their paths may have %d",
+			"must be %d characters shorter: its sockets are in %s, and a socket's path has at most %d",
 			len(path)-maxSocketPath(), g.Home, maxSocketPath()))}
 	}
 	other, err := sameName(ctx, reader, vm)
@@ -79,21 +79,20 @@ func (g gate) validate(ctx context.Context, reader client.Reader, vm, old *limav
 	}
 	if other != nil {
 		return field.ErrorList{field.Invalid(name, vm.Name, fmt.Sprintf(
-			"must be unique in the instance: there is a LimaVM of that name in the namespace %s", other.Namespace))}
+			"must be unique in the instance: a LimaVM of this name exists in the namespace %s", other.Namespace))}
 	}
 	return g.checkTemplate(ctx, reader, vm, vm.Spec.TemplateRef.Name)
 }
 
-// checkTemplate checks the template in a ConfigMap, with the parameters. Where
-// limactl can't be run at all, its part of it is left to the controller, which
-// says why.
+// checkTemplate validates the template in a ConfigMap with the parameters. If limactl
+// can't be run at all, the controller reports that instead.
 func (g gate) checkTemplate(ctx context.Context, reader client.Reader, vm *limav1alpha1.LimaVM, name string) field.ErrorList {
 	at := field.NewPath("spec", "templateRef", "name")
 	source := &corev1.ConfigMap{}
 	err := reader.Get(ctx, client.ObjectKey{Namespace: vm.Namespace, Name: name}, source)
 	if apierrors.IsNotFound(err) {
 		if name == vm.TemplateCopy() {
-			return nil // the controller makes it anew
+			return nil // the controller creates it again
 		}
 		return field.ErrorList{field.NotFound(at, name)}
 	}
@@ -114,7 +113,7 @@ func (g gate) checkTemplate(ctx context.Context, reader client.Reader, vm *limav
 	return g.ask(ctx, at, name, rendered)
 }
 
-// ask has limactl check the template that is in the ConfigMap of that name.
+// ask makes limactl validate the template of the named ConfigMap.
 func (g gate) ask(ctx context.Context, at *field.Path, name, template string) field.ErrorList {
 	ctx, cancel := context.WithTimeout(ctx, validationLimit)
 	defer cancel()
@@ -126,7 +125,7 @@ func (g gate) ask(ctx context.Context, at *field.Path, name, template string) fi
 	case <-ctx.Done():
 		return field.ErrorList{admission.Undecided(at, context.Cause(ctx))}
 	case <-waited.C:
-		return field.ErrorList{admission.Undecided(at, apierrors.NewTooManyRequests("limactl is checking other templates: try again later", 1))}
+		return field.ErrorList{admission.Undecided(at, apierrors.NewTooManyRequests("limactl is validating other templates: try again later", 1))}
 	}
 	tool, err := limactl.Open(ctx, g.probe, g.Limactl, g.Home)
 	if err != nil {
@@ -138,7 +137,7 @@ func (g gate) ask(ctx context.Context, at *field.Path, name, template string) fi
 	return nil
 }
 
-// sameName returns another LimaVM of the name, the oldest of them; nil for none.
+// sameName returns the oldest other LimaVM of the name; nil if there is none.
 func sameName(ctx context.Context, reader client.Reader, vm *limav1alpha1.LimaVM) (*limav1alpha1.LimaVM, error) {
 	var all limav1alpha1.LimaVMList
 	if err := reader.List(ctx, &all); err != nil {
@@ -154,7 +153,7 @@ func sameName(ctx context.Context, reader client.Reader, vm *limav1alpha1.LimaVM
 	return oldest, nil
 }
 
-// older reports whether a LimaVM was there before another.
+// older reports whether a LimaVM was created before another.
 func older(a, b *limav1alpha1.LimaVM) bool {
 	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
 		return a.CreationTimestamp.Before(&b.CreationTimestamp)

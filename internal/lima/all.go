@@ -12,9 +12,9 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/limactl"
 )
 
-// DeleteAll stops and removes every virtual machine of an instance of RDD whose
-// daemon does not run, and keeps their logs. progress, which may be nil, is told
-// of each. Where there are none, limactl is not needed.
+// DeleteAll stops and deletes every virtual machine of an RDD instance without a
+// running daemon, and keeps their logs. It calls progress, unless nil, for each. If
+// there are none, limactl is not needed.
 func DeleteAll(ctx context.Context, cfg Config, progress func(message string)) error {
 	found, err := filepath.Glob(filepath.Join(cfg.Home, "*", "lima.yaml"))
 	if err != nil || len(found) == 0 {
@@ -30,7 +30,7 @@ func DeleteAll(ctx context.Context, cfg Config, progress func(message string)) e
 		if progress != nil {
 			progress("removing the virtual machine " + name)
 		}
-		a := &actions{Config: cfg, client: client, name: name, tell: func(limav1alpha1.Progress) {}}
+		a := &actions{Config: cfg, client: client, name: name, report: func(limav1alpha1.Progress) {}}
 		if err := a.deleteNow(ctx); err != nil {
 			failed = append(failed, fmt.Errorf("remove the virtual machine %s: %w", name, err))
 		}
@@ -38,7 +38,7 @@ func DeleteAll(ctx context.Context, cfg Config, progress func(message string)) e
 	return errors.Join(failed...)
 }
 
-// deleteNow removes the instance, which is stopped gracefully if it has booted.
+// deleteNow deletes the instance, and stops it gracefully first if it has booted.
 func (a *actions) deleteNow(ctx context.Context) error {
 	instance, err := a.client.Get(ctx, a.name)
 	if err != nil {

@@ -26,10 +26,11 @@ import (
 )
 
 const (
-	// machinesAtOnce are reconciled: one whose limactl is slow holds up no others.
+	// machinesAtOnce bounds concurrent reconciles: a slow limactl delays no other
+	// machine.
 	machinesAtOnce = 4
-	// lookAgain is the wait for what nothing tells of: that limactl is installed,
-	// that a name becomes free.
+	// lookAgain is the interval for changes that cause no event: limactl is installed,
+	// a name becomes free.
 	lookAgain = 5 * time.Second
 )
 
@@ -56,8 +57,8 @@ func conditionsOf(obj client.Object) []metav1.Condition {
 	return nil
 }
 
-// reconciler reads the API server itself: by what a cache still shows it could
-// do a second time what it has just done.
+// reconciler reads from the API server, not from a cache: with stale objects it could
+// repeat an operation.
 type reconciler struct {
 	Config
 	probe    *limactl.Probe
@@ -73,13 +74,13 @@ type scope struct {
 	vm      *limav1alpha1.LimaVM
 	machine *machine
 	wake    func(time.Duration)
-	// copy is the virtual machine's own template, and desired the text to be
-	// applied; empty where there is none.
-	copy    *corev1.ConfigMap
-	desired string
-	limactl *limactl.Client
-	seen    sight
-	// ended is the operation that has just ended; opNone for none.
+	// copy is the virtual machine's own template, and desired the text to apply; empty
+	// if there is none.
+	copy     *corev1.ConfigMap
+	desired  string
+	limactl  *limactl.Client
+	observed observation
+	// ended is the operation that this reconcile found finished; opNone for none.
 	ended opKind
 }
 
@@ -92,7 +93,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		}
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
-	// It goes when the virtual machine has.
+	// The finalizer keeps the object until the virtual machine is deleted.
 	if err := finalizer.Ensure(ctx, r.client, vm, finalizer.Cleanup); err != nil {
 		return reconcile.Result{}, err
 	}
@@ -107,8 +108,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	return s.advance(ctx)
 }
 
-// advance does the next thing that brings the virtual machine closer to what is
-// asked for.
+// advance starts the next operation towards the desired state.
 func (s *scope) advance(ctx context.Context) (reconcile.Result, error) {
 	taken, err := s.taken(ctx)
 	if err != nil {
@@ -118,7 +118,7 @@ func (s *scope) advance(ctx context.Context) (reconcile.Result, error) {
 		s.conflict(taken)
 		return reconcile.Result{RequeueAfter: lookAgain}, nil
 	}
-	s.limactl = &limactl.Client{Home: s.Home} // enough for its files
+	s.limactl = &limactl.Client{Home: s.Home} // enough to read files
 	if err := s.ensureCopy(ctx); err != nil {
 		return s.withoutTemplate(err)
 	}
@@ -134,19 +134,18 @@ func (s *scope) advance(ctx context.Context) (reconcile.Result, error) {
 	s.machine.attempts.of(s.vm.Generation, s.copy.ResourceVersion)
 	if s.machine.op != nil {
 		if busy := s.during(); busy {
-			return reconcile.Result{}, nil // its end wakes this reconciler
+			return reconcile.Result{}, nil // its completion wakes this reconciler
 		}
 	}
-	if s.seen, err = s.look(ctx); err != nil {
+	if s.observed, err = s.observe(ctx); err != nil {
 		s.unknown(err)
 		return reconcile.Result{RequeueAfter: lookAgain}, nil
 	}
 	return s.act(), nil
 }
 
-// taken returns the LimaVM to which the instance of this one's name belongs, nil
-// where that is this one. Admission refuses the second of a name, unless both
-// come at once.
+// taken returns the LimaVM that owns the instance of this name, nil if it is this one.
+// Admission rejects a second LimaVM of a name, but not two at the same moment.
 func (s *scope) taken(ctx context.Context) (*limav1alpha1.LimaVM, error) {
 	other, err := sameName(ctx, s.reader, s.vm)
 	if err != nil || other == nil || older(s.vm, other) {
@@ -155,13 +154,13 @@ func (s *scope) taken(ctx context.Context) (*limav1alpha1.LimaVM, error) {
 	return other, nil
 }
 
-// during reports how far the operation is that is under way, and cancels it where
-// it is no longer wanted. Of one that has ended it takes the result.
+// during reports the progress of the current operation, and cancels it if it is no
+// longer desired. It takes the result of a finished one.
 func (s *scope) during() (busy bool) {
 	op := s.machine.op
 	state := op.State()
 	if !state.Done {
-		if s.unwanted(op) {
+		if s.outdated(op) {
 			op.Cancel()
 		}
 		s.vm.Status.Progress = &state.Progress
@@ -175,17 +174,17 @@ func (s *scope) during() (busy bool) {
 		if op.kind != opBoot && s.machine.attempts.kind == op.kind {
 			s.machine.attempts = attempts{generation: s.vm.Generation, template: s.copy.ResourceVersion}
 		}
-	case errors.Is(err, context.Canceled): // it was not wanted any more
-	case op.kind < opStop && op.template != s.desired: // nor what it led to
+	case errors.Is(err, context.Canceled): // it was no longer desired
+	case op.kind < opStop && op.template != s.desired: // nor is its result
 	default:
 		s.failed(op.kind, err)
 	}
 	return false
 }
 
-// unwanted reports whether an operation that is under way leads to a state that is no longer
-// wanted.
-func (s *scope) unwanted(op *operation) bool {
+// outdated reports whether the current operation leads to a state that is no longer
+// desired.
+func (s *scope) outdated(op *operation) bool {
 	switch op.kind {
 	case opBoot:
 		return !s.vm.ShouldRun() || op.template != s.desired || s.resetRequested()
@@ -197,13 +196,13 @@ func (s *scope) unwanted(op *operation) bool {
 	return false
 }
 
-// failed counts a failure.
+// failed records a failure.
 func (s *scope) failed(kind opKind, err error) {
 	s.machine.attempts.fail(s.Config, kind, err)
 	s.machine.restarting = s.machine.restarting || kind == opBoot
 }
 
-// begin starts an operation, unless it has failed a short time ago.
+// begin starts an operation, unless it failed recently.
 func (s *scope) begin(kind opKind, do func(context.Context, *actions) error) reconcile.Result {
 	failed := &s.machine.attempts
 	if wait := failed.until.Sub(s.Clock.Now()); wait > 0 && (failed.kind == kind || kind < opStop && failed.kind < opStop) {
@@ -215,11 +214,11 @@ func (s *scope) begin(kind opKind, do func(context.Context, *actions) error) rec
 		s.machine.watch = nil
 	}
 	cfg, tool, name := s.Config, s.limactl, s.vm.Name
-	s.machine.op = s.machines.start(s.Clock, kind, s.desired, s.wake, func(ctx context.Context, tell func(limav1alpha1.Progress)) error {
-		return do(ctx, &actions{Config: cfg, client: tool, name: name, tell: tell})
+	s.machine.op = s.machines.start(s.Clock, kind, s.desired, s.wake, func(ctx context.Context, report func(limav1alpha1.Progress)) error {
+		return do(ctx, &actions{Config: cfg, client: tool, name: name, report: report})
 	})
 	if s.machine.op == nil {
-		return reconcile.Result{} // the controller ends
+		return reconcile.Result{} // the controller is stopping
 	}
 	s.vm.Status.Progress = &limav1alpha1.Progress{Phase: kind.phase()}
 	if kind == opBoot {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package lima is the controller of LimaVMs: it makes, starts, watches, changes
-// and removes virtual machines through limactl. They outlive it: what runs when
-// it starts is adopted as it is.
+// Package lima is the controller of LimaVMs: it creates, starts, watches, changes and
+// deletes virtual machines through limactl. They keep running when it stops, and it
+// adopts running ones when it starts.
 package lima
 
 import (
@@ -18,24 +18,25 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 )
 
-// Config says where virtual machines are, and how long things may take. All
-// fields must be set.
+// Config has the directories and time limits of virtual machines. All fields are
+// required.
 type Config struct {
-	// Limactl is where limactl may be.
+	// Limactl is where to search for limactl.
 	Limactl limactl.Places
-	// Home is LIMA_HOME, and LogDir where logs are kept.
+	// Home is LIMA_HOME, and LogDir the directory of kept logs.
 	Home, LogDir string
 	Clock        clock.Clock
 
-	// Boot is how long a virtual machine may take to boot.
+	// Boot bounds the boot of a virtual machine.
 	Boot time.Duration
-	// Stop is how long it may take to stop gracefully, and Delete when it is being
-	// deleted. It is ended by force then.
+	// Stop bounds a graceful stop, and Delete the one before a deletion. Then the stop
+	// is forced.
 	Stop, Delete time.Duration
-	// FirstPause and LongestPause are between a failure and the next attempt; each
-	// is twice the one before.
+	// FirstPause and LongestPause bound the delay between attempts, which doubles with
+	// each failure.
 	FirstPause, LongestPause time.Duration
-	// Stable is how long a virtual machine runs before its failures are forgotten.
+	// Stable is how long a virtual machine must be running for its failures to be
+	// forgotten.
 	Stable time.Duration
 }
 

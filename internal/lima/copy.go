@@ -18,8 +18,8 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/bounded"
 )
 
-// readTemplate checks the virtual machine's own template. Where limactl rejects
-// it, the one that is applied stays the desired one.
+// readTemplate validates the virtual machine's own template. If limactl rejects it, the
+// applied one stays the desired one.
 func (s *scope) readTemplate(ctx context.Context) error {
 	s.vm.Status.TemplateError = ""
 	applied, err := s.limactl.Applied(s.vm.Name)
@@ -40,7 +40,7 @@ func (s *scope) readTemplate(ctx context.Context) error {
 	return err
 }
 
-// check has limactl check the template, once.
+// check makes limactl validate the template, once.
 func (s *scope) check(ctx context.Context, text, applied string, exists bool) error {
 	c := &s.machine.checked
 	if c.text == text && c.has == applied {
@@ -56,14 +56,14 @@ func (s *scope) check(ctx context.Context, text, applied string, exists bool) er
 	return err
 }
 
-// ensureCopy reads the virtual machine's own template, or makes it of the one
-// that the spec names.
+// ensureCopy reads the virtual machine's own template, or creates it from the one that
+// the spec names.
 func (s *scope) ensureCopy(ctx context.Context) error {
 	key := client.ObjectKey{Namespace: s.vm.Namespace, Name: s.vm.TemplateCopy()}
 	s.copy = &corev1.ConfigMap{}
 	err := s.reader.Get(ctx, key, s.copy)
 	if err == nil && !metav1.IsControlledBy(s.copy, s.vm) {
-		return fmt.Errorf("the ConfigMap %s is not this LimaVM's: delete it", key.Name)
+		return fmt.Errorf("the ConfigMap %s does not belong to this LimaVM: delete it", key.Name)
 	}
 	if !apierrors.IsNotFound(err) {
 		return err
@@ -72,7 +72,7 @@ func (s *scope) ensureCopy(ctx context.Context) error {
 	err = s.reader.Get(ctx, client.ObjectKey{Namespace: key.Namespace, Name: s.vm.Spec.TemplateRef.Name}, source)
 	text := source.Data[limav1alpha1.TemplateKey]
 	if has, unknown := s.limactl.Applied(s.vm.Name); unknown == nil {
-		text, err = has, nil // the copy was deleted: it is made of what is applied
+		text, err = has, nil // the copy was deleted: create it from the applied template
 	}
 	if err != nil {
 		return fmt.Errorf("read the template: %w", err)

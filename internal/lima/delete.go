@@ -12,7 +12,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/finalizer"
 )
 
-// delete removes the virtual machine, and then lets the LimaVM go.
+// delete deletes the virtual machine, and then removes the LimaVM's finalizer.
 func (s *scope) delete(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	if op := s.machine.op; op != nil {
 		state := op.State()
@@ -38,12 +38,12 @@ func (s *scope) delete(ctx context.Context, request reconcile.Request) (reconcil
 		s.machines.forget(request)
 		return reconcile.Result{}, finalizer.Release(ctx, s.client, s.vm, finalizer.Cleanup)
 	}
-	graceful := s.seen.phase == up
+	graceful := s.observed.phase == up
 	return s.begin(opDelete, func(ctx context.Context, a *actions) error { return a.delete(ctx, graceful) }), nil
 }
 
-// gone reports whether nothing is left of the virtual machine, or all that there
-// is belongs to another LimaVM. Without limactl a directory alone tells.
+// gone reports whether nothing is left of the virtual machine, or the rest belongs to
+// another LimaVM. Without limactl, only the directory is checked.
 func (s *scope) gone(ctx context.Context) (bool, error) {
 	if taken, err := s.taken(ctx); err != nil || taken != nil {
 		return taken != nil, err
@@ -55,6 +55,6 @@ func (s *scope) gone(ctx context.Context) (bool, error) {
 	if s.limactl, err = limactl.Open(ctx, s.probe, s.Limactl, s.Home); err != nil {
 		return false, err
 	}
-	s.seen, err = s.look(ctx)
-	return err == nil && s.seen.phase == absent, err
+	s.observed, err = s.observe(ctx)
+	return err == nil && s.observed.phase == absent, err
 }

@@ -17,16 +17,16 @@ import (
 )
 
 const (
-	// downloadPoll is how often the size of a download is looked at: limactl says
-	// nothing of it.
+	// downloadPoll is the interval between reads of a download's size: limactl reports
+	// none.
 	downloadPoll = 500 * time.Millisecond
-	// sizeLimit is how long a server may take to say how large a file is.
+	// sizeLimit bounds a request for the size of a file.
 	sizeLimit = 10 * time.Second
 )
 
-// watchDownload tells how much of an image is there, while limactl downloads one
-// of these into the user's cache, until ctx ends.
-func watchDownload(ctx context.Context, cache string, urls []string, tell func(limav1alpha1.Progress)) {
+// watchDownload reports how much of an image is downloaded, while limactl downloads one
+// of the URLs into the user's cache, until ctx ends.
+func watchDownload(ctx context.Context, cache string, urls []string, report func(limav1alpha1.Progress)) {
 	ticker := time.NewTicker(downloadPoll)
 	defer ticker.Stop()
 	began, totals := time.Now(), map[string]int64{}
@@ -39,7 +39,7 @@ func watchDownload(ctx context.Context, cache string, urls []string, tell func(l
 			if _, asked := totals[url]; !asked {
 				totals[url] = sizeOf(ctx, url)
 			}
-			tell(downloading(url, has, totals[url]))
+			report(downloading(url, has, totals[url]))
 		}
 		select {
 		case <-ctx.Done():
@@ -49,8 +49,8 @@ func watchDownload(ctx context.Context, cache string, urls []string, tell func(l
 	}
 }
 
-// downloading says how far a download is. The words stay the same for as long as
-// the percentage says it all: they are in conditions.
+// downloading returns the progress of a download. With a percentage the message stays
+// the same: it is copied into conditions.
 func downloading(url string, has, total int64) limav1alpha1.Progress {
 	if total > 0 {
 		return limav1alpha1.Progress{
@@ -62,13 +62,13 @@ func downloading(url string, has, total int64) limav1alpha1.Progress {
 	return limav1alpha1.Progress{Message: fmt.Sprintf("downloading %s (%d MiB so far)", url, has/step*step>>20)}
 }
 
-// downloadDir returns where Lima downloads a file to, in its cache of the user's.
+// downloadDir returns the directory of a download in the user's Lima cache.
 func downloadDir(cache, url string) string {
 	return filepath.Join(cache, "lima", "download", "by-url-sha256", fmt.Sprintf("%x", sha256.Sum256([]byte(url))))
 }
 
-// downloaded returns how much there is of a file that is being downloaded since
-// that time, in bytes.
+// downloaded returns the size of the part of a file that was downloaded since a time,
+// in bytes.
 func downloaded(dir string, since time.Time) int64 {
 	files, err := filepath.Glob(filepath.Join(dir, "data*"))
 	if err != nil {
@@ -83,8 +83,8 @@ func downloaded(dir string, since time.Time) int64 {
 	return size
 }
 
-// sizeOf asks a server for the size of a file, in bytes; 0 where it does not
-// say.
+// sizeOf asks a server for the size of a file, in bytes; 0 if the server does not
+// report it.
 func sizeOf(ctx context.Context, url string) int64 {
 	ctx, cancel := context.WithTimeout(ctx, sizeLimit)
 	defer cancel()

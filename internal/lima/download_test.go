@@ -15,8 +15,8 @@ import (
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 )
 
-// TestWatchDownload: how far a download is can be seen in Lima's cache alone, and
-// how large it is the server says, if it does.
+// TestWatchDownload: the progress comes from Lima's cache, and the size from the
+// server, if it reports one.
 func TestWatchDownload(t *testing.T) {
 	sizes := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/sized.qcow2" {
@@ -40,7 +40,7 @@ func TestWatchDownload(t *testing.T) {
 			if err := os.MkdirAll(dir, 0o700); err != nil {
 				t.Fatal(err)
 			}
-			// What is there from another time is no download.
+			// A file from an earlier download does not count.
 			old := filepath.Join(dir, "data.before")
 			if err := os.WriteFile(old, make([]byte, 3<<20), 0o600); err != nil {
 				t.Fatal(err)
@@ -49,17 +49,17 @@ func TestWatchDownload(t *testing.T) {
 				t.Fatal(err)
 			}
 			ctx, cancel := context.WithCancel(t.Context())
-			told, over := make(chan limav1alpha1.Progress, 1), make(chan struct{})
+			reports, done := make(chan limav1alpha1.Progress, 1), make(chan struct{})
 			go func() {
-				defer close(over)
+				defer close(done)
 				watchDownload(ctx, cache, []string{url}, func(p limav1alpha1.Progress) {
 					select {
-					case told <- p:
+					case reports <- p:
 					default:
 					}
 				})
 			}()
-			whole := filepath.Join(cache, "whole") // so that no part of it is seen
+			whole := filepath.Join(cache, "whole") // rename it, so that no reader finds a part
 			if err := os.WriteFile(whole, make([]byte, 1<<20), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -67,7 +67,7 @@ func TestWatchDownload(t *testing.T) {
 				t.Fatal(err)
 			}
 			select {
-			case p := <-told:
+			case p := <-reports:
 				percent := int32(-1)
 				if p.Percent != nil {
 					percent = *p.Percent
@@ -76,10 +76,10 @@ func TestWatchDownload(t *testing.T) {
 					t.Errorf("%d %q, want %d %q", percent, p.Message, test.percent, test.message)
 				}
 			case <-time.After(time.Minute):
-				t.Error("nothing is told")
+				t.Error("no progress is reported")
 			}
 			cancel()
-			<-over
+			<-done
 		})
 	}
 }

@@ -17,10 +17,10 @@ type Log string
 
 // The logs.
 const (
-	// LimactlLog is what limactl said when it made, started, stopped and removed
+	// LimactlLog is the output of limactl when it created, started, stopped and deleted
 	// the virtual machine.
 	LimactlLog Log = "limactl.log"
-	// AgentLog is what the host agent says, as JSON, since the last start.
+	// AgentLog is the host agent's log, as JSON, since the last start.
 	AgentLog Log = "ha.stderr.log"
 	// SerialLog is the guest's console, since the last start.
 	SerialLog Log = "serial.log"
@@ -28,15 +28,15 @@ const (
 
 // LogFiles finds the logs of an instance's virtual machines.
 type LogFiles struct {
-	// Home is LIMA_HOME, and Dir where RDD's own logs are.
+	// Home is LIMA_HOME, and Dir the directory of RDD's own logs.
 	Home, Dir string
 }
 
-// logPrefix begins the names of the logs in LogFiles.Dir.
+// logPrefix is the prefix of the logs in LogFiles.Dir.
 const logPrefix = "rdd.lima."
 
-// Path returns the file of a log. Of a virtual machine that is gone it is what was
-// kept. The file need not be there.
+// Path returns the file of a log, which may not exist. For a deleted virtual machine it
+// is the kept copy.
 func (f LogFiles) Path(name string, log Log) string {
 	kept := logFile(f.Dir, name, string(log))
 	if log == LimactlLog {
@@ -50,7 +50,7 @@ func (f LogFiles) Path(name string, log Log) string {
 	}
 	path := filepath.Join(dir, string(log))
 	if log == SerialLog {
-		// Which of its consoles a guest writes to depends on its kernel.
+		// The guest's kernel decides which console it writes to.
 		for _, other := range []string{"serial.log", "serialp.log", "serialv.log"} {
 			if info, err := os.Stat(filepath.Join(dir, other)); err == nil && info.Size() > 0 {
 				return filepath.Join(dir, other)
@@ -60,8 +60,8 @@ func (f LogFiles) Path(name string, log Log) string {
 	return path
 }
 
-// Names returns the names of the virtual machines that have logs, in order, also
-// of those that are gone.
+// Names returns the sorted names of the virtual machines that have logs, including
+// deleted ones.
 func (f LogFiles) Names() []string {
 	names := (&limactl.Client{Home: f.Home}).Names()
 	for _, log := range []Log{LimactlLog, AgentLog, SerialLog} {
@@ -78,8 +78,8 @@ func (f LogFiles) Names() []string {
 	return slices.Compact(names)
 }
 
-// logFile returns the path of a log of a virtual machine: one of RDD's, which go
-// with the instance.
+// logFile returns the path of a virtual machine's log in RDD's log directory, which is
+// deleted with the RDD instance.
 func logFile(dir, name, of string) string {
 	return filepath.Join(dir, fmt.Sprintf("%s%s.%s", logPrefix, name, of))
 }

@@ -15,17 +15,16 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/limactl"
 )
 
-// maxLog is the size from which on a log of limactl's words is begun anew, in
-// bytes.
+// maxLog is the size in bytes at which the log of limactl's output is rotated.
 const maxLog = 1 << 20
 
-// openLog opens the log of what limactl says of a virtual machine.
+// openLog opens the log of limactl's output for a virtual machine.
 func openLog(cfg Config, name string) (*os.File, error) {
 	return instance.ContinueLog(logFile(cfg.LogDir, name, "limactl.log"), maxLog)
 }
 
-// keepLogs copies the logs of a virtual machine to where the daemon's are, before
-// they go with it. Of each, as many are kept as of the daemon's.
+// keepLogs copies the logs of a virtual machine to the daemon's logs before they are
+// deleted with it. It keeps as many of each as of the daemon's.
 func keepLogs(cfg Config, client *limactl.Client, name string) error {
 	logs, err := filepath.Glob(filepath.Join(client.Dir(name), "*.log"))
 	if err != nil {
@@ -34,7 +33,7 @@ func keepLogs(cfg Config, client *limactl.Client, name string) error {
 	for _, log := range logs {
 		kept := logFile(cfg.LogDir, name, filepath.Base(log))
 		if err := copyFile(log, kept); err != nil {
-			return fmt.Errorf("keep the log %s: %w", log, err)
+			return fmt.Errorf("copy the log %s: %w", log, err)
 		}
 	}
 	return nil

@@ -12,32 +12,33 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/background"
 )
 
-// machine is what the controller keeps in mind of a LimaVM. It belongs to the
-// reconciles of that, of which there is one at a time.
+// machine is the controller's memory of a LimaVM. Only the one reconcile at a time of
+// the LimaVM uses it.
 type machine struct {
 	uid      types.UID
 	op       *operation // nil for none
 	watch    *watch     // nil for none
 	attempts attempts
 	checked  checked
-	// restarting says that the next start is one of a machine that ran, or was to.
+	// restarting is whether the next start is a restart.
 	restarting bool
-	// died says that its virtual machine has ended by itself.
+	// died is whether the virtual machine stopped by itself.
 	died bool
-	// since is when it was first seen to run.
+	// since is when it was first observed running.
 	since time.Time
-	// ending is since when its virtual machine is gone, and its host agent not yet.
+	// ending is when the virtual machine was first observed stopped while its host
+	// agent was not.
 	ending time.Time
 }
 
-// checked is the template that was last checked, and what came of it.
+// checked is the last validated template, and the result.
 type checked struct {
 	text, has string
 	err       error
 }
 
-// machines are the LimaVMs that the controller knows, and what runs for them. What
-// limactl has started outlives the manager.
+// machines has the known LimaVMs, and what is running for them. What limactl has
+// started outlives the manager.
 type machines struct {
 	background.Group
 	waker background.Waker
@@ -46,8 +47,8 @@ type machines struct {
 	list map[reconcile.Request]*machine // guarded by mu
 }
 
-// get returns the machine of a request, which is made where there is none. One
-// of another object of that name is given up.
+// get returns the machine of a request, creating it if there is none. A machine of an
+// earlier object of that name is dropped.
 func (m *machines) get(request reconcile.Request, uid types.UID) *machine {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -58,7 +59,7 @@ func (m *machines) get(request reconcile.Request, uid types.UID) *machine {
 	made := &machine{uid: uid}
 	if known != nil {
 		known.giveUp()
-		made.op = known.op // its end is waited for
+		made.op = known.op // wait for its completion
 	}
 	if m.list == nil {
 		m.list = map[reconcile.Request]*machine{}
@@ -67,7 +68,7 @@ func (m *machines) get(request reconcile.Request, uid types.UID) *machine {
 	return made
 }
 
-// forget gives the machine of a request up, if there is one.
+// forget drops the machine of a request, if there is one.
 func (m *machines) forget(request reconcile.Request) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -87,42 +88,42 @@ func (m *machine) giveUp() {
 	}
 }
 
-// wake returns what has a request reconciled after a time.
+// wake returns a function that enqueues a request after a delay.
 func (m *machines) wake(request reconcile.Request) func(time.Duration) {
 	return func(after time.Duration) { m.waker.WakeAfter(request, after) }
 }
 
-// crashLoop is how many failures in a row are one.
+// crashLoop is the number of consecutive failures that is reported as a crash loop.
 const crashLoop = 5
 
-// attempts counts what has failed in a row.
+// attempts counts consecutive failures.
 type attempts struct {
-	// generation, and the resource version of the template, are of what was asked
-	// for: something else begins anew.
+	// generation, and the resource version of the template, identify the desired state:
+	// a change resets the count.
 	generation int64
 	template   string
 
 	failures int
-	kind     opKind // of the last failure
+	kind     opKind // of the failed operation
 	err      error  // the last failure; nil for none
 	until    time.Time
 }
 
-// of forgets failures of what is no longer asked for.
+// of resets the count if the desired state is another one.
 func (a *attempts) of(generation int64, template string) {
 	if a.generation != generation || a.template != template {
 		*a = attempts{generation: generation, template: template}
 	}
 }
 
-// fail counts a failure.
+// fail records a failure.
 func (a *attempts) fail(cfg Config, kind opKind, err error) {
 	a.failures++
 	a.kind, a.err = kind, err
 	a.until = cfg.Clock.Now().Add(pause(a.failures, cfg.FirstPause, cfg.LongestPause))
 }
 
-// pause returns the wait after so many failures in a row.
+// pause returns the delay after that many consecutive failures.
 func pause(failures int, first, longest time.Duration) time.Duration {
 	wait := first
 	for range failures - 1 {
@@ -133,5 +134,5 @@ func pause(failures int, first, longest time.Duration) time.Duration {
 	return min(wait, longest)
 }
 
-// looping reports whether starts fail again and again.
+// looping reports whether starts keep failing.
 func (a *attempts) looping() bool { return a.failures >= crashLoop && a.kind == opBoot }

@@ -35,7 +35,7 @@ func TestRender(t *testing.T) {
 		"unknown":    {template: text, params: map[string]string{"C": ""}, failure: `"C" is not declared in the template's field param, which has A, B`, kind: errParam},
 		"undeclared": {template: "a: b", params: map[string]string{"C": ""}, failure: "which has none", kind: errParam},
 		"no YAML":    {template: "a: [", params: map[string]string{"C": ""}, failure: "read the template"},
-		"no mapping": {template: "- a", params: map[string]string{"C": ""}, failure: "no YAML mapping"},
+		"no mapping": {template: "- a", params: map[string]string{"C": ""}, failure: "not a YAML mapping"},
 	} {
 		got, err := render(test.template, test.params)
 		if test.failure == "" && (err != nil || !same(got, test.want)) {

@@ -12,21 +12,21 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/background"
 )
 
-// opKind is what an operation does.
+// opKind is the kind of an operation.
 type opKind int
 
 const (
 	opNone opKind = iota
 	opCreate
-	opRemove // what a creation left that failed
+	opRemove // the rest of a failed creation
 	opEdit
 	opBoot
 	opStop
-	opReset // its disk goes, and it is made anew then
+	opReset // delete the disk, to create it again afterwards
 	opDelete
 )
 
-// phase returns what the user is told of it.
+// phase returns the phase that the status reports.
 func (k opKind) phase() limav1alpha1.Phase {
 	switch k {
 	case opEdit:
@@ -42,15 +42,15 @@ func (k opKind) phase() limav1alpha1.Phase {
 	}
 }
 
-// operation is what is under way for a machine.
+// operation is a running operation on a machine.
 type operation struct {
 	*background.Operation[limav1alpha1.Progress, struct{}]
 	kind opKind
-	// template is what it works with.
+	// template is the template that it applies.
 	template string
 }
 
-// start runs an operation in the background; nil if the controller ends.
+// start runs an operation in the background; nil if the controller is stopping.
 func (m *machines) start(clock clock.PassiveClock, kind opKind, template string, wake func(time.Duration),
 	do func(context.Context, func(limav1alpha1.Progress)) error) *operation {
 	op := background.Begin(context.Background(), &m.Group, clock, wake, limav1alpha1.Progress{Phase: kind.phase()},

@@ -18,19 +18,19 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/bounded"
 )
 
-// set writes a condition, which speaks of the generation that was read.
+// set writes a condition for the generation that was read.
 func (s *scope) set(kind string, status metav1.ConditionStatus, reason, message string) {
 	bounded.Set(&s.vm.Status.Conditions, metav1.Condition{
 		Type: kind, Status: status, ObservedGeneration: s.vm.Generation, Reason: reason, Message: message,
 	})
 }
 
-// created says whether the instance is there.
+// created sets whether the instance exists.
 func (s *scope) created(status metav1.ConditionStatus, reason, message string) {
 	s.set(limav1alpha1.ConditionCreated, status, reason, message)
 }
 
-// runs says whether the virtual machine runs.
+// runs sets whether the virtual machine is running.
 func (s *scope) runs(status metav1.ConditionStatus, reason, message string) {
 	s.set(limav1alpha1.ConditionRunning, status, reason, message)
 	if status != metav1.ConditionTrue {
@@ -38,58 +38,58 @@ func (s *scope) runs(status metav1.ConditionStatus, reason, message string) {
 	}
 }
 
-// isCreated says that the instance is there.
+// isCreated reports that the instance exists.
 func (s *scope) isCreated() {
-	s.created(metav1.ConditionTrue, limav1alpha1.ReasonCreated, "the virtual machine is made")
+	s.created(metav1.ConditionTrue, limav1alpha1.ReasonCreated, "the virtual machine exists")
 }
 
-// up says that the virtual machine runs.
+// up reports that the virtual machine is running.
 func (s *scope) up() {
 	s.isCreated()
 	s.describe()
-	s.vm.Status.SSHAddress = s.seen.instance.SSHEndpoint()
+	s.vm.Status.SSHAddress = s.observed.instance.SSHEndpoint()
 	s.vm.Status.StartedAt = &metav1.MicroTime{Time: s.limactl.StartedAt(s.vm.Name).Truncate(time.Microsecond)}
-	if s.seen.state.Degraded {
-		s.runs(metav1.ConditionTrue, limav1alpha1.ReasonDegraded, "it runs, but not all of it: "+strings.Join(s.seen.state.Errors, "; "))
+	if s.observed.state.Degraded {
+		s.runs(metav1.ConditionTrue, limav1alpha1.ReasonDegraded, "the virtual machine runs with errors: "+strings.Join(s.observed.state.Errors, "; "))
 		return
 	}
 	s.runs(metav1.ConditionTrue, limav1alpha1.ReasonStarted, "the virtual machine runs")
 }
 
-// describe tells where to reach it.
+// describe reports how to connect to the virtual machine.
 func (s *scope) describe() {
-	s.vm.Status.SSHConfigFile = s.seen.instance.SSHConfigFile
+	s.vm.Status.SSHConfigFile = s.observed.instance.SSHConfigFile
 	s.vm.Status.Sockets = nil
-	for _, socket := range s.seen.instance.Sockets() {
+	for _, socket := range s.observed.instance.Sockets() {
 		s.vm.Status.Sockets = append(s.vm.Status.Sockets, limav1alpha1.Socket(socket))
 	}
 }
 
-// stoppedNow says that the virtual machine is stopped, as it should be.
+// stoppedNow reports that the virtual machine is stopped, as desired.
 func (s *scope) stoppedNow() {
 	s.isCreated()
 	s.describe()
 	s.runs(metav1.ConditionFalse, limav1alpha1.ReasonStopped, "the virtual machine is stopped")
 }
 
-// doing says what is under way.
+// doing reports the current operation.
 func (s *scope) doing(kind opKind, message string) {
 	switch kind {
 	case opCreate, opRemove:
-		s.created(metav1.ConditionFalse, limav1alpha1.ReasonPending, or(message, "the virtual machine is being made"))
-		s.runs(metav1.ConditionFalse, limav1alpha1.ReasonReconciling, "the virtual machine is being made")
+		s.created(metav1.ConditionFalse, limav1alpha1.ReasonPending, or(message, "creating the virtual machine"))
+		s.runs(metav1.ConditionFalse, limav1alpha1.ReasonReconciling, "creating the virtual machine")
 	case opEdit:
 		s.isCreated()
-		s.runs(metav1.ConditionFalse, limav1alpha1.ReasonReconciling, "the template is being applied")
+		s.runs(metav1.ConditionFalse, limav1alpha1.ReasonReconciling, "applying the template")
 	case opBoot:
 		s.isCreated()
 		reason, text := limav1alpha1.ReasonStarting, or(message, "the virtual machine is starting")
 		if failed := s.machine.attempts; failed.looping() {
-			reason, text = limav1alpha1.ReasonCrashLoop, fmt.Sprintf("failed %d times, and starting again; last: %v", failed.failures, failed.err)
+			reason, text = limav1alpha1.ReasonCrashLoop, fmt.Sprintf("starting again after %d failures; last: %v", failed.failures, failed.err)
 		}
 		s.runs(metav1.ConditionFalse, reason, text)
 	case opReset:
-		s.created(metav1.ConditionFalse, limav1alpha1.ReasonPending, "another virtual machine takes the place of this one")
+		s.created(metav1.ConditionFalse, limav1alpha1.ReasonPending, "replacing the virtual machine")
 		s.runs(metav1.ConditionFalse, limav1alpha1.ReasonStopping, or(message, "the virtual machine is being removed"))
 	case opStop, opDelete:
 		s.runs(metav1.ConditionFalse, limav1alpha1.ReasonStopping, or(message, "the virtual machine is stopping"))
@@ -103,14 +103,14 @@ func or(text, otherwise string) string {
 	return text
 }
 
-// failing says what has failed, and when it is tried again.
+// failing reports the failure, and the time of the next attempt.
 func (s *scope) failing(wait time.Duration) {
 	failed := s.machine.attempts
-	message := fmt.Sprintf("%v; it is tried again in %s", failed.err, wait.Round(time.Second))
+	message := fmt.Sprintf("%v; retrying in %s", failed.err, wait.Round(time.Second))
 	switch failed.kind {
 	case opCreate, opRemove:
 		s.created(metav1.ConditionFalse, limav1alpha1.ReasonCreateFailed, message)
-		s.runsNot(limav1alpha1.ReasonStartFailed, "the virtual machine could not be made")
+		s.runsNot(limav1alpha1.ReasonStartFailed, "the virtual machine could not be created")
 	case opStop, opReset, opDelete:
 		s.runs(metav1.ConditionFalse, limav1alpha1.ReasonStopFailed, message)
 	default:
@@ -119,16 +119,16 @@ func (s *scope) failing(wait time.Duration) {
 			reason, message = limav1alpha1.ReasonCrashLoop, fmt.Sprintf("failed %d times; last: %s", failed.failures, message)
 		}
 		s.runsNot(reason, message)
-		if s.seen.phase == absent {
-			s.created(metav1.ConditionFalse, limav1alpha1.ReasonPending, "the virtual machine is not there")
+		if s.observed.phase == absent {
+			s.created(metav1.ConditionFalse, limav1alpha1.ReasonPending, "the virtual machine does not exist")
 		} else {
 			s.isCreated()
 		}
 	}
 }
 
-// unknown says that nothing can be done, or known, of the virtual machine. What
-// was known of it stays, as being of an earlier generation.
+// unknown reports that the virtual machine can't be managed or observed. What was
+// observed before stays, with its older observedGeneration.
 func (s *scope) unknown(err error) {
 	if apimeta.IsStatusConditionTrue(s.vm.Status.Conditions, limav1alpha1.ConditionCreated) && !limactl.Permanent(err) {
 		s.runs(metav1.ConditionUnknown, limav1alpha1.ReasonReconciling, err.Error())
@@ -140,28 +140,28 @@ func (s *scope) unknown(err error) {
 	s.runsNot(limav1alpha1.ReasonStartFailed, err.Error())
 }
 
-// runsNot says that the virtual machine does not run, and why. Where nothing runs
-// and nothing is to, all is well with that.
+// runsNot reports that the virtual machine is not running, and why. If it should not be
+// running, that is the desired state.
 func (s *scope) runsNot(reason, why string) {
-	files := &limactl.Client{Home: s.Home} // they tell without limactl
+	files := &limactl.Client{Home: s.Home} // reading its files needs no limactl
 	if !s.vm.ShouldRun() && files.Processes(s.vm.Name) == (limactl.Processes{}) {
 		reason = limav1alpha1.ReasonStopped
 	}
 	s.runs(metav1.ConditionFalse, reason, why)
 }
 
-// conflict says that the instance of the name is another LimaVM's.
+// conflict reports that the instance of the name belongs to another LimaVM.
 func (s *scope) conflict(owner *limav1alpha1.LimaVM) {
 	message := fmt.Sprintf("the virtual machine of this name belongs to the LimaVM %s/%s", owner.Namespace, owner.Name)
 	s.created(metav1.ConditionFalse, limav1alpha1.ReasonCreateFailed, message)
 	s.runs(metav1.ConditionFalse, limav1alpha1.ReasonStartFailed, message)
 }
 
-// withoutTemplate says that there is no template to make the virtual machine of.
-// What ends that wakes this reconciler, but for a source that is yet to come.
+// withoutTemplate reports that there is no template. Changes of the copy wake this
+// reconciler; only a missing source has to be polled.
 func (s *scope) withoutTemplate(err error) (reconcile.Result, error) {
 	s.created(metav1.ConditionFalse, limav1alpha1.ReasonCreateFailed, err.Error())
-	s.runsNot(limav1alpha1.ReasonStartFailed, "the virtual machine could not be made")
+	s.runsNot(limav1alpha1.ReasonStartFailed, "the virtual machine could not be created")
 	if status := apierrors.APIStatus(nil); errors.As(err, &status) && !apierrors.IsNotFound(err) {
 		return reconcile.Result{}, err
 	}

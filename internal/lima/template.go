@@ -16,12 +16,11 @@ import (
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 )
 
-// errParam says that a template does not declare a parameter.
+// errParam is the error for a parameter that the template does not declare.
 var errParam = errors.New("is not declared in the template's field param")
 
-// render returns the template with the parameters in it. Where there are none it
-// is the template, letter by letter. A parameter that the template does not
-// declare is an [errParam].
+// render returns the template with the parameters set. Without parameters it returns
+// the template unchanged. The error for an undeclared parameter is [errParam].
 func render(template string, params map[string]string) (string, error) {
 	if len(params) == 0 {
 		return template, nil
@@ -31,7 +30,7 @@ func render(template string, params map[string]string) (string, error) {
 		return "", fmt.Errorf("read the template: %w", err)
 	}
 	if len(document.Content) != 1 || document.Content[0].Kind != yaml.MappingNode {
-		return "", errors.New("the template is no YAML mapping")
+		return "", errors.New("the template is not a YAML mapping")
 	}
 	declared := map[string]*yaml.Node{}
 	if param := valueOf(document.Content[0], "param"); param != nil {
@@ -57,7 +56,7 @@ func listed(declared map[string]*yaml.Node) string {
 	return strings.Join(slices.Sorted(maps.Keys(declared)), ", ")
 }
 
-// valueOf returns the value of a key of a mapping, nil for none.
+// valueOf returns the value of a key in a mapping, nil if it is missing.
 func valueOf(mapping *yaml.Node, key string) *yaml.Node {
 	for i := 0; i+1 < len(mapping.Content); i += 2 {
 		if mapping.Content[i].Value == key {
@@ -67,7 +66,7 @@ func valueOf(mapping *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
-// same reports whether two templates say the same. Comments say nothing.
+// same reports whether two templates are equal apart from comments.
 func same(a, b string) bool {
 	if a == b {
 		return true

@@ -13,18 +13,18 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/process"
 )
 
-// eventsPoll is how often a host agent's events are read where the system does
-// not tell that there are new ones.
+// eventsPoll is the interval between reads of a host agent's events on systems that
+// don't report changes of files.
 const eventsPoll = 2 * time.Second
 
-// watch waits for something to happen to a virtual machine that runs.
+// watch waits for changes of a running virtual machine.
 type watch struct {
 	processes limactl.Processes
 	cancel    context.CancelFunc
 }
 
-// observe watches a virtual machine: the end of its processes, and what its host
-// agent says, wake the reconciler.
+// observe watches a virtual machine: the exit of its processes, and events of its host
+// agent, wake the reconciler.
 func (m *machines) observe(client *limactl.Client, name string, processes limactl.Processes, state limactl.State, wake func(time.Duration)) *watch {
 	cancel, started := m.Go(context.Background(), func(ctx context.Context) {
 		var wg sync.WaitGroup
@@ -46,18 +46,18 @@ func (m *machines) observe(client *limactl.Client, name string, processes limact
 	return &watch{processes: processes, cancel: cancel}
 }
 
-// listen reads the events of a host agent until ctx ends, and tells when they say
-// another state. The file itself is watched: in its directory the disk changes
-// all the time.
+// listen reads the events of a host agent until ctx ends, and reports changes of the
+// state. It watches the file, not its directory, in which the disk changes all the
+// time.
 func listen(ctx context.Context, client *limactl.Client, name string, last limactl.State, changed func()) {
-	var news chan fsnotify.Event // nil where the system does not tell
-	var lost chan error          // tells that it may have lost some
+	var changes chan fsnotify.Event // nil if the system does not report changes
+	var lost chan error             // reports that events may be lost
 	poll := eventsPoll
 	watcher, err := fsnotify.NewWatcher()
 	if err == nil {
 		defer func() { _ = watcher.Close() }()
 		if watcher.Add(client.EventsFile(name)) == nil {
-			news, lost, poll = watcher.Events, watcher.Errors, time.Hour
+			changes, lost, poll = watcher.Events, watcher.Errors, time.Hour
 		}
 	}
 	ticker := time.NewTicker(poll)
@@ -73,7 +73,7 @@ func listen(ctx context.Context, client *limactl.Client, name string, last limac
 		select {
 		case <-ctx.Done():
 			return
-		case <-news:
+		case <-changes:
 		case _, ok := <-lost:
 			if !ok {
 				lost = nil

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package logging makes the one logger of a program, and leads the logs of the
-// libraries into it: those of Kubernetes (klog), of its controllers (logr) and
-// of the store (logrus).
+// Package logging creates the logger of a program, and redirects the libraries' logs to
+// it: those of Kubernetes (klog), controller-runtime (logr) and the store (logrus).
 package logging
 
 import (
@@ -23,7 +22,7 @@ import (
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// LevelEnv sets the level where no flag does.
+// LevelEnv sets the level if no flag does.
 const LevelEnv = "RDD_LOG_LEVEL"
 
 // The levels that slog has no names for: trace has more than debug, and only what ends
@@ -42,7 +41,7 @@ const Levels = "trace, debug, info, warn, error or fatal"
 // JSON is the format in which each line is a JSON object.
 const JSON = "json"
 
-// Options say what is logged and how.
+// Options configure a logger.
 type Options struct {
 	// Level is one of [Levels]; empty for what LevelEnv says, or warn.
 	Level string
@@ -62,7 +61,7 @@ func New(w io.Writer, opts Options) (*slog.Logger, error) {
 	case JSON:
 		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: lowerLevel})), nil
 	}
-	return nil, fmt.Errorf("invalid log format %q: text or json", opts.Format)
+	return nil, fmt.Errorf("invalid log format %q: must be text or json", opts.Format)
 }
 
 // Messages returns the logger of what a program says to its user in JSON, whatever the
@@ -116,13 +115,13 @@ func parseLevel(name string) (slog.Level, error) {
 	case "fatal":
 		return LevelFatal, nil
 	}
-	return 0, fmt.Errorf("invalid log level %q: %s", name, Levels)
+	return 0, fmt.Errorf("invalid log level %q: must be %s", name, Levels)
 }
 
-// Capture leads the logs of the libraries to log. A library that would end the
-// process calls die instead, with its reason, and must not return from it. Once
-// ending is true, errors of libraries are details: they are of what was cut short. It
-// may be nil.
+// Capture redirects the logs of the libraries to log. A library that would exit the
+// process calls die with its reason instead, which must not return. While ending
+// returns true, libraries' errors are logged at level debug: the shutdown causes them.
+// ending may be nil.
 func Capture(log *slog.Logger, ending func() bool, die func(reason string)) {
 	if ending == nil {
 		ending = func() bool { return false }
@@ -130,32 +129,34 @@ func Capture(log *slog.Logger, ending func() bool, die func(reason string)) {
 	handler := libraryHandler{log.Handler(), ending, nil}
 	ofKlog := libraryHandler{log.Handler(), ending, &atomic.Pointer[string]{}}
 	klog.SetLogger(logr.FromSlogHandler(ofKlog))
-	klog.OsExit = func(code int) { die(fmt.Sprintf("a Kubernetes library gave up (%d): %s", code, ofKlog.lastWords())) }
+	klog.OsExit = func(code int) {
+		die(fmt.Sprintf("a Kubernetes library exited with code %d: %s", code, ofKlog.lastWords()))
+	}
 	ctrllog.SetLogger(logr.FromSlogHandler(handler))
-	utilruntime.ErrorHandlers[0] = unhandled(slog.New(handler)) // in the place of its own log
+	utilruntime.ErrorHandlers[0] = unhandled(slog.New(handler)) // replaces its own logging
 	logrus.SetOutput(io.Discard)
 	logrus.SetLevel(logrusLevel(log))
 	logrus.StandardLogger().ReplaceHooks(logrus.LevelHooks{})
 	logrus.AddHook(logrusHook{slog.New(handler), die})
 }
 
-// libraryHandler demotes what libraries call information, and at the end of the
-// program what they call errors: it is detail to the user of the daemon.
+// libraryHandler demotes libraries' information to debug, and during shutdown their
+// errors too: users of the daemon don't need them.
 type libraryHandler struct {
 	slog.Handler
 	ending func() bool
-	// last is what klog's own functions said last; nil for other libraries. They log
-	// what is fatal as information, before they end the program.
+	// last is the last text of klog's own functions; nil for other libraries. klog logs
+	// fatal messages as information before it exits the program.
 	last *atomic.Pointer[string]
 }
 
-// lastWords is why klog ends the program.
+// lastWords returns why klog exits the program.
 func (h libraryHandler) lastWords() string {
 	if text := h.last.Load(); text != nil {
 		line, _, _ := strings.Cut(*text, "\n")
 		return line
 	}
-	return "it did not say why"
+	return "no error message"
 }
 
 // Enabled implements [slog.Handler].
@@ -163,7 +164,7 @@ func (h libraryHandler) Enabled(ctx context.Context, level slog.Level) bool {
 	return h.last != nil || h.Handler.Enabled(ctx, h.demote(level))
 }
 
-// Handle implements [slog.Handler]. Not every caller asks Enabled before.
+// Handle implements [slog.Handler]. Some callers don't call Enabled first.
 func (h libraryHandler) Handle(ctx context.Context, record slog.Record) error {
 	if h.last != nil {
 		h.last.Store(&record.Message)
@@ -192,10 +193,9 @@ func (h libraryHandler) demote(level slog.Level) slog.Level {
 	return level
 }
 
-// unhandled logs what the API server can give to no caller. It is detail where a
-// client gave up its request, of which the API server tells as of errors: that the
-// request has been canceled, or that its client has disconnected. One that
-// took too long is an error, and its context says so.
+// unhandled logs errors that the API server can return to no client. A request that its
+// client canceled is logged at level debug: the API server reports the cancellation or
+// the disconnect as an error. A timeout is an error, as the context's cause tells.
 func unhandled(log *slog.Logger) utilruntime.ErrorHandler {
 	return func(ctx context.Context, err error, msg string, keysAndValues ...any) {
 		level := slog.LevelError
@@ -203,7 +203,7 @@ func unhandled(log *slog.Logger) utilruntime.ErrorHandler {
 		case errors.Is(ctx.Err(), context.Canceled):
 			level = slog.LevelDebug
 		case err != nil:
-			text := err.Error() // not all is wrapped
+			text := err.Error() // some errors are not wrapped
 			if strings.HasSuffix(text, context.Canceled.Error()) || strings.HasSuffix(text, http.ErrHandlerTimeout.Error()) {
 				level = slog.LevelDebug
 			}
@@ -223,7 +223,7 @@ func logrusLevel(log *slog.Logger) logrus.Level {
 	return logrus.WarnLevel
 }
 
-// logrusHook passes entries on.
+// logrusHook forwards entries.
 type logrusHook struct {
 	log *slog.Logger
 	die func(reason string)
@@ -248,7 +248,7 @@ func (h logrusHook) Fire(entry *logrus.Entry) error {
 		level = slog.LevelWarn
 	case logrus.DebugLevel, logrus.TraceLevel:
 		level = LevelTrace
-	default: // detail
+	default: // level debug
 	}
 	h.log.LogAttrs(entry.Context, level, entry.Message, attrs...)
 	return nil

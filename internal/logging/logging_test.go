@@ -22,7 +22,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/logging"
 )
 
-// What is captured is captured once in a process.
+// The redirection is once per process.
 var (
 	out    bytes.Buffer
 	level  slog.LevelVar
@@ -35,9 +35,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestLibraries: what libraries call information is detail, and at the end of the
-// program what they call errors, or where a client has gone away; the program's own
-// errors stay what they are.
+// TestLibraries: libraries' information is logged at level debug, and so are their
+// errors during shutdown or after a client's disconnect; the program's own errors stay
+// errors.
 func TestLibraries(t *testing.T) {
 	failure := errors.New("context canceled")
 	abandoned, giveUp := context.WithCancel(t.Context())
@@ -88,7 +88,7 @@ func TestLibraries(t *testing.T) {
 
 var line = regexp.MustCompile(`level=(\w+) msg=(\w+)`)
 
-// TestALibraryGivesUp: the reason is what the library said, and not that it did.
+// TestALibraryGivesUp: the reason is the library's message.
 func TestALibraryGivesUp(t *testing.T) {
 	defer func() {
 		if reason := fmt.Sprint(recover()); !strings.Contains(reason, "PostStartHook failed: disk full") {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package manager runs controllers: it knows which there are and which are
-// selected, brings their definitions to the API server, starts each where it
-// runs nowhere else, and tells clients where they run.
+// Package manager runs controllers: it selects them from a registry, installs their
+// definitions in the API server, runs each controller in one process at a time, and
+// publishes where it runs.
 package manager
 
 import (
@@ -24,47 +24,47 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 )
 
-// Controller is one controller, or one kind with its admission: the unit that
-// is selected and runs in one place at a time.
+// Controller is one controller, or one kind with its admission: the unit that is
+// selected, and runs in one place at a time.
 type Controller struct {
 	// Name is unique in the program.
 	Name string
-	// Group is the first part of the name of its API group.
+	// Group is the first part of the API group's name.
 	Group string
-	// DependsOn names the controllers without which this one can't work.
+	// DependsOn names the controllers that this one requires.
 	DependsOn []string
 
-	// Definitions are those of the kinds that it works with, whoever reconciles
-	// them.
+	// Definitions of the kinds that the controller uses, including those of other
+	// controllers.
 	Definitions []manifest.Source
-	// Policies are what CEL decides about writes of its kinds.
+	// Policies are the CEL policies for writes of its kinds.
 	Policies []manifest.Source
-	// Hooks are what code decides about writes of its kinds.
+	// Hooks are the admission hooks for writes of its kinds.
 	Hooks []admission.Hook
-	// Standing are what code decides in RDD's own control plane, wherever the
-	// controller runs. No other API server asks them.
+	// Standing are admission hooks of RDD's own control plane, which calls them
+	// wherever the controller runs. No other API server calls them.
 	Standing []admission.Hook
-	// Claims are the conditions that it alone keeps true.
+	// Claims are the conditions that only this controller writes.
 	Claims []Claim
-	// AddToScheme registers the types that it works with.
+	// AddToScheme registers the types that the controller uses.
 	AddToScheme func(*runtime.Scheme) error
 
-	// Setup adds it to its host. It is nil for a kind that nothing reconciles.
+	// Setup adds the controller to its host. It is nil for a kind without a controller.
 	Setup func(Host) error
 
-	// Bind returns the controller as it is in an instance, with Hooks and Setup,
-	// where these depend on that; else it is nil.
+	// Bind returns the controller for an instance, with Hooks and Setup, if they depend
+	// on the instance; otherwise it is nil.
 	Bind func(*instance.Instance) Controller
 }
 
-// Claim names the conditions of a kind that say how something is now. Once no
-// process runs their controller they may be untrue.
+// Claim names the conditions of a kind that describe the present. They may be stale
+// when no process runs their controller.
 type Claim struct {
 	Resource   schema.GroupVersionResource
 	Conditions []string
 }
 
-// Bind returns the controllers as they are in an instance.
+// Bind returns the controllers for an instance.
 func Bind(controllers []Controller, inst *instance.Instance) []Controller {
 	bound := slices.Clone(controllers)
 	for i := range bound {
@@ -75,31 +75,31 @@ func Bind(controllers []Controller, inst *instance.Instance) []Controller {
 	return bound
 }
 
-// Host is what a controller runs in.
+// Host is the environment of a controller.
 type Host struct {
-	// Manager has the caches and clients that all controllers share. What is
-	// added to it runs while the controller does.
+	// Manager has the caches and clients that all controllers share. Runnables that are
+	// added to it run while the controller does.
 	ctrl.Manager
 	Log *slog.Logger
-	// Metrics takes the controller's own.
+	// Metrics registers the controller's own metrics.
 	Metrics prometheus.Registerer
-	// Instance is whose API server it works with; nil for another cluster's.
+	// Instance is the RDD instance of the API server; nil in another cluster.
 	Instance *instance.Instance
 
 	endpoints map[string]http.Handler
 }
 
-// Serve makes a handler an endpoint of the controller, which clients reach as
-// /passthrough/<controller>/<endpoint>/… on the API server's port. The API
-// server has authenticated and authorised them; the handler sees the path after the
-// endpoint. It must be called in Setup.
+// Serve registers a handler as an endpoint of the controller, which clients reach as
+// /passthrough/<controller>/<endpoint>/… on the API server's port. The API server has
+// authenticated and authorized them; the handler gets the path after the endpoint. Call
+// it in Setup.
 func (h Host) Serve(endpoint string, handler http.Handler) { h.endpoints[endpoint] = handler }
 
-// conflictPause is the wait for a cache to show what another client wrote.
+// conflictPause is the delay for a cache to receive another client's write.
 const conflictPause = 20 * time.Millisecond
 
-// Patient returns a reconciler for which it is no error that another client wrote
-// to an object at the same time: it begins again, with what was written.
+// Patient returns a reconciler that retries conflicts with other clients' writes
+// without an error.
 func Patient(inner reconcile.Reconciler) reconcile.Reconciler {
 	return reconcile.Func(func(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 		result, err := inner.Reconcile(ctx, request)

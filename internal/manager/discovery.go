@@ -19,22 +19,22 @@ import (
 )
 
 const (
-	// SystemNamespace holds what RDD needs for itself.
+	// SystemNamespace has RDD's own objects.
 	SystemNamespace = "rdd-system"
-	// DiscoveryName is the ConfigMap that says which controllers run where. Its
+	// DiscoveryName is the ConfigMap that lists which controllers run where. Its
 	// creation time is the start of the control plane.
 	DiscoveryName = "rdd-controller-manager"
-	// ReadyAnnotation on it is "true" from the moment that the control plane is
-	// ready: every enabled kind is served, and every entry written.
+	// ReadyAnnotation on the ConfigMap is "true" when the control plane is ready: every
+	// enabled kind is served, and every entry written.
 	ReadyAnnotation = "rdd.rancherdesktop.io/ready"
-	// EmbeddedKey is the entry of the daemon's own manager. An external
-	// manager's is the name of its API group.
+	// EmbeddedKey is the entry of the daemon's own manager. The key of an external
+	// manager is the name of its API group.
 	EmbeddedKey = "embedded"
 )
 
 // Entry describes a manager of controllers, as JSON in the discovery ConfigMap.
 type Entry struct {
-	// EnabledControllers are the names of its controllers, in order.
+	// EnabledControllers are the sorted names of its controllers.
 	EnabledControllers []string `json:"enabledControllers"`
 	// EnabledPassthroughs maps a controller to its endpoints' names.
 	EnabledPassthroughs map[string][]string `json:"enabledPassthroughs"`
@@ -45,22 +45,21 @@ type Entry struct {
 	HealthEndpoint      string `json:"healthEndpoint"`
 	MetricsEndpoint     string `json:"metricsEndpoint"`
 	PassthroughEndpoint string `json:"passthroughEndpoint"`
-	// StartTime is when the manager started.
+	// StartTime is the start of the manager.
 	StartTime metav1.Time `json:"startTime"`
 }
 
-// same reports whether two entries say the same.
+// same reports whether two entries are equal.
 func (e Entry) same(other Entry) bool {
 	times := e.StartTime.Equal(&other.StartTime)
 	e.StartTime, other.StartTime = metav1.Time{}, metav1.Time{}
 	return times && apiequality.Semantic.DeepEqual(e, other)
 }
 
-// Discovery is the ConfigMap in which clients find the controllers.
+// Discovery is the ConfigMap from which clients learn where controllers run.
 type Discovery struct{ Client kubernetes.Interface }
 
-// Reset makes the ConfigMap anew, with nothing in it: the control plane has
-// started.
+// Reset creates the ConfigMap again, empty, at the start of the control plane.
 func (d Discovery) Reset(ctx context.Context) error {
 	if err := EnsureNamespace(ctx, d.Client, SystemNamespace); err != nil {
 		return err
@@ -71,7 +70,7 @@ func (d Discovery) Reset(ctx context.Context) error {
 	}
 	_, err := maps.Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: DiscoveryName}}, metav1.CreateOptions{})
 	if err != nil {
-		return fmt.Errorf("begin the discovery: %w", err)
+		return fmt.Errorf("start the discovery: %w", err)
 	}
 	return nil
 }
@@ -85,7 +84,7 @@ func (d Discovery) Publish(ctx context.Context, key string, entry Entry) error {
 	return d.patch(ctx, map[string]any{"data": map[string]any{key: string(value)}})
 }
 
-// SetReady sets the ready annotation: the last step of the start.
+// SetReady sets the ready annotation, the last step of the start.
 func (d Discovery) SetReady(ctx context.Context) error {
 	return d.patch(ctx, map[string]any{"metadata": map[string]any{"annotations": map[string]any{ReadyAnnotation: "true"}}})
 }
@@ -102,7 +101,7 @@ func (d Discovery) patch(ctx context.Context, change map[string]any) error {
 	return nil
 }
 
-// Withdraw removes a manager's entry, where it is still that of the manager.
+// Withdraw removes a manager's entry, unless another manager has replaced it.
 func (d Discovery) Withdraw(ctx context.Context, key string, entry Entry) error {
 	state, err := d.Read(ctx)
 	if err != nil {
@@ -117,16 +116,16 @@ func (d Discovery) Withdraw(ctx context.Context, key string, entry Entry) error 
 	})
 }
 
-// State is what the ConfigMap says.
+// State is the content of the ConfigMap.
 type State struct {
 	UID     types.UID
 	Version string
-	// Ready says that the list of the daemon's controllers is whole.
+	// Ready is whether the list of the daemon's controllers is complete.
 	Ready   bool
 	Entries map[string]Entry
 }
 
-// Read returns what the ConfigMap says. An entry that can't be read is an error.
+// Read returns the content of the ConfigMap. An invalid entry is an error.
 func (d Discovery) Read(ctx context.Context) (State, error) {
 	m, err := d.Client.CoreV1().ConfigMaps(SystemNamespace).Get(ctx, DiscoveryName, metav1.GetOptions{})
 	if err != nil {
@@ -144,15 +143,15 @@ func (d Discovery) Read(ctx context.Context) (State, error) {
 }
 
 const (
-	// passthroughSecret begins the names of the Secrets by which the API server
-	// reaches the endpoints of external managers; a manager's key ends it.
+	// passthroughSecret is the prefix of the Secrets with which the API server reaches
+	// the endpoints of external managers. A manager's key follows.
 	passthroughSecret = "rdd-passthrough-"
 
 	tokenKey     = "token"
 	authorityKey = "ca.crt"
 )
 
-// Remotes returns the external managers that offer endpoints.
+// Remotes returns the external managers that have endpoints.
 func (d Discovery) Remotes(ctx context.Context) ([]passthrough.Remote, error) {
 	state, err := d.Read(ctx)
 	if err != nil {
@@ -166,7 +165,7 @@ func (d Discovery) Remotes(ctx context.Context) ([]passthrough.Remote, error) {
 		remote := passthrough.Remote{Endpoints: entry.EnabledPassthroughs, URL: entry.PassthroughEndpoint}
 		secret, err := d.Client.CoreV1().Secrets(SystemNamespace).Get(ctx, passthroughSecret+key, metav1.GetOptions{})
 		if err != nil && !apierrors.IsNotFound(err) {
-			return nil, fmt.Errorf("read how to reach the endpoints of %s: %w", key, err)
+			return nil, fmt.Errorf("read the Secret with the endpoints of %s: %w", key, err)
 		}
 		remote.CA, remote.Token = secret.Data[authorityKey], string(secret.Data[tokenKey])
 		remotes = append(remotes, remote)
@@ -174,23 +173,24 @@ func (d Discovery) Remotes(ctx context.Context) ([]passthrough.Remote, error) {
 	return remotes, nil
 }
 
-// ShareAccess tells the API server how to reach a manager's endpoints.
+// ShareAccess writes the Secret with which the API server reaches a manager's
+// endpoints.
 func (d Discovery) ShareAccess(ctx context.Context, key, token string, authority []byte) error {
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Name: passthroughSecret + key},
 		Data:       map[string][]byte{tokenKey: []byte(token), authorityKey: authority},
 	}
 	if err := manifest.Replace(ctx, d.Client.CoreV1().Secrets(SystemNamespace), secret); err != nil {
-		return fmt.Errorf("tell how to reach the endpoints: %w", err)
+		return fmt.Errorf("write the Secret with the endpoints: %w", err)
 	}
 	return nil
 }
 
-// EnsureNamespace makes the namespace where it is missing.
+// EnsureNamespace creates the namespace if it is missing.
 func EnsureNamespace(ctx context.Context, client kubernetes.Interface, name string) error {
 	_, err := client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
 	if err != nil && !apierrors.IsAlreadyExists(err) {
-		return fmt.Errorf("make the namespace %s: %w", name, err)
+		return fmt.Errorf("create the namespace %s: %w", name, err)
 	}
 	return nil
 }

@@ -25,8 +25,8 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/test/fakedocker"
 )
 
-// TestNothingIsLeft: a manager that has ended leaves no goroutine, no open file
-// and no connection to the engine, a hundred times.
+// TestNothingIsLeft: a stopped manager leaves no goroutine, open file or connection to
+// the engine, a hundred times.
 func TestNothingIsLeft(t *testing.T) {
 	env := controlplanetest.Start(t)
 	controllers := append(mirror.Controllers(open.Engine), app.Controllers()...)
@@ -38,7 +38,7 @@ func TestNothingIsLeft(t *testing.T) {
 
 	cycle := func(first bool) { runOnce(t, env, controllers, engine, first) }
 	cycle(true)
-	cycle(false) // what is made once and kept is there now
+	cycle(false) // creates what lives as long as the process
 	files := openFiles(t)
 	before := goroutines(t)
 	for range 100 {
@@ -46,7 +46,7 @@ func TestNothingIsLeft(t *testing.T) {
 	}
 	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		after := goroutines(t)
-		// The control plane's own come and go by a few.
+		// The number of the control plane's own goroutines varies slightly.
 		const slack = 20
 		if total(after) <= total(before)+slack && openFiles(t) <= files+slack {
 			return
@@ -58,7 +58,7 @@ func TestNothingIsLeft(t *testing.T) {
 	}
 }
 
-// runOnce runs a manager until its engine is connected, and ends it.
+// runOnce runs a manager until its engine is connected, and stops it.
 func runOnce(t *testing.T, env *controlplanetest.Env, controllers []manager.Controller, engine *fakedocker.Server, create bool) {
 	t.Helper()
 	m, err := manager.New(manager.Config{
@@ -100,7 +100,7 @@ func runOnce(t *testing.T, env *controlplanetest.Env, controllers []manager.Cont
 	waitStreams(t, engine, 0)
 }
 
-// waitStreams waits until the engine has that many clients for its events.
+// waitStreams waits until the engine has that many event clients.
 func waitStreams(t *testing.T, engine *fakedocker.Server, want int) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); engine.Streams() != want; time.Sleep(time.Millisecond) {
@@ -110,7 +110,7 @@ func waitStreams(t *testing.T, engine *fakedocker.Server, want int) {
 	}
 }
 
-// goroutines returns how many there are of each stack.
+// goroutines returns the number of goroutines by stack.
 func goroutines(t *testing.T) map[string]int {
 	t.Helper()
 	var profile bytes.Buffer
@@ -140,7 +140,7 @@ func total(stacks map[string]int) int {
 	return sum
 }
 
-// more returns the stacks of which there are many more than before.
+// more returns the stacks with many more goroutines than before.
 func more(before, after map[string]int) string {
 	var found strings.Builder
 	for stack, n := range after {

@@ -21,42 +21,42 @@ import (
 )
 
 const (
-	// leasePrefix begins the names of the Leases, which end with a controller's.
+	// leasePrefix is the prefix of the Leases' names; a controller's name follows.
 	leasePrefix = "rdd-controller-"
 
-	// leasePoll is how often another holder's lease is looked at.
+	// leasePoll is the interval between reads of another holder's lease.
 	leasePoll = 2 * time.Second
-	// leaseRetry is the pause after an attempt that failed.
+	// leaseRetry is the pause after a failed attempt.
 	leaseRetry = 500 * time.Millisecond
 
-	// externalLease is how long the right of a process outlives its last word.
+	// externalLease is how long a process's lease outlives its last renewal.
 	externalLease = 15 * time.Second
-	// embeddedLease is so long because the daemon's manager is alive whenever
-	// there is an API server to ask, and each renewal costs a write.
+	// embeddedLease is long because the daemon's manager lives as long as its API
+	// server, and each renewal costs a write.
 	embeddedLease = time.Hour
 )
 
 // LeaseName returns the name of the Lease of a controller, in [SystemNamespace].
 func LeaseName(controller string) string { return leasePrefix + controller }
 
-// Holder is who holds leases.
+// Holder identifies a holder of leases.
 type Holder struct {
-	// Identity is unique among those that run at the same time. What was held
-	// under the same identity is the holder's already.
+	// Identity is unique among the running processes. A new process with the same
+	// identity holds the leases of the previous one.
 	Identity string
-	// Duration is how long the right outlives the last renewal.
+	// Duration is how long a lease outlives its last renewal.
 	Duration time.Duration
-	// Keep leaves the leases held at the end, for the next one of that identity.
+	// Keep leaves the leases held at the end, for the next process with the same
+	// identity.
 	Keep bool
 }
 
 // Embedded returns the holder for the daemon's own manager.
 func Embedded() Holder { return Holder{Identity: EmbeddedKey, Duration: embeddedLease, Keep: true} }
 
-// lease is the right to run one controller, which one process has at a time. It
-// is kept in a Lease. As with Kubernetes' own leader election, no other clock
-// is compared with another's: a lease has expired when it was seen unchanged
-// for as long as it says.
+// lease is the right to run one controller, which one process holds at a time, in a
+// Lease. As in Kubernetes' leader election, clocks are never compared: a lease has
+// expired when a reader has observed it unchanged for its duration.
 type lease struct {
 	client kubernetes.Interface
 	name   string
@@ -64,36 +64,36 @@ type lease struct {
 	clock  clock.Clock
 	log    *slog.Logger
 
-	last *coordinationv1.Lease // as it was read or written last; nil before
-	seen time.Time             // when it was first seen like that
+	last     *coordinationv1.Lease // as last read or written; nil before
+	observed time.Time             // when last was first observed
 }
 
 func (l *lease) leases() coordinationclient.LeaseInterface {
 	return l.client.CoordinationV1().Leases(SystemNamespace)
 }
 
-// acquire returns when the lease is held. waiting is called with the identity
-// of each other holder that is waited for. It fails where the lease can't be
-// read at first, or may not be, as whether another process is at work is unknown
-// then, and with any error of waiting. Whatever else fails is tried again.
+// acquire returns when the lease is held. It calls waiting with the identity of each
+// other holder that it waits for, and fails with any error of waiting. It also fails if
+// the first read fails, or reading is forbidden: another process may be running the
+// controller. Other errors are retried.
 func (l *lease) acquire(ctx context.Context, waiting func(holder string) error) error {
-	told := ""
-	var failures wording.Told
+	current := ""
+	var failures wording.Reported
 	for first := true; ; first = false {
 		pause := leasePoll
 		holder, err := l.try(ctx)
 		switch {
 		case err != nil && (ctx.Err() != nil || first && errors.Is(err, errUnread) || forbidden(err)):
-			return fmt.Errorf("take the lease %s: %w", l.name, err)
+			return fmt.Errorf("acquire the lease %s: %w", l.name, err)
 		case err != nil:
-			if failures.News(l.name, err) {
-				l.log.Warn("taking a lease failed, will try again", "lease", l.name, "error", err)
+			if failures.Changed(l.name, err) {
+				l.log.Warn("acquiring a lease failed, will retry", "lease", l.name, "error", err)
 			}
 			pause = leaseRetry
 		case holder == l.holder.Identity:
 			return nil
-		case holder != told:
-			told = holder
+		case holder != current:
+			current = holder
 			if err := waiting(holder); err != nil {
 				return err
 			}
@@ -106,12 +106,12 @@ func (l *lease) acquire(ctx context.Context, waiting func(holder string) error) 
 	}
 }
 
-// errUnread says that a lease could not be read.
-var errUnread = errors.New("it can't be read")
+// errUnread is the error if a lease can't be read.
+var errUnread = errors.New("read the lease")
 
 func forbidden(err error) bool { return apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) }
 
-// try takes the lease where it is free, and returns who has it then.
+// try acquires the lease if it is free, and returns the holder.
 func (l *lease) try(ctx context.Context) (string, error) {
 	for {
 		current, err := l.leases().Get(ctx, l.name, metav1.GetOptions{})
@@ -134,22 +134,22 @@ func (l *lease) try(ctx context.Context) (string, error) {
 		if !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) && !apierrors.IsNotFound(err) {
 			return "", err
 		}
-		// Another process was faster: see which.
+		// Another process was faster: read the lease again.
 	}
 }
 
 func (l *lease) observe(current *coordinationv1.Lease) {
 	if l.last == nil || l.last.UID != current.UID || l.last.ResourceVersion != current.ResourceVersion {
-		l.last, l.seen = current, l.clock.Now()
+		l.last, l.observed = current, l.clock.Now()
 	}
 }
 
 func (l *lease) expired() bool {
 	duration := time.Duration(ptr.Deref(l.last.Spec.LeaseDurationSeconds, 0)) * time.Second
-	return l.clock.Since(l.seen) > duration
+	return l.clock.Since(l.observed) > duration
 }
 
-// fresh reports whether the lease is the holder's own and needs no renewal yet.
+// fresh reports whether the holder has the lease and need not renew it yet.
 func (l *lease) fresh() bool {
 	spec := l.last.Spec
 	if ptr.Deref(spec.HolderIdentity, "") != l.holder.Identity || spec.RenewTime == nil {
@@ -159,8 +159,8 @@ func (l *lease) fresh() bool {
 	return age >= 0 && age < l.holder.Duration/4
 }
 
-// write makes the lease the holder's, from now on. It fails with a conflict
-// where the lease is not as it was read.
+// write acquires or renews the lease. It fails with a conflict if the lease has changed
+// since it was read.
 func (l *lease) write(ctx context.Context, current *coordinationv1.Lease) error {
 	now := metav1.NewMicroTime(l.clock.Now())
 	next := current.DeepCopy()
@@ -183,12 +183,12 @@ func (l *lease) write(ctx context.Context, current *coordinationv1.Lease) error 
 	if err != nil {
 		return err
 	}
-	l.last, l.seen = next, now.Time
+	l.last, l.observed = next, now.Time
 	return nil
 }
 
-// hold renews the lease until ctx ends, which is no error, or until it is lost:
-// another process has it, or that is unknown.
+// hold renews the lease until ctx ends, which is not an error, or the lease is lost:
+// another process holds it, or renewals fail for too long.
 func (l *lease) hold(ctx context.Context) error {
 	pause := l.holder.Duration / 3
 	for {
@@ -206,8 +206,8 @@ func (l *lease) hold(ctx context.Context) error {
 		}
 		switch {
 		case err == nil && holder != l.holder.Identity:
-			return fmt.Errorf("the lease %s was taken by %s", l.name, holder)
-		case err != nil && l.clock.Since(l.seen) > l.holder.Duration*2/3:
+			return fmt.Errorf("the lease %s was acquired by %s", l.name, holder)
+		case err != nil && l.clock.Since(l.observed) > l.holder.Duration*2/3:
 			return fmt.Errorf("the lease %s could not be renewed in time: %w", l.name, err)
 		case err != nil:
 			pause = leaseRetry
@@ -215,7 +215,7 @@ func (l *lease) hold(ctx context.Context) error {
 	}
 }
 
-// release gives the lease back, where it still is the holder's.
+// release releases the lease, if the holder still has it.
 func (l *lease) release(ctx context.Context) error {
 	if l.holder.Keep || l.last == nil || ptr.Deref(l.last.Spec.HolderIdentity, "") != l.holder.Identity {
 		return nil

@@ -19,8 +19,8 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/controlplanetest"
 )
 
-// leaseTest is a control plane, and holders with a clock each: none of them compares
-// theirs with another's.
+// leaseTest is a control plane, and holders with independent clocks, which are never
+// compared.
 type leaseTest struct {
 	*testing.T
 	config *rest.Config
@@ -62,11 +62,11 @@ func TestLeaseExpires(t *testing.T) {
 	ours.Step(10 * time.Second)
 	lt.try(first, "first") // a renewal
 	theirs.Step(2 * time.Second)
-	lt.try(second, "first") // seen anew
+	lt.try(second, "first") // observed as changed
 	theirs.Step(16 * time.Second)
 	lt.try(second, "second")
 	lt.try(first, "second")
-	if err := first.release(t.Context()); err != nil { // what is not its own it does not release
+	if err := first.release(t.Context()); err != nil { // it does not release another holder's lease
 		t.Error(err)
 	}
 	lt.try(first, "second")
@@ -95,7 +95,7 @@ func TestLeaseIsLost(t *testing.T) {
 	for {
 		select {
 		case err := <-lost:
-			if err == nil || !strings.Contains(err.Error(), "taken by thief") {
+			if err == nil || !strings.Contains(err.Error(), "acquired by thief") {
 				t.Errorf("a lease that was taken: %v", err)
 			}
 			return
@@ -105,8 +105,8 @@ func TestLeaseIsLost(t *testing.T) {
 	}
 }
 
-// TestLeaseOfTheDaemon: its next run has what its last one had, without a write
-// where that was just now.
+// TestLeaseOfTheDaemon: the daemon's next run holds the lease of the previous one,
+// without a write if that renewed it recently.
 func TestLeaseOfTheDaemon(t *testing.T) {
 	lt := newLeaseTest(t)
 	clock := testclock.NewFakeClock(time.Now())

@@ -19,15 +19,15 @@ const (
 	idleTimeout   = time.Minute
 	maxHeader     = 64 << 10 // bytes
 
-	// refusedTimeout is how long a refused client may take to read why.
+	// refusedTimeout is how long a rejected client may take to read the response.
 	refusedTimeout = time.Second
 )
 
-// limit bounds the requests at a handler that answers at once and streams nothing.
+// limit bounds the requests at a handler that answers promptly and does not stream.
 type limit struct {
-	slots chan struct{} // one for each request at work
-	// wait is how long a request waits for a slot, and timeout how long it may take in
-	// all, its body and its answer included.
+	slots chan struct{} // one for each active request
+	// wait is how long a request waits for a slot, and timeout bounds the whole
+	// request, including its body and response.
 	wait, timeout time.Duration
 	body          int64 // bytes
 }
@@ -36,7 +36,7 @@ func newLimit(atOnce int, wait, timeout time.Duration, body int64) *limit {
 	return &limit{slots: make(chan struct{}, atOnce), wait: wait, timeout: timeout, body: body}
 }
 
-// bound returns the handler with the limit.
+// bound returns the handler with the limit applied.
 func (l *limit) bound(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		control, deadline := http.NewResponseController(w), time.Now().Add(l.wait+l.timeout)
@@ -55,7 +55,7 @@ func (l *limit) bound(handler http.Handler) http.Handler {
 			return
 		case <-waited.C:
 			w.Header().Set("Retry-After", strconv.Itoa(1))
-			passthrough.Refuse(w, http.StatusTooManyRequests, metav1.StatusReasonTooManyRequests, "too many requests at once: try again later")
+			passthrough.Refuse(w, http.StatusTooManyRequests, metav1.StatusReasonTooManyRequests, "too many concurrent requests: try again later")
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, l.body)
@@ -63,7 +63,7 @@ func (l *limit) bound(handler http.Handler) http.Handler {
 	})
 }
 
-// refuse answers a client that has not authenticated. Its body is not read.
+// refuse rejects an unauthenticated client, without reading the body.
 func refuse(w http.ResponseWriter, r *http.Request) {
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(refusedTimeout))

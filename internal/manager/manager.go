@@ -35,31 +35,31 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/passthrough"
 )
 
-// ShutdownBudget is how long controllers may take to end, all together.
+// ShutdownBudget bounds the shutdown of all controllers together.
 const ShutdownBudget = 30 * time.Second
 
-// errBudget says that controllers did not end in time.
-var errBudget = errors.New("did not end in time")
+// errBudget is the error if controllers did not stop in time.
+var errBudget = errors.New("did not stop in time")
 
 // Config describes a manager.
 type Config struct {
 	Controllers []Controller
-	// Known are controllers that run elsewhere, of which the types are known.
+	// Known are controllers that run in other processes, for their types.
 	Known []Controller
-	// REST reaches the API server.
+	// REST connects to the API server.
 	REST *rest.Config
-	// Sole says that the API server is RDD's own, see [manifest.Installer].
+	// Sole is whether the API server is RDD's own, see [manifest.Installer].
 	Sole bool
-	// Instance is whose API server it is; nil for another cluster's.
+	// Instance is the RDD instance of the API server; nil in another cluster.
 	Instance *instance.Instance
 	// Holder holds the leases.
 	Holder Holder
-	// NoWait makes it an error that another process runs a controller.
+	// NoWait makes it an error if another process runs a controller.
 	NoWait bool
 	Log    *slog.Logger
 
-	// Before is called when a controller is about to run here, and After when it
-	// no longer does. nil for nothing.
+	// Before is called before a controller starts in this process, and After when it
+	// has stopped. Both may be nil.
 	Before, After func(context.Context, Controller) error
 }
 
@@ -73,7 +73,7 @@ type Manager struct {
 	units   []*unit
 	changed chan struct{}
 
-	// ending ends when the manager is told to end; end ends it.
+	// ending ends when the manager begins to stop; end ends it.
 	ending context.Context
 	end    context.CancelFunc
 
@@ -81,7 +81,7 @@ type Manager struct {
 	waiting map[string]string // guarded by mu; controllers to who runs them
 }
 
-// New returns a manager that does nothing yet.
+// New returns a manager that is not started.
 func New(cfg Config) (*Manager, error) {
 	cfg.REST = asControllers(cfg.REST)
 	m := &Manager{Config: cfg, scheme: runtime.NewScheme(), metrics: prometheus.NewRegistry(),
@@ -100,8 +100,8 @@ func New(cfg Config) (*Manager, error) {
 	return m, err
 }
 
-// Controllers' requests are told from their user's by who makes them: what a
-// controller may do to the objects that it owns, no other client may.
+// Controllers' requests have user names of their own, which distinguish them from the
+// user's: only a controller may change the objects that it owns.
 const (
 	ControllersUser  = "rdd:controllers"
 	ControllersGroup = admission.ControllersGroup
@@ -116,22 +116,22 @@ func asControllers(config *rest.Config) *rest.Config {
 	return config
 }
 
-// Install brings the controllers' definitions and policies to the API server,
-// and returns when it serves the kinds.
+// Install installs the controllers' definitions and policies, and returns when the API
+// server serves the kinds.
 func (m *Manager) Install(ctx context.Context) error {
 	var policies []manifest.Source
-	if !m.Sole { // else they are there before the API server reads them
+	if !m.Sole { // otherwise they are stored before the API server starts
 		policies = Policies(m.Controllers)
 	}
 	return manifest.Installer{REST: m.REST, Sole: m.Sole}.Install(ctx, Definitions(m.Controllers), policies)
 }
 
-// Definitions returns the definitions that the controllers bring.
+// Definitions returns the definitions of the controllers.
 func Definitions(controllers []Controller) []manifest.Source {
 	return collect(controllers, func(c Controller) []manifest.Source { return c.Definitions })
 }
 
-// Policies returns the policies that the controllers bring.
+// Policies returns the policies of the controllers.
 func Policies(controllers []Controller) []manifest.Source {
 	return collect(controllers, func(c Controller) []manifest.Source { return c.Policies })
 }
@@ -148,7 +148,7 @@ func collect(controllers []Controller, of func(Controller) []manifest.Source) []
 	return all
 }
 
-// Setup makes the caches and clients. The definitions must be served.
+// Setup creates the caches and clients. The definitions must be served.
 func (m *Manager) Setup(ctx context.Context) error {
 	var err error
 	m.inner, err = ctrl.NewManager(m.REST, ctrl.Options{
@@ -177,14 +177,14 @@ func (m *Manager) Setup(ctx context.Context) error {
 	return m.giveUp(ctx)
 }
 
-// Scheme has the types that the controllers work with.
+// Scheme has the types that the controllers use.
 func (m *Manager) Scheme() *runtime.Scheme { return m.scheme }
 
-// Reader reads the API server itself. Setup must have been called.
+// Reader reads from the API server, not from a cache. Call Setup first.
 func (m *Manager) Reader() client.Reader { return m.inner.GetAPIReader() }
 
-// giveUp releases the leases that an earlier run of the same holder had for
-// controllers that this one does not run.
+// giveUp releases the leases of an earlier run with the same identity for controllers
+// that are not selected now.
 func (m *Manager) giveUp(ctx context.Context) error {
 	all, err := m.client.CoordinationV1().Leases(SystemNamespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
@@ -204,8 +204,8 @@ func (m *Manager) giveUp(ctx context.Context) error {
 	return nil
 }
 
-// Run runs the controllers until ctx ends, and then waits for them: each ends
-// before the one that started before it is asked to.
+// Run runs the controllers until ctx ends, and then stops them in reverse order, each
+// after the next one has stopped.
 func (m *Manager) Run(ctx context.Context) error {
 	defer m.end()
 	caches, stopCaches := context.WithCancel(context.Background())
@@ -263,19 +263,19 @@ func (m *Manager) stop(ctx context.Context) error {
 	return fmt.Errorf("controllers %s %w", strings.Join(late, ", "), errBudget)
 }
 
-// afterwards does what is left to do when a controller has ended.
+// afterwards does the cleanup for a controller that has stopped.
 func (m *Manager) afterwards(do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), afterwardsTimeout)
 	defer cancel()
 	return do(ctx)
 }
 
-// afterwardsTimeout bounds each last word of a controller to the API server.
+// afterwardsTimeout bounds each request of such a cleanup.
 const afterwardsTimeout = 2 * time.Second
 
-// Running returns the controllers that run here now, in order.
+// Running returns the sorted names of the controllers that are running here.
 func (m *Manager) Running() []string {
-	names := []string{} // none is a list, too, in JSON
+	names := []string{} // [] and not null in JSON
 	for _, u := range m.units {
 		if u.isRunning() {
 			names = append(names, u.Name)
@@ -284,8 +284,8 @@ func (m *Manager) Running() []string {
 	return names
 }
 
-// Settled reports whether each controller either runs here, or is known to run
-// elsewhere.
+// Settled reports whether each controller either runs here, or is known to run in
+// another process.
 func (m *Manager) Settled() bool {
 	for _, u := range m.units {
 		select {
@@ -297,13 +297,12 @@ func (m *Manager) Settled() bool {
 	return true
 }
 
-// reconciles reports whether a controller that does more than bring a kind runs
-// here.
+// reconciles reports whether a controller with a Setup runs here.
 func (m *Manager) reconciles() bool {
 	return slices.ContainsFunc(m.units, func(u *unit) bool { return u.Setup != nil && u.isRunning() })
 }
 
-// Waiting returns the controllers that run elsewhere, with who runs them.
+// Waiting returns the controllers that run in other processes, with their holders.
 func (m *Manager) Waiting() map[string]string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -323,18 +322,18 @@ func (m *Manager) waitsFor(controller, holder string) {
 	m.tellChanged()
 }
 
-// Changed gives a value after each change of what Running or Waiting return.
-// Values may be merged, and are for one receiver.
+// Changed receives a value after changes of the result of Running or Waiting. Values
+// may be merged, and are for one receiver.
 func (m *Manager) Changed() <-chan struct{} { return m.changed }
 
 func (m *Manager) tellChanged() {
 	select {
 	case m.changed <- struct{}{}:
-	default: // one is on its way already
+	default: // one is already pending
 	}
 }
 
-// Endpoints returns the endpoints of the controllers that run here now.
+// Endpoints returns the endpoints of the controllers that are running here.
 func (m *Manager) Endpoints() passthrough.Endpoints {
 	endpoints := passthrough.Endpoints{}
 	for _, u := range m.units {
@@ -345,21 +344,20 @@ func (m *Manager) Endpoints() passthrough.Endpoints {
 	return endpoints
 }
 
-// Metrics returns the metrics of controllers: what controller-runtime counts,
-// and what they do themselves.
+// Metrics returns the metrics of controllers: controller-runtime's and their own.
 func (m *Manager) Metrics() prometheus.Gatherer {
 	return prometheus.Gatherers{metrics.Registry, m.metrics}
 }
 
-// endingCache is a cache for whose first sync nothing waits any longer when the
-// manager ends. controller-runtime's manager would wait, for ever.
+// endingCache is a cache whose first sync does not block the end of the manager.
+// controller-runtime's manager would wait forever.
 type endingCache struct {
 	ctrlcache.Cache
 	ending context.Context
 }
 
-// WaitForCacheSync implements [ctrlcache.Informers]. It is true of a manager
-// that ends, whose controllers end by themselves.
+// WaitForCacheSync implements [ctrlcache.Informers]. It returns true in a manager that
+// is stopping, whose controllers then stop by themselves.
 func (c endingCache) WaitForCacheSync(ctx context.Context) bool {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -367,9 +365,8 @@ func (c endingCache) WaitForCacheSync(ctx context.Context) bool {
 	return c.Cache.WaitForCacheSync(ctx) || c.ending.Err() != nil
 }
 
-// WaitSynced returns when every kind of the controllers is in the caches, and
-// every controller runs here or is known to run elsewhere. Run must have been
-// called.
+// WaitSynced returns when the caches of every kind are synced, and every controller
+// runs here or is known to run in another process. Call Run first.
 func (m *Manager) WaitSynced(ctx context.Context) error {
 	var synced []cache.DoneChecker
 	definitions, err := manifest.ParseDefinitions(Definitions(m.Controllers))

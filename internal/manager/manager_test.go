@@ -21,10 +21,10 @@ import (
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 )
 
-// patience is how long a manager may take to end on a busy machine.
+// patience is how long a manager may take to stop on a busy machine.
 const patience = 20 * time.Second
 
-// mute answers no watch until its request is given up.
+// mute answers no watch until the client cancels it.
 type mute struct {
 	http.RoundTripper
 	asked chan struct{}
@@ -42,8 +42,8 @@ func (m mute) RoundTrip(request *http.Request) (*http.Response, error) {
 	return nil, request.Context().Err()
 }
 
-// TestEndsBeforeCachesAreFull: a manager whose caches never fill ends when it is
-// told to.
+// TestEndsBeforeCachesAreFull: a manager whose caches never sync stops when its context
+// ends.
 func TestEndsBeforeCachesAreFull(t *testing.T) {
 	env := controlplanetest.Start(t)
 	controllers := append(mirror.Controllers(func(containersv1alpha1.ContainerEngineSpec, engine.Secret) (engine.Engine, error) {
@@ -63,7 +63,7 @@ func TestEndsBeforeCachesAreFull(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	over, give := context.WithCancel(t.Context())
 	give()
-	if err := m.WaitSynced(over); !errors.Is(err, context.Canceled) { // the kinds are wanted now
+	if err := m.WaitSynced(over); !errors.Is(err, context.Canceled) { // requests the informers of the kinds
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)

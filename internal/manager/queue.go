@@ -11,10 +11,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// NewQueue makes the queue of a controller: it is for its options. A queue of
-// controller-runtime's own wakes the daemon twice a second to measure how long
-// work has been under way. This one has the same metrics, and looks when a
-// scraper is likely to ask.
+// NewQueue creates the queue of a controller, for its options. controller-runtime's own
+// queue wakes the daemon twice a second to measure how long work has been in progress.
+// This one has the same metrics, updated as often as scrapers usually read them.
 func NewQueue(controller string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
 	return workqueue.NewTypedRateLimitingQueueWithConfig(limiter, workqueue.TypedRateLimitingQueueConfig[reconcile.Request]{
 		Name:            controller,
@@ -23,19 +22,19 @@ func NewQueue(controller string, limiter workqueue.TypedRateLimiter[reconcile.Re
 	})
 }
 
-// queueMetrics returns the provider of controller-runtime's metrics, which it
-// tells its queues only. One without a name has no metrics itself.
+// queueMetrics returns the provider of controller-runtime's metrics, which only its own
+// queues receive. A queue without a name has no metrics itself.
 func queueMetrics() workqueue.MetricsProvider {
 	var provided *priorityqueue.Opts[reconcile.Request]
 	priorityqueue.New("", func(o *priorityqueue.Opts[reconcile.Request]) { provided = o }).ShutDown()
 	return provided.MetricProvider
 }
 
-// calmTick is the shortest period of a calmClock's tickers. Of a queue these
-// measure work under way, and make up for a system clock that was set back.
+// calmTick is the shortest period of a calmClock's tickers. A queue uses them to
+// measure work in progress, and to correct for a system clock that was set back.
 const calmTick = 15 * time.Second
 
-// calmClock is the real clock, but with slow tickers. Timers are as they are.
+// calmClock is the real clock with slow tickers. Timers are unchanged.
 type calmClock struct{ clock.RealClock }
 
 // NewTicker implements [clock.WithTicker].

@@ -12,7 +12,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 )
 
-// TestQueueIsMeasured: a queue that wakes nothing has its metrics all the same.
+// TestQueueIsMeasured: a queue without periodic wake-ups still has its metrics.
 func TestQueueIsMeasured(t *testing.T) {
 	limiter := workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]()
 	queue := manager.NewQueue("measured", limiter)

@@ -14,8 +14,8 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/passthrough"
 )
 
-// scrapers serves a handler to those of whom the API server says, by their bearer
-// token, that they may read the path.
+// scrapers serves a handler to clients with a bearer token that the API server
+// authorizes to read the path.
 type scrapers struct {
 	client  kubernetes.Interface
 	handler http.Handler

@@ -11,17 +11,16 @@ import (
 // All selects every controller.
 const All = "*"
 
-// Registry is the list of controllers that a program knows, in the order in
-// which they start.
+// Registry is the list of controllers of a program, in the order of their start.
 type Registry []Controller
 
-// Select returns the controllers that the selection names, in the registry's
-// order. A selection is a comma-separated list, read from left to right: * adds
-// all, the name of an API group all of its group, a controller's name that one,
-// and a leading - takes away. The empty selection is none.
+// Select returns the controllers that the selection names, in the registry's order. A
+// selection is a comma-separated list, read from left to right: * adds all controllers,
+// the name of an API group those of the group, a controller's name that controller, and
+// a leading - removes. The empty selection is none.
 //
-// An unknown name is an error, and so is a selection that lacks what one of its
-// controllers depends on.
+// An unknown name is an error, and so is a selection without a controller that a
+// selected one depends on.
 func (r Registry) Select(selection string) ([]Controller, error) {
 	selected := map[string]bool{}
 	for term := range strings.SplitSeq(selection, ",") {
@@ -45,7 +44,7 @@ func (r Registry) Select(selection string) ([]Controller, error) {
 		}
 		for _, need := range controller.DependsOn {
 			if !selected[need] {
-				return nil, fmt.Errorf("controller %q depends on %q: add it, or take %q away with -%s",
+				return nil, fmt.Errorf("controller %q depends on %q: add it, or remove %q with -%s",
 					controller.Name, need, controller.Name, controller.Name)
 			}
 		}
@@ -75,7 +74,7 @@ func (r Registry) Group(name string) []Controller {
 	return controllers
 }
 
-// Help lists what a selection may name: each API group with its controllers.
+// Help lists the names for a selection: each API group with its controllers.
 func (r Registry) Help() string {
 	var groups []string
 	members := map[string][]string{}

@@ -29,37 +29,36 @@ import (
 
 const (
 	closeTimeout = time.Second
-	// handlingTimeout is how long requests may take to end whose connection was closed.
+	// handlingTimeout is how long the handlers of closed connections may take to
+	// return.
 	handlingTimeout = 10 * time.Second
 
-	// maxStrangers is how many connections of clients that have not authenticated a
-	// port keeps.
+	// maxStrangers is how many unauthenticated connections a port keeps.
 	maxStrangers = 64
 
-	// What admission and metrics do at once, and for how long.
+	// Limits of concurrent and long requests of admission and metrics.
 	maxAdmissions    = 64
 	admissionWait    = time.Second
 	admissionTimeout = webhookTimeout * time.Second
-	maxReview        = 8 << 20 // bytes; two objects of the size that the API server takes
+	maxReview        = 8 << 20 // bytes; two objects of the API server's maximum size
 	maxScrapes       = 4
 	scrapeWait       = time.Second
 	scrapeTimeout    = 10 * time.Second
 )
 
-// servers are the ports of a standalone manager: one that tells anyone whether the
-// process lives, and one with TLS for admission, passthrough and metrics, which
-// authenticates each client.
+// servers are the ports of a standalone manager: an open one for health checks, and one
+// with TLS for admission, passthrough and metrics, which authenticates each client.
 type servers struct {
 	authority *pki.Authority
-	token     string // by which passthrough knows the API server
-	path      string // of admission; new at each start, and known to the API server only
+	token     string // with which the API server authenticates to passthrough
+	path      string // of admission; a secret of the API server, new at each start
 	advertise string
 	health    *http.Server
 	healthAt  *connlimit.Listener
 	secure    *http.Server
 	secureAt  *connlimit.Listener
 	serving   sync.WaitGroup
-	handling  sync.RWMutex // held for reading by each request that is being answered
+	handling  sync.RWMutex // held for reading by each active request
 }
 
 func (s *standalone) listen(ctx context.Context) (_ *servers, err error) {
@@ -96,8 +95,8 @@ func (s *standalone) listen(ctx context.Context) (_ *servers, err error) {
 	return v, nil
 }
 
-// callers returns the authorities of the API server's client certificate; nil if it
-// shows none, as that of another cluster does.
+// callers returns the authorities of the API server's client certificate; nil if it has
+// none, as in another cluster.
 func (s *standalone) callers() (*x509.CertPool, error) {
 	if !s.discovers {
 		return nil, nil
@@ -107,13 +106,13 @@ func (s *standalone) callers() (*x509.CertPool, error) {
 		return nil, err
 	}
 	if config == nil || config.RootCAs == nil {
-		return nil, fault.New(fault.Usage, "", "", fmt.Errorf("the kubeconfig for %s has no certificate authority, by which this process "+
-			"knows the API server: write one with `rdd service config --file FILE`", s.REST.Host))
+		return nil, fault.New(fault.Usage, "", "", fmt.Errorf("the kubeconfig for %s has no certificate authority to verify "+
+			"the API server with: write one with `rdd service config --file FILE`", s.REST.Host))
 	}
 	return config.RootCAs, nil
 }
 
-// door serves the secure port.
+// door returns the handler of the secure port.
 func (s *standalone) door(v *servers, certified bool) (http.Handler, error) {
 	hooks := http.NewServeMux()
 	if err := serveHooks(hooks, v.path, s.manager.Controllers, s.manager.Reader()); err != nil {
@@ -134,10 +133,10 @@ func (s *standalone) door(v *servers, certified bool) (http.Handler, error) {
 	}, nil
 }
 
-// door leads requests to what their clients may use.
+// door routes requests to what their clients may use.
 type door struct {
 	servers *servers
-	// certified says that the API server shows a client certificate.
+	// certified is whether the API server has a client certificate.
 	certified          bool
 	admission, metrics http.Handler
 	endpoints          *passthrough.Server
@@ -160,12 +159,12 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// isAdmission reports whether a path begins with the secret of admission.
+// isAdmission reports whether a path starts with the secret of admission.
 func (v *servers) isAdmission(path string) bool {
 	return len(path) > len(v.path) && subtle.ConstantTimeCompare([]byte(path[:len(v.path)]), []byte(v.path)) == 1
 }
 
-// serveHealth says that the process lives, and nothing else.
+// serveHealth reports that the process is alive, and nothing else.
 func serveHealth(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Connection", "close")
@@ -178,14 +177,14 @@ func serveHealth(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// server returns a server with the limits that hold for every listener.
+// server returns a server with the common limits.
 func (s *standalone) server(handler http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug), // strangers may not fill the log
+		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug), // unauthenticated clients must not fill the log
 	}
 }
 
@@ -198,7 +197,7 @@ func (s *standalone) bind(ctx context.Context, port int) (*connlimit.Listener, e
 	return connlimit.New(listener, maxStrangers), nil
 }
 
-// counted has [servers.close] wait for the requests that a handler answers.
+// counted makes [servers.close] wait for the requests of a handler.
 func (v *servers) counted(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v.handling.RLock()
@@ -207,9 +206,9 @@ func (v *servers) counted(handler http.Handler) http.Handler {
 	})
 }
 
-// close ends the servers, and what is under way soon after. What that has begun, as a
-// program that checks a template, is ended and cleaned up when it returns, unless that
-// takes too long.
+// close stops the servers, and cancels active requests soon after. It waits for their
+// handlers, so that they clean up, for example after a validation, unless that takes
+// too long.
 func (v *servers) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
@@ -220,7 +219,7 @@ func (v *servers) close() {
 	}
 	v.serving.Wait()
 	handled := make(chan struct{})
-	go func() { // ends with the process at the latest
+	go func() { // returns at the process's end at the latest
 		defer close(handled)
 		v.handling.Lock()
 	}()

@@ -27,45 +27,43 @@ import (
 )
 
 const (
-	// presencePoll is how often a standalone manager looks whether the control
-	// plane is there, and presenceMisses how many looks in vain say that it has
-	// gone.
+	// presencePoll is the interval between checks of the control plane, and
+	// presenceMisses how many must fail in a row for it to count as gone.
 	presencePoll   = 2 * time.Second
 	presenceMisses = 3
-	// goneBudget is how long the controllers may take to end when it has: the
-	// process is to end within 10 s, whatever still waits for an answer.
+	// goneBudget bounds the shutdown of the controllers after that: the process must
+	// exit within 10 s, even if requests are pending.
 	goneBudget = 2 * time.Second
 
 	connectPoll = 200 * time.Millisecond
 )
 
-// Standalone describes a manager in a process of its own: it runs the
-// controllers of one API group, against RDD's control plane or any other
-// Kubernetes API server.
+// Standalone describes a manager in a process of its own: it runs the controllers of
+// one API group, against RDD's control plane or any other Kubernetes API server.
 type Standalone struct {
-	// Group is whose controllers run, whatever else the registry has.
+	// Group is the group whose controllers run; the registry may have more.
 	Group    string
 	Registry Registry
-	// REST reaches the API server.
+	// REST connects to the API server.
 	REST *rest.Config
-	// Instance is whose API server it is; nil for another cluster's.
+	// Instance is the RDD instance of the API server; nil in another cluster.
 	Instance *instance.Instance
-	// NoWait makes it an error that another process runs one of the controllers.
+	// NoWait makes it an error if another process runs one of the controllers.
 	NoWait bool
 	// Patience is how long to wait for the control plane to be ready.
 	Patience time.Duration
-	// Bind is the address that the servers listen on, and Advertise the one at
-	// which the API server reaches this process.
+	// Bind is the address that the servers listen on, and Advertise the one at which
+	// the API server connects to this process.
 	Bind, Advertise string
-	// HealthPort and Port are for health, and for all else; 0 for free ones.
+	// HealthPort and Port are for health, and for everything else; 0 for free ones.
 	HealthPort, Port int
 	Log              *slog.Logger
-	// Say tells the user what happens.
+	// Say prints a message for the user.
 	Say func(format string, args ...any)
 }
 
-// errGone says that the control plane has gone.
-var errGone = errors.New("the control plane has gone")
+// errGone is the error if the control plane is gone.
+var errGone = errors.New("the control plane is gone")
 
 // standalone is one run.
 type standalone struct {
@@ -74,13 +72,12 @@ type standalone struct {
 	manager   *Manager
 	servers   *servers
 	discovery Discovery
-	// discovers says that there is a discovery to take part in: the API server
-	// is RDD's.
+	// discovers is whether there is a discovery to publish to: the API server is RDD's.
 	discovers bool
 	entry     Entry
 }
 
-// Run runs the controllers until ctx ends, or the control plane has gone.
+// Run runs the controllers until ctx ends, or the control plane is gone.
 func (cfg Standalone) Run(ctx context.Context) error {
 	s := &standalone{Standalone: cfg}
 	s.REST = rest.CopyConfig(cfg.REST)
@@ -124,42 +121,42 @@ func (cfg Standalone) Run(ctx context.Context) error {
 	return s.run(ctx)
 }
 
-// reachable checks that the API server can ask this process about writes.
+// reachable checks that the API server can call this process for admission.
 func (s *standalone) reachable() error {
 	asked := slices.ContainsFunc(s.Registry.Group(s.Group), func(c Controller) bool { return len(c.Hooks) > 0 })
 	server, err := url.Parse(s.REST.Host)
 	if err != nil || !asked || !loopback(s.Advertise) || loopback(server.Hostname()) {
 		return err
 	}
-	return fault.New(fault.Usage, "", "", fmt.Errorf("the API server at %s has to reach this process, and can't at %s: "+
-		"give --bind-address and --advertise-address", s.REST.Host, s.Advertise))
+	return fault.New(fault.Usage, "", "", fmt.Errorf("the API server at %s can't connect to this process at %s: "+
+		"set --bind-address and --advertise-address", s.REST.Host, s.Advertise))
 }
 
 func loopback(host string) bool {
 	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
-// waitReady waits until the control plane is ready. What it can't read it does
-// not take for absent: whoever may not read does not run.
+// waitReady waits until the control plane is ready. If the discovery can't be read, it
+// does not count as missing: without that permission the controllers don't run.
 func (s *standalone) waitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.Patience)
 	defer cancel()
-	told := ""
+	reason := ""
 	for {
-		err := s.look(ctx)
+		err := s.check(ctx)
 		switch {
 		case err == nil:
 			return nil
 		case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
 			return fault.New(fault.Failed, "read the discovery of", s.REST.Host, err)
-		case ctx.Err() == nil && (told == "" || !wording.Same(err.Error(), told)):
-			told = err.Error()
+		case ctx.Err() == nil && (reason == "" || !wording.Same(err.Error(), reason)):
+			reason = err.Error()
 			s.Say("Waiting for the control plane: %v.", err)
 		}
 		select {
 		case <-ctx.Done():
 			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				return fault.New(fault.Deadline, "wait for the control plane at", s.REST.Host, errors.New(told))
+				return fault.New(fault.Deadline, "wait for the control plane at", s.REST.Host, errors.New(reason))
 			}
 			return ctx.Err()
 		case <-time.After(connectPoll):
@@ -167,8 +164,8 @@ func (s *standalone) waitReady(ctx context.Context) error {
 	}
 }
 
-// look looks once whether the control plane is ready, and what it is.
-func (s *standalone) look(ctx context.Context) error {
+// check checks once whether the control plane is ready, and its kind.
+func (s *standalone) check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, presencePoll)
 	defer cancel()
 	answer := s.client.Discovery().RESTClient().Get().AbsPath("/version").Do(ctx)
@@ -195,7 +192,7 @@ func (s *standalone) look(ctx context.Context) error {
 	return nil
 }
 
-// run runs the manager, and its entry in the discovery.
+// run runs the manager, and maintains its entry in the discovery.
 func (s *standalone) run(ctx context.Context) error {
 	s.entry = s.servers.entry()
 	s.entry.StartTime = metav1.NewTime(time.Now().Truncate(time.Second))
@@ -203,27 +200,27 @@ func (s *standalone) run(ctx context.Context) error {
 	ended := make(chan error, 1)
 	go func() { ended <- s.manager.Run(running) }()
 
-	over, err := s.watch(ctx, ended)
+	stopped, err := s.watch(ctx, ended)
 	stop(err)
 	if errors.Is(err, errGone) {
-		s.Say("The control plane has gone; nothing is left to do.")
+		s.Say("The control plane is gone; exiting.")
 		select {
 		case err := <-ended:
-			s.Log.Debug("the manager ended without a control plane", "error", err)
+			s.Log.Debug("the manager exited after the control plane", "error", err)
 		case <-time.After(goneBudget):
 		}
 		return nil
 	}
-	if !over {
+	if !stopped {
 		err = <-ended
 	}
 	s.withdraw()
 	return err
 }
 
-// watch keeps the entry true until the end: of ctx, of the control plane, or
-// of the manager, which is over then.
-func (s *standalone) watch(ctx context.Context, ended <-chan error) (over bool, err error) {
+// watch maintains the entry until ctx ends, the control plane is gone, or the manager
+// has stopped: then stopped is true.
+func (s *standalone) watch(ctx context.Context, ended <-chan error) (stopped bool, err error) {
 	ticker := time.NewTicker(presencePoll)
 	defer ticker.Stop()
 	misses := 0
@@ -234,9 +231,9 @@ func (s *standalone) watch(ctx context.Context, ended <-chan error) (over bool, 
 		case err := <-ended:
 			return true, err
 		case <-s.manager.Changed():
-			s.tell()
+			s.say()
 			if err := s.present(ctx); err != nil {
-				s.Log.Warn("writing the entry in the discovery failed, will try again", "error", err)
+				s.Log.Warn("writing the discovery entry failed, will retry", "error", err)
 			}
 		case <-ticker.C:
 			err := s.present(ctx)
@@ -253,8 +250,8 @@ func (s *standalone) watch(ctx context.Context, ended <-chan error) (over bool, 
 	}
 }
 
-// tell tells the user what runs here.
-func (s *standalone) tell() {
+// say prints what runs here.
+func (s *standalone) say() {
 	if !s.manager.Settled() {
 		return
 	}
@@ -262,13 +259,12 @@ func (s *standalone) tell() {
 		s.Say("Running: %s.", strings.Join(running, ", "))
 	}
 	for controller, holder := range s.manager.Waiting() {
-		s.Say("Controller %s is run by %s; waiting.", controller, holder)
+		s.Say("Controller %s is run by %s; waiting for it to exit.", controller, holder)
 	}
 }
 
-// present looks whether the control plane is there, and writes the entry where
-// it is not there as it should be: a control plane that was started again has
-// forgotten it.
+// present checks that the control plane answers, and writes the entry if it is missing
+// or outdated: a restarted control plane has lost it.
 func (s *standalone) present(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, presencePoll)
 	defer cancel()
@@ -293,8 +289,8 @@ func (s *standalone) present(ctx context.Context) error {
 	return s.discovery.Publish(ctx, s.Group, entry)
 }
 
-// announces reports whether this process has something to announce: it does
-// more than wait for the one that has.
+// announces reports whether this process has something to publish: it does not only
+// wait for another process.
 func (s *standalone) announces() bool {
 	return s.manager.Settled() && (len(s.manager.Waiting()) == 0 || s.manager.reconciles())
 }
@@ -307,7 +303,7 @@ func (s *standalone) withdraw() {
 	ctx, cancel := context.WithTimeout(context.Background(), presencePoll)
 	defer cancel()
 	if err := s.discovery.Withdraw(ctx, s.Group, s.entry); err != nil {
-		s.Log.Warn("removing the entry in the discovery failed", "error", err)
+		s.Log.Warn("removing the discovery entry failed", "error", err)
 	}
 }
 

@@ -10,9 +10,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// PatchStatus writes what an object's status has changed since before, and nothing
-// if that is nothing. An object that does not exist is no error. Both have a field
-// Status, as all kinds with a status have.
+// PatchStatus writes the changes of an object's status since before; without changes it
+// writes nothing. A missing object is not an error. Both objects must have a field
+// Status.
 func PatchStatus(ctx context.Context, c client.Client, before, object client.Object) error {
 	status := func(object client.Object) any {
 		return reflect.ValueOf(object).Elem().FieldByName("Status").Interface()

@@ -13,23 +13,23 @@ import (
 	ctrlmanager "sigs.k8s.io/controller-runtime/pkg/manager"
 )
 
-// ErrHeld says that another process runs a controller.
-var ErrHeld = errors.New("it is run by")
+// ErrHeld is the error if another process runs a controller.
+var ErrHeld = errors.New("already run by")
 
-// unit is one controller in a manager: it waits for its lease, runs, and ends.
+// unit is one controller in a manager: it waits for its lease, runs, and stops.
 type unit struct {
 	Controller
 	manager   *Manager
-	lease     *lease // nil for what may be in several places: a kind by itself
+	lease     *lease // nil for a kind without a controller, which may be in several processes
 	endpoints map[string]http.Handler
 
 	cancel context.CancelFunc
 	done   chan struct{}
-	// decided is closed when it runs, or when another holder is waited for.
+	// decided is called when the controller runs, or waits for another holder.
 	decided func()
 	settled chan struct{}
 
-	// visitors are the requests at the endpoints.
+	// visitors are the active requests at the endpoints.
 	visitors *visitors
 
 	mu      sync.Mutex
@@ -49,7 +49,7 @@ func newUnit(m *Manager, controller Controller) *unit {
 	return u
 }
 
-// start runs the controller until stop, or until it dies, which fail is told.
+// start runs the controller until stop, or until it fails, which it reports to fail.
 func (u *unit) start(fail func(error)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	u.cancel = cancel
@@ -69,7 +69,7 @@ func (u *unit) run(ctx context.Context) (err error) {
 			if u.manager.NoWait {
 				return fmt.Errorf("%w %s", ErrHeld, holder)
 			}
-			log.Warn("another process runs this controller; waiting for it to end", "holder", holder)
+			log.Warn("another process runs this controller; waiting for it to exit", "holder", holder)
 			u.decided()
 			u.manager.waitsFor(u.Name, holder)
 			return nil
@@ -94,7 +94,7 @@ func (u *unit) run(ctx context.Context) (err error) {
 	if u.Setup != nil {
 		host := Host{Manager: scope, Log: log, Metrics: u.manager.metrics, Instance: u.manager.Instance, endpoints: u.endpoints}
 		if err := u.Setup(host); err != nil {
-			return fmt.Errorf("set it up: %w", err)
+			return fmt.Errorf("set up: %w", err)
 		}
 		for name, handler := range u.endpoints {
 			u.endpoints[name] = u.visitors.attend(handler)
@@ -103,7 +103,7 @@ func (u *unit) run(ctx context.Context) (err error) {
 	return u.hold(ctx, scope)
 }
 
-// hold runs what the controller is made of for as long as its lease is held.
+// hold runs the controller's runnables while its lease is held.
 func (u *unit) hold(ctx context.Context, scope *scope) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -143,11 +143,11 @@ func (u *unit) isRunning() bool {
 	return u.running
 }
 
-// scope is a manager to which one controller adds what it is made of, and which
-// starts and ends that by itself.
+// scope is a manager to which one controller adds its runnables, and which starts and
+// stops them independently.
 type scope struct {
 	ctrl.Manager
-	failed chan error // the reason of the first part that died
+	failed chan error // the error of the first runnable that failed
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -171,7 +171,7 @@ func (s *scope) Add(runnable ctrlmanager.Runnable) error {
 	defer s.mu.Unlock()
 	switch {
 	case s.ended:
-		return errors.New("the controller has ended")
+		return errors.New("the controller has stopped")
 	case s.started:
 		s.runLocked(runnable)
 	default:
@@ -203,7 +203,7 @@ func (s *scope) start() {
 	s.waiting = nil
 }
 
-// end ends all parts and waits for them.
+// end stops all runnables and waits for them.
 func (s *scope) end() {
 	s.mu.Lock()
 	s.ended = true

@@ -13,15 +13,15 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/passthrough"
 )
 
-// visitorsGrace is how long the requests at a controller's endpoints may take to end
-// when the controller does: to say why, and to have the last bytes read.
+// visitorsGrace is how long the requests at a controller's endpoints may take to finish
+// when the controller stops: to send the reason, and the last bytes.
 const visitorsGrace = 3 * time.Second
 
-// visitors are the requests at the endpoints of a controller. Those that were upgraded
-// end with no server, and have to be told.
+// visitors are the active requests at the endpoints of a controller. Closing a server
+// does not end upgraded ones: they must be canceled.
 type visitors struct {
-	over context.Context // ends when they are to end
-	stop context.CancelFunc
+	ended context.Context // ends when the requests must end
+	stop  context.CancelFunc
 
 	mu     sync.Mutex
 	count  int           // guarded by mu
@@ -31,11 +31,11 @@ type visitors struct {
 
 func newVisitors() *visitors {
 	v := &visitors{none: make(chan struct{})}
-	v.over, v.stop = context.WithCancel(context.Background())
+	v.ended, v.stop = context.WithCancel(context.Background())
 	return v
 }
 
-// attend has the context of a handler's requests end with the controller.
+// attend makes the context of a handler's requests end with the controller.
 func (v *visitors) attend(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		if !v.enter() {
@@ -45,7 +45,7 @@ func (v *visitors) attend(handler http.Handler) http.Handler {
 		defer v.leave()
 		ctx, cancel := context.WithCancel(request.Context())
 		defer cancel()
-		defer context.AfterFunc(v.over, cancel)()
+		defer context.AfterFunc(v.ended, cancel)()
 		handler.ServeHTTP(w, request.WithContext(ctx))
 	})
 }
@@ -66,7 +66,7 @@ func (v *visitors) leave() {
 	v.tellLocked()
 }
 
-// end ends them all, and waits for them.
+// end cancels all requests, and waits for them.
 func (v *visitors) end(grace time.Duration) {
 	v.mu.Lock()
 	if v.ending {

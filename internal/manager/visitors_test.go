@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestVisitorsEnd: the end of a controller ends the requests at its endpoints and waits
-// for them, and no other comes in.
+// TestVisitorsEnd: when a controller stops, the requests at its endpoints are canceled
+// and waited for, and new ones are rejected.
 func TestVisitorsEnd(t *testing.T) {
 	v := newVisitors()
 	begun, ended := make(chan struct{}), false

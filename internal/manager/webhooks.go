@@ -21,25 +21,25 @@ import (
 )
 
 const (
-	// admissionPath begins the paths at which an external process is asked. A secret
-	// follows.
+	// admissionPath is the prefix of the paths for admission in an external process. A
+	// secret follows.
 	admissionPath = "/admission/"
 
 	webhookTimeout = 5 // seconds
 )
 
-// Webhooks tells an API server to ask an external process about writes.
+// Webhooks configures an API server to call an external process for admission.
 type Webhooks struct {
 	Client kubernetes.Interface
-	// URL is where the process is asked, and ends with a slash. It is a secret.
+	// URL of the process for admission, with a final slash. It is a secret.
 	URL string
-	// CA is the authority of its certificate, in PEM.
+	// CA is the certificate authority of the process, in PEM.
 	CA []byte
 }
 
 func webhookName(controller Controller) string { return "rdd-" + controller.Name }
 
-// Apply makes the API server ask about the controller's kinds.
+// Apply registers the webhooks for the controller's kinds.
 func (w Webhooks) Apply(ctx context.Context, controller Controller) error {
 	mutating := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: webhookName(controller)}}
 	validating := &admissionregistrationv1.ValidatingWebhookConfiguration{ObjectMeta: mutating.ObjectMeta}
@@ -97,7 +97,7 @@ func (w Webhooks) clientConfig(path string) admissionregistrationv1.WebhookClien
 	return admissionregistrationv1.WebhookClientConfig{URL: ptr.To(w.URL + path), CABundle: w.CA}
 }
 
-// Remove makes the API server stop asking.
+// Remove removes the webhooks.
 func (w Webhooks) Remove(ctx context.Context, controller Controller) error {
 	if len(controller.Hooks) == 0 {
 		return nil
@@ -117,8 +117,7 @@ func hookPath(controller Controller, i int, what string) string {
 	return controller.Name + "/" + strconv.Itoa(i) + "/" + what
 }
 
-// serveHooks adds the hooks of the controllers to a server that the API server
-// asks, below a path.
+// serveHooks adds the admission hooks of the controllers to a server, below a path.
 func serveHooks(mux *http.ServeMux, path string, controllers []Controller, reader client.Reader) error {
 	for _, controller := range controllers {
 		for i, hook := range controller.Hooks {

@@ -17,6 +17,10 @@ const (
 	// the API server needs the processors for others, too.
 	slowWrite = 100 * time.Millisecond
 
+	// stuckWrite is how long a write may take before another one takes its turn:
+	// what holds it up, an admission webhook for instance, need not hold up others.
+	stuckWrite = time.Second
+
 	// writesPerProcessor is the most that is written at a time.
 	writesPerProcessor = 4
 )
@@ -26,17 +30,18 @@ const (
 // The bound is halved where a write takes long, and grows by one for each round of
 // writes that don't, as TCP has it with its window.
 type load struct {
-	clock clock.PassiveClock
+	clock clock.WithDelayedExecution
 	most  float64
 
 	mu      sync.Mutex
-	bound   float64         // guarded by mu
+	bound   float64         // guarded by mu; of running
 	running int             // guarded by mu
+	stuck   int             // guarded by mu; with running at most as many as most
 	waiting []chan struct{} // guarded by mu; in the order of their turn
 	lowered time.Time       // guarded by mu
 }
 
-func newLoad(c clock.PassiveClock) *load {
+func newLoad(c clock.WithDelayedExecution) *load {
 	most := float64(writesPerProcessor * runtime.GOMAXPROCS(0))
 	return &load{clock: c, most: most, bound: most}
 }
@@ -44,7 +49,7 @@ func newLoad(c clock.PassiveClock) *load {
 // acquire waits for the turn to write. release ends it.
 func (l *load) acquire(ctx context.Context) error {
 	l.mu.Lock()
-	if len(l.waiting) == 0 && l.running < int(l.bound) {
+	if len(l.waiting) == 0 && l.freeLocked() {
 		l.running++
 		l.mu.Unlock()
 		return nil
@@ -65,27 +70,52 @@ func (l *load) acquire(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-	l.endLocked() // it was given the turn just now
+	l.running-- // acquire got the turn just now
+	l.startLocked()
 	return ctx.Err()
 }
 
-// release notes the end of a write that began at a time.
-func (l *load) release(began time.Time) {
+// pending is a write that is under way.
+type pending struct {
+	began time.Time
+	stuck bool // guarded by load.mu
+}
+
+// release notes the end of a write.
+func (l *load) release(t *pending) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.clock.Now()
-	switch took := now.Sub(began); {
+	switch took := now.Sub(t.began); {
 	case took < slowWrite:
 		l.bound = min(l.most, l.bound+1/l.bound)
-	case !began.Before(l.lowered): // else it was under way when that was done for another one
+	case !t.began.Before(l.lowered): // else it was under way when that was done for another one
 		l.bound, l.lowered = max(1, l.bound/2), now
 	}
-	l.endLocked()
+	if t.stuck {
+		l.stuck--
+	} else {
+		l.running--
+	}
+	l.startLocked()
 }
 
-func (l *load) endLocked() {
+// passOver gives the turn of a write that is stuck to another one.
+func (l *load) passOver(t *pending) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t.stuck = true
 	l.running--
-	for len(l.waiting) > 0 && l.running < int(l.bound) {
+	l.stuck++
+	l.startLocked()
+}
+
+func (l *load) freeLocked() bool {
+	return l.running < int(l.bound) && l.running+l.stuck < int(l.most)
+}
+
+func (l *load) startLocked() {
+	for len(l.waiting) > 0 && l.freeLocked() {
 		l.running++
 		close(l.waiting[0])
 		l.waiting = l.waiting[1:]
@@ -97,8 +127,18 @@ func (l *load) write(ctx context.Context, do func() error) error {
 	if err := l.acquire(ctx); err != nil {
 		return err
 	}
-	began := l.clock.Now()
-	defer func() { l.release(began) }()
+	t := &pending{began: l.clock.Now()}
+	over := make(chan struct{})
+	timer := l.clock.AfterFunc(stuckWrite, func() {
+		defer close(over)
+		l.passOver(t)
+	})
+	defer func() {
+		if !timer.Stop() {
+			<-over
+		}
+		l.release(t)
+	}()
 	return do()
 }
 

@@ -10,13 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// zombie is the state of a process that has ended, and whose parent has not
-// asked how (SZOMB of sys/proc.h).
+// zombie is the state of a process that has ended, and whose parent has not waited for
+// it (SZOMB of sys/proc.h).
 const zombie = 5
 
-// Birth returns something that no other process with the same number
-// has: the wall clock at its start, in microseconds. A process that has ended is
-// an error.
+// Birth returns a value that no other process with the same PID has: the wall clock at
+// its start, in microseconds. The error for an ended process is not nil.
 func Birth(pid int) (string, error) {
 	info, err := unix.SysctlKinfoProc("kern.proc.pid", pid)
 	if err != nil {
@@ -29,7 +28,7 @@ func Birth(pid int) (string, error) {
 	return fmt.Sprintf("%d.%06d", start.Sec, start.Usec), nil
 }
 
-// Began returns when a process began.
+// Began returns the start time of a process.
 func Began(pid int) (time.Time, error) {
 	info, err := unix.SysctlKinfoProc("kern.proc.pid", pid)
 	if err != nil {

@@ -12,25 +12,25 @@ import (
 	"time"
 )
 
-// Positions among the fields of /proc/PID/stat that follow the command's name
-// (proc(5): state is field 3 of all, starttime field 22).
+// Indexes of the fields of /proc/PID/stat after the command's name (proc(5): state is
+// field 3, starttime field 22).
 const (
 	statState     = 0
 	statStartTime = 22 - 3
 )
 
-// errEnded says that a process has ended, and that its parent has not asked how.
+// errEnded is the error for a process that has ended, and whose parent has not waited
+// for it.
 var errEnded = errors.New("the process has ended")
 
-// Birth returns something that no other process with the same number
-// has: its start, in clock ticks since boot. A process that has ended is an
-// error.
+// Birth returns a value that no other process with the same PID has: its start, in
+// clock ticks since boot. The error for an ended process is not nil.
 func Birth(pid int) (string, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return "", err
 	}
-	// The command's name may hold spaces and parentheses itself.
+	// The command's name may contain spaces and parentheses.
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 	if len(fields) <= statStartTime {
 		return "", fmt.Errorf("/proc/%d/stat has %d fields after the name", pid, len(fields))
@@ -41,10 +41,10 @@ func Birth(pid int) (string, error) {
 	return string(fields[statStartTime]), nil
 }
 
-// ticks is how many clock ticks a second has for user space (proc(5), USER_HZ).
+// ticks is the number of clock ticks per second in user space (proc(5), USER_HZ).
 const ticks = 100
 
-// Began returns when a process began, to the second.
+// Began returns the start time of a process, to the second.
 func Began(pid int) (time.Time, error) {
 	birth, err := Birth(pid)
 	if err != nil {
@@ -67,7 +67,7 @@ func Began(pid int) (time.Time, error) {
 	return time.Time{}, errors.New("/proc/stat has no btime")
 }
 
-// Mentions reports whether the text is in the arguments that a process was started with.
+// Mentions reports whether a process's arguments contain the text.
 func Mentions(pid int, text string) bool {
 	arguments, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	return err == nil && bytes.Contains(arguments, []byte(text))

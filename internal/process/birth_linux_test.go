@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestEndedProcessHasNoBirth: a process that has ended is not taken for alive
-// where its parent, the first process in a container perhaps, never asks how.
+// TestEndedProcessHasNoBirth: an ended process does not count as alive if its parent,
+// such as the first process in a container, never waits for it.
 func TestEndedProcessHasNoBirth(t *testing.T) {
 	child := exec.CommandContext(t.Context(), "sleep", "60")
 	if err := child.Start(); err != nil {

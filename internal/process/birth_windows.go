@@ -10,9 +10,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// Birth returns something that no other process with the same number
-// has: the wall clock at its creation, in nanoseconds. A process that has ended
-// is an error.
+// Birth returns a value that no other process with the same PID has: the wall clock at
+// its creation, in nanoseconds. The error for an ended process is not nil.
 func Birth(pid int) (string, error) {
 	process, err := windows.OpenProcess(windows.PROCESS_QUERY_LIMITED_INFORMATION, false, uint32(pid))
 	if err != nil {
@@ -29,7 +28,7 @@ func Birth(pid int) (string, error) {
 	return strconv.FormatInt(creation.Nanoseconds(), 10), nil
 }
 
-// Began returns when a process began.
+// Began returns the start time of a process.
 func Began(pid int) (time.Time, error) {
 	birth, err := Birth(pid)
 	if err != nil {

@@ -4,9 +4,9 @@ package process
 
 import "regexp"
 
-// crashRE is the first line of what the Go runtime writes of a crash.
+// crashRE matches the first line of the Go runtime's report of a crash.
 var crashRE = regexp.MustCompile(`(?m)^(?:panic|fatal error|SIG[A-Z]+): .*$`)
 
-// CrashReason returns why a Go program crashed that wrote the text: the line before the
-// stacks of its goroutines. It is empty if the text has none.
+// CrashReason returns why a Go program with this output crashed: the line before the
+// stack traces. It is empty if there is none.
 func CrashReason(text string) string { return crashRE.FindString(text) }

@@ -14,8 +14,7 @@ import (
 
 const crashEnv = "RDD_TEST_CRASH"
 
-// TestCrashReason: of a program that crashed the reason is what the runtime says first,
-// in whichever way it crashed.
+// TestCrashReason: the reason is the runtime's first line, for every kind of crash.
 func TestCrashReason(t *testing.T) {
 	if how := os.Getenv(crashEnv); how != "" {
 		crash(how)

@@ -9,12 +9,12 @@ import (
 	"syscall"
 )
 
-// Detach gives a command a session of its own, so that nothing that happens to
-// the terminal, or to this process, reaches it.
+// Detach gives a command its own session, so that signals of the terminal or this
+// process don't reach it.
 func Detach(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
 
-// Alone keeps what happens to the terminal from a command, and has the end of
-// the command's context end all that it started with it.
+// Alone shields a command from the terminal's signals, and kills the command and its
+// children when the command's context ends.
 func Alone(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

@@ -9,9 +9,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// Detach gives a command a console of its own, which has no window, and a
-// process group of its own, so that it can be sent CTRL_BREAK and nothing that
-// happens to the user's console reaches it.
+// Detach gives a command its own console, without a window, and its own process group,
+// so that it can receive CTRL_BREAK, and events of the user's console don't reach it.
 func Detach(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		CreationFlags: windows.CREATE_NEW_PROCESS_GROUP | windows.CREATE_NO_WINDOW,
@@ -19,5 +18,5 @@ func Detach(cmd *exec.Cmd) {
 	}
 }
 
-// Alone keeps what happens to the user's console from a command.
+// Alone shields a command from events of the user's console.
 func Alone(cmd *exec.Cmd) { Detach(cmd) }

@@ -14,29 +14,28 @@ import (
 )
 
 const (
-	// firstFile is the first descriptor that has no meaning of its own.
+	// firstFile is the first descriptor after the standard ones.
 	firstFile = 3
-	// mostFiles is how many descriptors are looked at where the system does not list
-	// them.
+	// mostFiles is how many descriptors are checked if the system does not list them.
 	mostFiles = 4096
 )
 
-// Start starts a command that may outlive this process. The command gets none of the
-// files that whoever started this process left open: a lock, or the end of a pipe
-// that another program reads to its end, would be held for as long as the command
-// runs. This process keeps them, and what it starts otherwise gets them. The files
-// of cmd.ExtraFiles are passed on.
+// Start starts a command that may outlive this process. The command does not inherit
+// the files that this process inherited: it would hold a lock, or the end of a pipe
+// that another program reads to its end, for as long as it runs. This process keeps
+// them, and its other children inherit them. The command gets the files of
+// cmd.ExtraFiles.
 func Start(cmd *exec.Cmd) error {
 	defer setInherited(withhold(), 0)
 	return cmd.Start()
 }
 
-// KeepFiles makes this process the last one to have the files that whoever started
-// it left open.
+// KeepFiles keeps the children of this process from inheriting the files that this
+// process inherited.
 func KeepFiles() { _ = withhold() }
 
-// withhold marks all descriptors as not to be inherited, and returns those that were
-// not marked before. What Go opens always is.
+// withhold marks all descriptors as close-on-exec, and returns those that were not.
+// Descriptors that Go opens always are.
 func withhold() []int {
 	var marked []int
 	for _, fd := range openFiles() {
@@ -55,8 +54,8 @@ func setInherited(files []int, flags int) {
 	}
 }
 
-// openFiles returns the descriptors of this process but the first three, and maybe
-// some that are closed.
+// openFiles returns the descriptors of this process except the first three, and may
+// include closed ones.
 func openFiles() []int {
 	var files []int
 	entries, err := os.ReadDir("/dev/fd")

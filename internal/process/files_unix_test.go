@@ -15,15 +15,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestStart: a command does not get the files that this process was started with, but
-// those that it is given, and this process goes on having them to pass on.
+// TestStart: a command inherits only the files that it is given, and this process keeps
+// its own to pass on.
 func TestStart(t *testing.T) { //nolint:paralleltest // it has a descriptor that others would inherit
 	read, write, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = read.Close() }()
-	inherited, err := unix.Dup(int(write.Fd())) // as a shell leaves it open: for all
+	inherited, err := unix.Dup(int(write.Fd())) // inheritable, as a shell leaves it
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@
 
 package process
 
-// Mentions reports whether the text is in the arguments that a process was started with;
-// false where that is not known. Other systems than Linux keep the time at which a
-// process began as it was, whatever becomes of the clock.
+// Mentions reports whether a process's arguments contain the text; false if they are
+// unknown. Only on Linux do changes of the clock affect a process's start time.
 func Mentions(int, string) bool { return false }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package process tells processes apart that are not children of this one, and
-// waits for their end. The number of a process alone may be another's by now.
+// Package process identifies processes that are not children of this one, and waits for
+// their end. A PID alone is not enough: another process may have it now.
 package process
 
 import (
@@ -12,25 +12,24 @@ import (
 	"time"
 )
 
-// pollInterval is the time between two looks at a process where the system does
-// not tell of its end.
+// pollInterval is the interval between checks of a process if the system does not
+// report its end.
 const pollInterval = time.Second
 
-// ID is one process, now and for ever. The zero value is none.
+// ID identifies one process permanently. The zero value is no process.
 type ID struct {
 	PID int
-	// Birth is what [Birth] says of the process.
+	// Birth is the [Birth] of the process.
 	Birth string
 }
 
-// Identify returns the living process with the number, and an error where there
-// is none.
+// Identify returns the live process with the PID, and an error if there is none.
 func Identify(pid int) (ID, error) {
 	birth, err := Birth(pid)
 	return ID{PID: pid, Birth: birth}, err
 }
 
-// Alive reports whether the process has not ended.
+// Alive reports whether the process is running.
 func (id ID) Alive() bool {
 	if id.PID == 0 {
 		return false
@@ -39,14 +38,14 @@ func (id ID) Alive() bool {
 	return err == nil && birth == id.Birth
 }
 
-// Kill ends the process, if it lives, at once and by force. It does not wait.
+// Kill kills the process if it is running. It does not wait.
 func (id ID) Kill() error {
 	if !id.Alive() {
 		return nil
 	}
 	found, err := os.FindProcess(id.PID)
 	if err != nil {
-		return nil // it has ended since
+		return nil // it has ended in between
 	}
 	defer func() { _ = found.Release() }()
 	if err := found.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -55,7 +54,7 @@ func (id ID) Kill() error {
 	return nil
 }
 
-// poll looks at the process again and again until it has ended, or ctx has.
+// poll checks the process periodically until it has ended, or ctx has.
 func (id ID) poll(ctx context.Context) error {
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()

@@ -6,6 +6,6 @@ package process
 
 import "context"
 
-// Wait returns nil when the process has ended, within a second, and ctx's error
-// where that ends first.
+// Wait returns nil within a second after the process has ended, and ctx's error if that
+// ends first.
 func (id ID) Wait(ctx context.Context) error { return id.poll(ctx) }

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// TestWait: the end of a process is told at once, and neither that of the wait
-// nor that of another process of the number is taken for it.
+// TestWait: the end of a process is reported immediately; the end of the wait, or of
+// another process with the PID, is not taken for it.
 func TestWait(t *testing.T) {
 	child := exec.CommandContext(t.Context(), "sleep", "60")
 	if err := child.Start(); err != nil {
@@ -48,7 +48,7 @@ func TestWait(t *testing.T) {
 			t.Errorf("when it has ended: %v", err)
 		}
 	case <-time.After(20 * time.Second):
-		t.Fatal("its end is not told")
+		t.Fatal("its end is not reported")
 	}
 	if (ID{}).Alive() || (ID{PID: os.Getpid()}).Alive() {
 		t.Error("nothing is alive")

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Memory returns the resident size of a process in bytes, 0 where it can't be
-// told. ps prints it in KiB.
+// Memory returns the resident size of a process in bytes, 0 if it is unknown. ps prints
+// it in KiB.
 func Memory(pid int) int64 {
 	output, err := exec.Command("/bin/ps", "-o", "rss=", "-p", strconv.Itoa(pid)).Output()
 	if err != nil {

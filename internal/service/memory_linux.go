@@ -9,8 +9,8 @@ import (
 	"strconv"
 )
 
-// Memory returns the resident size of a process in bytes, 0 where it can't be
-// told. The second field of /proc/PID/statm has it in pages (proc(5)).
+// Memory returns the resident size of a process in bytes, 0 if it is unknown. The
+// second field of /proc/PID/statm has it in pages (proc(5)).
 func Memory(pid int) int64 {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if err != nil {

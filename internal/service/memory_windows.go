@@ -22,8 +22,8 @@ type processMemoryCounters struct {
 	peakPagefile          uintptr
 }
 
-// Memory returns the resident size (the working set) of a process in bytes, 0
-// where it can't be told.
+// Memory returns the resident size (the working set) of a process in bytes, 0 if it is
+// unknown.
 func Memory(pid int) int64 {
 	process, err := windows.OpenProcess(windows.PROCESS_QUERY_LIMITED_INFORMATION, false, uint32(pid))
 	if err != nil {

@@ -13,7 +13,7 @@ func kill(pid int) error { return signal(pid, syscall.SIGKILL) }
 func signal(pid int, s syscall.Signal) error {
 	err := syscall.Kill(pid, s)
 	if err == syscall.ESRCH {
-		return nil // it ended by itself
+		return nil // it has exited by itself
 	}
 	return err
 }

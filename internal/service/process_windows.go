@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// interrupt sends CTRL_BREAK. It reaches only processes on the sender's own
-// console, so a child of this program attaches itself to the daemon's first.
+// interrupt sends CTRL_BREAK. It reaches only processes on the sender's console, so a
+// child of this program attaches itself to the daemon's console first.
 func interrupt(pid int) error {
 	self, err := os.Executable()
 	if err != nil {
@@ -24,8 +24,8 @@ func interrupt(pid int) error {
 	return cmd.Run()
 }
 
-// Interrupt sends CTRL_BREAK to the process from this one, which loses its
-// console. It is what `rdd service interrupt` does.
+// Interrupt sends CTRL_BREAK to the process from this one, which detaches from its
+// console. It implements `rdd service interrupt`.
 func Interrupt(pid int) error {
 	kernel := windows.NewLazySystemDLL("kernel32.dll")
 	call := func(name string, args ...uintptr) error {
@@ -38,7 +38,7 @@ func Interrupt(pid int) error {
 	if err := call("AttachConsole", uintptr(pid)); err != nil {
 		return err
 	}
-	// This process must not end by its own signal.
+	// This process must not exit because of its own signal.
 	if err := call("SetConsoleCtrlHandler", 0, 1); err != nil {
 		return err
 	}

@@ -17,23 +17,23 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima"
 )
 
-// Delete stops the daemon and the instance's virtual machines, and removes it
-// all. It reports whether there was one. Where something does not end in time the
-// instance stays.
+// Delete stops the daemon and the instance's virtual machines, and deletes the
+// instance. It reports whether the instance existed. If something does not stop in
+// time, the instance stays.
 func (s *Service) Delete(ctx context.Context, keepLogs bool) (deleted bool, err error) {
 	exists, err := s.Instance.Exists()
 	if err != nil || !exists {
 		return false, err
 	}
 	if err := CheckEnv(); err != nil {
-		return false, err // the user may mean a datastore from which to remove the objects
+		return false, err // the variable may name a datastore with objects to remove
 	}
 	if _, err := s.Stop(ctx, true); err != nil {
 		return false, err
 	}
 	lock, err := s.Instance.LockStart(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil // another command was faster
+		return false, nil // another command deleted it first
 	}
 	if err != nil {
 		return false, err
@@ -42,39 +42,39 @@ func (s *Service) Delete(ctx context.Context, keepLogs bool) (deleted bool, err 
 	return true, s.removeLocked(ctx, keepLogs)
 }
 
-// removeLocked removes the instance, with all that is to be taken back of it. The
-// caller holds the start lock, and has stopped the daemon.
+// removeLocked deletes the instance, and undoes its changes elsewhere. The caller holds
+// the start lock, and has stopped the daemon.
 func (s *Service) removeLocked(ctx context.Context, keepLogs bool) error {
-	// No command starts a daemon while the start lock is held; but one may have
-	// been started since the one before was stopped.
+	// No command starts a daemon while this one holds the start lock, but one may have
+	// started before that.
 	guard, err := s.Instance.LockDaemon(ctx)
 	if errors.Is(err, instance.ErrRunning) {
-		return fault.New(fault.Failed, "delete instance", s.Instance.Name(), errors.New("another command started it at the same time"))
+		return fault.New(fault.Failed, "delete instance", s.Instance.Name(), errors.New("another command started the daemon at the same time"))
 	}
 	if err != nil {
 		return err
 	}
 	defer guard.Unlock()
-	// Without the instance nothing records what there is to take back.
+	// Do this first: the instance has the only record of what to undo.
 	if err := dockercontext.Forget(ctx, s.Instance.ContextMemory()); err != nil {
-		return fault.New(fault.Failed, "take back the Docker context of instance", s.Instance.Name(),
-			fmt.Errorf("%w (to leave it as it is, remove %s)", err, s.Instance.ContextMemory()))
+		return fault.New(fault.Failed, "remove the Docker context of instance", s.Instance.Name(),
+			fmt.Errorf("%w (to keep the context as it is, remove %s)", err, s.Instance.ContextMemory()))
 	}
 	if err := lima.DeleteAll(ctx, lima.Defaults(s.Instance), s.Progress); err != nil {
 		return fault.New(fault.Failed, "delete instance", s.Instance.Name(), err)
 	}
 	place, err := s.place()
 	if err != nil {
-		// Settings that can't be used do not keep the user from the removal of what they are of.
-		s.progress("leaving the datastore as it is: %v", err)
+		// Invalid settings must not prevent the deletion of their instance.
+		s.progress("keeping the datastore as it is: %v", err)
 	} else if err := place.Erase(ctx); err != nil {
 		return fault.New(fault.Failed, "delete instance", s.Instance.Name(),
-			fmt.Errorf("%w (to leave the datastore as it is, remove %s)", err, s.Instance.Dir()))
+			fmt.Errorf("%w (to keep the datastore as it is, remove %s)", err, s.Instance.Dir()))
 	}
 	return s.Instance.Remove(keepLogs)
 }
 
-// place returns where the objects are.
+// place returns where the objects are stored.
 func (s *Service) place() (store.Place, error) {
 	settings, err := s.Instance.LoadSettings()
 	if err != nil {
@@ -83,12 +83,12 @@ func (s *Service) place() (store.Place, error) {
 	place := store.Place{
 		Instance: s.Instance,
 		Endpoint: datastore.InForce(settings.Datastore),
-		Log:      slog.New(slog.DiscardHandler), // what fails is told by its error
+		Log:      slog.New(slog.DiscardHandler), // the returned error reports failures
 	}
 	return place, place.Endpoint.Check()
 }
 
-// CheckEnv refuses an address in the environment that does not parse.
+// CheckEnv rejects an address in the environment that does not parse.
 func CheckEnv() error {
 	if err := datastore.FromEnv().Check(); err != nil {
 		return fault.New(fault.Usage, datastore.EndpointEnv, "", err)

@@ -13,7 +13,8 @@ import (
 )
 
 // Reset replaces the store by an empty one and the administrator's token by a new one,
-// with the daemon stopped. It returns how the daemon ran; nil if it did not.
+// with the daemon stopped. It returns the overrides of the daemon; nil if it was not
+// running.
 func (s *Service) Reset(ctx context.Context) (ran *Overrides, err error) {
 	if err := s.exists("reset instance"); err != nil {
 		return nil, err
@@ -34,9 +35,9 @@ func (s *Service) Reset(ctx context.Context) (ran *Overrides, err error) {
 }
 
 // Rotate replaces the administrator's token, the certificates and the key that signs
-// the tokens of service accounts, with the daemon stopped: so nothing that was let in
-// by the old ones stays connected. It returns how the daemon ran; nil if it did not.
-// If it is interrupted, the next start of the daemon completes it.
+// the tokens of service accounts, with the daemon stopped, so that no client with old
+// credentials stays connected. It returns the overrides of the daemon; nil if it was
+// not running. After an interruption, the daemon's next start completes it.
 func (s *Service) Rotate(ctx context.Context) (ran *Overrides, err error) {
 	if err := s.exists("rotate the secrets of instance"); err != nil {
 		return nil, err
@@ -52,12 +53,12 @@ func (s *Service) Rotate(ctx context.Context) (ran *Overrides, err error) {
 func (s *Service) exists(operation string) error {
 	exists, err := s.Instance.Exists()
 	if err == nil && !exists {
-		err = fault.New(fault.Failed, operation, s.Instance.Name(), errors.New("there is no such instance"))
+		err = fault.New(fault.Failed, operation, s.Instance.Name(), errors.New("the instance does not exist"))
 	}
 	return err
 }
 
-// stopped stops the daemon and calls do while none can be started.
+// stopped stops the daemon, and calls do while no daemon can start.
 func (s *Service) stopped(ctx context.Context, do func() error) (ran *Overrides, err error) {
 	if ran, err = s.runs(); err != nil {
 		return nil, err
@@ -88,7 +89,7 @@ func (s *Service) stopOnce(ctx context.Context, do func() error) error {
 	return do()
 }
 
-// runs returns how the daemon runs, if that is not as it was saved; nil if none does.
+// runs returns the overrides of the running daemon; nil if there are none.
 func (s *Service) runs() (*Overrides, error) {
 	daemon, err := s.Instance.Daemon()
 	if err != nil || daemon == nil {
@@ -96,7 +97,7 @@ func (s *Service) runs() (*Overrides, error) {
 	}
 	ran := &Overrides{}
 	if daemon.Address == "" {
-		return ran, nil // it has only begun
+		return ran, nil // it has just started
 	}
 	settings, err := s.Instance.LoadSettings()
 	if err == nil && settings.Controllers != daemon.Controllers {
@@ -108,8 +109,8 @@ func (s *Service) runs() (*Overrides, error) {
 	return ran, nil
 }
 
-// rewriteKubeconfig writes the kubeconfig, if there is one, with the secrets as they
-// are now, for the port that it names.
+// rewriteKubeconfig writes the kubeconfig, if it exists, with the new secrets and its
+// previous port.
 func (s *Service) rewriteKubeconfig() error {
 	address := s.Instance.LastAddress()
 	if address == "" {

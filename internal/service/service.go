@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package service controls the daemon of an instance from outside: it creates
-// and removes the instance, starts and stops the daemon, and waits for it.
+// Package service controls the daemon of an instance from another process: it creates
+// and deletes the instance, starts and stops the daemon, and waits for it.
 package service
 
 import (
@@ -33,18 +33,18 @@ const (
 // Service is the daemon of one instance.
 type Service struct {
 	Instance *instance.Instance
-	// Executable is the program that is the daemon, with `service serve`.
+	// Executable is the daemon's program, for `service serve`.
 	Executable string
-	// Progress, which may be nil, is told what is being waited for.
+	// Progress, which may be nil, receives what the command waits for.
 	Progress func(message string)
-	// MayMake is whether an instance that does not exist is made by a start. Without
-	// it a start fails, and touches no file.
+	// MayMake allows a start to create a missing instance. Otherwise the start fails,
+	// and touches no file.
 	MayMake bool
 	// Replaced is the version of the daemon that Start replaced; empty for none.
 	Replaced string
 }
 
-// Overrides replace saved settings for one run; empty ones do not.
+// Overrides replace saved settings for one run; empty ones have no effect.
 type Overrides struct {
 	Controllers *string
 	SecurePort  *int
@@ -52,7 +52,7 @@ type Overrides struct {
 	LogFormat   string
 }
 
-// DefaultSettings are those of an instance that were created without other settings.
+// DefaultSettings are the settings of an instance that was created without others.
 func DefaultSettings() instance.Settings {
 	return instance.Settings{Controllers: DefaultControllers, Datastore: datastore.FromEnv()}
 }
@@ -63,8 +63,8 @@ func (s *Service) progress(format string, args ...any) {
 	}
 }
 
-// Create makes the instance with the settings. It reports whether it did: an
-// instance that is there stays as it is.
+// Create creates the instance with the settings, and reports whether it did: an
+// existing instance stays unchanged.
 func (s *Service) Create(ctx context.Context, settings instance.Settings) (created bool, err error) {
 	if err := settings.Datastore.Check(); err != nil {
 		return false, fault.New(fault.Usage, "", "", err)
@@ -86,14 +86,14 @@ func (s *Service) createLocked(settings instance.Settings) (bool, error) {
 		return false, err
 	}
 	if !s.MayMake {
-		return false, s.Instance.Require() // deleted since it was looked for
+		return false, s.Instance.Require() // deleted in between
 	}
 	settings.Created = time.Now().UTC().Truncate(time.Second)
 	return true, s.Instance.SaveSettings(settings)
 }
 
-// lock takes the start lock, making the directories for it, unless there is no
-// instance and none may be made.
+// lock acquires the start lock, creating the directories for it, unless the instance is
+// missing and must not be created.
 func (s *Service) lock(ctx context.Context) (*instance.Lock, error) {
 	for {
 		if !s.MayMake {
@@ -106,7 +106,7 @@ func (s *Service) lock(ctx context.Context) (*instance.Lock, error) {
 		}
 		lock, err := s.Instance.LockStart(ctx)
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // deleted since
+			continue // deleted in between
 		}
 		return lock, err
 	}
@@ -115,9 +115,9 @@ func (s *Service) lock(ctx context.Context) (*instance.Lock, error) {
 // roomNeeded are the directories that the daemon writes to.
 func (s *Service) roomNeeded() []string { return s.Instance.Written() }
 
-// Start starts the daemon if it does not run, creating the instance if that is missing,
-// and returns once the process lives. It reports whether it started one. A daemon of
-// another version is replaced, unless its store is of a newer one: a [fault.Version].
+// Start starts the daemon if it is not running, creating a missing instance, and
+// returns when the process is running. It reports whether it started one. It replaces a
+// daemon of another version, unless its store has a newer format: a [fault.Version].
 func (s *Service) Start(ctx context.Context, overrides Overrides) (started bool, err error) {
 	return s.start(ctx, overrides, true)
 }
@@ -148,24 +148,23 @@ func (s *Service) start(ctx context.Context, overrides Overrides, replace bool) 
 	return true, s.launch(ctx, overrides)
 }
 
-// isRunning reports whether there is a daemon; one that is about to end is
-// waited for.
+// isRunning reports whether there is a daemon, and waits for one that is stopping.
 func (s *Service) isRunning(ctx context.Context) (bool, error) {
 	for {
 		daemon, err := s.Instance.Daemon()
 		if err != nil || daemon == nil || !daemon.Stopping {
 			return daemon != nil, err
 		}
-		s.progress("waiting for the daemon before (process %d) to end", daemon.PID)
+		s.progress("waiting for the previous daemon (process %d) to exit", daemon.PID)
 		select {
 		case <-ctx.Done():
-			return false, fault.New(fault.Deadline, "wait for the end of the daemon of instance", s.Instance.Name(), ctx.Err())
+			return false, fault.New(fault.Deadline, "wait for the previous daemon to exit, instance", s.Instance.Name(), ctx.Err())
 		case <-time.After(poll):
 		}
 	}
 }
 
-// launch starts the process and waits until it has taken its lock or ended.
+// launch starts the process, and waits until it has acquired its lock or has exited.
 func (s *Service) launch(ctx context.Context, overrides Overrides) error {
 	stdout, stderr, err := s.Instance.OpenLogs()
 	if err != nil {
@@ -207,15 +206,15 @@ func (s *Service) launch(ctx context.Context, overrides Overrides) error {
 			return s.failedStart(false)
 		case <-ctx.Done():
 			return fault.New(fault.Deadline, "start the daemon of instance", s.Instance.Name(),
-				fmt.Errorf("still waiting for the process to begin, which goes on: `rdd service stop` ends it: %w", ctx.Err()))
+				fmt.Errorf("the process has not reported its state yet and keeps starting; `rdd service stop` stops it: %w", ctx.Err()))
 		case <-time.After(poll):
 		}
 	}
 }
 
-// failedStart returns why a daemon ended before it was ready, in its own words where
-// it was not told to. One that announced its end (stopping) has no reason of its own:
-// its last words may be of a part that was cut short.
+// failedStart returns why a daemon stopped before it was ready: the reason in its log,
+// unless it was asked to stop (stopping). Then the last line may be an error of a
+// canceled component.
 func (s *Service) failedStart(stopping bool) error {
 	failed := func(reason error) error {
 		return fault.New(fault.Failed, "start the daemon of instance", s.Instance.Name(), reason)
@@ -229,13 +228,13 @@ func (s *Service) failedStart(stopping bool) error {
 		return failed(errors.New("another command deleted the instance at the same time"))
 	}
 	if dir := diskroom.Find(s.roomNeeded()...); dir != "" && reason == "" {
-		return failed(&diskroom.FullError{Dir: dir}) // nor was there for a last line in the log
+		return failed(&diskroom.FullError{Dir: dir}) // so the log may have no last line
 	}
 	return failed(fmt.Errorf("%s (log: %s)", cmp.Or(reason, "it exited without an error message"), s.Instance.StderrLog()))
 }
 
-// WaitReady waits until the daemon is ready, and returns its description. One
-// that ends during that is an error with its last words.
+// WaitReady waits until the daemon is ready, and returns its description. If the daemon
+// exits before, the error has its last log line.
 func (s *Service) WaitReady(ctx context.Context) (*instance.Daemon, error) {
 	ticker := time.NewTicker(poll)
 	defer ticker.Stop()
@@ -259,7 +258,7 @@ func (s *Service) WaitReady(ctx context.Context) (*instance.Daemon, error) {
 		select {
 		case <-ctx.Done():
 			return nil, fault.New(fault.Deadline, "wait for the daemon of instance", s.Instance.Name(),
-				fmt.Errorf("still waiting for %s: %w", cmp.Or(waiting, "its first word"), ctx.Err()))
+				fmt.Errorf("still waiting for %s: %w", cmp.Or(waiting, "its state"), ctx.Err()))
 		case <-ticker.C:
 		}
 	}
@@ -267,11 +266,11 @@ func (s *Service) WaitReady(ctx context.Context) (*instance.Daemon, error) {
 
 func (s *Service) versionError(daemon *instance.Daemon) error {
 	return fault.New(fault.Version, "", "", fmt.Errorf(
-		"the daemon of instance %s is rdd %s, and this is rdd %s: run `rdd service start` to replace it by this one",
+		"the daemon of instance %s is rdd %s, and this is rdd %s: run `rdd service start` to replace it",
 		s.Instance.Name(), daemon.Version, version.RDD()))
 }
 
-// EnsureReady makes sure that the daemon runs and is ready.
+// EnsureReady starts the daemon if necessary, and waits until it is ready.
 func (s *Service) EnsureReady(ctx context.Context) (*instance.Daemon, error) {
 	daemon, err := s.Instance.Daemon()
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service/autostart"
 )
 
-// Status is how the daemon of an instance is, as can be told from outside.
+// Status is the state of an instance's daemon, as observed by another process.
 type Status struct {
 	Instance    string     `json:"instance"`
 	Created     bool       `json:"created"`
@@ -28,14 +28,13 @@ type Status struct {
 	Controllers string     `json:"controllers"`
 	// Uptime in seconds.
 	Uptime float64 `json:"uptime"`
-	// Memory is the resident size, in bytes; 0 where the system does not tell.
+	// Memory is the resident size, in bytes; 0 if it is unknown.
 	Memory int64 `json:"memory"`
 	// Enabled is how the system starts the daemon; nil if it does not.
 	Enabled *autostart.Enabled `json:"enabled,omitempty"`
 }
 
-// ReadStatus looks at what the instance's daemon wrote, and at its process. It
-// does not ask the daemon.
+// ReadStatus reads the daemon's files, and its process. It sends the daemon no request.
 func ReadStatus(inst *instance.Instance) (*Status, error) {
 	status := &Status{Instance: inst.Name()}
 	settings, err := inst.LoadSettings()
@@ -61,12 +60,12 @@ func ReadStatus(inst *instance.Instance) (*Status, error) {
 	return status, nil
 }
 
-// clockStep is a difference between the start of the process and the daemon's word for
-// it that is the clock's, and not the time between the two.
+// clockStep is a difference between the process's start and the recorded start that
+// only a change of the clock explains.
 const clockStep = time.Minute
 
-// uptime is how long the daemon has run. Its own word for its start is of no use where
-// the clock was set since then; some systems know better.
+// uptime is how long the daemon has been running. If the clock was set, the recorded
+// start is unusable; some systems have a better source.
 func uptime(daemon *instance.Daemon, now time.Time) time.Duration {
 	started := daemon.Started
 	if began, err := process.Began(daemon.PID); err == nil && started.Sub(began).Abs() > clockStep {

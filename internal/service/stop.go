@@ -11,12 +11,12 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/version"
 )
 
-// killGrace is how long a process may take to be gone after SIGKILL.
+// killGrace is how long a process may exist after SIGKILL.
 const killGrace = 5 * time.Second
 
-// Stop ends the daemon: gently, and at the end of ctx by force, which is then a
-// [fault.Deadline]. It reports whether there was one. With wait false it only
-// asks the daemon to end.
+// Stop stops the daemon gracefully, and by force when ctx ends, which is then a
+// [fault.Deadline]. It reports whether one was running. If wait is false, it only
+// requests the stop.
 func (s *Service) Stop(ctx context.Context, wait bool) (stopped bool, err error) {
 	daemon, err := s.Instance.Daemon()
 	if err != nil || daemon == nil {
@@ -48,7 +48,7 @@ func (s *Service) Stop(ctx context.Context, wait bool) (stopped bool, err error)
 	return true, nil
 }
 
-// kill ends the daemon by force, and says what came of it.
+// kill stops the daemon by force, and returns the result as an error.
 func (s *Service) kill(cause error) error {
 	daemon, err := s.Instance.Daemon()
 	if err != nil || daemon == nil {
@@ -59,28 +59,28 @@ func (s *Service) kill(cause error) error {
 			fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), cause))
 	}
 	if daemon.PID == 0 {
-		return failed("a process holds the daemon's lock, %s, and has not written which one it is: nothing was killed; "+
-			"end that process yourself", s.Instance.LockFile())
+		return failed("an unknown process holds the daemon's lock, %s; it was not killed: "+
+			"stop that process yourself", s.Instance.LockFile())
 	}
 	if err := kill(daemon.PID); err != nil {
 		return fault.New(fault.Failed, "kill the daemon", fmt.Sprint("(process ", daemon.PID, ")"), err)
 	}
 	for deadline := time.Now().Add(killGrace); time.Now().Before(deadline); time.Sleep(poll) {
 		if alive, err := s.Instance.Alive(); err == nil && !alive {
-			return failed("it did not end in time and was killed (process %d)", daemon.PID)
+			return failed("the daemon (process %d) did not stop in time and was killed", daemon.PID)
 		}
 	}
-	return failed("it did not end in time, and has not ended since it was killed (process %d)", daemon.PID)
+	return failed("the daemon (process %d) did not stop in time, and still runs after it was killed", daemon.PID)
 }
 
-// Outdated reports whether a daemon of another version runs.
+// Outdated reports whether a daemon of another version is running.
 func (s *Service) Outdated() (bool, error) {
 	daemon, err := s.Instance.Daemon()
 	return err == nil && daemon != nil && daemon.Version != "" && daemon.Version != version.RDD(), err
 }
 
-// stopOther stops the daemon that runs if it is another version's, and has the next one
-// run as it did. It reports whether a daemon goes on running. The caller holds the start
+// stopOther stops a running daemon of another version, and copies its overrides for the
+// next one. It reports whether a daemon is still running. The caller holds the start
 // lock.
 func (s *Service) stopOther(ctx context.Context, overrides *Overrides) (running bool, err error) {
 	daemon, err := s.Instance.Daemon()
@@ -88,7 +88,7 @@ func (s *Service) stopOther(ctx context.Context, overrides *Overrides) (running 
 		return daemon != nil, err
 	}
 	if place, err := s.place(); err == nil {
-		if err := place.Newer(); err != nil { // the one that runs is the only one that can go on
+		if err := place.Newer(); err != nil { // only the running version can read the store
 			return true, fault.New(fault.Version, "", "", fmt.Errorf(
 				"the daemon of instance %s is rdd %s, and this rdd %s can't replace it: %w", s.Instance.Name(), daemon.Version, version.RDD(), err))
 		}

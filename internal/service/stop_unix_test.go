@@ -15,8 +15,8 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service"
 )
 
-// TestStopOfAnUnknownProcess: of a process that holds the lock and has not said which
-// one it is no command says that it was killed.
+// TestStopOfAnUnknownProcess: the error does not claim that an unidentified holder of
+// the lock was killed.
 func TestStopOfAnUnknownProcess(t *testing.T) {
 	t.Parallel()
 	inst, err := instance.In("x", t.TempDir(), func(string) string { return "" })
@@ -34,7 +34,7 @@ func TestStopOfAnUnknownProcess(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	_, err = (&service.Service{Instance: inst}).Stop(ctx, true)
-	if fault.KindOf(err) != fault.Deadline || !strings.Contains(err.Error(), "nothing was killed") ||
+	if fault.KindOf(err) != fault.Deadline || !strings.Contains(err.Error(), "it was not killed") ||
 		strings.Contains(err.Error(), "was killed (") || !strings.Contains(err.Error(), inst.LockFile()) {
 		t.Errorf("%v", err)
 	}

@@ -9,14 +9,14 @@ import (
 	"os"
 )
 
-// A daemon that a command has started for itself alone is marked by a file, until
-// anybody else needs it: who takes the mark away may rely on the daemon. The mark is
-// written, taken away and acted upon by those who hold the start lock.
+// A file marks a daemon that a command has started only for itself. A command that
+// removes the mark can rely on the daemon. The mark is written, removed and acted on
+// under the start lock.
 
-// Visit makes sure that the daemon runs and is ready, for a command after which one
-// that did not run before does not run. leave, which is never nil, must be called:
-// it ends a daemon that was started for the visit, and removes an instance that was
-// made for it, unless another command has come to need them.
+// Visit makes sure that the daemon is running and ready, for the duration of one
+// command. The caller must call leave, which is never nil: it stops a daemon that was
+// started for the visit, and deletes an instance that was created for it, unless
+// another command needs them by then.
 func (s *Service) Visit(ctx context.Context) (leave func(context.Context) error, err error) {
 	leave = func(context.Context) error { return nil }
 	ours, made, err := s.startVisit(ctx)
@@ -29,8 +29,8 @@ func (s *Service) Visit(ctx context.Context) (leave func(context.Context) error,
 	return leave, err
 }
 
-// startVisit starts a marked daemon where none runs, and reports whether it did
-// (ours), and whether it made the instance.
+// startVisit starts a marked daemon if none is running. ours is whether it started one,
+// made whether it created the instance.
 func (s *Service) startVisit(ctx context.Context) (ours, made bool, err error) {
 	if !s.MayMake {
 		if err := s.Instance.Require(); err != nil {
@@ -50,7 +50,7 @@ func (s *Service) startVisit(ctx context.Context) (ours, made bool, err error) {
 	defer lock.Unlock()
 	running, err := s.isRunning(ctx)
 	if err == nil && running {
-		err = s.unmark() // the visitor before must not end it under this one
+		err = s.unmark() // the previous visitor must not stop it during this visit
 	}
 	if err != nil || running {
 		return false, false, err
@@ -60,19 +60,20 @@ func (s *Service) startVisit(ctx context.Context) (ours, made bool, err error) {
 	}
 	made, err = s.createLocked(DefaultSettings())
 	if err == nil {
-		// A process that nothing has waited for could begin after the end of the visit.
+		// Wait without ctx: otherwise the process could start after the visit has
+		// ended.
 		err = s.launch(context.WithoutCancel(ctx), Overrides{})
 	}
 	return true, made, err
 }
 
-// visited reports whether the daemon that runs was started for one visit.
+// visited reports whether the running daemon was started for one visit.
 func (s *Service) visited() bool {
 	_, err := os.Stat(s.Instance.VisitFile())
 	return err == nil
 }
 
-// unmark takes the mark away. The caller holds the start lock.
+// unmark removes the mark. The caller holds the start lock.
 func (s *Service) unmark() error {
 	if err := os.Remove(s.Instance.VisitFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -80,12 +81,12 @@ func (s *Service) unmark() error {
 	return nil
 }
 
-// leave ends a visit. No command can come to need the daemon while it ends, as the
-// start lock is held.
+// leave ends a visit. It holds the start lock, so that no command can begin to need the
+// daemon.
 func (s *Service) leave(ctx context.Context, made bool) error {
 	lock, err := s.Instance.LockStart(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // deleted since
+		return nil // deleted in between
 	}
 	if err != nil {
 		return err
@@ -100,14 +101,14 @@ func (s *Service) leave(ctx context.Context, made bool) error {
 	return s.removeLocked(ctx, false)
 }
 
-// EndVisit stops the daemon if it was started for a visit that has not ended, and leaves
-// the instance. It reports whether it did.
+// EndVisit stops a daemon that was started for an unfinished visit, and keeps the
+// instance. It reports whether it did.
 func (s *Service) EndVisit(ctx context.Context) (stopped bool, err error) {
 	stopped = s.visited()
 	return stopped, s.leave(ctx, false)
 }
 
-// Keep keeps a daemon that was started for a visit.
+// Keep keeps a daemon running that was started for a visit.
 func (s *Service) Keep(ctx context.Context) error {
 	lock, err := s.lock(ctx)
 	if err != nil {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package version says which versions of RDD and of Kubernetes a program is.
+// Package version returns the versions of RDD and Kubernetes in a program.
 package version
 
 import (

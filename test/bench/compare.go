@@ -139,7 +139,7 @@ func (c comparison) build(ctx context.Context, tree, into string) (string, error
 	fmt.Printf("building %s\n", filepath.Base(into))
 	cmd := exec.CommandContext(ctx, "go", "build", "-ldflags", c.ldflags, "-o", into+string(filepath.Separator), "./cmd/rdd")
 	cmd.Dir = tree
-	cmd.Env = append(os.Environ(), "GOFLAGS=-trimpath", "CGO_ENABLED=0") // as the Makefile, whoever runs this
+	cmd.Env = append(os.Environ(), "GOFLAGS=-trimpath", "CGO_ENABLED=0") // as in the Makefile
 	interruptible(cmd)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the program of %s: %w\n%s", filepath.Base(into), err, out)

@@ -58,6 +58,6 @@ func TestReadWAL(t *testing.T) {
 		t.Errorf("a log that began anew has %d pages, want 1: older ones follow it", len(w.pages))
 	}
 	if _, _, ok := look().since(full); ok {
-		t.Error("it is not told that the log began anew")
+		t.Error("a new log is not reported")
 	}
 }

@@ -36,7 +36,7 @@ func (e *Engine) Hands() *Hands {
 }
 
 // Create makes a container of an image, with a command. Its labels have, as with
-// nerdctl, where its output goes. It ends when it is told to: the first process
+// nerdctl, where its output goes. It ends on a signal: the first process
 // of a container takes other signals than SIGKILL only with a handler for them.
 //
 // What runc knows of it and its control group are the engine's own: else those of

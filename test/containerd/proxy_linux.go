@@ -32,7 +32,7 @@ const (
 	knock = "/rdd/watching"
 )
 
-// Proxy stands between a containerd and whoever uses it, and makes faults.
+// Proxy forwards connections to a containerd, and injects faults.
 type Proxy struct {
 	tb     TB
 	socket string

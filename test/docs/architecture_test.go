@@ -60,7 +60,7 @@ func TestArchitectureNamesPackages(t *testing.T) {
 	}
 }
 
-// TestDependenciesRunOneWay: no package imports one that it must know nothing of.
+// TestDependenciesRunOneWay: no package imports a package that it must not know.
 func TestDependenciesRunOneWay(t *testing.T) {
 	controllers := []string{"internal/app", "internal/lima", "internal/mirror", "internal/hostinfo", "internal/demo", "internal/engine"}
 	commands := []string{"internal/cli", "internal/service", "internal/daemon", "internal/client"}

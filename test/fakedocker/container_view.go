@@ -54,7 +54,7 @@ func (s *Server) details(reference string) (*details, error) {
 		names = append(names, c.id, c.name)
 	}
 	if s.inspectFailsLocked(names...) {
-		return nil, refuse(http.StatusInternalServerError, "fakedocker: the inspect of container %s was told to fail", reference)
+		return nil, refuse(http.StatusInternalServerError, "fakedocker: the inspect of container %s is set to fail", reference)
 	}
 	if err != nil {
 		return nil, err

@@ -486,7 +486,7 @@ func TestFaults(t *testing.T) {
 	}
 
 	s.FailList(Containers, 1)
-	wantError(t, list(), cerrdefs.IsInternal, "was told to fail")
+	wantError(t, list(), cerrdefs.IsInternal, "is set to fail")
 	s.TruncateList(Containers, 1)
 	if err := list(); err == nil {
 		t.Error("half a list is no error")
@@ -495,9 +495,9 @@ func TestFaults(t *testing.T) {
 		t.Error(err)
 	}
 	s.FailInspect(ids[1], 1)
-	wantError(t, inspect(ctx, ids[1][:12]), cerrdefs.IsInternal, "was told to fail")
+	wantError(t, inspect(ctx, ids[1][:12]), cerrdefs.IsInternal, "is set to fail")
 	s.FailRoute("GET /containers/{id}/json", 503, -1)
-	wantError(t, inspect(ctx, ids[0]), cerrdefs.IsUnavailable, "was told to fail")
+	wantError(t, inspect(ctx, ids[0]), cerrdefs.IsUnavailable, "is set to fail")
 	s.FailRoute("GET /containers/{id}/json", 0, 0)
 	if err := errors.Join(inspect(ctx, ids[0]), inspect(ctx, ids[1])); err != nil {
 		t.Error(err)

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// faults is what the engine was told to do wrong, and the count of what it was
+// faults is the configured faults, and the count of what it was
 // asked. It is guarded by Server.mu.
 type faults struct {
 	requests    map[string]int
@@ -69,9 +69,9 @@ func (s *Server) gate(ctx context.Context, route string) error {
 	}
 	switch {
 	case fault.times != 0 && fault.status == http.StatusNotFound:
-		return refuse(fault.status, "No such object, as %s was told to fail", route) // in the words of an engine
+		return refuse(fault.status, "No such object, as %s is set to fail", route) // in the words of an engine
 	case fault.times != 0:
-		return refuse(fault.status, "fakedocker: %s was told to fail", route)
+		return refuse(fault.status, "fakedocker: %s is set to fail", route)
 	}
 	return nil
 }

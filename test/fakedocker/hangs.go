@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// hangs is what the engine was told to be slow with. It is guarded by Server.mu.
+// hangs is the configuration of slow answers. It is guarded by Server.mu.
 type hangs struct {
 	routes   map[string]time.Duration
 	inspects map[string]chan struct{} // closed when they go on

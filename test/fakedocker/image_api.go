@@ -111,7 +111,7 @@ func (s *Server) imageDetails(name string) (*image.InspectResponse, error) {
 		names = append(names, i.id)
 	}
 	if s.inspectFailsLocked(names...) {
-		return nil, refuse(http.StatusInternalServerError, "fakedocker: the inspect of image %s was told to fail", name)
+		return nil, refuse(http.StatusInternalServerError, "fakedocker: the inspect of image %s is set to fail", name)
 	}
 	if err != nil {
 		return nil, err

@@ -8,7 +8,7 @@
 //
 // It answers as a dockerd 20.10 (API 1.41) does, in texts, codes, and the order
 // and attributes of events. A process in one of its containers runs until it is
-// told otherwise, and ends at once on any signal that ends a process. Networks
+// configured otherwise, and ends at once on any signal that ends a process. Networks
 // are names; whichever a container wants is there. There are no logs,
 // attach or exec.
 //

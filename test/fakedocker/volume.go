@@ -81,7 +81,7 @@ func (s *Server) inspectVolume(w http.ResponseWriter, _ *http.Request, name stri
 	fails := s.inspectFailsLocked(name)
 	s.mu.Unlock()
 	if fails {
-		return refuse(http.StatusInternalServerError, "fakedocker: the inspect of volume %s was told to fail", name)
+		return refuse(http.StatusInternalServerError, "fakedocker: the inspect of volume %s is set to fail", name)
 	}
 	if v == nil {
 		return refuse(http.StatusNotFound, "get %s: no such volume", name)

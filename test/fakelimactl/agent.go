@@ -75,10 +75,10 @@ func runAgent(i instance) {
 
 // bootSteps are what happens during a boot.
 func bootSteps(i instance, faults stage.Faults) []func() {
-	told := func(message string) func() { return func() { say("info", message) } }
+	logs := func(message string) func() { return func() { say("info", message) } }
 	steps := []func(){
-		told("Waiting for the essential requirement 1 of 3: `ssh`"),
-		told("The essential requirement 1 of 3 is satisfied"),
+		logs("Waiting for the essential requirement 1 of 3: `ssh`"),
+		logs("The essential requirement 1 of 3 is satisfied"),
 	}
 	switch faults.Boot {
 	case stage.BootHangs:
@@ -90,7 +90,7 @@ func bootSteps(i instance, faults stage.Faults) []func() {
 			_ = syscall.Kill(driver, syscall.SIGKILL)
 		})
 	}
-	steps = append(steps, told("Guest agent is running"), func() {
+	steps = append(steps, logs("Guest agent is running"), func() {
 		say("info", "READY. Run `limactl shell "+i.name+"` to open the shell.")
 		status := map[string]any{"running": true, "sshLocalPort": sshPort}
 		if faults.Boot == stage.BootDegraded {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package faultproxy stands between a client and a real Docker engine, for tests,
-// and does to their connection what no engine can be asked for.
+// and injects faults into their connection that no engine can produce on request.
 package faultproxy
 
 import (
@@ -79,7 +79,7 @@ func Start(tb testing.TB, endpoint string) *Proxy {
 	return p
 }
 
-// Endpoint returns where the proxy listens.
+// Endpoint returns the endpoint of the proxy.
 func (p *Proxy) Endpoint() string { return "unix://" + p.socket }
 
 // Point makes another engine answer from now on, and breaks the event streams.
@@ -156,7 +156,7 @@ func (p *Proxy) modify(response *http.Response) error {
 		p.mu.Unlock()
 	case p.take(path, refused):
 		_ = response.Body.Close()
-		const words = `{"message":"the proxy was told to refuse"}`
+		const words = `{"message":"the proxy is set to refuse"}`
 		response.StatusCode, response.ContentLength = http.StatusInternalServerError, int64(len(words))
 		response.Header = http.Header{"Content-Type": {"application/json"}}
 		response.Body = io.NopCloser(strings.NewReader(words))

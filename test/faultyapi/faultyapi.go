@@ -70,7 +70,7 @@ func (f *Faults) Count() int {
 	return sum
 }
 
-// String says how often there was which fault.
+// String returns how often each fault occurred.
 func (f *Faults) String() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()

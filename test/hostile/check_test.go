@@ -154,7 +154,7 @@ func excused(op operation, surface string, answer hostile.Answer) bool {
 	return emptyMessage(surface, answer)
 }
 
-// emptyMessage says where a message without what it should have can't be told from
+// emptyMessage says where a message without what it should have can't be distinguished from
 // one which says that there is nothing: in those of protobuf that is the same. It
 // is for those who ask for more than a list to find out.
 func emptyMessage(surface string, answer hostile.Answer) bool {

@@ -157,7 +157,7 @@ func (e *env) create(running bool) {
 	}))
 }
 
-// get returns the LimaVM, nil where it is gone.
+// get returns the LimaVM, nil if it is gone.
 func (e *env) get() *limav1alpha1.LimaVM {
 	e.t.Helper()
 	vm := &limav1alpha1.LimaVM{}
@@ -289,7 +289,7 @@ func (e *env) kill(file string) {
 
 func (e *env) calls() []string { return stage.Calls(e.t, e.cfg.Home) }
 
-// count returns how often limactl was asked for that.
+// count returns how often limactl was called with that command.
 func (e *env) count(call string) int {
 	n := 0
 	for _, c := range e.calls() {
@@ -300,7 +300,7 @@ func (e *env) count(call string) int {
 	return n
 }
 
-// asked checks how often limactl was asked to do that.
+// asked checks how often limactl was called with that command.
 func (e *env) asked(call string, want int) {
 	e.t.Helper()
 	if got := e.count(call); got != want {

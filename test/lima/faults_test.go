@@ -18,7 +18,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/test/fakelimactl/stage"
 )
 
-// TestNoLimactl: each reason says what to do, and the LimaVM can be deleted.
+// TestNoLimactl: each reason has a remedy, and the LimaVM can be deleted.
 func TestNoLimactl(t *testing.T) {
 	old := t.TempDir()
 	if err := os.WriteFile(filepath.Join(old, "limactl"), []byte("#!/bin/sh\necho limactl version 1.2.3\n"), 0o755); err != nil {
@@ -58,7 +58,7 @@ func TestLimactlComes(t *testing.T) {
 	e.started()
 }
 
-// TestCreationFails half way, is told, tried again, and leaves nothing in the
+// TestCreationFails half way, is reported, retried, and leaves nothing in the
 // way.
 func TestCreationFails(t *testing.T) {
 	e := newEnv(t)
@@ -76,14 +76,14 @@ func TestBootFails(t *testing.T) {
 	e := newEnv(t, func(cfg *lima.Config) { cfg.FirstPause, cfg.LongestPause = time.Second, time.Second })
 	e.faults(stage.Faults{Boot: stage.BootFails})
 	e.create(true)
-	e.wait(metav1.ConditionFalse, limav1alpha1.ReasonStartFailed, "Could not set up the machine", "tried again")
+	e.wait(metav1.ConditionFalse, limav1alpha1.ReasonStartFailed, "Could not set up the machine", "retrying")
 	e.faults(stage.Faults{})
 	if vm := e.started(); vm.Status.RestartCount == 0 {
 		t.Errorf("%+v", vm.Status)
 	}
 }
 
-// TestBootTimesOut: what is left of it is ended.
+// TestBootTimesOut: the remaining processes are ended.
 func TestBootTimesOut(t *testing.T) {
 	e := newEnv(t, func(cfg *lima.Config) {
 		cfg.Boot = time.Second
@@ -102,7 +102,7 @@ func TestBootTimesOut(t *testing.T) {
 	e.started()
 }
 
-// TestDegraded: it runs, and says what does not.
+// TestDegraded: the virtual machine runs, and reports the part that does not work.
 func TestDegraded(t *testing.T) {
 	e := newEnv(t)
 	e.faults(stage.Faults{Boot: stage.BootDegraded})
@@ -118,7 +118,7 @@ func TestDegraded(t *testing.T) {
 // TestDeath of each process: it is seen at once, and the machine started again.
 func TestDeath(t *testing.T) {
 	for file, words := range map[string]string{
-		"ha.pid":   "the host agent has ended",
+		"ha.pid":   "the host agent exited",
 		"qemu.pid": "Driver stopped due to error: `signal: killed`",
 	} {
 		t.Run(file, func(t *testing.T) {
@@ -127,7 +127,7 @@ func TestDeath(t *testing.T) {
 			e.started()
 			other := e.process("qemu.pid")
 			e.kill(file)
-			e.wait(metav1.ConditionFalse, limav1alpha1.ReasonStartFailed, words, "tried again")
+			e.wait(metav1.ConditionFalse, limav1alpha1.ReasonStartFailed, words, "retrying")
 			if other.Alive() {
 				t.Error("the virtual machine lives on")
 			}
@@ -193,7 +193,7 @@ func TestDeathsAreACrashLoop(t *testing.T) {
 	e.wait(metav1.ConditionFalse, limav1alpha1.ReasonCrashLoop, "signal: killed")
 }
 
-// TestStopFails is told, and tried again.
+// TestStopFails: the failure is reported, and retried.
 func TestStopFails(t *testing.T) {
 	e := newEnv(t, func(cfg *lima.Config) { cfg.Stop = 100 * time.Millisecond })
 	e.faults(stage.Faults{StopHangs: true, StopFails: true})
@@ -211,7 +211,7 @@ func TestDeletion(t *testing.T) {
 		faults stage.Faults
 		reach  func(*env)
 	}{
-		"being made": {stage.Faults{CreateMS: 60_000}, func(e *env) {
+		"creating": {stage.Faults{CreateMS: 60_000}, func(e *env) {
 			e.eventually("it is being made", func() bool { return e.count("create") == 1 })
 		}},
 		"not made": {stage.Faults{CreateFails: "no"}, func(e *env) { e.waitCreated(limav1alpha1.ReasonCreateFailed, "no") }},
@@ -242,7 +242,7 @@ func TestDeletion(t *testing.T) {
 	}
 }
 
-// TestDeletionFails is told, and tried again: the LimaVM stays.
+// TestDeletionFails: the failure is reported, and retried; the LimaVM stays.
 func TestDeletionFails(t *testing.T) {
 	e := newEnv(t)
 	e.create(true)

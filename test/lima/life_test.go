@@ -91,7 +91,7 @@ func TestAdoption(t *testing.T) {
 	e.started()
 }
 
-// TestControllerEndsDuringBoot: the boot goes on, and the next controller awaits
+// TestControllerEndsDuringBoot: the boot continues, and the next controller awaits
 // its end.
 func TestControllerEndsDuringBoot(t *testing.T) {
 	e := newEnv(t)
@@ -109,7 +109,7 @@ func TestControllerEndsDuringBoot(t *testing.T) {
 	e.asked("stop", 0)
 }
 
-// TestControllerEndsDuringCreation: what is half made is made anew.
+// TestControllerEndsDuringCreation: a partial creation is repeated.
 func TestControllerEndsDuringCreation(t *testing.T) {
 	e := newEnv(t)
 	e.faults(stage.Faults{CreateMS: 60_000})
@@ -150,7 +150,7 @@ func TestRestartRequested(t *testing.T) {
 }
 
 // TestTemplateChanges: an edit of the copy, or of the parameters, is applied and
-// restarts it once; one that limactl rejects is not, and says why.
+// restarts it once; a template that limactl rejects is not applied, and the status has the reason.
 func TestTemplateChanges(t *testing.T) {
 	e := newEnv(t)
 	e.create(true)
@@ -287,7 +287,7 @@ func TestReset(t *testing.T) {
 	e.delete()
 }
 
-// TestStoppedWithoutLimactl: what is not to run and does not run is stopped,
+// TestStoppedWithoutLimactl: a virtual machine that should not and does not run is stopped,
 // though limactl is missing.
 func TestStoppedWithoutLimactl(t *testing.T) {
 	e := newEnv(t, func(cfg *lima.Config) { cfg.Limactl = limactl.Places{Path: t.TempDir()} })

@@ -113,7 +113,7 @@ func suiteActions(d *driver) {
 	d.removeContainer(id)
 }
 
-// TestActions: each action is done once, told of, and its annotation taken away.
+// TestActions: each action is done once, reported, and its annotation removed.
 func TestActions(t *testing.T) {
 	t.Parallel()
 	engine, docker := newFake(t, fakedocker.Config{})
@@ -151,7 +151,7 @@ func TestWantedState(t *testing.T) {
 	ce := e.getEngine("moby")
 	e.waitCompared(ce)
 	if now := requests(engine.Server, "stop"); now != stops {
-		t.Errorf("a wish that was fulfilled is fought for: %d stops, before %d", now, stops)
+		t.Errorf("a fulfilled request is repeated: %d stops, before %d", now, stops)
 	}
 
 	e.askState(id, containersv1alpha1.StatePaused)

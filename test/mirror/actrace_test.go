@@ -18,8 +18,8 @@ import (
 )
 
 // TestWishForWhatChangedMeanwhile: a container is stopped, and asked to start
-// again, after the engine was asked how it is and before the wish is looked at.
-// That it ran then does not fulfil the wish.
+// again, after the engine was asked how it is and before the desired state is read.
+// That it ran then does not fulfil the request.
 func TestWishForWhatChangedMeanwhile(t *testing.T) {
 	t.Parallel()
 	engine, docker := newFake(t, fakedocker.Config{})
@@ -35,7 +35,7 @@ func TestWishForWhatChangedMeanwhile(t *testing.T) {
 	_, err = docker.ContainerStop(t.Context(), ids[0], client.ContainerStopOptions{})
 	e.must(err)
 	e.askAction(ids[0], containersv1alpha1.ActionStart)
-	// A watch keeps the order: when this is done, the wish before is known too.
+	// A watch keeps the order: when this is done, the request before is known too.
 	e.askAction(ids[1], containersv1alpha1.ActionStop)
 	e.becomes(ids[1], containersv1alpha1.PhaseExited)
 	close(held.goOn)

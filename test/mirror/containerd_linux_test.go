@@ -40,7 +40,7 @@ func startContainerd(program containerd.Program) func(*testing.T) subject {
 }
 
 // containerdHands work through containerd's own client, in one namespace, on
-// containers that they are told the objects' names of.
+// containers that get the objects' names.
 type containerdHands struct {
 	*containerd.Hands // by IDs
 	client            *client.Client

@@ -35,7 +35,7 @@ func (e *env) calledAtMost(engine *fakedocker.Server, limit int, routes ...strin
 
 // TestEngineContradictsItselfOnDeletions: what the engine shows it will not have
 // got, or it says that it has removed it. It is asked again, but not often, and
-// that is told.
+// that is reported.
 func TestEngineContradictsItselfOnDeletions(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -65,7 +65,7 @@ func TestEngineContradictsItselfOnDeletions(t *testing.T) {
 			}
 			before := engine.Requests()[test.inspect]
 			e.must(e.kube.Delete(t.Context(), object))
-			e.eventually("the contradiction is told", func() (bool, string) {
+			e.eventually("the contradiction is reported", func() (bool, string) {
 				e.must(e.kube.Get(t.Context(), ctrlclient.ObjectKeyFromObject(object), object))
 				condition := apimeta.FindStatusCondition(conditions(object), containersv1alpha1.ConditionDeleting)
 				if condition == nil {

@@ -205,7 +205,7 @@ func TestRefusedDeletionEndsTheWish(t *testing.T) {
 	}
 	e.equal("moby")
 
-	t.Log("and a new deletion is a new wish")
+	t.Log("and a new deletion is a new request")
 	e.must(e.kube.Delete(t.Context(), again))
 	e.waitGone(again)
 	e.equal("moby")
@@ -304,7 +304,7 @@ func TestActThatIsTriedAgainIsVisible(t *testing.T) {
 	e.eventually("it is on the object", func() (bool, string) {
 		synced := apimeta.FindStatusCondition(e.container(id).Status.Conditions, containersv1alpha1.ConditionSynced)
 		return synced != nil && synced.Status == metav1.ConditionFalse && synced.Reason == containersv1alpha1.ReasonActFailed &&
-			strings.Contains(synced.Message, "pause") && strings.Contains(synced.Message, "told to fail"), fmt.Sprint(synced)
+			strings.Contains(synced.Message, "pause") && strings.Contains(synced.Message, "set to fail"), fmt.Sprint(synced)
 	})
 	engine.FailRoute(pause, 0, 0)
 	e.becomes(id, containersv1alpha1.PhasePaused)

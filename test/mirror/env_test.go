@@ -144,7 +144,7 @@ func (e *env) startManager() {
 	})}
 }
 
-// stopManager ends the manager that runs, whoever started it.
+// stopManager stops the running manager.
 func (e *env) stopManager() {
 	e.t.Helper()
 	if err := e.ran.stop(); err != nil {

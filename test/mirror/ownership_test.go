@@ -196,7 +196,7 @@ func (f *foreigners) throughAll(engine fakeEngine, ce *containersv1alpha1.Contai
 }
 
 // delete deletes the objects made by hand: those that bear the finalizer, which
-// then stay until whoever put it there takes it away, or the others.
+// then stay until its owner removes it, or the others.
 func (f *foreigners) delete(finalizer bool) {
 	f.t.Helper()
 	for i, object := range f.objects[:made] {

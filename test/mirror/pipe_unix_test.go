@@ -26,7 +26,7 @@ func TestANamedPipeForAnEndpoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	e, _ := newFaulty(t, fakedocker.Config{})
-	t.Cleanup(func() { // whoever waits for a writer has one
+	t.Cleanup(func() { // unblock a reader that waits for a writer
 		if writer, err := os.OpenFile(path, os.O_RDWR, 0); err == nil {
 			_ = writer.Close()
 		}

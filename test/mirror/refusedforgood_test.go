@@ -63,7 +63,7 @@ func TestPolicyRefusesAMirror(t *testing.T) {
 	id := engine.AddContainers(1, fakedocker.ContainerOptions{Image: busyboxImage, Running: true})[0]
 	e.mirrored(id, containersv1alpha1.PhaseRunning)
 	time.Sleep(2 * time.Second)
-	if n := e.told("ContainerEngine", "moby", containersv1alpha1.ReasonWriteRefused); n != 1 {
+	if n := e.eventsOf("ContainerEngine", "moby", containersv1alpha1.ReasonWriteRefused); n != 1 {
 		t.Errorf("%d Events", n)
 	}
 	if n := engine.Requests()["GET /volumes/{name}"]; n > 20 {
@@ -99,7 +99,7 @@ func TestPolicyRefusesAnUpdate(t *testing.T) {
 	e.waitComplete("moby", containersv1alpha1.ReasonWriteRefused, 1, "container "+c.Status.Name, "the user does not want this one")
 	e.waitSynced(c, containersv1alpha1.ReasonWriteRefused)
 	e.eventually("one Event tells it", func() (bool, string) {
-		n := e.told("Container", c.Name, containersv1alpha1.ReasonWriteRefused)
+		n := e.eventsOf("Container", c.Name, containersv1alpha1.ReasonWriteRefused)
 		return n == 1, fmt.Sprint(n)
 	})
 	t.Log("a manager that begins anew finds the same, and then that it is over")

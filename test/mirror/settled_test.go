@@ -45,10 +45,10 @@ const (
 func TestSettledUnderAttack(t *testing.T) {
 	t.Parallel()
 	runScenarios(t, func(*testing.T) machine { return nil }, points, stride, []scenario{
-		{"stopped while it starts", []wish{{running: false}, {running: true}, {running: false}}},
-		{"started while it stops", []wish{{running: true}, {running: false}, {running: true}}},
-		{"stopped while it moves", []wish{{running: true}, {running: true, engine: 1}, {running: false, engine: 1}}},
-		{"moved back while it moves", []wish{{running: true}, {running: true, engine: 1}, {running: true}}},
+		{"stopped while it starts", []desired{{running: false}, {running: true}, {running: false}}},
+		{"started while it stops", []desired{{running: true}, {running: false}, {running: true}}},
+		{"stopped while it moves", []desired{{running: true}, {running: true, engine: 1}, {running: false, engine: 1}}},
+		{"moved back while it moves", []desired{{running: true}, {running: true, engine: 1}, {running: true}}},
 	})
 }
 
@@ -56,7 +56,7 @@ func TestSettledUnderAttack(t *testing.T) {
 // the third is asked for in the midst of that.
 type scenario struct {
 	name  string
-	steps []wish
+	steps []desired
 }
 
 // runScenarios asks for the last steps of the scenarios at every moment, or each
@@ -102,8 +102,8 @@ func (a *attack) compared(t *testing.T) {
 	}
 }
 
-// wish is what is asked of the App.
-type wish struct {
+// desired is a desired state of the App.
+type desired struct {
 	running bool
 	engine  int
 	// cpus of the virtual machine, where the engine is in one.
@@ -119,11 +119,11 @@ type attack struct {
 	containers [2][]string
 
 	mu     sync.Mutex
-	wishes map[int64]wish // guarded by mu; by generation
-	left   int            // guarded by mu; moments until the next wish; negative: never
-	next   wish           // guarded by mu
-	hit    chan int64     // guarded by mu; gets the generation of next
-	said   int            // guarded by mu; how often Settled was said and compared
+	states map[int64]desired // guarded by mu; by generation
+	left   int               // guarded by mu; moments until the next change; negative: never
+	next   desired           // guarded by mu
+	hit    chan int64        // guarded by mu; gets the generation of next
+	said   int               // guarded by mu; how often Settled was said and compared
 }
 
 // machine is a virtual machine that an engine is in.
@@ -133,11 +133,11 @@ type machine interface {
 	// of returns the instance that it is of, and the controller that makes it.
 	of() (*instance.Instance, manager.Controller)
 	// compare compares it with what is wanted.
-	compare(t *testing.T, w wish)
+	compare(t *testing.T, w desired)
 }
 
 func newAttack(t *testing.T, m machine) *attack {
-	a := &attack{machine: m, wishes: map[int64]wish{}, left: -1}
+	a := &attack{machine: m, states: map[int64]desired{}, left: -1}
 	for i := range a.engines {
 		engine, docker := newFake(t, fakedocker.Config{})
 		a.engines[i] = engine.Server
@@ -156,7 +156,7 @@ func newAttack(t *testing.T, m machine) *attack {
 	return a
 }
 
-// endpoint returns what the App is told of an engine.
+// endpoint returns the endpoint of an engine for the App.
 func (a *attack) endpoint(engine int) string {
 	if a.machine != nil && engine == 1 {
 		return ""
@@ -165,13 +165,13 @@ func (a *attack) endpoint(engine int) string {
 }
 
 // ask changes the App, and returns its generation then.
-func (a *attack) ask(w wish) int64 {
+func (a *attack) ask(w desired) int64 {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.askLocked(w)
 }
 
-func (a *attack) askLocked(w wish) int64 {
+func (a *attack) askLocked(w desired) int64 {
 	app := &appv1alpha1.App{ObjectMeta: metav1.ObjectMeta{Name: appv1alpha1.AppName}}
 	spec := fmt.Sprintf(`{"spec":{"running":%t,"containerEngine":{"endpoint":%q},"virtualMachine":{"cpus":%d}}}`,
 		w.running, a.endpoint(w.engine), max(w.cpus, 1))
@@ -184,31 +184,31 @@ func (a *attack) askLocked(w wish) int64 {
 	if err != nil {
 		a.t.Error(err)
 	}
-	a.wishes[app.Generation] = w
+	a.states[app.Generation] = w
 	return app.Generation
 }
 
-// arm has a wish asked for after so many moments.
-func (a *attack) arm(moments int, w wish) {
+// arm schedules a change after that many moments.
+func (a *attack) arm(moments int, w desired) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.left, a.next, a.hit = moments, w, make(chan int64, 1)
 }
 
-// disarm waits until the wish was asked for, or all is settled without, and
+// disarm waits until the change was made, or all is settled without it, and
 // returns the newest generation.
 func (a *attack) disarm(t *testing.T) (newest int64, hit bool) {
 	t.Helper()
 	a.mu.Lock()
 	asked := a.hit
-	for newest = range a.wishes {
+	for newest = range a.states {
 		break
 	}
-	for generation := range a.wishes {
+	for generation := range a.states {
 		newest = max(newest, generation)
 	}
 	a.mu.Unlock()
-	a.eventually("the wish is asked for, or none is left to disturb", func() (bool, string) {
+	a.eventually("the change is made, or nothing is left to disturb", func() (bool, string) {
 		select {
 		case newest = <-asked:
 			hit = true
@@ -311,24 +311,24 @@ func (a *attack) compare(response *http.Response) error {
 		if condition.Status != metav1.ConditionTrue {
 			continue
 		}
-		w, ok := a.wishes[condition.ObservedGeneration]
+		w, ok := a.states[condition.ObservedGeneration]
 		switch {
 		case condition.Type == appv1alpha1.ConditionSettled && (!ok || app.Status.ObservedGeneration != condition.ObservedGeneration):
 			a.t.Errorf("Settled of a generation that was not asked for, or not acted on: %+v", app.Status)
 		case condition.Type == appv1alpha1.ConditionSettled:
 			a.said++
-			a.compareWish(condition.Type, w)
+			a.compareDesired(condition.Type, w)
 		case condition.ObservedGeneration < app.Status.ObservedGeneration:
 			// It is what was said of an earlier one.
 		case condition.Type == appv1alpha1.ConditionContainerEngineReady && ok && w.running:
-			a.compareWish(condition.Type, w)
+			a.compareDesired(condition.Type, w)
 		}
 	}
 	return nil
 }
 
-// compareWish compares the engines and the mirrors with what is wanted.
-func (a *attack) compareWish(said string, w wish) {
+// compareDesired compares the engines and the mirrors with what is wanted.
+func (a *attack) compareDesired(said string, w desired) {
 	var list containersv1alpha1.ContainerList
 	if err := a.kube.List(a.t.Context(), &list); err != nil {
 		if a.t.Context().Err() == nil { // the watch outlives the test by a moment

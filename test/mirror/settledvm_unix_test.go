@@ -36,11 +36,11 @@ func TestSettledUnderAttackWithAMachine(t *testing.T) {
 	t.Parallel()
 	newMachine := func(t *testing.T) machine { return newMachine(t) }
 	runScenarios(t, newMachine, vmPoints, vmStride, []scenario{
-		{"stopped while it starts", []wish{{engine: 1}, {running: true, engine: 1}, {engine: 1}}},
-		{"started while it stops", []wish{{running: true, engine: 1}, {engine: 1}, {running: true, engine: 1}}},
-		{"another size while it gets one", []wish{{running: true, engine: 1}, {running: true, engine: 1, cpus: 2}, {running: true, engine: 1, cpus: 3}}},
-		{"moved away while it gets another size", []wish{{running: true, engine: 1}, {running: true, engine: 1, cpus: 2}, {running: true, cpus: 2}}},
-		{"moved back while it stops", []wish{{running: true}, {running: true, engine: 1}, {running: true}}},
+		{"stopped while it starts", []desired{{engine: 1}, {running: true, engine: 1}, {engine: 1}}},
+		{"started while it stops", []desired{{running: true, engine: 1}, {engine: 1}, {running: true, engine: 1}}},
+		{"another size while it gets one", []desired{{running: true, engine: 1}, {running: true, engine: 1, cpus: 2}, {running: true, engine: 1, cpus: 3}}},
+		{"moved away while it gets another size", []desired{{running: true, engine: 1}, {running: true, engine: 1, cpus: 2}, {running: true, cpus: 2}}},
+		{"moved back while it stops", []desired{{running: true}, {running: true, engine: 1}, {running: true}}},
 	})
 }
 
@@ -86,7 +86,7 @@ func (m *limaMachine) hold(engine *fakedocker.Server) {
 	})
 }
 
-func (m *limaMachine) compare(t *testing.T, w wish) {
+func (m *limaMachine) compare(t *testing.T, w desired) {
 	tool := limactl.Client{Home: m.instance.LimaHome()}
 	runs := tool.Processes("rd").Driver.PID != 0
 	if wanted := w.running && w.engine == 1; runs != wanted {

@@ -74,8 +74,8 @@ func (e *env) waitSynced(object ctrlclient.Object, reason string) {
 	})
 }
 
-// told counts the Events with a reason about an object.
-func (e *env) told(kind, name, reason string) int {
+// eventsOf counts the Events with a reason about an object.
+func (e *env) eventsOf(kind, name, reason string) int {
 	e.t.Helper()
 	var events corev1.EventList
 	e.list(&events)
@@ -142,7 +142,7 @@ func TestHangingInspects(t *testing.T) {
 	first := &containersv1alpha1.Container{ObjectMeta: metav1.ObjectMeta{Name: ids[1], Namespace: namespace}}
 	e.waitSynced(first, containersv1alpha1.ReasonInspectFailed)
 	e.eventually("Events tell it", func() (bool, string) {
-		n, of := e.told("ContainerEngine", "moby", containersv1alpha1.ReasonInspectFailed), e.told("Container", ids[1], containersv1alpha1.ReasonInspectFailed)
+		n, of := e.eventsOf("ContainerEngine", "moby", containersv1alpha1.ReasonInspectFailed), e.eventsOf("Container", ids[1], containersv1alpha1.ReasonInspectFailed)
 		return n > 0 && of == 1, fmt.Sprintf("%d of the ContainerEngine, %d of the container", n, of)
 	})
 	if n := engine.HangingInspects(); n > hanging {
@@ -238,7 +238,7 @@ func TestFailedList(t *testing.T) {
 	engine.FailList(fakedocker.Images, -1)
 	ce := e.create("moby", namespace)
 	e.waitReason(ce, containersv1alpha1.ReasonConnected)
-	e.waitComplete("moby", containersv1alpha1.ReasonListFailed, 1, "images", "was told to fail")
+	e.waitComplete("moby", containersv1alpha1.ReasonListFailed, 1, "images", "is set to fail")
 	if ce := e.getEngine("moby"); ce.Status.LastSync != nil {
 		t.Errorf("compared at %s, and one list is missing", ce.Status.LastSync)
 	}
@@ -247,7 +247,7 @@ func TestFailedList(t *testing.T) {
 	e.equal("moby")
 }
 
-// TestFailedInspectIsSaid: an inspect that fails for longer than a moment is told,
+// TestFailedInspectIsSaid: an inspect that fails for longer than a moment is reported,
 // and once.
 func TestFailedInspectIsSaid(t *testing.T) {
 	t.Parallel()
@@ -266,7 +266,7 @@ func TestFailedInspectIsSaid(t *testing.T) {
 		t.Errorf("the mirror says %s", c.Status.Status)
 	}
 	time.Sleep(2 * time.Second)
-	if n := e.told("Container", c.Name, containersv1alpha1.ReasonInspectFailed); n != 1 {
+	if n := e.eventsOf("Container", c.Name, containersv1alpha1.ReasonInspectFailed); n != 1 {
 		t.Errorf("%d Events", n)
 	}
 	engine.FailInspect(c.Name, 0)

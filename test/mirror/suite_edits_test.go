@@ -46,7 +46,7 @@ func suiteEdits(d *driver) {
 	d.removeContainer(other)
 }
 
-// suiteApply: a wish that was applied is withdrawn by another apply without it,
+// suiteApply: a desired state that was applied is withdrawn by another apply without it,
 // and nothing is done then.
 func suiteApply(d *driver) {
 	id := d.run("applied", container.Config{}, container.HostConfig{})

@@ -18,7 +18,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/open"
 )
 
-// suiteStatus compares what is told of the engine. The API's version is the
+// suiteStatus compares the status of the ContainerEngine. The API's version is the
 // newest that the engine and the client know both.
 func suiteStatus(d *driver) {
 	ping, err := d.docker.Ping(d.t.Context(), client.PingOptions{})

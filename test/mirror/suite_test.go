@@ -63,7 +63,7 @@ type features struct {
 	commitEvents bool
 	// platforms of an image are kept, and not only the engine's own.
 	platforms bool
-	// pullProgress is told in bytes.
+	// pullProgress is whether the progress is reported in bytes.
 	pullProgress bool
 	// pulls images for others.
 	pulls bool

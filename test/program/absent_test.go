@@ -90,7 +90,7 @@ func TestAbsentInstance(t *testing.T) {
 			t.Fatalf("%q changed files:\n%s\nand then\n%s", args, before, after)
 		}
 	}
-	there := []string{`no instance "typo": there are other, ` + h.name, "create it with `rdd --instance typo start`"}
+	there := []string{`no instance "typo": the instances are other, ` + h.name, "create it with `rdd --instance typo start`"}
 	for _, path := range leaves(cli.Commands(cli.Config{}), "") {
 		want, known := onAbsent[path]
 		if !known {
@@ -124,7 +124,7 @@ func TestAbsentInstance(t *testing.T) {
 	unused := newHome(t)
 	h = unused
 	before = h.bytesOf()
-	h.fails(1, []string{"no instance \"" + h.name + "\": there are none"}, "ps")
+	h.fails(1, []string{"no instance \"" + h.name + "\": no instance exists"}, "ps")
 	h.fails(1, []string{"`rdd start`", `no instance "2"`}, "--instance", "2", "ps")
 	h.fails(1, []string{"no instance"}, "ctl", "get", "ns")
 	h.ok("ctl", "--help")

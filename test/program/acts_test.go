@@ -41,7 +41,7 @@ func random(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 0))
 }
 
-// TestNoActIsLostOrDoneTwice: the daemon is killed while acts are asked for,
+// TestNoActIsLostOrDoneTwice: the daemon is killed while acts are requested,
 // again and again. Each that the API server took happens, and none but a restart
 // happens twice.
 func TestNoActIsLostOrDoneTwice(t *testing.T) {
@@ -109,7 +109,7 @@ func actThroughKills(t *testing.T, engine actedOn, plans []*plan, acts int) {
 	engine.counts.compare(t, plans)
 }
 
-// plan is what is asked of a container.
+// plan is the sequence of requests for a container.
 type plan struct {
 	id     string
 	object string // the name of its Container
@@ -160,7 +160,7 @@ func (p *plan) next(r *rand.Rand, last bool) {
 		p.phase, p.state = containersv1alpha1.PhaseRunning, containersv1alpha1.StateRunning
 	}
 	if p.state == "" || p.state == p.spec || r.IntN(2) == 0 {
-		p.state = "" // by the annotation: what the spec says already is no new wish
+		p.state = "" // by the annotation: an unchanged spec is no new request
 		return
 	}
 	p.spec = p.state
@@ -242,8 +242,8 @@ func (a *asker) ask(p *plan, step int) {
 			last := m.Status.LastAction
 			done := m.Annotations[containersv1alpha1.ActionAnnotation] == "" && (m.Spec.State == "" || m.Status.ObservedGeneration >= m.Generation)
 			// Which act led to a state that is found as wanted is unknown.
-			told := last != nil && (last.Action == p.act || p.state != "" && last.Generation == m.Generation)
-			if done && told && last.State == containersv1alpha1.ActionSucceeded && m.Status.Status == p.phase {
+			reported := last != nil && (last.Action == p.act || p.state != "" && last.Generation == m.Generation)
+			if done && reported && last.State == containersv1alpha1.ActionSucceeded && m.Status.Status == p.phase {
 				cancel()
 				return
 			}

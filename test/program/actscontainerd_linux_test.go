@@ -94,7 +94,7 @@ func countContainerdEvents(t *testing.T, engine *containerd.Engine) *eventCounts
 }
 
 // containerdAct returns what an event tells of, empty for nothing that counts.
-// running are the processes that were started: an end may be told of twice, or be
+// running are the processes that were started: an end may be reported twice, or be
 // that of a task which was made and never started.
 func containerdAct(message *events.Envelope, running map[uint32]bool) (id, act string) {
 	value := message.Event.GetValue()

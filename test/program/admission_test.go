@@ -142,7 +142,7 @@ func (h *home) greets(demo *appv1alpha1.Demo, message string) {
 	})
 }
 
-// TestHooksOfTheKilled: while nothing can decide nothing is written; whoever runs
+// TestHooksOfTheKilled: while nothing can decide nothing is written; the process that runs
 // the controller next decides.
 func TestHooksOfTheKilled(t *testing.T) {
 	t.Parallel()
@@ -193,7 +193,7 @@ func TestOwnedIsHeld(t *testing.T) {
 	h.ok("ctl", "create", "namespace", "other")
 	h.ok("ctl", "delete", "namespace", "other")
 
-	// Orphaned or not, it goes before the App does.
+	// Orphaned or not, it is deleted before the App.
 	h.ok("ctl", "patch", "containerengine", "moby", "--type=json", "-p", `[{"op":"add","path":"/metadata/finalizers/-","value":"example.com/waits"}]`)
 	h.ok("ctl", "delete", "app", "app", "--cascade=orphan", "--wait=false")
 	h.eventually("the engine waits for one finalizer, and for the App's", func() (bool, string) {
@@ -212,8 +212,8 @@ func TestOwnedIsHeld(t *testing.T) {
 	h.ok("ctl", "delete", "namespace", namespace)
 }
 
-// TestActionsAreChecked: what is asked of a container is one of the actions, and
-// the container exists; the refusal says what is allowed.
+// TestActionsAreChecked: a request to a container must be one of the actions, and
+// the container must exist; the refusal names the valid actions.
 func TestActionsAreChecked(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)

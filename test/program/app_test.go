@@ -60,7 +60,7 @@ func TestSetErrors(t *testing.T) {
 	if err := h.client().Get(t.Context(), ctrlclient.ObjectKey{Name: "app"}, &appv1alpha1.App{}); !apierrors.IsNotFound(err) {
 		t.Errorf("a dry run, or a refusal, made the App: %v", err)
 	}
-	h.fails(1, []string{"CreateFailed", "no limactl", "install Lima"}, "set", "running=true")
+	h.fails(1, []string{"CreateFailed", "limactl was not found", "install Lima"}, "set", "running=true")
 	h.fails(4, []string{"ConnectFailed", "/nowhere"}, "set", "containerEngine.endpoint=unix:///nowhere", "--timeout", "10s")
 	listing := h.ok("set")
 	for _, word := range []string{"running (boolean", "containerEngine.name ([moby containerd], default moby)", "virtualMachine.disk (quantity, default 100Gi)"} {

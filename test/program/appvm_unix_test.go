@@ -61,7 +61,7 @@ func (v *vmHome) vm() *limav1alpha1.LimaVM {
 	return vm
 }
 
-// count returns how often limactl was asked for that.
+// count returns how often limactl was called with that command.
 func (v *vmHome) count(call string) int {
 	n := 0
 	for _, c := range stage.Calls(v.t, v.limaHome) {
@@ -120,7 +120,7 @@ func (v *vmHome) mirrors() []string {
 func TestVirtualMachine(t *testing.T) {
 	t.Parallel()
 	v := newVMHome(t)
-	v.succeeds([]string{"virtual machine of rdd's own", "limactl", "rdd set containerEngine.endpoint", "Settled: connected to unix://"}, "start")
+	v.succeeds([]string{"in a virtual machine", "limactl", "rdd set containerEngine.endpoint", "Settled: connected to unix://"}, "start")
 	v.condition(appv1alpha1.ConditionCreated, "True", limav1alpha1.ReasonCreated)
 	v.condition(appv1alpha1.ConditionRunning, "True", limav1alpha1.ReasonStarted)
 	v.condition(appv1alpha1.ConditionContainerEngineReady, "True", containersv1alpha1.ReasonConnected)
@@ -220,7 +220,7 @@ func TestVirtualMachineReset(t *testing.T) {
 }
 
 // TestVirtualMachineFails: a command that waits ends with the reason and the log,
-// the daemon goes on, and what was wrong may be mended.
+// the daemon continues, and the user may fix the cause.
 func TestVirtualMachineFails(t *testing.T) {
 	t.Parallel()
 	v := newVMHome(t)

@@ -91,7 +91,7 @@ func TestAskBeforeTheMachineGoes(t *testing.T) {
 		}
 		return lima()
 	}
-	uncounted := append([]string{"can't be counted"}, machine...)
+	uncounted := append([]string{"an unknown number of containers"}, machine...)
 	v.refuses(stopped, append([]string{"the App with its settings"}, uncounted...), "delete")
 	v.refuses(stopped, uncounted, "reset")
 	v.refuses(stopped, uncounted, "service", "delete")
@@ -117,7 +117,7 @@ func TestAskBeforeAMachineOfTheUsersGoes(t *testing.T) {
 	t.Parallel()
 	h, limaHome, _ := newLimaHome(t)
 	stage.Set(t, limaHome, stage.Faults{})
-	h.succeeds([]string{"There is no instance"}, "limavm", "delete", "web", "--instance", "typo")
+	h.succeeds([]string{"does not exist"}, "limavm", "delete", "web", "--instance", "typo")
 	file := h.write("lima.yaml", limaTemplate+"disk: 7GiB\n", 0o600)
 	h.ok("limavm", "create", "web", "--template", file)
 	h.ok("limavm", "create", "db", "--template", file, "--start=false")
@@ -132,18 +132,18 @@ func TestAskBeforeAMachineOfTheUsersGoes(t *testing.T) {
 	for _, alias := range []string{"limavm", "vm"} {
 		h.refuses(disks, words, alias, "delete", "web", "db")
 	}
-	h.refuses(disks, append([]string{"`rdd service reset`"}, "2 objects that a user made: 2 limavms"), "service", "reset")
-	h.fails(1, []string{`no virtual machine "wbe"`, "there are: db, web"}, "limavm", "delete", "wbe")
+	h.refuses(disks, append([]string{"`rdd service reset`"}, "2 objects that a user created: 2 limavms"), "service", "reset")
+	h.fails(1, []string{`virtual machine "wbe" not found`, "available: db, web"}, "limavm", "delete", "wbe")
 	h.ok("service", "stop")
 	h.refuses(disks, words, "limavm", "delete", "web", "db")
-	h.fails(1, []string{`no virtual machine "wbe"`, "there are: db, web"}, "limavm", "delete", "wbe")
+	h.fails(1, []string{`virtual machine "wbe" not found`, "available: db, web"}, "limavm", "delete", "wbe")
 	if h.alive() {
 		t.Error("a daemon was started to ask")
 	}
-	if code, shown := h.answers("y\n", words[:1], "limavm", "delete", "web"); code != 0 || !strings.Contains(shown, "web is gone") {
+	if code, shown := h.answers("y\n", words[:1], "limavm", "delete", "web"); code != 0 || !strings.Contains(shown, "web is deleted") {
 		t.Errorf("exit code %d: %q", code, shown)
 	}
-	h.succeeds([]string{"db is gone"}, "limavm", "delete", "db", "-y")
+	h.succeeds([]string{"db is deleted"}, "limavm", "delete", "db", "-y")
 }
 
 // TestAskBeforeObjectsGo: with no virtual machine, what a user made is counted, and a
@@ -178,7 +178,7 @@ func TestAskBeforeObjectsGo(t *testing.T) {
 	h.ok("ctl", "create", "configmap", "mine", "-n", "default")
 	h.ok("ctl", "create", "secret", "generic", "mine", "-n", "default", "--from-literal=a=b")
 	h.ok("ctl", "create", "namespace", "mine")
-	words := []string{"3 objects that a user made: 1 configmap, 1 namespace, 1 secret"}
+	words := []string{"3 objects that a user created: 1 configmap, 1 namespace, 1 secret"}
 	kept := func() string { return h.ok("ctl", "get", "configmap,secret,namespace", "-A", "-o", "name") }
 	h.refuses(kept, words, "service", "reset")
 	if code, _ := h.answers("n\n", words, "service", "delete"); code != 1 {
@@ -191,10 +191,10 @@ func TestAskBeforeObjectsGo(t *testing.T) {
 	engine, _ := startEngine(t, 2)
 	h.ok("set", "running=true", "containerEngine.endpoint="+engine.Endpoint())
 	h.refuses(func() string { return h.ok("ctl", "get", "app,containers", "-A", "-o", "name") },
-		[]string{"the App with its settings", "the engine at " + engine.Endpoint() + " keeps what is in it"}, "delete")
+		[]string{"the App with its settings", "engine at " + engine.Endpoint() + " is kept"}, "delete")
 	h.succeeds([]string{"There is no virtual machine to reset"}, "reset")
 	h.kill()
 	h.fails(2, []string{"the App with its settings", "3 objects"}, "service", "reset")
-	h.fails(2, []string{"add --yes"}, "service", "delete", "--yes=false")
-	h.succeeds([]string{"has been deleted"}, "service", "delete")
+	h.fails(2, []string{"use --yes"}, "service", "delete", "--yes=false")
+	h.succeeds([]string{"Deleted instance"}, "service", "delete")
 }

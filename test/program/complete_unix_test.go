@@ -48,7 +48,7 @@ func (h *home) completes(with, without string, args ...string) {
 	}
 }
 
-// TestComplete: completions have what is there, and start nothing.
+// TestComplete: completions have the existing names, and start nothing.
 func TestComplete(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)

@@ -51,7 +51,7 @@ func TestContainerCommands(t *testing.T) {
 	contains(t, h.ok("ps", "-o", "json"), `"items"`, `"kind": "Container"`, web)
 	contains(t, h.ok("images", "-n", "rancher-desktop"), "busybox", "latest")
 	contains(t, h.ok("volumes"), "My_Volume", "local")
-	if list := h.succeeds([]string{`no ContainerEngine "another"`}, "ps", "--engine", "another"); strings.Contains(list.stdout, "web") {
+	if list := h.succeeds([]string{`ContainerEngine "another" not found`}, "ps", "--engine", "another"); strings.Contains(list.stdout, "web") {
 		t.Errorf("of another engine: %s", list.stdout)
 	}
 	h.fails(2, []string{"json or yaml"}, "ps", "-o", "wide")
@@ -70,11 +70,11 @@ func TestContainerCommands(t *testing.T) {
 			t.Errorf("just after the start of the daemon exec writes %q", got)
 		}
 	}
-	h.fails(1, []string{`no container has the name "unknown"`, "rdd ps"}, "logs", "unknown")
+	h.fails(1, []string{`no container with name or ID "unknown"`, "rdd ps"}, "logs", "unknown")
 	h.fails(2, []string{"--tail", "all"}, "logs", "--tail", "few", "web")
 	h.fails(2, []string{"one container"}, "logs")
 	h.fails(1, []string{"is not running"}, "exec", "ended", "true")
-	h.fails(1, []string{"needs a terminal"}, "exec", "-t", "web", "true")
+	h.fails(1, []string{"requires a terminal"}, "exec", "-t", "web", "true")
 	h.fails(2, []string{"a container and a command"}, "exec", "web")
 	result := h.run("exec", web[:8], "sh", "-c", "echo seen; echo heard >&2; exit 9")
 	if result.code != 9 || result.stdout != "seen\n" || result.stderr != "heard\n" {

@@ -85,7 +85,7 @@ func (h *home) current(want string) {
 }
 
 // contextIs checks whether there is a context of the instance, and whether the
-// App says so.
+// App reports that.
 func (h *home) contextIs(there bool) {
 	h.t.Helper()
 	names := strings.Fields(h.dockerSays("--context", "default", "context", "ls", "-q")) // without the current engine, which may not answer
@@ -133,7 +133,7 @@ func TestDockerContext(t *testing.T) {
 		t.Errorf("the configuration is %s, and was %s", got, before)
 	}
 
-	// With the App it goes, too, and with the instance.
+	// It is deleted with the App, and with the instance.
 	h.ok("start")
 	h.current(h.context())
 	h.ok("ctl", "delete", "app", "app", "--timeout=60s")
@@ -199,7 +199,7 @@ func TestDockerContextsOfUsers(t *testing.T) {
 	}
 }
 
-// TestDockerContextCantBeWritten: it is told, and blocks nothing.
+// TestDockerContextCantBeWritten: the error is reported, and blocks nothing.
 func TestDockerContextCantBeWritten(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
@@ -216,13 +216,13 @@ func TestDockerContextCantBeWritten(t *testing.T) {
 		if err != nil {
 			return false, err.Error()
 		}
-		told := 0
+		reports := 0
 		for _, event := range list.Items {
 			if event.Reason == "ContextFailed" && event.InvolvedObject.Kind == "App" && strings.Contains(event.Message, "read-only") {
-				told += int(max(1, event.Count))
+				reports += int(max(1, event.Count))
 			}
 		}
-		return told == 1, fmt.Sprintf("told %d times in %d Events", told, len(list.Items))
+		return reports == 1, fmt.Sprintf("reported %d times in %d Events", reports, len(list.Items))
 	})
 	contains(t, h.ok("status"), "context-failed", h.dockerConfig(), "docker -H "+engine.Endpoint())
 	h.succeeds([]string{"Settled: stopped"}, "stop")

@@ -63,7 +63,7 @@ func (h *home) secrets() corev1client.SecretInterface {
 
 func written(_ *corev1.Secret, err error) (bool, string) { return says(err) }
 
-// says reports whether something went well, and what went wrong.
+// says reports whether something succeeded, and the failure.
 func says(err error) (bool, string) { return err == nil, fmt.Sprint(err) }
 
 // tlsSecret returns a Secret with a new certificate of a client.

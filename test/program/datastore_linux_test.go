@@ -67,7 +67,7 @@ func TestDatastoreProcess(t *testing.T) {
 	h.ok("service", "delete")
 }
 
-// TestDatastoreRefused: what is no endpoint is refused before there is an instance, and
+// TestDatastoreRefused: an invalid endpoint is refused before there is an instance, and
 // none of it is repeated, whichever way it was given.
 func TestDatastoreRefused(t *testing.T) {
 	t.Parallel()
@@ -121,7 +121,7 @@ func TestDatastoreEndpointFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.fails(2, []string{file, "chmod 600"}, "service", "create", "--datastore-endpoint-file", file)
-	h.fails(2, []string{"exclude each other"}, "service", "create", "--datastore-endpoint-file", file, "--datastore-endpoint", "http://h")
+	h.fails(2, []string{"mutually exclusive"}, "service", "create", "--datastore-endpoint-file", file, "--datastore-endpoint", "http://h")
 	h.fails(2, []string{"regular file"}, "service", "create", "--datastore-endpoint-file", h.dir)
 	h.fails(2, []string{"no such file"}, "service", "create", "--datastore-endpoint-file", file+"x")
 	if err := os.Chmod(file, 0o600); err != nil {
@@ -159,7 +159,7 @@ func TestDatastoreSavedBad(t *testing.T) {
 	}
 	contains(t, shown, "the datastore's address postgres://… does not parse", "%25")
 	shown += h.ok("service", "log")
-	r := h.succeeds([]string{"leaving the datastore as it is"}, "service", "delete")
+	r := h.succeeds([]string{"keeping the datastore as it is"}, "service", "delete")
 	if shown += r.stderr; strings.Contains(shown, "hunt3r") {
 		t.Errorf("the password is in %s", shown)
 	}
@@ -219,7 +219,7 @@ func onlyChild(t *testing.T, parent int) int {
 	return child
 }
 
-// zombie reports whether a process has ended and its parent has not asked how.
+// zombie reports whether a process has ended but its parent has not waited for it.
 func zombie(pid int) bool {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return err == nil && strings.Contains(string(data), ") Z ")

@@ -19,7 +19,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/test/fakedocker"
 )
 
-// inUse is an instance whose engine has what is in use and what is not.
+// inUse is an instance whose engine has used and unused objects.
 type inUse struct {
 	*home
 	engine *fakedocker.Server

@@ -71,7 +71,7 @@ func TestSocketNotPermitted(t *testing.T) {
 		t.Fatalf("%v: %+v", err, status)
 	}
 	contains(t, status.Diagnostics[0].Message+status.Diagnostics[0].Remedy, denied...)
-	r := h.fails(1, append([]string{"you may not use the engine at " + engine.Endpoint(), "log out and in again", "newgrp docker",
+	r := h.fails(1, append([]string{"no permission to use the engine at " + engine.Endpoint(), "log out and in again", "newgrp docker",
 		"rootless", "rdd set running=true containerEngine.endpoint="}, denied...), "start")
 	if advice := strings.Index(r.stderr, "usermod"); strings.Contains(r.stderr, "Install Lima") || advice > strings.Index(r.stderr, "engine of your own") {
 		t.Errorf("the right advice is not the first:\n%s", r.stderr)
@@ -144,7 +144,7 @@ func TestDiskNearlyFull(t *testing.T) {
 	h.tells(1, corev1.EventTypeNormal, "DiskNearlyFullResolved", "HostInfo/system")
 }
 
-// TestStatusOfADaemonThatHangs: it says so in time, and what it can tell without.
+// TestStatusOfADaemonThatHangs: the status reports that in time, with everything that it reads elsewhere.
 func TestStatusOfADaemonThatHangs(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
@@ -159,7 +159,7 @@ func TestStatusOfADaemonThatHangs(t *testing.T) {
 	if took := time.Since(began); took > patience/4 {
 		t.Errorf("it took %s", took)
 	}
-	for _, words := range []string{fmt.Sprintf("(process %d, ", pid), " free, the store has ",
+	for _, words := range []string{fmt.Sprintf("(process %d, ", pid), " free, store ",
 		"error: The daemon does not answer (daemon-not-answering, Service " + h.name + ")",
 		"no answer within 10s", "`rdd service stop --timeout 30s`"} {
 		if !strings.Contains(screen, words) {

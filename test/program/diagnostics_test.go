@@ -49,7 +49,7 @@ func (h *home) findings() []finding {
 	return slices.DeleteFunc(status.Diagnostics, func(f finding) bool { return f.Code == "disk-nearly-full" })
 }
 
-// finds waits until these are all that is wrong, and the first says the words.
+// finds waits until these are all problems, and the first one contains the words.
 func (h *home) finds(words []string, want ...string) {
 	h.t.Helper()
 	h.eventually(fmt.Sprintf("status finds %q, and says %q", want, words), func() (bool, string) {
@@ -150,7 +150,7 @@ func TestEnginesThatAreWrong(t *testing.T) {
 	h.finds(nil)
 }
 
-// TestEngineShared: two namespaces, one engine. It works, and is said.
+// TestEngineShared: two namespaces with one engine work, and are reported.
 func TestEngineShared(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
@@ -272,7 +272,7 @@ func sizes(paths ...string) (sum int64) {
 	return sum
 }
 
-// TestLimactlMissing: it is missing only where a virtual machine is wanted.
+// TestLimactlMissing: it counts as missing only if a virtual machine is needed.
 func TestLimactlMissing(t *testing.T) {
 	t.Parallel()
 	bin := t.TempDir()
@@ -336,7 +336,7 @@ func TestStatusWatch(t *testing.T) {
 	}
 }
 
-// TestStatusOfAnotherVersion: what runs is told, and that it is another version.
+// TestStatusOfAnotherVersion: the status of a daemon of another version reports its version.
 func TestStatusOfAnotherVersion(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
@@ -351,7 +351,7 @@ func TestStatusOfAnotherVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.finds([]string{"the daemon that runs is rdd 0.0.0-before", "`rdd service start`"}, "daemon-other-version of Service /"+h.name)
-	if screen := h.ok("status"); !strings.Contains(screen, "App        to be stopped: Settled") {
+	if screen := h.ok("status"); !strings.Contains(screen, "App        desired state stopped: Settled") {
 		t.Errorf("it tells nothing of the App:\n%s", screen)
 	}
 }

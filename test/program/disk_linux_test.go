@@ -98,7 +98,7 @@ func TestFullDiskAtStart(t *testing.T) {
 }
 
 // TestLittleRoomAtStart: wherever the room ends, for the keys, the store, its log or
-// what the controllers write, the error says which directory is full.
+// what the controllers write, the error names the full directory.
 func TestLittleRoomAtStart(t *testing.T) {
 	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")

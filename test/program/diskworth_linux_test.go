@@ -36,7 +36,7 @@ func TestListsOnAFullDisk(t *testing.T) {
 		}
 	}
 	engine.AddContainers(1, fakedocker.ContainerOptions{Image: "busybox:latest", Running: true})
-	h.saysOnStderr([]string{"can't write its store", "full", "may be older"}, "ps")
+	h.saysOnStderr([]string{"can't write its store", "full", "may be stale"}, "ps")
 	h.eventually("the status says it", func() (bool, string) {
 		found := fmt.Sprint(h.findings())
 		return strings.Contains(found, "store-not-writable"), found

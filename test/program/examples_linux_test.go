@@ -91,7 +91,7 @@ func (e example) lines(name string) string {
 func TestExamples(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
-	// The port is to be the same after a restart, whoever has the instance's own.
+	// The port must be the same after a restart, even if another process has the instance's own.
 	h.ok("service", "create", "--secure-port", fmt.Sprint(takePort(t)))
 	engine, docker := startEngine(t, 0)
 	old := engine.AddContainers(1, fakedocker.ContainerOptions{Image: "busybox:latest", NamePrefix: "old-", Running: true})[0]

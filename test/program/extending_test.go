@@ -49,7 +49,7 @@ func TestExtendingPage(t *testing.T) {
 	}
 }
 
-// raceNotice is what klog says in programs with the race detector.
+// raceNotice is klog's message in programs with the race detector.
 var raceNotice = regexp.MustCompile("(?m)^.*withrace.go.*\n")
 
 // replay runs the rdd commands of a session, and compares what they say with

@@ -28,7 +28,7 @@ import (
 // has gone.
 const goneLimit = 10 * time.Second
 
-// entries returns what the discovery says.
+// entries returns the entries of the discovery ConfigMap.
 func (h *home) entries() map[string]manager.Entry {
 	h.t.Helper()
 	state, err := manager.Discovery{Client: h.kubernetes()}.Read(h.t.Context())
@@ -47,7 +47,7 @@ func (h *home) kubernetes() kubernetes.Interface {
 	return client
 }
 
-// runs waits until a manager says that it runs a controller.
+// runs waits until a manager reports that it runs a controller.
 func (h *home) runs(key, controller string) {
 	h.t.Helper()
 	h.eventually(fmt.Sprintf("%s runs %s", key, controller), func() (bool, string) {
@@ -85,14 +85,14 @@ func (h *home) connectTo(engine *fakedocker.Server) {
 	h.ok("ctl", "wait-condition", "containerengine/hand", "Ready", "--timeout", patience.String())
 }
 
-// TestStandaloneBesideTheDaemon: where the daemon runs a controller a standalone
-// program does not, and says who does.
+// TestStandaloneBesideTheDaemon: if the daemon runs a controller, a standalone
+// program does not run it, and names the process that does.
 func TestStandaloneBesideTheDaemon(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	h.ok("service", "start")
 	r := h.runProgram(filepath.Join(programs, "containers-controller"), "--no-wait")
-	if r.code != 1 || !strings.Contains(r.stderr, "controller engine: it is run by embedded") {
+	if r.code != 1 || !strings.Contains(r.stderr, "controller engine: already run by embedded") {
 		t.Errorf("exit code %d: %s", r.code, r.stderr)
 	}
 	waiting := h.spawn("containers-controller")
@@ -105,7 +105,7 @@ func TestStandaloneBesideTheDaemon(t *testing.T) {
 	}
 }
 
-// TestStandaloneTakesOver: a program runs what the daemon does not; one that was
+// TestStandaloneTakesOver: a program runs the controllers that the daemon does not run; a program that was
 // killed is replaced by one that waited, and the engine is asked by one only.
 func TestStandaloneTakesOver(t *testing.T) {
 	t.Parallel()
@@ -162,7 +162,7 @@ func TestStandaloneEndsWithTheControlPlane(t *testing.T) {
 	}
 }
 
-// TestStandaloneFailsClosed: what can't be read is not taken for absent.
+// TestStandaloneFailsClosed: an object that can't be read does not count as absent.
 //
 //nolint:tparallel // its steps share one instance
 func TestStandaloneFailsClosed(t *testing.T) {
@@ -222,7 +222,7 @@ func (h *home) kubeconfig(token, server string) string {
 }
 
 // TestNeverTwoAtWork starts the daemon and a standalone program at the same
-// moment. Whoever works: the engine has one event stream at any time, and each
+// moment. Whichever process runs the controller, the engine has one event stream at any time, and each
 // container is removed by one request.
 func TestNeverTwoAtWork(t *testing.T) {
 	t.Parallel()
@@ -333,7 +333,7 @@ func TestDefinitionsOfOthers(t *testing.T) {
 		h := h.in(t)
 		h.ok("ctl", "annotate", "crd", crd, "rdd.rancherdesktop.io/revision-")
 		r := h.runProgram(filepath.Join(programs, "app-controller"))
-		if r.code != 1 || !strings.Contains(r.stderr, crd) || !strings.Contains(r.stderr, "not RDD's own") {
+		if r.code != 1 || !strings.Contains(r.stderr, crd) || !strings.Contains(r.stderr, "RDD did not create") {
 			t.Errorf("exit code %d: %s", r.code, r.stderr)
 		}
 	})

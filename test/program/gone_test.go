@@ -16,7 +16,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/test/fakedocker"
 )
 
-// conditions returns how the App's engine is, and what the App says of it.
+// conditions returns the conditions of the App's engine and of the App.
 func (h *home) conditions() (ready, engineReady, settled metav1.Condition) {
 	h.t.Helper()
 	var (
@@ -40,7 +40,7 @@ func (h *home) conditions() (ready, engineReady, settled metav1.Condition) {
 		of(app.Status.Conditions, appv1alpha1.ConditionContainerEngineReady), of(app.Status.Conditions, appv1alpha1.ConditionSettled)
 }
 
-// awaitGone waits until the API says that the engine's controller is gone.
+// awaitGone waits until the API reports that the engine controller is gone.
 func (h *home) awaitGone() {
 	h.t.Helper()
 	h.eventually("the conditions say that the controller is gone", func() (bool, string) {
@@ -53,7 +53,7 @@ func (h *home) awaitGone() {
 	})
 }
 
-// saysOnStderr fails where a command does not succeed, or does not say the words on
+// saysOnStderr fails if a command does not succeed, or does not print the words on
 // standard error.
 func (h *home) saysOnStderr(words []string, args ...string) result {
 	h.t.Helper()
@@ -114,7 +114,7 @@ func TestControllerKilled(t *testing.T) {
 }
 
 // TestControllerLeftOut: the daemon is started again without the engine's
-// controller: what it said in the run before is not true any more.
+// controller: its conditions from the run before are stale.
 func TestControllerLeftOut(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
@@ -146,7 +146,7 @@ func TestListsSayWhatTheyAreWorth(t *testing.T) {
 		return ready.Reason == containersv1alpha1.ReasonDisconnected, ready.String()
 	})
 	for _, command := range []string{"ps", "images", "volumes"} {
-		r := h.saysOnStderr([]string{"rdd: engine " + namespace + "/moby: Disconnected since ", "from then"}, command)
+		r := h.saysOnStderr([]string{"rdd: engine " + namespace + "/moby: Disconnected since ", "may be stale"}, command)
 		if strings.Contains(r.stdout, "Disconnected") {
 			t.Errorf("%s says it in the table: %s", command, r.stdout)
 		}

@@ -147,7 +147,7 @@ func (h *home) instance() *instance.Instance {
 	return inst
 }
 
-// daemon returns what the living daemon says of itself, or nil where none lives.
+// daemon returns the state of the running daemon, or nil if none runs.
 func (h *home) daemon() *instance.Daemon {
 	h.t.Helper()
 	daemon, err := h.instance().Daemon()
@@ -165,7 +165,7 @@ func (h *home) kill() {
 		if daemon == nil {
 			return
 		}
-		// One that has only just begun has not said its number yet.
+		// A daemon that has just started has not written its process ID yet.
 		if process, err := os.FindProcess(daemon.PID); err == nil && daemon.PID != 0 {
 			_ = process.Kill()
 		}
@@ -179,13 +179,13 @@ func (h *home) kill() {
 // alive reports whether a daemon lives.
 func (h *home) alive() bool { return h.daemon() != nil }
 
-// ready reports whether the daemon says that it is ready.
+// ready reports whether the daemon is ready.
 func (h *home) ready() bool {
 	daemon := h.daemon()
 	return daemon != nil && daemon.Ready
 }
 
-// pid returns the daemon's process ID, or 0 where none lives.
+// pid returns the daemon's process ID, or 0 if none runs.
 func (h *home) pid() int {
 	if daemon := h.daemon(); daemon != nil {
 		return daemon.PID

@@ -119,7 +119,7 @@ func (h *home) watchHostile(kube ctrlclient.Client, ce *containersv1alpha1.Conta
 	}
 }
 
-// residentMemory returns that of the daemon, in kB.
+// residentMemory returns the resident memory of the daemon, in kB.
 func (h *home) residentMemory() int {
 	h.t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", h.pid()))

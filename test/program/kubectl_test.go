@@ -177,7 +177,7 @@ func testKubectlWatch(t *testing.T, h *home, engine *fakedocker.Server, kubectl 
 	}
 }
 
-// TestPrune: what is no longer applied goes, with nothing said of kinds.
+// TestPrune: objects that are no longer applied are deleted, without a list of kinds.
 func TestPrune(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// TestLastWord: a daemon that fails says why before others can see its end, however
+// TestLastWord: a daemon that fails logs why before others can see its end, however
 // slowly its log takes that.
 func TestLastWord(t *testing.T) {
 	t.Parallel()

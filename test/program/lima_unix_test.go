@@ -28,7 +28,7 @@ import (
 
 const limaTemplate = "images: [{location: /disk.img}]\nparam: {ENGINE: moby}\n"
 
-// builtLimactl builds the limactl of the tests, once, and returns where it is.
+// builtLimactl builds the limactl of the tests, once, and returns its path.
 var builtLimactl = sync.OnceValues(func() (string, error) {
 	dir := filepath.Join(programs, "lima") // where no program looks for it
 	if err := os.Mkdir(dir, 0o755); err != nil {
@@ -78,7 +78,7 @@ func (h *home) waitVM(c ctrlclient.Client, vm *limav1alpha1.LimaVM, reason strin
 }
 
 // TestVMOutlivesTheDaemon: neither a stop of the daemon nor its sudden end ends a
-// virtual machine, or its boot; the next daemon goes on with it as it is.
+// virtual machine, or its boot; the next daemon adopts it.
 func TestVMOutlivesTheDaemon(t *testing.T) {
 	t.Parallel()
 	h, limaHome, _ := newLimaHome(t)

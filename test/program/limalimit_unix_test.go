@@ -19,7 +19,7 @@ import (
 )
 
 // TestValidationsAreLimited: however many LimaVMs are created at once, two run limactl;
-// the others wait their turn or are told to come again; and what is not waited for ends.
+// the others wait or must retry; and an operation without a waiter ends.
 func TestValidationsAreLimited(t *testing.T) {
 	t.Parallel()
 	for _, place := range []string{"daemon", "external"} {

@@ -64,27 +64,27 @@ func TestVMLife(t *testing.T) {
 	h, limaHome, _ := newLimaHome(t)
 	file := h.write("lima.yaml", limaTemplate, 0o600)
 	stage.Set(t, limaHome, stage.Faults{BootMS: 2000})
-	r := h.succeeds([]string{"web: Booting: ", "The virtual machine web is made, and runs"}, "limavm", "create", "web", "--template", file)
+	r := h.succeeds([]string{"web: Booting: ", "Virtual machine web is created and running"}, "limavm", "create", "web", "--template", file)
 	if r.stdout != "" || strings.Contains(r.stderr, "\x1b") {
 		t.Errorf("in a pipe: %+v", r)
 	}
 	if got := h.templates(); !slices.Equal(got, []string{"web-template"}) {
 		t.Errorf("the templates are %v", got)
 	}
-	h.fails(1, []string{`there is a virtual machine "web" already`}, "limavm", "create", "web", "--template", file)
+	h.fails(1, []string{`virtual machine "web" already exists`}, "limavm", "create", "web", "--template", file)
 	stage.Set(t, limaHome, stage.Faults{})
-	h.succeeds([]string{"web runs"}, "limavm", "start", "web")
+	h.succeeds([]string{"web is running"}, "limavm", "start", "web")
 	h.succeeds([]string{"web is stopped"}, "limavm", "stop", "web")
 	if vm := h.vm("web"); vm.ShouldRun() || vm.Status.RestartCount != 0 {
 		t.Errorf("stopped: %+v", vm.Status)
 	}
 	h.succeeds([]string{"web is stopped"}, "limavm", "stop", "web", "web")
-	h.succeeds([]string{"web was restarted"}, "limavm", "restart", "web") // one that is stopped starts
-	h.succeeds([]string{"web was restarted"}, "limavm", "restart", "web")
+	h.succeeds([]string{"web has restarted"}, "limavm", "restart", "web") // one that is stopped starts
+	h.succeeds([]string{"web has restarted"}, "limavm", "restart", "web")
 	if vm := h.vm("web"); vm.Status.RestartCount != 1 || vm.Status.SSHAddress == "" {
 		t.Errorf("restarted: %+v", vm.Status)
 	}
-	h.succeeds([]string{"db is made"}, "limavm", "create", "db", "--template", file, "--start=false", "--param", "ENGINE=other")
+	h.succeeds([]string{"db is created"}, "limavm", "create", "db", "--template", file, "--start=false", "--param", "ENGINE=other")
 	if _, err := os.Stat(filepath.Join(limaHome, "db", "ha.pid")); err == nil || h.vm("db").Spec.Params["ENGINE"] != "other" {
 		t.Errorf("db: %v %+v", err, h.vm("db").Spec)
 	}
@@ -99,14 +99,14 @@ func TestVMLife(t *testing.T) {
 	}
 	h.fails(2, []string{"json or yaml"}, "limavm", "list", "-o", "wide")
 	h.succeeds([]string{"web is being deleted"}, "limavm", "delete", "--yes", "web", "--wait=false")
-	h.succeeds([]string{"db is gone"}, "limavm", "delete", "--yes", "db")
-	h.eventually("web is gone", func() (bool, string) {
+	h.succeeds([]string{"db is deleted"}, "limavm", "delete", "--yes", "db")
+	h.eventually("web is deleted", func() (bool, string) {
 		left := h.ok("limavm", "list")
 		return !strings.Contains(left, "web"), left
 	})
 	h.eventually("the templates are gone", func() (bool, string) { return len(h.templates()) == 0, fmt.Sprint(h.templates()) })
-	h.succeeds([]string{"x is being made"}, "limavm", "create", "x", "--template", file, "--wait=false")
-	h.succeeds([]string{"x is gone"}, "limavm", "delete", "--yes", "x")
+	h.succeeds([]string{"x is being created"}, "limavm", "create", "x", "--template", file, "--wait=false")
+	h.succeeds([]string{"x is deleted"}, "limavm", "delete", "--yes", "x")
 	h.eventually("its source is gone with it", func() (bool, string) { return len(h.templates()) == 0, fmt.Sprint(h.templates()) })
 }
 
@@ -121,20 +121,20 @@ func TestVMMistakes(t *testing.T) {
 		words []string
 		args  []string
 	}{
-		{2, []string{"name of a virtual machine is needed"}, []string{"start"}},
-		{2, []string{"name of one virtual machine is needed, and there are 2"}, []string{"create", "a", "b"}},
-		{2, []string{"--template is needed"}, []string{"create", "a"}},
-		{2, []string{"App's own", "rdd start"}, []string{"create", "rd", "--template", file}},
+		{2, []string{"requires the name of a virtual machine"}, []string{"start"}},
+		{2, []string{"name of one virtual machine, received 2"}, []string{"create", "a", "b"}},
+		{2, []string{"--template is required"}, []string{"create", "a"}},
+		{2, []string{"reserved for the App", "rdd start"}, []string{"create", "rd", "--template", file}},
 		{2, []string{"NAME=VALUE"}, []string{"create", "a", "--template", file, "--param", "x"}},
 		{1, []string{"no such file"}, []string{"create", "a", "--template", "nowhere.yaml"}},
 		{1, []string{"is empty"}, []string{"create", "a", "--template", "-"}},
-		{2, []string{"--memory", "as in 4Gi"}, []string{"edit", "a", "--memory", "much"}},
+		{2, []string{"--memory", "for example 4Gi"}, []string{"edit", "a", "--memory", "much"}},
 		{2, []string{"--cpus -1"}, []string{"edit", "a", "--cpus", "-1"}},
-		{2, []string{"--template says all"}, []string{"edit", "a", "--cpus", "1", "--template", file}},
-		{2, []string{"two logs"}, []string{"log", "a", "--serial", "--agent"}},
-		{1, []string{`no log of a virtual machine "a"`, limaHome, h.path("log_dir")}, []string{"log", "a"}},
-		{1, []string{`no virtual machine "a"`}, []string{"stop", "a"}},
-		{1, []string{`no virtual machine "a"`}, []string{"shell", "a"}},
+		{2, []string{"--template can't be combined"}, []string{"edit", "a", "--cpus", "1", "--template", file}},
+		{2, []string{"mutually exclusive"}, []string{"log", "a", "--serial", "--agent"}},
+		{1, []string{`no log of virtual machine "a"`, limaHome, h.path("log_dir")}, []string{"log", "a"}},
+		{1, []string{`virtual machine "a" not found`}, []string{"stop", "a"}},
+		{1, []string{`virtual machine "a" not found`}, []string{"shell", "a"}},
 		{2, []string{"unknown command", "did you mean", "start"}, []string{"sart"}},
 	} {
 		h.fails(test.code, test.words, append([]string{"limavm"}, test.args...)...)
@@ -154,17 +154,17 @@ func TestVMMistakes(t *testing.T) {
 	stage.Set(t, limaHome, stage.Faults{CreateFails: "no image like that"})
 	h.fails(1, []string{"web: CreateFailed: ", "no image like that", "rdd limavm log web"}, params...)
 	stage.Set(t, limaHome, stage.Faults{})
-	h.succeeds([]string{"web runs"}, "limavm", "start", "web") // which was tried again
-	h.fails(1, []string{`no virtual machine "wbe"`, "there are: web", "did you mean web?"}, "limavm", "stop", "web", "wbe")
+	h.succeeds([]string{"web is running"}, "limavm", "start", "web") // which was tried again
+	h.fails(1, []string{`virtual machine "wbe" not found`, "available: web", "did you mean web?"}, "limavm", "stop", "web", "wbe")
 	if !h.vm("web").ShouldRun() {
 		t.Error("one wrong name of two, and the other was stopped")
 	}
-	h.fails(1, []string{`no virtual machine "wbe"`, "did you mean web?"}, "limavm", "shell", "wbe")
-	h.fails(1, []string{`"wbe"`, "those of web", "did you mean web?"}, "limavm", "log", "wbe")
-	h.fails(1, []string{`no virtual machine "../web"`}, "limavm", "shell", "../web")
-	h.fails(1, []string{`no log of a virtual machine "../web"`}, "limavm", "log", "../web")
+	h.fails(1, []string{`virtual machine "wbe" not found`, "did you mean web?"}, "limavm", "shell", "wbe")
+	h.fails(1, []string{`"wbe"`, "available: web", "did you mean web?"}, "limavm", "log", "wbe")
+	h.fails(1, []string{`virtual machine "../web" not found`}, "limavm", "shell", "../web")
+	h.fails(1, []string{`no log of virtual machine "../web"`}, "limavm", "log", "../web")
 	stage.Set(t, limaHome, stage.Faults{Boot: stage.BootHangs})
-	h.fails(4, []string{"web: not done in time: Booting: "}, "limavm", "restart", "web", "--timeout", "10s")
+	h.fails(4, []string{"web: not finished in time: Booting: "}, "limavm", "restart", "web", "--timeout", "10s")
 	h.fails(1, []string{"still booting", "rdd limavm log web --serial"}, "limavm", "shell", "web")
 	start := h.spawn("rdd", "limavm", "start", "web")
 	start.says("web: Booting: ")
@@ -174,8 +174,8 @@ func TestVMMistakes(t *testing.T) {
 	}
 }
 
-// TestVMStartFails: a start that fails says why, and is tried at once when it is
-// asked for again; without limactl that is said, and what to do.
+// TestVMStartFails: a failed start reports why, and is retried at once when it is
+// requested again; a missing limactl is reported, with what to do.
 func TestVMStartFails(t *testing.T) {
 	t.Parallel()
 	h, limaHome, dir := newLimaHome(t)
@@ -184,9 +184,9 @@ func TestVMStartFails(t *testing.T) {
 	h.fails(1, []string{"web: StartFailed: ", "Could not set up the machine"}, "limavm", "create", "web", "--template", file)
 	h.waitFailures(limaHome, 4)
 	stage.Set(t, limaHome, stage.Faults{})
-	h.succeeds([]string{"web runs"}, "limavm", "start", "web")
+	h.succeeds([]string{"web is running"}, "limavm", "start", "web")
 	stage.Set(t, limaHome, stage.Faults{Boot: stage.BootDegraded})
-	h.succeeds([]string{"was restarted, and runs", "not all of it: mounts are not there"}, "limavm", "restart", "web")
+	h.succeeds([]string{"has restarted and is running", "runs with errors: mounts are not there"}, "limavm", "restart", "web")
 	contains(t, h.ok("limavm", "list"), "Degraded", "mounts are not there")
 
 	if err := os.Rename(filepath.Join(dir, "limactl"), filepath.Join(dir, "gone")); err != nil {
@@ -197,12 +197,12 @@ func TestVMStartFails(t *testing.T) {
 	h.fails(1, []string{"RDD_LIMACTL"}, "limavm", "restart", "web")
 	h.fails(1, []string{"RDD_LIMACTL"}, "limavm", "shell", "web", "true")
 	h.fails(1, []string{"RDD_LIMACTL"}, "limavm", "create", "db", "--template", file)
-	h.succeeds([]string{"db is gone"}, "limavm", "delete", "--yes", "db")
+	h.succeeds([]string{"db is deleted"}, "limavm", "delete", "--yes", "db")
 	h.fails(1, []string{"RDD_LIMACTL"}, "limavm", "delete", "--yes", "web")
 	if err := os.Rename(filepath.Join(dir, "gone"), filepath.Join(dir, "limactl")); err != nil {
 		t.Fatal(err)
 	}
-	h.succeeds([]string{"web is gone"}, "limavm", "delete", "--yes", "web", "--timeout", "1m")
+	h.succeeds([]string{"web is deleted"}, "limavm", "delete", "--yes", "web", "--timeout", "1m")
 }
 
 // waitFailures waits until so many starts were tried.
@@ -220,8 +220,8 @@ func (h *home) waitFailures(limaHome string, starts int) {
 	})
 }
 
-// TestAppsVM: what the App owns is the App's, and the refusal says which command it
-// is.
+// TestAppsVM: `rdd limavm` refuses the App's virtual machine, and names the command for
+// it.
 func TestAppsVM(t *testing.T) {
 	t.Parallel()
 	h, _, _ := newLimaHome(t)
@@ -247,7 +247,7 @@ func TestAppsVM(t *testing.T) {
 		"`rdd reset`":             {"delete", "apps"},
 		"rdd set virtualMachine.": {"edit", "apps", "--cpus", "2"},
 	} {
-		h.fails(1, []string{"is the App's", words}, append([]string{"limavm"}, args...)...)
+		h.fails(1, []string{"is owned by the App", words}, append([]string{"limavm"}, args...)...)
 	}
 	h.ok("limavm", "restart", "apps")
 }

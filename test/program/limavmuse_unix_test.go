@@ -20,7 +20,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/test/fakelimactl/stage"
 )
 
-// TestVMEdit: a change is applied, once, and one that is rejected leaves everything
+// TestVMEdit: a change is applied, once, and a rejected change leaves everything
 // as it was.
 func TestVMEdit(t *testing.T) {
 	t.Parallel()
@@ -41,19 +41,19 @@ func TestVMEdit(t *testing.T) {
 			t.Errorf("%d restarts wanted: %+v", want, vm.Status)
 		}
 	}
-	h.succeeds([]string{"web has its new template"}, "limavm", "edit", "web", "--cpus", "4", "--memory", "3Gi", "--disk", "20GiB", "--param", "ENGINE=other")
+	h.succeeds([]string{"web has the new template"}, "limavm", "edit", "web", "--cpus", "4", "--memory", "3Gi", "--disk", "20GiB", "--param", "ENGINE=other")
 	contains(t, has(), "cpus: 4", "memory: 3GiB", "disk: 20GiB", `ENGINE: "other"`)
 	contains(t, h.template("web"), "# first", "# few", "ENGINE: moby")
 	restarts(1)
 	h.succeeds([]string{"Nothing was changed"}, "limavm", "edit", "web", "--cpus", "4", "--param", "ENGINE=other")
-	h.succeeds([]string{"web has its new template"}, "limavm", "edit", "web", "--param", "ENGINE=moby")
+	h.succeeds([]string{"web has the new template"}, "limavm", "edit", "web", "--param", "ENGINE=moby")
 	restarts(2)
 
 	before, template := has(), h.template("web")
 	h.fails(3, []string{"OTHER", "ENGINE"}, "limavm", "edit", "web", "--cpus", "8", "--param", "OTHER=1")
 	shrunk := h.write("shrunk.yaml", limaTemplate+"message: "+stage.RejectedNow+"\n", 0o600)
-	for range 2 { // the second is not told the first's reason
-		h.fails(1, []string{"web: the template is rejected", "shrinking the disk", "nothing was changed"}, "limavm", "edit", "web", "--template", shrunk)
+	for range 2 { // the second does not report the first's reason
+		h.fails(1, []string{"web: Lima rejected the template", "shrinking the disk", "nothing was changed"}, "limavm", "edit", "web", "--template", shrunk)
 		bad := h.write("bad.yaml", limaTemplate+"message: "+stage.Rejected, 0o600)
 		h.fails(1, []string{"field `images` must be set", "nothing was changed"}, "limavm", "edit", "web", "--template", bad)
 	}
@@ -68,7 +68,7 @@ func TestVMEdit(t *testing.T) {
 		return h.write("editor", "#!/bin/sh\n"+command+" \"$1\"\n", 0o700)
 	}
 	h.env = append(h.env, "EDITOR="+script("sed -i 's/cpus: 5/cpus: 6/'"))
-	h.succeeds([]string{"web has its new template"}, "limavm", "edit", "web")
+	h.succeeds([]string{"web has the new template"}, "limavm", "edit", "web")
 	contains(t, h.template("web"), "cpus: 6")
 	h.env = append(h.env, "EDITOR=true")
 	h.succeeds([]string{"Nothing was changed"}, "limavm", "edit", "web")
@@ -78,8 +78,8 @@ func TestVMEdit(t *testing.T) {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
 	h.env = append(h.env, "VISUAL="+script("echo 'message: "+stage.Rejected+"' >>"))
-	r := h.fails(1, []string{"rejected", "What you have written is in " + temporary}, "limavm", "edit", "web")
-	_, kept, _ := strings.Cut(r.stderr, "What you have written is in ")
+	r := h.fails(1, []string{"rejected", "Your changes are in " + temporary}, "limavm", "edit", "web")
+	_, kept, _ := strings.Cut(r.stderr, "Your changes are in ")
 	kept, _, _ = strings.Cut(kept, ": ")
 	if text, err := os.ReadFile(kept); err != nil || !strings.Contains(string(text), stage.Rejected) {
 		t.Errorf("kept: %q, %v", text, err)
@@ -92,7 +92,7 @@ func TestVMEdit(t *testing.T) {
 	}
 }
 
-// checkStaleRejection: a good change is not told that a bad one, which another client
+// checkStaleRejection: a valid change does not report that an invalid one, which another client
 // has written, is rejected.
 func checkStaleRejection(t *testing.T, h *home) {
 	t.Helper()
@@ -102,7 +102,7 @@ func checkStaleRejection(t *testing.T, h *home) {
 		return status.TemplateError != "", status.TemplateError
 	})
 	good := h.write("good.yaml", limaTemplate+"cpus: 5\n", 0o600)
-	h.succeeds([]string{"web has its new template"}, "limavm", "edit", "web", "--template", good)
+	h.succeeds([]string{"web has the new template"}, "limavm", "edit", "web", "--template", good)
 }
 
 // TestVMShell: a command runs in a virtual machine as if rdd were not there, in the
@@ -168,12 +168,12 @@ func TestVMShell(t *testing.T) {
 	if h.alive() {
 		t.Error("a stop left the daemon running")
 	}
-	h.fails(1, []string{"web is stopped", "`rdd limavm start web` starts it"}, "limavm", "shell", "web", "true")
-	h.fails(2, []string{"name of a virtual machine is needed"}, "limavm", "shell")
+	h.fails(1, []string{"web is stopped", "start it with `rdd limavm start web`"}, "limavm", "shell", "web", "true")
+	h.fails(2, []string{"requires the name of a virtual machine"}, "limavm", "shell")
 }
 
-// TestShell: the App's virtual machine has a shell where there is one, and else is
-// said why not, and what to do.
+// TestShell: the App's virtual machine has a shell if it exists; else the command
+// reports why not, and what to do.
 func TestShell(t *testing.T) {
 	t.Parallel()
 	h, limaHome, _ := newLimaHome(t)
@@ -215,13 +215,13 @@ func TestShell(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.ok("limavm", "stop", appv1alpha1.VMName)
-	h.fails(1, []string{"is stopped: `rdd start` starts it"}, "shell", "true")
+	h.fails(1, []string{"is stopped: start it with `rdd start`"}, "shell", "true")
 	h.ok("service", "stop")
-	h.fails(1, []string{"is stopped: `rdd start` starts it"}, "shell", "true")
+	h.fails(1, []string{"is stopped: start it with `rdd start`"}, "shell", "true")
 	if err := os.RemoveAll(filepath.Join(limaHome, appv1alpha1.VMName)); err != nil {
 		t.Fatal(err)
 	}
-	h.fails(1, []string{"no virtual machine yet: `rdd start` makes it"}, "shell")
+	h.fails(1, []string{"no virtual machine yet: create it with `rdd start`"}, "shell")
 	if h.alive() {
 		t.Error("a shell started the daemon")
 	}
@@ -235,7 +235,7 @@ func TestVMLog(t *testing.T) {
 	file := h.write("lima.yaml", limaTemplate, 0o600)
 	h.ok("limavm", "create", "web", "--template", file, "--start=false")
 	contains(t, h.ok("limavm", "log", "web"), "Attempting to download the image")
-	h.fails(1, []string{filepath.Join(limaHome, "web", "serial.log"), "not started yet"}, "limavm", "log", "web", "--serial")
+	h.fails(1, []string{filepath.Join(limaHome, "web", "serial.log"), "has not been started yet"}, "limavm", "log", "web", "--serial")
 	h.ok("limavm", "start", "web")
 	contains(t, h.ok("limavm", "log", "web", "--agent"), "READY")
 	if got := h.ok("limavm", "log", "web", "--agent", "--tail", "1"); strings.Count(got, "\n") != 1 || !strings.Contains(got, "READY") {
@@ -300,13 +300,13 @@ func TestVMOnATerminal(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	shown := strings.Split(create.stdout.String(), clearLine)
-	if last := shown[len(shown)-1]; !strings.HasPrefix(last, "Interrupted. What was asked for goes on") {
+	if last := shown[len(shown)-1]; !strings.HasPrefix(last, "Interrupted. The daemon continues") {
 		t.Errorf("the last line is %q", last)
 	}
 	if got := h.templates(); len(got) != 1 {
 		t.Errorf("the templates are %v", got)
 	}
-	h.succeeds([]string{"web runs"}, "limavm", "start", "web")
+	h.succeeds([]string{"web is running"}, "limavm", "start", "web")
 	watch, keys := h.onTerminal("limavm", "list", "--watch")
 	watch.prints("Started")
 	if _, err := io.WriteString(keys, ctrlC); err != nil {
@@ -317,7 +317,7 @@ func TestVMOnATerminal(t *testing.T) {
 	}
 }
 
-// TestVMWaitOutlivesTheDaemon: a wait goes on with the next daemon.
+// TestVMWaitOutlivesTheDaemon: a wait continues with the next daemon.
 func TestVMWaitOutlivesTheDaemon(t *testing.T) {
 	t.Parallel()
 	h, limaHome, _ := newLimaHome(t)
@@ -326,9 +326,9 @@ func TestVMWaitOutlivesTheDaemon(t *testing.T) {
 	create := h.spawn("rdd", "limavm", "create", "web", "--template", file)
 	create.says("web: Booting: ")
 	h.kill()
-	create.says("the daemon does not answer")
+	create.says("waiting for the daemon")
 	h.ok("service", "start")
-	if code := create.wait(patience); code != 0 || !strings.Contains(create.stderr.String(), "web is made, and runs") {
+	if code := create.wait(patience); code != 0 || !strings.Contains(create.stderr.String(), "web is created and running") {
 		t.Errorf("exit code %d: %s", code, create.stderr)
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-// TestUnauthenticated: whoever has no token gets nothing from any port of the
+// TestUnauthenticated: a client without a token gets nothing from any port of the
 // daemon, but the four paths that say that it is there.
 func TestUnauthenticated(t *testing.T) {
 	t.Parallel()

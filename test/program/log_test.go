@@ -79,7 +79,7 @@ func TestClientsThatGoAway(t *testing.T) {
 	}
 }
 
-// TestForegroundLog: all that a daemon in the foreground says on standard error is in
+// TestForegroundLog: everything that a daemon in the foreground writes to standard error is in
 // its log as well, and the reason of its end.
 func TestForegroundLog(t *testing.T) {
 	t.Parallel()

@@ -10,7 +10,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/test/fakedocker"
 )
 
-// TestMetrics: the mirror says what it does, and what it says is true.
+// TestMetrics: the mirror's metrics are there, and correct.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)

@@ -22,7 +22,7 @@ var reserved = struct {
 }{ports: map[int]bool{}, next: os.Getpid()} // other runs of the tests begin elsewhere
 
 // reserve returns the first of many candidates whose port is free, for the
-// length of the test. port returns that of a candidate.
+// length of the test. port returns the port of a candidate.
 func reserve(t *testing.T, port func(candidate int) int) (candidate int) {
 	t.Helper()
 	reserved.mu.Lock()

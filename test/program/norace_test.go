@@ -4,6 +4,6 @@
 
 package program_test
 
-// raceEnabled says that the programs are built with the race detector, as the
+// raceEnabled is whether the programs are built with the race detector, as the
 // tests are.
 const raceEnabled = false

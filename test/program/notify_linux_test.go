@@ -46,7 +46,7 @@ func (m *serviceManager) hears(assignment string) []string {
 	}
 }
 
-// TestServiceManager: a service manager is told once that the daemon is ready,
+// TestServiceManager: a service manager is notified once that the daemon is ready,
 // when it is, and that it ends; `rdd service` understands a daemon that one runs,
 // and a stop is an end without an error, which systemd does not mend by a restart.
 func TestServiceManager(t *testing.T) {
@@ -63,7 +63,7 @@ func TestServiceManager(t *testing.T) {
 			daemon := h.spawn("rdd", "service", "serve")
 			heard := manager.hears("READY=1")
 			if !slices.Contains(heard, "STATUS=Waiting for controllers") || !h.status().Ready {
-				t.Errorf("told to be ready before it is: %q", heard)
+				t.Errorf("notified before the daemon is ready: %q", heard)
 			}
 			h.ok("service", "start")
 			if pid := h.status().PID; pid != daemon.cmd.Process.Pid {

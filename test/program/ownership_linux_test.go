@@ -183,7 +183,7 @@ func TestForeignHome(t *testing.T) {
 	h.as(alice).ok("service", "delete")
 }
 
-// TestNoHome: a user without a home directory is told so.
+// TestNoHome: a user without a home directory gets an error that says so.
 func TestNoHome(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)

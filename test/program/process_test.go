@@ -24,7 +24,7 @@ type process struct {
 	done   chan struct{}
 }
 
-// said is what a program has said so far.
+// said is the output of a program so far.
 type said struct {
 	mu     sync.Mutex
 	buffer bytes.Buffer // guarded by mu
@@ -97,7 +97,7 @@ func (p *process) wait(limit time.Duration) int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// says waits until the process has said something.
+// says waits until the process has printed something.
 func (p *process) says(words string) {
 	p.h.t.Helper()
 	p.h.eventually(p.name+" says "+words, func() (bool, string) {

@@ -35,8 +35,8 @@ func mountReadOnly(t *testing.T, dir string) (writable func()) {
 	return writable
 }
 
-// TestReadOnlyDisk: what only looks works on a disk that became read-only, and says
-// so; what writes says why it can't.
+// TestReadOnlyDisk: commands that only read work on a disk that became read-only, and report
+// that; commands that write report why they can't.
 func TestReadOnlyDisk(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)

@@ -160,7 +160,7 @@ func createEachKind(t *testing.T, c ctrlclient.Client, controllers []string) {
 			Type: containersv1alpha1.EngineMoby, Endpoint: "unix:///nowhere"}},
 		"app":  &appv1alpha1.App{ObjectMeta: metav1.ObjectMeta{Name: appv1alpha1.AppName}},
 		"demo": &appv1alpha1.Demo{ObjectMeta: meta},
-		// Its controller makes the only one that there may be.
+		// Its controller creates the only valid one.
 		"hostinfo": &rddv1alpha1.HostInfo{ObjectMeta: metav1.ObjectMeta{Name: rddv1alpha1.HostInfoName}},
 	}
 	source := &corev1.ConfigMap{ObjectMeta: meta, Data: map[string]string{limav1alpha1.TemplateKey: "images: []"}}
@@ -229,5 +229,5 @@ func TestWaitCondition(t *testing.T) {
 	h.fails(4, []string{"does not exist"}, "ctl", "wait-condition", "app/other", "Settled", "--timeout", "0")
 	h.fails(2, []string{"Maybe", "True, False and Unknown"}, "ctl", "wait-condition", "app/app", "Settled=Maybe")
 	h.fails(1, []string{`no resource type "nothing"`}, "ctl", "wait-condition", "nothing/app", "Settled")
-	h.fails(4, []string{"not done within 0s"}, "set", "running=false", "--timeout", "0")
+	h.fails(4, []string{"not finished within 0s"}, "set", "running=false", "--timeout", "0")
 }

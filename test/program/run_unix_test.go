@@ -33,7 +33,7 @@ func TestRun(t *testing.T) {
 	// Nothing is started for a command that there is not.
 	h.fails(127, []string{"nothing-like-it"}, "run", "nothing-like-it")
 	h.fails(126, []string{"permission denied"}, "run", h.write("plain", "", 0o600))
-	h.fails(2, []string{"a command is needed"}, "run")
+	h.fails(2, []string{"requires a command"}, "run")
 	if h.alive() {
 		t.Fatal("a daemon runs")
 	}

@@ -79,7 +79,7 @@ func (c clients) testcontainersNode() []string {
 }
 
 // TestRunClients: below `rdd run` all clients of Docker's API reach the instance's
-// engine, whatever the caller's environment says.
+// engine, whatever the caller's environment is.
 func TestRunClients(t *testing.T) {
 	t.Parallel()
 	h := newHome(t, "TESTCONTAINERS_RYUK_DISABLED=true")
@@ -126,7 +126,7 @@ func TestRunClientsTLS(t *testing.T) {
 }
 
 // TestRunClientsSSH: over SSH the docker command reaches the engine, and other
-// clients reach none; `rdd run` says so.
+// clients reach none; `rdd run` warns of that.
 func TestRunClientsSSH(t *testing.T) {
 	server := sshd.Start(t) // changes PATH, which newHome takes
 	h := newHome(t)
@@ -138,7 +138,7 @@ func TestRunClientsSSH(t *testing.T) {
 	h.env = append(h.env, misleading...)
 	c.reach(engine, map[string][]string{"docker": c.docker()})
 	r := h.run(append([]string{"run"}, c.moby()...)...)
-	if r.code == 0 || r.stdout != "" || !strings.Contains(r.stderr, "only the docker command reaches ssh://") {
+	if r.code == 0 || r.stdout != "" || !strings.Contains(r.stderr, "only the docker command can connect to ssh://") {
 		t.Errorf("moby's client: exit code %d: %s%s", r.code, r.stdout, r.stderr)
 	}
 }

@@ -39,7 +39,7 @@ func TestSelections(t *testing.T) {
 	}
 }
 
-// TestRefusedSelections: what can't be selected is an error of usage that says
+// TestRefusedSelections: an invalid selection is a usage error that names
 // what can, before anything is made.
 func TestRefusedSelections(t *testing.T) {
 	t.Parallel()

@@ -28,7 +28,7 @@ func TestRefusedInstanceNames(t *testing.T) {
 	// A variable that is empty by mistake doesn't mean the default instance.
 	h.fails(2, []string{"invalid instance name"}, "--instance=", "ctl", "get", "ns")
 	h.fails(2, []string{"invalid instance name"}, "ctl", "get", "ns", "--instance", "")
-	h.succeeds([]string{"There is no instance " + h.name}, "service", "stop")
+	h.succeeds([]string{"Instance " + h.name + " does not exist"}, "service", "stop")
 	if files := h.files(); len(files) != 0 {
 		t.Errorf("a refused name left files: %v", files)
 	}
@@ -51,9 +51,9 @@ func TestUsage(t *testing.T) {
 		{[]string{"--secure-port", "65535"}, []string{"service", "create", "--secure-port", "70000"}},
 		{[]string{"--controllers", "nothing", "engine"}, []string{"service", "create", "--controllers", "nothing"}},
 		{[]string{"--controllers", "engine", "container"}, []string{"service", "start", "--controllers", "engine"}},
-		{[]string{"unknown format", "json"}, []string{"service", "status", "-o", "xml"}},
+		{[]string{"unknown output format", "json"}, []string{"service", "status", "-o", "xml"}},
 		{[]string{"unknown path", "pid_file"}, []string{"service", "paths", "nothing"}},
-		{[]string{"unknown format", "shell"}, []string{"service", "paths", "-o", "xml"}},
+		{[]string{"unknown output format", "shell"}, []string{"service", "paths", "-o", "xml"}},
 	} {
 		h.fails(2, test.words, test.args...)
 	}
@@ -67,13 +67,13 @@ func TestLifecycle(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	h.succeeds([]string{"not running"}, "service", "stop")
-	h.succeeds([]string{"no instance"}, "service", "delete")
+	h.succeeds([]string{"does not exist"}, "service", "delete")
 	if status := h.status(); status.Created || status.Started {
 		t.Errorf("before creation: %+v", status)
 	}
-	h.succeeds([]string{"created"}, "service", "create", "--controllers", "containers")
+	h.succeeds([]string{"Created instance"}, "service", "create", "--controllers", "containers")
 	before := h.files()
-	h.succeeds([]string{"exists already"}, "service", "create", "--controllers", "*")
+	h.succeeds([]string{"already exists"}, "service", "create", "--controllers", "*")
 	if after := h.files(); len(after) != len(before) {
 		t.Errorf("a second create made files: %v, then %v", before, after)
 	}
@@ -83,7 +83,7 @@ func TestLifecycle(t *testing.T) {
 		status.Version == "" || status.Memory == 0 || !strings.HasPrefix(status.Address, "127.0.0.1:") {
 		t.Errorf("running: %+v", status)
 	}
-	h.succeeds([]string{"is running already"}, "service", "start")
+	h.succeeds([]string{"is already running"}, "service", "start")
 	if again := h.status(); again.PID != status.PID {
 		t.Errorf("a second start made another process: %d, then %d", status.PID, again.PID)
 	}
@@ -101,7 +101,7 @@ func TestLifecycle(t *testing.T) {
 	if got := h.status().Controllers; got != "*" {
 		t.Errorf("controllers of this run: %q", got)
 	}
-	h.succeeds([]string{"has been deleted"}, "service", "delete")
+	h.succeeds([]string{"Deleted instance"}, "service", "delete")
 	if files := h.files(); len(files) > 4 { // the parents of what was the instance's
 		t.Errorf("files are left after a delete: %v", files)
 	}
@@ -118,7 +118,7 @@ func TestKeepLogs(t *testing.T) {
 	}
 }
 
-// TestStopDuringStart: a user who waits for a daemon that another command stops is told so,
+// TestStopDuringStart: the wait for a daemon that another command stops reports that,
 // and not what a part said that was cut short.
 func TestStopDuringStart(t *testing.T) {
 	t.Parallel()
@@ -166,12 +166,12 @@ func TestTwoStartsAtOnce(t *testing.T) {
 	}
 }
 
-// TestServeTwice: the second daemon says that there is one.
+// TestServeTwice: the second daemon reports that one is running.
 func TestServeTwice(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	h.ok("service", "start")
-	h.fails(1, []string{"running already"}, "service", "serve")
+	h.fails(1, []string{"already running"}, "service", "serve")
 	if !h.status().Ready {
 		t.Error("the first daemon was disturbed")
 	}
@@ -260,7 +260,7 @@ func TestSavedPort(t *testing.T) {
 	}
 }
 
-// TestDeadlineOfOneMillisecond: the daemon is ended by force, the command says
+// TestDeadlineOfOneMillisecond: the daemon is killed, the command reports
 // so, and nothing is removed.
 func TestDeadlineOfOneMillisecond(t *testing.T) {
 	t.Parallel()
@@ -268,7 +268,7 @@ func TestDeadlineOfOneMillisecond(t *testing.T) {
 	h.ok("service", "start")
 	h.ok("ctl", "create", "configmap", "kept", "-n", "default")
 	for _, command := range []string{"stop", "delete"} {
-		h.fails(4, []string{"did not end in time"}, "service", command, "--timeout", "1ms")
+		h.fails(4, []string{"did not stop in time"}, "service", command, "--timeout", "1ms")
 		if h.alive() {
 			t.Errorf("%s: the daemon lives", command)
 		}
@@ -292,7 +292,7 @@ func TestStartDeadline(t *testing.T) {
 func TestReset(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
-	h.succeeds([]string{"There is no instance"}, "service", "reset")
+	h.succeeds([]string{"does not exist"}, "service", "reset")
 	h.ok("service", "create", "--controllers", "containers")
 	h.ok("service", "start")
 	h.ok("ctl", "create", "configmap", "lost", "-n", "default")
@@ -341,7 +341,7 @@ func TestLog(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	h.ok("service", "create")
-	h.fails(1, []string{"none yet"}, "service", "log")
+	h.fails(1, []string{"not exist yet"}, "service", "log")
 	h.ok("service", "start", "--log-level", "info", "--log-format", "json")
 	lines := strings.Split(strings.TrimSpace(h.ok("service", "log")), "\n")
 	for _, line := range lines {

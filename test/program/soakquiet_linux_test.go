@@ -16,7 +16,7 @@ import (
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 )
 
-// quiet waits until all that was asked for is done and the mirrors are equal,
+// quiet waits until all requests are done and the mirrors are equal,
 // and then that nothing is written any more.
 func (s *soak) quiet() {
 	h := s.h

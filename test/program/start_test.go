@@ -78,7 +78,7 @@ func TestStartFindsTheContext(t *testing.T) {
 		}
 	}
 	h.env = append(h.env, "DOCKER_HOST=tcp://127.0.0.1:1")
-	h.succeeds([]string{"Not taken: DOCKER_HOST: tcp://127.0.0.1:1: connection refused", "your current Docker context, far"}, "start")
+	h.succeeds([]string{"Skipped: DOCKER_HOST: tcp://127.0.0.1:1: connection refused", "your current Docker context, far"}, "start")
 	h.engineIs(engine.Endpoint())
 	h.ok("delete", "--yes")
 	h.env = append(h.env, "DOCKER_HOST=", "DOCKER_CONTEXT=other")
@@ -87,7 +87,7 @@ func TestStartFindsTheContext(t *testing.T) {
 	h.ok("delete", "--yes")
 }
 
-// TestStartWithoutAnEngine: where nothing answers, the command says what to
+// TestStartWithoutAnEngine: if no engine answers, the command reports what to
 // install, and makes no App.
 func TestStartWithoutAnEngine(t *testing.T) {
 	t.Parallel()
@@ -97,7 +97,7 @@ func TestStartWithoutAnEngine(t *testing.T) {
 		}
 	}
 	h := newHome(t)
-	h.fails(1, []string{"no Docker engine answers", "Install Lima", "Docker", "containerEngine.endpoint=", "no limactl", "stopped again"}, "start")
+	h.fails(1, []string{"no Docker engine answers", "Install Lima", "Docker", "containerEngine.endpoint=", "limactl was not found", "stopped again"}, "start")
 	if h.alive() {
 		t.Error("a start that failed has left a daemon")
 	}
@@ -124,7 +124,7 @@ func TestStopAndDeleteOfNothing(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	for _, command := range []string{"stop", "delete", "reset"} {
-		h.succeeds([]string{"There is no "}, command)
+		h.succeeds([]string{"does not exist"}, command)
 	}
 	if files := h.files(); len(files) != 0 {
 		t.Errorf("commands of nothing made files: %v", files)
@@ -137,7 +137,7 @@ func TestStopAndDeleteOfNothing(t *testing.T) {
 		}
 	}
 	h.ok("service", "start")
-	h.succeeds([]string{"There is no App: nothing runs"}, "stop")
+	h.succeeds([]string{"There is no App: nothing is running"}, "stop")
 	h.succeeds([]string{"There is no App: there is nothing to delete"}, "delete")
 	if !h.alive() {
 		t.Error("the daemon that ran was stopped")
@@ -147,7 +147,7 @@ func TestStopAndDeleteOfNothing(t *testing.T) {
 	}
 }
 
-// TestStopWithoutADaemon: what a stop says is true when a daemon runs again.
+// TestStopWithoutADaemon: the result of a stop still holds when a daemon runs again.
 func TestStopWithoutADaemon(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
@@ -173,7 +173,7 @@ func TestDelete(t *testing.T) {
 	h.ok("set", "running=true", "containerEngine.endpoint="+engine.Endpoint())
 	h.succeeds([]string{"There is no virtual machine", "nothing was changed"}, "reset", "--yes")
 	h.engineIs(engine.Endpoint())
-	h.succeeds([]string{"waiting for the ContainerEngine rancher-desktop/moby", "The App and all that it owned is gone"}, "delete", "--yes")
+	h.succeeds([]string{"waiting for the deletion of the ContainerEngine rancher-desktop/moby", "Deleted the App and everything it owned"}, "delete", "--yes")
 	var lists struct{ Items []json.RawMessage }
 	if err := json.Unmarshal([]byte(h.ok("ctl", "get", "app,containerengine,container,image,volume", "-A", "-o", "json")), &lists); err != nil {
 		t.Fatal(err)
@@ -193,25 +193,25 @@ func TestDelete(t *testing.T) {
 	}
 }
 
-// TestDeleteThatTakesLong: what holds the App is said, and the exit code is that
+// TestDeleteThatTakesLong: the remaining object is reported, and the exit code is that
 // of a wait that is over.
 func TestDeleteThatTakesLong(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	h.ok("set", "running=false")
 	h.ok("ctl", "patch", "app", "app", "--type=merge", "-p", `{"metadata":{"finalizers":["example.com/held"]}}`)
-	h.fails(4, []string{"not gone in time", "the App", "log: "}, "delete", "--yes", "--timeout", "10s")
+	h.fails(4, []string{"not deleted in time", "the App", "log: "}, "delete", "--yes", "--timeout", "10s")
 	waiting := h.spawn("rdd", "delete", "--yes")
-	waiting.says("waiting for the App to go")
+	waiting.says("waiting for the deletion of the App")
 	if code := waiting.interrupt(); code != 130 {
 		t.Errorf("exit code %d", code)
 	}
-	waiting.says("The App is being deleted all the same")
+	waiting.says("The daemon continues to delete the App")
 	h.ok("ctl", "patch", "app", "app", "--type=merge", "-p", `{"metadata":{"finalizers":[]}}`)
 	h.succeeds([]string{"There is no App"}, "delete")
 }
 
-// TestStartThatTakesTooLong: what goes on is said, with how to end it.
+// TestStartThatTakesTooLong: the start that continues is reported, with how to stop it.
 func TestStartThatTakesTooLong(t *testing.T) {
 	t.Parallel()
 	for _, timeout := range []string{"1ms", "100ms"} {
@@ -220,7 +220,7 @@ func TestStartThatTakesTooLong(t *testing.T) {
 		if r.code == 0 {
 			continue // a fast machine
 		}
-		if r.code != 4 || !strings.Contains(r.stderr, "`rdd service stop` ends it") {
+		if r.code != 4 || !strings.Contains(r.stderr, "`rdd service stop`") {
 			t.Errorf("exit code %d: %s", r.code, r.stderr)
 		}
 		h.ok("service", "start")

@@ -11,7 +11,7 @@ import (
 )
 
 // TestStartingIsNotAbsent: a client that asks while the daemon starts is refused,
-// and never told that what it asks for does not exist.
+// and never answers that a kind does not exist.
 func TestStartingIsNotAbsent(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)

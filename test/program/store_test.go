@@ -14,7 +14,7 @@ import (
 	_ "modernc.org/sqlite" // the driver of the store
 )
 
-// TestDamagedStore: the error says which file and what reset would do, and the
+// TestDamagedStore: the error names the file and what reset would do, and the
 // file stays.
 //
 //nolint:tparallel // its steps share one instance
@@ -111,7 +111,7 @@ func TestAnotherVersion(t *testing.T) {
 	if err := os.WriteFile(record, readable, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	h.succeeds([]string{"has replaced that of rdd 9.0.0"}, "service", "start")
+	h.succeeds([]string{"has replaced the daemon of rdd 9.0.0"}, "service", "start")
 	if h.pid() == before || h.status().Version == "9.0.0" {
 		t.Errorf("the daemon was not replaced: %+v", h.status())
 	}

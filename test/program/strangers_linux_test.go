@@ -69,7 +69,7 @@ func TestListeners(t *testing.T) {
 	}
 }
 
-// makeDemo makes a Demo, of which the webhook is asked.
+// makeDemo creates a Demo, which the webhook validates.
 func (h *home) makeDemo() {
 	h.t.Helper()
 	file := filepath.Join(h.dir, "demo.yaml")
@@ -164,7 +164,7 @@ func (h *home) stranger(method, address string, certificate *tls.Certificate, he
 	return response.StatusCode, string(text), err
 }
 
-// webhook returns where the API server asks a controller of Demos.
+// webhook returns the address at which the API server calls the controller of Demos.
 func (h *home) webhook() string {
 	h.t.Helper()
 	hook, err := h.kubernetes().AdmissionregistrationV1().ValidatingWebhookConfigurations().Get(h.t.Context(), "rdd-demo", metav1.GetOptions{})

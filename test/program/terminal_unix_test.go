@@ -72,7 +72,7 @@ func TestWaitOnATerminal(t *testing.T) {
 			t.Errorf("the line moves on: %q", line)
 		}
 	}
-	if last := shown[len(shown)-1]; !strings.HasPrefix(last, "Interrupted. What was set stays set") {
+	if last := shown[len(shown)-1]; !strings.HasPrefix(last, "Interrupted. The settings are kept") {
 		t.Errorf("the last line is %q", last)
 	}
 	// A terminal that knows no such thing gets lines.
@@ -93,7 +93,7 @@ func TestStatusOnATerminal(t *testing.T) {
 	watch, keys := h.onTerminal("status", "--watch")
 	watch.prints("12 containers")
 	h.ok("stop") // what is left to say is shorter
-	watch.prints("to be stopped")
+	watch.prints("desired state stopped")
 	if _, err := io.WriteString(keys, ctrlC); err != nil {
 		t.Fatal(err)
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/test/fakedocker"
 )
 
-// TestDryRunLeavesNothing: where there was no instance there is none after it, and
-// where no daemon ran none runs.
+// TestDryRunLeavesNothing: if there was no instance there is none after it, and
+// if no daemon ran none runs.
 func TestDryRunLeavesNothing(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
@@ -45,8 +45,8 @@ func TestDryRunLeavesNothing(t *testing.T) {
 	}
 }
 
-// TestStopThatDoesNotWait leaves the daemon what was asked of it: a daemon that was
-// started for it goes on until that is done, also where the time is over.
+// TestStopThatDoesNotWait leaves the daemon running for the request: a daemon that was
+// started for it continues until the request is done, even after the timeout.
 func TestStopThatDoesNotWait(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
@@ -83,7 +83,7 @@ func TestVisitorsDaemonIsKept(t *testing.T) {
 	h.ok("ctl", "patch", "app", "app", "--type=json", "-p", `[{"op":"add","path":"/metadata/finalizers/-","value":"example.com/held"}]`)
 	h.ok("service", "stop")
 	visitor := h.spawn("rdd", "delete", "--yes")
-	visitor.says("waiting for the App to go")
+	visitor.says("waiting for the deletion of the App")
 	h.ok("service", "start")
 	h.ok("ctl", "patch", "app", "app", "--type=merge", "-p", `{"metadata":{"finalizers":null}}`)
 	if code := visitor.wait(patience); code != 0 {

@@ -12,7 +12,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/test/fakedocker"
 )
 
-// TestInterruptedSet: an interrupt ends the wait, and not what was asked for.
+// TestInterruptedSet: an interrupt ends the wait, but not the request.
 func TestInterruptedSet(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
@@ -23,7 +23,7 @@ func TestInterruptedSet(t *testing.T) {
 	if code := set.interrupt(); code != 130 {
 		t.Errorf("exit code %d", code)
 	}
-	set.says("Interrupted. What was set stays set")
+	set.says("Interrupted. The settings are kept")
 	if strings.Contains(set.stderr.String(), "Error") {
 		t.Errorf("an interrupt is no error: %s", set.stderr)
 	}
@@ -35,8 +35,8 @@ func TestInterruptedSet(t *testing.T) {
 	h.ok("ctl", "wait-condition", "app/app", "Settled", "--timeout", "60s")
 }
 
-// TestSetOutlivesTheDaemon: a wait whose daemon is killed goes on with the next
-// one, and says during that what it waits for.
+// TestSetOutlivesTheDaemon: a wait whose daemon is killed continues with the next
+// one, and reports the wait in between.
 func TestSetOutlivesTheDaemon(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
@@ -45,7 +45,7 @@ func TestSetOutlivesTheDaemon(t *testing.T) {
 	set := h.spawn("rdd", "set", "running=true", "containerEngine.endpoint=unix://"+socket)
 	set.says("ConnectFailed")
 	h.kill()
-	set.says("the daemon does not answer; waiting for it")
+	set.says("waiting for the daemon, which does not answer")
 	// With another address, too.
 	taken, err := net.Listen("tcp", strings.TrimPrefix(h.config().Host, "https://"))
 	if err != nil {
@@ -70,7 +70,7 @@ func TestSetOutlivesTheDaemon(t *testing.T) {
 	if code := set.wait(patience); code != 1 {
 		t.Errorf("exit code %d: %s", code, set.stderr)
 	}
-	set.says("the daemon has ended: `rdd service start`")
+	set.says("the daemon has stopped: run `rdd service start`")
 }
 
 // TestSetMeetsADelete: an App that is deleted while it is waited for is an error

@@ -45,7 +45,7 @@ func Root() ([]byte, error) {
 	return archive.Bytes(), w.Close()
 }
 
-// Installed returns an error that says what to do where a program is not there.
+// Installed returns an error with what to do if a program is missing.
 func Installed(advice string, programs ...string) error {
 	for _, program := range programs {
 		if _, err := exec.LookPath(program); err != nil {

@@ -22,7 +22,7 @@ const (
 	poll        = 20 * time.Millisecond
 )
 
-// Process is an engine's process, the last one that was started.
+// Process is the engine process that was started last.
 type Process struct {
 	name   string
 	log    string
@@ -88,7 +88,7 @@ func (p *Process) Kill() {
 	<-p.exited
 }
 
-// Stop ends it gently, and kills it where it does not end.
+// Stop terminates it, and kills it if it does not end.
 func (p *Process) Stop() {
 	if p.Ended() {
 		return

@@ -4,7 +4,7 @@ package realengine
 
 import "testing"
 
-// NotShort skips a test that needs a real engine or server where the tests are run
+// NotShort skips a test that needs a real engine or server if the tests are run
 // with -short, as by `make test-quick`: without root, and without their programs.
 func NotShort(tb any) {
 	skipper, ok := tb.(interface{ Skip(args ...any) })

@@ -56,7 +56,7 @@ func Start(tb testing.TB, listener net.Listener) *Registry {
 	return r
 }
 
-// Host is where it listens, as image references name it.
+// Host is its address, as in image references.
 func (r *Registry) Host() string { return strings.TrimPrefix(r.server.URL, "http://") }
 
 // SetRate limits how fast layers are served, in bytes a second; 0 is no limit.

@@ -40,7 +40,7 @@ type Server struct {
 	dir string
 }
 
-// Start runs a server until the test ends. Whoever can log in is the user of the
+// Start runs a server until the test ends. A client that can log in is the user of the
 // test, by a key. The PATH is changed until then.
 func Start(tb testing.TB) *Server {
 	tb.Helper()
@@ -63,18 +63,18 @@ func Start(tb testing.TB) *Server {
 // Endpoint returns the server as the endpoint of an engine whose socket is path.
 func (s *Server) Endpoint(path string) string { return "ssh://root@" + s.Address + path }
 
-// SetDockerHost makes an engine the one that the docker command uses on the server.
+// SetDockerHost sets the engine that the docker command uses on the server.
 func (s *Server) SetDockerHost(host string) {
 	s.write("authorized_keys", fmt.Sprintf(`command="DOCKER_HOST='%s' sh -c \"$SSH_ORIGINAL_COMMAND\"" %s`, host, s.read("user.pub")))
 }
 
-// Lock makes the user's key one that the server does not know.
+// Lock makes the user's key unknown to the server.
 func (s *Server) Lock() { s.write("authorized_keys", "") }
 
 // Unlock undoes Lock.
 func (s *Server) Unlock() { s.write("authorized_keys", s.read("user.pub")) }
 
-// Forget makes the server one that the client does not know.
+// Forget makes the server unknown to the client.
 func (s *Server) Forget() { s.write("known_hosts", "") }
 
 // Remember undoes Forget.
@@ -170,7 +170,7 @@ GlobalKnownHostsFile none
 		s.tb.Fatal(err)
 	}
 	// ssh takes its configuration from the home directory that the user has in
-	// the system, whatever HOME says.
+	// the system, whatever HOME is.
 	bin := s.file("bin")
 	if err := os.Mkdir(bin, 0o755); err != nil {
 		s.tb.Fatal(err)

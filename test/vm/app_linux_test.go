@@ -114,7 +114,7 @@ func (r *rdd) ok(args ...string) string {
 	return r.exec(bootLimit, r.program, args...)
 }
 
-// wait runs a command of rdd that waits, and says what it said.
+// wait runs a command of rdd that waits, and logs its output.
 func (r *rdd) wait(args ...string) {
 	r.t.Helper()
 	began := time.Now()
@@ -177,7 +177,7 @@ func (r *rdd) mounts() string {
 	return fmt.Sprintf(`virtualMachine.mounts=[{"location":%q,"mountPoint":"/mnt/shared"}]`, r.shared())
 }
 
-// status is what the LimaVM says.
+// status is the status of the LimaVM.
 type status struct {
 	RestartCount int         `json:"restartCount"`
 	Conditions   []condition `json:"conditions"`

@@ -154,7 +154,7 @@ func (l *lima) logs() string {
 	return all.String()
 }
 
-// machine is what limactl says of a machine.
+// machine is limactl's description of a machine.
 type machine struct {
 	Status       string `json:"status"`
 	HostAgentPID int    `json:"hostAgentPID"`

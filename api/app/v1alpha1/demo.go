@@ -4,24 +4,24 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// DemoSpec says whom to greet, and how.
+// DemoSpec describes a greeting.
 type DemoSpec struct {
-	// Name is who is greeted; the object's own name where it is empty.
+	// Name of the person to greet; the object's own name if empty.
 	// +kubebuilder:validation:MaxLength=253
 	// +optional
 	Name string `json:"name,omitempty"`
 
-	// Greeting is a text in which {{.Name}} stands for the name and {{.Namespace}}
-	// for the object's namespace.
+	// Greeting is a text in which {{.Name}} stands for the name and {{.Namespace}} for
+	// the object's namespace.
 	// +kubebuilder:default="Hello, {{.Name}}!"
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	Greeting string `json:"greeting,omitempty"`
 }
 
-// DemoStatus is what came of it.
+// DemoStatus is the observed state.
 type DemoStatus struct {
-	// ObservedGeneration is the generation that was acted on.
+	// ObservedGeneration is the generation that the controller has handled.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
@@ -29,26 +29,26 @@ type DemoStatus struct {
 	// +optional
 	Message string `json:"message,omitempty"`
 
-	// Conditions has Ready: the message is that of the spec.
+	// Conditions has Ready: the message is up to date with the spec.
 	// +listType=map
 	// +listMapKey=type
 	// +optional
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
-// A Demo's condition, and its reason.
+// The type and the reason of a Demo's condition.
 const (
 	ConditionReady = "Ready"
 	ReasonGreeted  = "Greeted"
 )
 
-// Demo is an example of a kind with a controller, with admission in code, and
-// with passthrough endpoints, for those who write their own.
+// Demo is an example of a kind with a controller, with admission in code, and with
+// passthrough endpoints, for authors of controllers.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Namespaced,path=demos
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=1"
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=2"
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.message`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type Demo struct {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package v1alpha1 is version v1alpha1 of the API group
-// app.rancherdesktop.io: what the user wants of RDD as a whole.
+// Package v1alpha1 is version v1alpha1 of the API group app.rancherdesktop.io: the
+// desired state of RDD as a whole.
 //
 // +kubebuilder:object:generate=true
 // +groupName=app.rancherdesktop.io

@@ -4,22 +4,22 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// RestartAnnotation asks for a restart of a running LimaVM, each time its value
+// RestartAnnotation requests a restart of a running LimaVM, each time its value
 // changes: the time of the request, for example.
 const RestartAnnotation = "lima.rancherdesktop.io/restartRequested"
 
-// ResetAnnotation asks for a new virtual machine in place of the one that is
-// there, each time its value changes: what is on its disk is lost.
+// ResetAnnotation requests a new virtual machine that replaces the present one, each
+// time its value changes. The contents of its disk are lost.
 const ResetAnnotation = "lima.rancherdesktop.io/resetRequested"
 
-// TemplateKey is the key of a ConfigMap under which a template is.
+// TemplateKey is the key of a template in its ConfigMap.
 const TemplateKey = "template"
 
 // The types of a LimaVM's conditions.
 const (
-	// ConditionCreated is True when the instance is there.
+	// ConditionCreated is True when Lima's instance exists.
 	ConditionCreated = "Created"
-	// ConditionRunning is True when the virtual machine has booted, and runs.
+	// ConditionRunning is True when the virtual machine has booted and is running.
 	ConditionRunning = "Running"
 )
 
@@ -35,18 +35,18 @@ const (
 	ReasonReconciling = "Reconciling"
 	ReasonStarting    = "Starting"
 	ReasonStarted     = "Started" // with True only
-	// ReasonDegraded comes with True: it runs, though not all of it does.
+	// ReasonDegraded, with True: the virtual machine is running with errors.
 	ReasonDegraded    = "Degraded"
 	ReasonStartFailed = "StartFailed"
 	ReasonStopped     = "Stopped"
 	ReasonStopping    = "Stopping"
 	ReasonStopFailed  = "StopFailed"
-	// ReasonCrashLoop says that it has failed five times or more, and is tried
-	// again ever more rarely.
+	// ReasonCrashLoop: starting has failed five times or more; the controller retries
+	// with a growing delay.
 	ReasonCrashLoop = "CrashLoop"
 )
 
-// Phase is what is being done with a virtual machine.
+// Phase is an operation on a virtual machine.
 // +kubebuilder:validation:Enum=Creating;Editing;Booting;Stopping;Deleting
 type Phase string
 
@@ -59,127 +59,129 @@ const (
 	PhaseDeleting Phase = "Deleting"
 )
 
-// LimaVMSpec says which virtual machine there is to be.
+// LimaVMSpec is the desired state of a virtual machine.
 //
 // +kubebuilder:validation:XValidation:rule="self.templateRef.name == oldSelf.templateRef.name",message="templateRef is immutable: edit the copy that status.templateConfigMap names",fieldPath=".templateRef"
 type LimaVMSpec struct {
-	// Running is whether the virtual machine is to run.
+	// Running is whether the virtual machine should be running.
 	// +kubebuilder:default=true
 	// +optional
 	Running *bool `json:"running,omitempty"`
 
-	// TemplateRef names the ConfigMap that the virtual machine is made from. It is
-	// read once, and may go then. It can't be changed.
+	// TemplateRef names the ConfigMap that the virtual machine is created from. The
+	// controller reads it once; it can be deleted afterwards. The reference is
+	// immutable.
 	// +required
 	TemplateRef TemplateReference `json:"templateRef"`
 
-	// Params are values for the template's own parameters, which it declares in
-	// its field param.
+	// Params are values for the template's own parameters, which the template declares
+	// in its field param.
 	// +kubebuilder:validation:MaxProperties=64
 	// +optional
 	Params map[string]string `json:"params,omitempty"`
 }
 
-// TemplateReference names a ConfigMap in the namespace of the object that has it.
+// TemplateReference names a ConfigMap in the namespace of the referring object.
 type TemplateReference struct {
-	// Name is that of a ConfigMap whose key template is a complete lima.yaml.
+	// Name of a ConfigMap whose key template is a complete lima.yaml.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
 }
 
-// Progress is how far something is that is being done.
+// Progress describes an operation that is in progress.
 type Progress struct {
-	// Phase is what is being done.
+	// Phase is the operation.
 	// +required
 	Phase Phase `json:"phase"`
 
-	// Percent is how much of it is over, roughly; absent if it is unknown.
+	// Percent is roughly how much of the operation is complete; absent if unknown.
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=100
 	// +optional
 	Percent *int32 `json:"percent,omitempty"`
 
-	// Message says more.
+	// Message is the current step, for people.
 	// +optional
 	Message string `json:"message,omitempty"`
 }
 
 // Socket is a socket in the guest that is forwarded to the host.
 type Socket struct {
-	// Guest is its path in the virtual machine.
+	// Guest is the path in the virtual machine.
 	// +required
 	Guest string `json:"guest"`
 
-	// Host is its path on the host.
+	// Host is the path on the host.
 	// +required
 	Host string `json:"host"`
 }
 
-// LimaVMStatus is how the virtual machine is.
+// LimaVMStatus is the observed state of a virtual machine.
 type LimaVMStatus struct {
-	// ObservedGeneration is the generation of the spec that was acted on.
+	// ObservedGeneration is the generation of the spec that the controller has handled.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// TemplateConfigMap names the virtual machine's own copy of the template.
-	// Editing it changes the virtual machine, which is restarted if it runs.
+	// TemplateConfigMap names the virtual machine's own copy of the template. Editing
+	// the copy changes the virtual machine, which restarts if it is running.
 	// +optional
 	TemplateConfigMap string `json:"templateConfigMap,omitempty"`
 
-	// ObservedTemplateResourceVersion is the resource version of that copy that the
-	// virtual machine has.
+	// ObservedTemplateResourceVersion is the resource version of that copy that is
+	// applied to the virtual machine.
 	// +optional
 	ObservedTemplateResourceVersion string `json:"observedTemplateResourceVersion,omitempty"`
 
 	// ReportedTemplateResourceVersion is the resource version of that copy that the
-	// conditions and templateError speak of.
+	// conditions and templateError describe.
 	// +optional
 	ReportedTemplateResourceVersion string `json:"reportedTemplateResourceVersion,omitempty"`
 
-	// TemplateError says why the copy is not applied, as it is now. The virtual
-	// machine goes on with what it has.
+	// TemplateError is why the current copy is not applied. The virtual machine keeps
+	// its previous template.
 	// +optional
 	TemplateError string `json:"templateError,omitempty"`
 
-	// ObservedRestartRequest is the value of the annotation
-	// lima.rancherdesktop.io/restartRequested that was acted on.
+	// ObservedRestartRequest is the last value of the annotation
+	// lima.rancherdesktop.io/restartRequested that the controller has handled.
 	// +optional
 	ObservedRestartRequest string `json:"observedRestartRequest,omitempty"`
 
-	// ObservedResetRequest is the value of the annotation
-	// lima.rancherdesktop.io/resetRequested that was acted on.
+	// ObservedResetRequest is the last value of the annotation
+	// lima.rancherdesktop.io/resetRequested that the controller has handled.
 	// +optional
 	ObservedResetRequest string `json:"observedResetRequest,omitempty"`
 
-	// RestartCount is how often the virtual machine was started again: because
-	// a user asked for it, for another template, or after a failure.
+	// RestartCount is how often the controller restarted the virtual machine: at a
+	// user's request, for another template, or after a failure.
 	// +optional
 	RestartCount int32 `json:"restartCount"`
 
-	// StartedAt is when the virtual machine that runs was started; absent while
-	// none runs.
+	// StartedAt is when the running virtual machine was started; absent if it is not
+	// running.
 	// +optional
 	StartedAt *metav1.MicroTime `json:"startedAt,omitempty"`
 
-	// SSHAddress is the host and port of the guest's SSH server, once it is known.
+	// SSHAddress is the host and port of the guest's SSH server; absent until it is
+	// known.
 	// +optional
 	SSHAddress string `json:"sshAddress,omitempty"`
 
-	// SSHConfigFile is a configuration for ssh, in which the guest is the host
+	// SSHConfigFile is a configuration file for ssh, in which the guest is the host
 	// lima-<name>.
 	// +optional
 	SSHConfigFile string `json:"sshConfigFile,omitempty"`
 
-	// Sockets are those that the template forwards to the host. While the virtual
-	// machine runs they are there, as a rule.
+	// Sockets are the sockets that the template forwards to the host. They usually
+	// exist while the virtual machine is running.
 	// +listType=map
 	// +listMapKey=host
 	// +optional
 	Sockets []Socket `json:"sockets,omitempty"`
 
-	// Progress is there while something is being done.
+	// Progress is present while an operation is in progress.
 	// +optional
 	Progress *Progress `json:"progress,omitempty"`
 
@@ -190,13 +192,13 @@ type LimaVMStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
-// LimaVM is a virtual machine that is run by Lima. Its name is that of Lima's
-// instance, and unique in the RDD instance.
+// LimaVM is a virtual machine that Lima runs. It has the name of Lima's instance, which
+// is unique in the RDD instance.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=limavms,singular=limavm,shortName=vm,categories=rdd
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=3"
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=4"
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63 && self.metadata.name.matches('^[a-z0-9]+([.-][a-z0-9]+)*$')",message="the name must be one that Lima takes: at most 63 lower case letters and digits, with single dots and dashes between them",fieldPath=".metadata"
 // +kubebuilder:printcolumn:name="Running",type=string,JSONPath=`.status.conditions[?(@.type=="Running")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Running")].reason`
@@ -215,13 +217,13 @@ type LimaVM struct {
 	Status LimaVMStatus `json:"status,omitempty"`
 }
 
-// ShouldRun reports whether the virtual machine is to run.
+// ShouldRun reports whether the virtual machine should be running.
 func (v *LimaVM) ShouldRun() bool {
 	return v.DeletionTimestamp == nil && (v.Spec.Running == nil || *v.Spec.Running)
 }
 
-// TemplateCopy returns the name of the ConfigMap with the virtual machine's own
-// template.
+// TemplateCopy returns the name of the ConfigMap with the virtual machine's own copy of
+// the template.
 func (v *LimaVM) TemplateCopy() string { return v.Name + "-template" }
 
 // LimaVMList is a list of LimaVMs.

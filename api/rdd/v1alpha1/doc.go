@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package v1alpha1 is version v1alpha1 of the API group
-// rdd.rancherdesktop.io: what RDD tells of the machine that it runs on.
+// Package v1alpha1 is version v1alpha1 of the API group rdd.rancherdesktop.io:
+// information about the machine that RDD runs on.
 //
 // +kubebuilder:object:generate=true
 // +groupName=rdd.rancherdesktop.io

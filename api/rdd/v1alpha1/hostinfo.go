@@ -10,22 +10,22 @@ import (
 // HostInfoName is the name of the one HostInfo.
 const HostInfoName = "system"
 
-// VirtualizationType is what of the operating system runs virtual machines.
+// VirtualizationType is a hypervisor of the operating system.
 // +kubebuilder:validation:Enum=kvm;hvf;wsl2;none
 type VirtualizationType string
 
 // The types of virtualization.
 const (
-	// VirtualizationKVM is Linux' own.
+	// VirtualizationKVM is KVM of Linux.
 	VirtualizationKVM VirtualizationType = "kvm"
-	// VirtualizationHVF is macOS' Hypervisor framework.
+	// VirtualizationHVF is the Hypervisor framework of macOS.
 	VirtualizationHVF VirtualizationType = "hvf"
 	// VirtualizationWSL2 is the Windows Subsystem for Linux, version 2.
 	VirtualizationWSL2 VirtualizationType = "wsl2"
 	VirtualizationNone VirtualizationType = "none"
 )
 
-// EngineType is what a socket is spoken to with.
+// EngineType is the API of an engine.
 // +kubebuilder:validation:Enum=moby;containerd
 type EngineType string
 
@@ -36,67 +36,67 @@ const (
 	EngineContainerd EngineType = "containerd"
 )
 
-// Virtualization says whether the machine can run virtual machines.
+// Virtualization is whether the machine can run virtual machines.
 type Virtualization struct {
 	// Available is whether RDD can use it.
 	// +required
 	Available bool `json:"available"`
 
-	// Type is what there is, whether RDD can use it or not.
+	// Type of the hypervisor, whether or not RDD can use it.
 	// +required
 	Type VirtualizationType `json:"type"`
 
-	// Reason is why it is not available, and what to do about it.
+	// Reason is why virtualization is not available, and what to do about it.
 	// +optional
 	Reason string `json:"reason,omitempty"`
 }
 
-// Engine is the socket of a container engine. It is there; whether an engine
-// answers is not known, as a connection could start one.
+// Engine is an existing socket of a container engine. RDD does not connect to it,
+// because a connection can start an engine: whether one answers is unknown.
 type Engine struct {
-	// Type of the engine, as is to be expected at the endpoint.
+	// Type of the engine that is expected at the endpoint.
 	// +required
 	Type EngineType `json:"type"`
 
-	// Endpoint of the engine, as in unix:///var/run/docker.sock. A socket with
-	// several names is listed once.
+	// Endpoint of the engine, as in unix:///var/run/docker.sock. A socket with several
+	// names is listed once.
 	// +required
 	Endpoint string `json:"endpoint"`
 
-	// Accessible is whether the permissions allow a connection. On Windows it is
-	// always true: only a connection would tell.
+	// Accessible is whether the permissions allow a connection. It is always true on
+	// Windows, which checks them only at a connection.
 	// +required
 	Accessible bool `json:"accessible"`
 
-	// Message says why it is not accessible, and what to do about it.
+	// Message is why the socket is not accessible, and what to do about it.
 	// +optional
 	Message string `json:"message,omitempty"`
 }
 
 // Limactl is Lima's command.
 type Limactl struct {
-	// Path of the command; empty where none was found.
+	// Path of the command; empty if it was not found.
 	// +optional
 	Path string `json:"path,omitempty"`
 
-	// Version that it says it has.
+	// Version that the command prints.
 	// +optional
 	Version string `json:"version,omitempty"`
 
-	// Message says why there is no path or no version.
+	// Message is why the path or the version is missing.
 	// +optional
 	Message string `json:"message,omitempty"`
 }
 
-// Disk is the file system on which RDD keeps its data.
+// Disk is the file system with RDD's data.
 type Disk struct {
-	// Path is a directory on it: the instance's, or in another cluster than RDD's
-	// the user's home.
+	// Path is a directory on the file system: the instance's, or the user's home
+	// directory in another cluster than RDD's.
 	// +optional
 	Path string `json:"path,omitempty"`
 
-	// Free is how much the user can still write, roughly: small changes are not
-	// told.
+	// Free is roughly how much the user can still write. Small changes are not
+	// reported.
 	// +optional
 	Free *resource.Quantity `json:"free,omitempty"`
 
@@ -105,7 +105,7 @@ type Disk struct {
 	Total *resource.Quantity `json:"total,omitempty"`
 }
 
-// HostInfoStatus is how the machine is. It changes when the machine does.
+// HostInfoStatus is the observed state of the machine.
 type HostInfoStatus struct {
 	// CPUs is the number of processors that RDD may use.
 	// +optional
@@ -119,16 +119,16 @@ type HostInfoStatus struct {
 	// +optional
 	OperatingSystem string `json:"operatingSystem,omitempty"`
 
-	// Architecture of the machine's processors, as in amd64 or arm64. RDD itself
-	// may be built for another one that they emulate.
+	// Architecture of the machine's processors, as in amd64 or arm64. RDD itself may be
+	// built for another architecture, which the machine emulates.
 	// +optional
 	Architecture string `json:"architecture,omitempty"`
 
 	// +optional
 	Virtualization Virtualization `json:"virtualization,omitzero"`
 
-	// Engines are the sockets of container engines that were found where they
-	// usually are, and at DOCKER_HOST.
+	// Engines are the sockets of container engines that were found in the usual places,
+	// and at DOCKER_HOST.
 	// +listType=map
 	// +listMapKey=endpoint
 	// +optional
@@ -141,13 +141,12 @@ type HostInfoStatus struct {
 	Disk Disk `json:"disk,omitzero"`
 }
 
-// HostInfo says what the machine has that RDD runs on. There is one, named
-// system.
+// HostInfo describes the machine that RDD runs on. There is one, named system.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=hostinfos,scope=Cluster,categories=rdd
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=3"
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=4"
 // +kubebuilder:validation:XValidation:rule="self.metadata.name == 'system'",message="there is one HostInfo, and its name is system",messageExpression="'\"' + self.metadata.name + '\": there is one HostInfo, and its name is system'",fieldPath=".metadata"
 // +kubebuilder:printcolumn:name="CPUs",type=integer,JSONPath=`.status.cpus`
 // +kubebuilder:printcolumn:name="Memory",type=string,JSONPath=`.status.memory`

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package archive writes archives whose bytes depend on nothing but the names,
-// the modes and the content of the files, and one time for all of them.
+// Package archive writes archives whose bytes depend only on the names, modes and
+// content of the files, and one time for all of them.
 package archive
 
 import (
@@ -17,17 +17,17 @@ import (
 	"time"
 )
 
-// The modes that files have in archives.
+// The modes of files in archives.
 const (
 	FileMode    = 0o644
 	ProgramMode = 0o755
 	dirMode     = 0o755
 )
 
-// File is a file of an archive. Its content is Data, or where that is nil what
-// is in the file Source.
+// File is a file of an archive. Its content is Data, or the content of the file Source
+// if Data is nil.
 type File struct {
-	// Name is the path in the archive, with slashes and none at its beginning.
+	// Name is the path in the archive, with slashes, but none at the beginning.
 	Name   string
 	Mode   int64
 	Data   []byte
@@ -76,7 +76,7 @@ func Sorted(files []File) []File {
 	return slices.SortedFunc(slices.Values(files), func(a, b File) int { return strings.Compare(a.Name, b.Name) })
 }
 
-// parents returns the directories that the files are in, each after its own.
+// parents returns the parent directories of the files, each after its own.
 func parents(files []File) []string {
 	var dirs []string
 	for _, file := range files {
@@ -88,11 +88,10 @@ func parents(files []File) []string {
 	return slices.Compact(dirs)
 }
 
-// TarGz writes the files and the directories that they are in as a compressed
-// tar archive. All belong to the superuser. Names begin with root, which is ./
-// or nothing.
+// TarGz writes the files and their parent directories as a compressed tar archive. Root
+// owns all. Names start with root, which is ./ or empty.
 func TarGz(w io.Writer, root string, files []File, modified time.Time) error {
-	// The best compression takes twice as long, and one percent off.
+	// The best compression takes twice as long, and saves one percent.
 	compressed := gzip.NewWriter(w)
 	archive := tar.NewWriter(compressed)
 	header := func(name string, mode, size int64, kind byte) error {
@@ -146,7 +145,7 @@ func Zip(w io.Writer, files []File, modified time.Time) error {
 	return archive.Close()
 }
 
-// Gzip returns the data compressed, with no name and no time.
+// Gzip returns the compressed data, without a name or time.
 func Gzip(data []byte) ([]byte, error) {
 	var compressed bytes.Buffer
 	w, err := gzip.NewWriterLevel(&compressed, gzip.BestCompression)

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package debian writes Debian packages, as deb(5) describes them: an ar
-// archive of the format's version, a tar archive of what dpkg is to know, and
-// one of the files.
+// Package debian writes Debian packages, as deb(5) describes them: an ar archive of the
+// format's version, a tar archive with dpkg's control files, and one of the files.
 package debian
 
 import (
@@ -18,24 +17,24 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/hack/dist/archive"
 )
 
-// Package describes a package. All fields must be set.
+// Package describes a package. All fields are required.
 type Package struct {
-	// Control has the fields of the control file, one on a line. Those that
-	// depend on the files are added.
+	// Control has the fields of the control file, one per line. Write adds those that
+	// depend on the files.
 	Control string
 	Files   []archive.File
-	// Modified is the time of all that is in the package.
+	// Modified is the time of everything in the package.
 	Modified time.Time
 }
 
-// Write writes the package to a file that it makes.
+// Write writes the package to a new file.
 func (p *Package) Write(path string) (err error) {
 	control, err := p.control()
 	if err != nil {
 		return err
 	}
-	// What an ar archive says of a member's size comes before it, so that the
-	// large one is written to a file first.
+	// An ar archive has a member's size before its content, so the large member is
+	// written to a file first.
 	data, err := os.CreateTemp("", "rdd-deb-")
 	if err != nil {
 		return err
@@ -74,7 +73,7 @@ func (p *Package) Write(path string) (err error) {
 	return ar.member("data.tar.gz", data, size)
 }
 
-// control returns the archive of what dpkg is to know.
+// control returns the archive of the control files.
 func (p *Package) control() ([]byte, error) {
 	var sums strings.Builder
 	kilobytes := int64(0) // as the policy counts them: each file is rounded up
@@ -116,10 +115,10 @@ func (a arWriter) member(name string, content io.Reader, size int64) error {
 	return err
 }
 
-// Version returns the version of a package for a version of RDD: one that git
-// describes as some commits after another sorts after it, and one that comes
-// before a release (after a hyphen) sorts before it. The result is one for a
-// native package: it has no hyphen.
+// Version returns the package version for a version of RDD: a version that git
+// describes as some commits after another sorts after it, and a pre-release (with a
+// hyphen) before the release. The result is a native package's version: it has no
+// hyphen.
 func Version(version string) string {
 	after := ""
 	if parts := regexp.MustCompile(`^(.*)-(\d+)-g([0-9a-f]+(?:-dirty)?)$`).FindStringSubmatch(version); parts != nil {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command hello is the program of the container that `make run` shows: it
-// greets, and waits to be stopped.
+// Command hello is the program of the container that `make run` shows: it prints a
+// greeting, and waits to be stopped.
 package main
 
 import (

@@ -6,8 +6,8 @@ package execve
 
 import "syscall"
 
-// Exec replaces this process by the program at a path. It returns only if that
-// fails, with an [*Error].
+// Exec replaces this process with the program at path. It returns only on failure,
+// with an [*Error].
 func Exec(path string, args, environ []string) (exitCode int, err error) {
-	return 0, failed(path, syscall.Exec(path, args, environ)) //nolint:gosec // what the user asked for
+	return 0, failed(path, syscall.Exec(path, args, environ)) //nolint:gosec // the user chose the program
 }

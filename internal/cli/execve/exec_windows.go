@@ -9,8 +9,8 @@ import (
 	"os/signal"
 )
 
-// Exec runs the program at a path, and returns its exit code, or an [*Error]. An
-// interrupt at the console reaches the program, too: it decides what it means.
+// Exec runs the program at path, and returns its exit code, or an [*Error]. An
+// interrupt at the console reaches the program too, and only the program handles it.
 func Exec(path string, args, environ []string) (exitCode int, err error) {
 	interrupts := make(chan os.Signal, 1)
 	signal.Notify(interrupts, os.Interrupt)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package execve replaces this process by another program: on Unix by
-// exec(2), so that signals, the terminal and the exit code are its own, and on
-// Windows by a child that is waited for.
+// Package execve replaces this process with another program: on Unix with
+// exec(2), so that the program gets the signals, the terminal and the exit code,
+// and on Windows with a child process that it waits for.
 package execve
 
 import (
@@ -17,8 +17,8 @@ import (
 	"strings"
 )
 
-// Exit codes for programs that can't be run, as POSIX shells have them (Shell
-// Command Language, 2.8.2).
+// Exit codes of POSIX shells for programs that can't be run (Shell Command
+// Language, 2.8.2).
 const (
 	ExitNotFound      = 127
 	ExitNotExecutable = 126
@@ -26,7 +26,7 @@ const (
 
 // Error says that a program can't be run.
 type Error struct {
-	// Code is the exit code that says so, as a shell would.
+	// Code is the exit code that a shell would return.
 	Code int
 	Err  error
 }
@@ -37,8 +37,8 @@ func (e *Error) Error() string { return e.Err.Error() }
 // Unwrap returns the reason.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Find returns the path of a program. A name without a slash is looked for in the
-// directories of path, a list as in PATH. The error is an [*Error].
+// Find returns the path of a program. It searches for a name without a slash in the
+// directories of path, a list like PATH. The error is an [*Error].
 func Find(name, path string) (string, error) {
 	if filepath.Base(name) != name {
 		found, err := exec.LookPath(name)
@@ -49,7 +49,7 @@ func Find(name, path string) (string, error) {
 		if dir == "" {
 			dir = "."
 		}
-		// With a slash the name is looked for nowhere else.
+		// LookPath does not search PATH for a name with a slash.
 		candidate := dir + string(filepath.Separator) + name
 		found, err := exec.LookPath(candidate)
 		if err == nil {
@@ -80,14 +80,14 @@ func failed(name string, err error) error {
 	return &Error{Code: code, Err: fmt.Errorf("run %s: %w", name, err)}
 }
 
-// Environment returns the environment with some variables set, whose names are in
-// upper case, and those without a value taken out.
+// Environment returns environ with the variables in set, whose names are in upper
+// case. A variable with an empty value is removed.
 func Environment(environ []string, set map[string]string) []string {
 	var result []string
 	for _, entry := range environ {
 		name, _, _ := strings.Cut(entry, "=")
 		if runtime.GOOS == "windows" {
-			name = strings.ToUpper(name) // Path is PATH there
+			name = strings.ToUpper(name) // Windows ignores the case
 		}
 		if _, replaced := set[name]; !replaced {
 			result = append(result, entry)
@@ -101,7 +101,7 @@ func Environment(environ []string, set map[string]string) []string {
 	return result
 }
 
-// PrependPath returns a list as in PATH that begins with a directory.
+// PrependPath returns path, a list like PATH, with dir in front.
 func PrependPath(dir, path string) string {
 	if path == "" {
 		return dir
@@ -109,8 +109,8 @@ func PrependPath(dir, path string) string {
 	return dir + string(os.PathListSeparator) + path
 }
 
-// Programs returns the names of the programs in the directories of path, a list
-// as in PATH, that begin with a prefix. They are sorted.
+// Programs returns the sorted names of the programs with the prefix in the
+// directories of path, a list like PATH.
 func Programs(prefix, path string) []string {
 	var names []string
 	for _, dir := range filepath.SplitList(path) {

@@ -38,7 +38,7 @@ func TestFind(t *testing.T) {
 		{name: "tool", path: path, want: first},
 		{name: "tool", path: filepath.Join(root, "two"), want: second},
 		{name: second, path: path, want: second},
-		{name: "plain", path: path, want: other}, // the next that can be run
+		{name: "plain", path: path, want: other}, // the next executable one
 		{name: "nothing", path: path, code: ExitNotFound},
 		{name: "tool", path: "", code: ExitNotFound},
 		{name: filepath.Join(root, "nothing"), path: path, code: ExitNotFound},
@@ -59,8 +59,7 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// TestFindHere: an empty directory in PATH is the working directory, as POSIX
-// has it.
+// TestFindHere: an empty directory in PATH is the working directory, as in POSIX.
 func TestFindHere(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)

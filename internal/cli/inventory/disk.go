@@ -12,17 +12,17 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/limactl"
 )
 
-// Disk is what a virtual machine has on the disk of this machine.
+// Disk describes the files of a virtual machine.
 type Disk struct {
-	// Name is the virtual machine's.
+	// Name is the name of the virtual machine.
 	Name string
-	// Size is what its lima.yaml says, as in 100GiB; empty if it says nothing.
+	// Size is the disk size in lima.yaml, as in 100GiB; empty if it has none.
 	Size string
-	// Used is what all its files take, in bytes.
+	// Used is the disk space of all files, in bytes.
 	Used int64
 }
 
-// disks returns those of the virtual machines in a LIMA_HOME.
+// disks returns the disks of the virtual machines in a LIMA_HOME.
 func disks(home string) (found []Disk) {
 	client := &limactl.Client{Home: home}
 	for _, name := range client.Names() {
@@ -30,7 +30,7 @@ func disks(home string) (found []Disk) {
 		if text, err := os.ReadFile(filepath.Join(client.Dir(name), "lima.yaml")); err == nil {
 			disk.Size = sizeIn(text)
 		}
-		// A file that vanishes, or can't be read, is not counted.
+		// A file that was just removed, or can't be read, does not count.
 		_ = filepath.WalkDir(client.Dir(name), func(_ string, entry fs.DirEntry, err error) error {
 			if err != nil || !entry.Type().IsRegular() {
 				return nil //nolint:nilerr // see above
@@ -45,7 +45,7 @@ func disks(home string) (found []Disk) {
 	return found
 }
 
-// sizeIn returns the size of the disk that a lima.yaml has.
+// sizeIn returns the disk size in a lima.yaml.
 func sizeIn(text []byte) string {
 	var fields struct {
 		Disk string `json:"disk"`

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package inventory finds what of an instance can be lost: the disks of its virtual
-// machines, and the objects that a user made. It asks the daemon if one answers, else
-// it reads what is on the disk, and starts nothing. What it can't know it says.
+// Package inventory finds the data of an instance that a command may delete: the disks of
+// its virtual machines, and the objects that a user created. It reads them from the daemon
+// if it answers, else from the disk, and starts nothing. It reports what it can't read.
 package inventory
 
 import (
@@ -22,25 +22,25 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 )
 
-// answerLimit is how long the daemon may take for all that it is asked.
+// answerLimit bounds all requests to the daemon together.
 const answerLimit = 10 * time.Second
 
-// Inventory is what an instance has.
+// Inventory is the data of an instance.
 type Inventory struct {
-	// Unknown is why the objects are not known; nil if they are.
+	// Unknown is why the objects are unknown; nil if they are known.
 	Unknown error
 	// App is the App; nil if there is none.
 	App *appv1alpha1.App
 	// Engines are the ContainerEngines, VMs the LimaVMs.
 	Engines []containersv1alpha1.ContainerEngine
 	VMs     []limav1alpha1.LimaVM
-	// Others are the other objects that a user made.
+	// Others are the other objects that a user created.
 	Others []Object
-	// Disks are those of the virtual machines, by the machines' names.
+	// Disks are the disks of the virtual machines, sorted by name.
 	Disks []Disk
 }
 
-// Read finds what an instance has. One that does not exist has nothing.
+// Read returns the inventory of an instance; it is empty if the instance does not exist.
 func Read(ctx context.Context, inst *instance.Instance) (*Inventory, error) {
 	exists, err := inst.Exists()
 	if err != nil || !exists {
@@ -51,22 +51,22 @@ func Read(ctx context.Context, inst *instance.Instance) (*Inventory, error) {
 	if err == nil && daemon != nil && daemon.Ready && !daemon.Stopping {
 		limited, cancel := context.WithTimeout(ctx, answerLimit)
 		defer cancel()
-		asked := &Inventory{Disks: found.Disks}
-		if err = asked.ask(limited, inst); err == nil {
-			return asked, nil
+		served := &Inventory{Disks: found.Disks}
+		if err = served.readDaemon(limited, inst); err == nil {
+			return served, nil
 		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 	}
-	if unread := found.read(ctx, inst); unread != nil {
+	if unread := found.readStore(ctx, inst); unread != nil {
 		found.Unknown = errors.Join(err, unread)
 	}
 	return found, ctx.Err()
 }
 
-// read reads the objects from the store's file.
-func (i *Inventory) read(ctx context.Context, inst *instance.Instance) error {
+// readStore reads the objects from the store's file.
+func (i *Inventory) readStore(ctx context.Context, inst *instance.Instance) error {
 	settings, err := inst.LoadSettings()
 	if err != nil {
 		return err

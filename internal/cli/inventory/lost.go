@@ -16,11 +16,10 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/diagnostics"
 )
 
-// HasMachines reports whether there is a virtual machine, or an object that asks for
-// one.
+// HasMachines reports whether there is a virtual machine, or an object for one.
 func (i *Inventory) HasMachines() bool { return len(i.Disks) > 0 || len(i.VMs) > 0 }
 
-// WithApp returns what goes with the App, a line for each; none if there is no App.
+// WithApp returns what is deleted with the App, a line for each; none if there is no App.
 func (i *Inventory) WithApp() []string {
 	lost := i.app()
 	if len(lost) > 0 {
@@ -29,8 +28,8 @@ func (i *Inventory) WithApp() []string {
 	return lost
 }
 
-// WithAppsMachine returns what goes with the App's virtual machine; none if there is
-// no such machine.
+// WithAppsMachine returns what is deleted with the App's virtual machine; none if there
+// is no such machine.
 func (i *Inventory) WithAppsMachine() []string {
 	if len(i.app()) == 0 {
 		return nil
@@ -38,10 +37,10 @@ func (i *Inventory) WithAppsMachine() []string {
 	return i.appsMachine()
 }
 
-// WithStore returns what goes with the store: the objects.
+// WithStore returns what is deleted with the store: the objects.
 func (i *Inventory) WithStore() []string { return append(i.app(), i.objects()...) }
 
-// WithInstance returns what goes with the whole instance.
+// WithInstance returns what is deleted with the whole instance.
 func (i *Inventory) WithInstance() []string {
 	lost := i.app()
 	for _, disk := range i.Disks {
@@ -50,7 +49,7 @@ func (i *Inventory) WithInstance() []string {
 	return append(lost, i.objects()...)
 }
 
-// WithMachines returns what goes with virtual machines of these names.
+// WithMachines returns what is deleted with the named virtual machines.
 func (i *Inventory) WithMachines(names []string) (lost []string) {
 	for n, name := range names {
 		if slices.Contains(names[:n], name) {
@@ -72,9 +71,9 @@ func (i *Inventory) app() []string {
 	case i.App == nil && i.Unknown == nil:
 		return nil
 	case i.App == nil:
-		return []string{"the App with its settings, if there is one: the objects can't be read: " + i.Unknown.Error()}
+		return []string{"the App with its settings, if it exists: the objects can't be read: " + i.Unknown.Error()}
 	case i.App.Spec.ContainerEngine.Endpoint != "":
-		return []string{"the App with its settings (the engine at " + i.App.Spec.ContainerEngine.Endpoint + " keeps what is in it)"}
+		return []string{"the App with its settings (the content of the engine at " + i.App.Spec.ContainerEngine.Endpoint + " is kept)"}
 	}
 	return []string{"the App with its settings"}
 }
@@ -86,12 +85,12 @@ func (i *Inventory) appsMachine() []string {
 	return []string{i.machine(appv1alpha1.VMName)}
 }
 
-// machine says what a virtual machine is, and what is in it.
+// machine describes a virtual machine and its content.
 func (i *Inventory) machine(name string) string {
 	line := "the virtual machine " + name
 	disk := i.Disk(name)
 	if disk == nil {
-		return line + ", of which there is no disk yet"
+		return line + ", which has no disk yet"
 	}
 	line += " with its disk"
 	if disk.Size != "" {
@@ -101,10 +100,10 @@ func (i *Inventory) machine(name string) string {
 	if name != appv1alpha1.VMName {
 		return line + ", and everything on it"
 	}
-	return line + ", and in it " + i.contents()
+	return line + ", containing " + i.contents()
 }
 
-// contents says what is in the App's virtual machine.
+// contents describes the content of the App's virtual machine.
 func (i *Inventory) contents() string {
 	for n := range i.Engines {
 		engine := &i.Engines[n]
@@ -117,13 +116,13 @@ func (i *Inventory) contents() string {
 			return counted(int(s.Containers), "container") + ", " + counted(int(s.Images), "image") + " and " + counted(int(s.Volumes), "volume")
 		}
 	}
-	return "containers, images and volumes that can't be counted, as its engine is not connected"
+	return "an unknown number of containers, images and volumes, because its engine is not connected"
 }
 
-// objects says which objects a user made, but for the App.
+// objects describes the objects that a user created, except the App.
 func (i *Inventory) objects() (lost []string) {
 	if i.Unknown != nil {
-		return []string{"objects that a user made, which can't be counted"}
+		return []string{"an unknown number of objects that a user created"}
 	}
 	byResource := map[string]int{}
 	for n := range i.Engines {
@@ -147,5 +146,5 @@ func (i *Inventory) objects() (lost []string) {
 	if total == 0 {
 		return nil
 	}
-	return []string{counted(total, "object") + " that a user made: " + strings.Join(kinds, ", ")}
+	return []string{counted(total, "object") + " that a user created: " + strings.Join(kinds, ", ")}
 }

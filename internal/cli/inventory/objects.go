@@ -18,21 +18,21 @@ import (
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 )
 
-// Object is one that a user made.
+// Object identifies an object that a user created.
 type Object struct{ Resource, Namespace, Name string }
 
-// ours ends the names of the groups of RDD's own kinds.
+// ours is the suffix of the API groups of RDD.
 const ours = "rancherdesktop.io"
 
-// transient are the resources that come and go by themselves. Mirrors are more than
-// all others together, and stand for what is in an engine.
+// transient are the resources that controllers create again. Most objects are mirrors of
+// engine objects.
 var transient = map[string]bool{
 	"events": true, "leases": true, "hostinfos": true,
 	"containers": true, "images": true, "volumes": true, "networks": true, "containernamespaces": true,
 }
 
-// resourceOf returns the resource of a key of the store: /registry, then the group
-// for all but built-in kinds, then the resource.
+// resourceOf returns the resource of a store key: /registry, then the group, except for
+// built-in kinds, then the resource.
 func resourceOf(key string) schema.GroupResource {
 	parts := strings.Split(key, "/")
 	switch {
@@ -44,17 +44,17 @@ func resourceOf(key string) schema.GroupResource {
 	return schema.GroupResource{Resource: parts[2]}
 }
 
-// wanted reports whether the object of a key of the store may be one to be lost.
+// wanted reports whether the object of a store key may be a user's.
 func wanted(key string) bool {
 	resource := resourceOf(key)
 	return resource.Resource != "" && !transient[resource.Resource]
 }
 
-// protobufPrefix begins the built-in kinds' objects in the store
+// protobufPrefix is the prefix of stored objects of built-in kinds
 // (k8s.io/apimachinery/pkg/runtime/serializer/protobuf).
 var protobufPrefix = []byte("k8s\x00")
 
-// takeStored takes an object as the store has it.
+// takeStored adds an object in the store's encoding.
 func (i *Inventory) takeStored(key string, value []byte) error {
 	resource := resourceOf(key)
 	if into := i.typed(resource); into != nil {
@@ -77,8 +77,8 @@ func (i *Inventory) takeStored(key string, value []byte) error {
 	return nil
 }
 
-// typed returns what takes the JSON of an object of which more is to be known than
-// that it is there; nil for others.
+// typed returns the function that adds an object of a typed field from its JSON; nil for
+// other resources.
 func (i *Inventory) typed(resource schema.GroupResource) func([]byte) error {
 	switch resource {
 	case appv1alpha1.GroupVersion.WithResource("apps").GroupResource():
@@ -100,29 +100,28 @@ func (i *Inventory) typed(resource schema.GroupResource) func([]byte) error {
 	return nil
 }
 
-// programs are the writers of the objects that RDD itself makes.
+// programs are the field managers of RDD.
 var programs = []string{"rdd", "app-controller", "containers-controller", "lima-controller", "rdd-controller"}
 
-// takeOther takes an object if a user made it, and not for another object that owns
-// it.
+// takeOther adds an object if a user created it and no other object owns it.
 func (i *Inventory) takeOther(resource schema.GroupResource, meta *metav1.ObjectMeta) {
 	own := func(entry metav1.ManagedFieldsEntry) bool { return !slices.Contains(programs, entry.Manager) }
 	switch {
 	case len(meta.OwnerReferences) > 0, transient[resource.Resource], meta.DeletionTimestamp != nil,
 		system(meta.Namespace), resource.Resource == "namespaces" && system(meta.Name),
-		strings.Contains(meta.Name, ours), // what a program of RDD's installs
+		strings.Contains(meta.Name, ours), // installed by RDD
 		len(meta.ManagedFields) > 0 && !slices.ContainsFunc(meta.ManagedFields, own):
 		return
 	}
 	i.Others = append(i.Others, Object{resource.Resource, meta.Namespace, meta.Name})
 }
 
-// system reports whether a namespace is the control plane's.
+// system reports whether a namespace belongs to the control plane.
 func system(namespace string) bool {
 	return strings.HasPrefix(namespace, "kube-") || namespace == "rdd-system"
 }
 
-// counted returns a number of things, of which noun is one.
+// counted returns a number with a noun in the singular or plural.
 func counted(n int, noun string) string {
 	if n != 1 {
 		noun += "s"

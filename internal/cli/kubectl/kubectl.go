@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package kubectl has kubectl built in: as it is, and bound to one instance of
-// RDD with commands of RDD's own.
+// Package kubectl embeds kubectl: unmodified, and bound to one instance of RDD with
+// additional commands.
 package kubectl
 
 import (
@@ -21,19 +21,19 @@ import (
 	cmdutil "k8s.io/kubectl/pkg/cmd/util"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
-	_ "github.com/rancher-sandbox/rancher-desktop-daemon/internal/importorder/english" // see there
+	_ "github.com/rancher-sandbox/rancher-desktop-daemon/internal/importorder/english" // skips loading translations
 )
 
 const (
 	discoveryBurst = 300
 	discoveryQPS   = 50
 
-	// waitTimeout begins what kubectl says when the deadline of a wait passed.
+	// waitTimeout is the beginning of kubectl's error for a wait that timed out.
 	waitTimeout = "timed out waiting for"
 )
 
-// Main is plain kubectl. args are what follows its name. It returns the exit
-// code, or exits with it.
+// Main runs the unmodified kubectl with args. It returns the exit code, or exits with
+// it.
 func Main(args []string) int { return run(args, configFlags()) }
 
 func run(args []string, flags *genericclioptions.ConfigFlags) int {
@@ -58,21 +58,21 @@ func configFlags() *genericclioptions.ConfigFlags {
 
 // Bound is kubectl bound to one instance.
 type Bound struct {
-	// Kubeconfig is the instance's; the environment's is ignored.
+	// Kubeconfig is the instance's kubeconfig; KUBECONFIG is ignored.
 	Kubeconfig string
-	// CacheDir is where kubectl keeps what it learnt of the API.
+	// CacheDir is kubectl's discovery cache.
 	CacheDir string
 	Streams  genericiooptions.IOStreams
 	// Fail prints the last message of a run that fails.
 	Fail func(message string, exitCode int)
-	// AddFlags adds RDD's own global flags, which have been read already.
+	// AddFlags adds RDD's global flags, which rdd has already parsed.
 	AddFlags func(*cobra.Command)
 }
 
 // Run runs kubectl with the arguments and returns the exit code, or exits with
 // it, by the rules of package fault.
 func (b Bound) Run(args []string) int {
-	// `ctl config` does not look at the flags, and must not touch the user's own.
+	// `ctl config` ignores the flags, and must not change the user's kubeconfig.
 	_ = os.Setenv("KUBECONFIG", b.Kubeconfig)
 	flags := configFlags().WithWarningPrinter(b.Streams)
 	flags.KubeConfig, flags.CacheDir = &b.Kubeconfig, &b.CacheDir
@@ -89,7 +89,7 @@ func (b Bound) Run(args []string) int {
 	presetPrune(root)
 	root.SetArgs(args)
 
-	// kubectl ends by calling this, from wherever it is.
+	// kubectl calls this on a fatal error, anywhere.
 	cmdutil.BehaviorOnFatal(func(message string, code int) {
 		code = exitCode(message, code, refused.Load())
 		if message != "" {
@@ -101,7 +101,7 @@ func (b Bound) Run(args []string) int {
 	if err == nil {
 		return fault.ExitOK
 	}
-	code := fault.ExitUsage // cobra could make nothing of the arguments
+	code := fault.ExitUsage // cobra rejected the arguments
 	var own *fault.Error
 	if errors.As(err, &own) {
 		code = fault.ExitCode(err)
@@ -110,8 +110,8 @@ func (b Bound) Run(args []string) int {
 	return code
 }
 
-// exitCode turns kubectl's exit code 1, which stands for any failure, into one
-// that says more.
+// exitCode replaces kubectl's exit code 1, which stands for any failure, with a more
+// specific one.
 func exitCode(message string, code int, refused bool) int {
 	switch {
 	case code != fault.ExitFailed:
@@ -124,7 +124,7 @@ func exitCode(message string, code int, refused bool) int {
 	return code
 }
 
-// refusalRecorder notes that the API server refused a request.
+// refusalRecorder records that the API server refused a request.
 type refusalRecorder struct {
 	next    http.RoundTripper
 	refused *atomic.Bool

@@ -4,12 +4,12 @@ package kubectl
 
 import "github.com/spf13/cobra"
 
-// pruned are the kinds that `apply --prune` looks through: of kubectl's list those
-// that there are. With the others, Pods and the like, it fails after it has applied.
+// pruned are the kinds that `apply --prune` searches: the kinds in kubectl's list that
+// the API server has. With the others, such as Pods, it would fail after applying.
 var pruned = []string{"core/v1/ConfigMap", "core/v1/Namespace", "core/v1/Secret"}
 
-// presetPrune has `apply --prune` look through the kinds of pruned, unless it is
-// told which, or that they are in an apply set.
+// presetPrune makes the kinds of pruned the default of `apply --prune`, unless the user
+// gives an allowlist or an apply set.
 func presetPrune(root *cobra.Command) {
 	apply, _, err := root.Find([]string{"apply"})
 	if err != nil {

@@ -57,10 +57,10 @@ func newWaitCondition(flags *genericclioptions.ConfigFlags, streams genericioopt
 	command := &cobra.Command{
 		Use:   "wait-condition TYPE[.GROUP]/NAME CONDITION[=STATUS]",
 		Short: "Wait for a condition of an object that may not exist yet",
-		Long: `Wait until a condition of an object has a status (True, where none is given), and,
-where asked for, a reason and a transition since a certain time. What it says of an
-older generation of the object does not count. The object need not exist yet. The
-exit code is 4 when the time is over.`,
+		Long: `Wait until a condition of an object has the given status (default: True) and, optionally,
+the given reason and a transition after the given time. A condition that observed an older
+generation of the object does not count. The object need not exist yet. The exit code is 4
+after the timeout.`,
 		Example: `  # Wait until the App is settled
   rdd ctl wait-condition app/app Settled
 
@@ -77,16 +77,16 @@ exit code is 4 when the time is over.`,
 			return nil
 		},
 	}
-	command.Flags().StringVar(&w.reason, "reason", "", "the reason that the condition is to have")
-	command.Flags().StringVar(&w.since, "since", "", "count only transitions since this time (RFC 3339), or since `startup` of the control plane")
+	command.Flags().StringVar(&w.reason, "reason", "", "the required reason of the condition")
+	command.Flags().StringVar(&w.since, "since", "", "accept only transitions since this time (RFC 3339), or since `startup` of the control plane")
 	w.timeout = defaultWait
-	rddcommand.Timeout(command.Flags(), &w.timeout, "how long to wait; 0 looks once")
+	rddcommand.Timeout(command.Flags(), &w.timeout, "how long to wait; 0 checks once")
 	return command
 }
 
 func (w *conditionWait) parse(args []string) error {
 	if len(args) != 2 {
-		return fault.New(fault.Usage, "", "", errors.New("wanted TYPE[.GROUP]/NAME and CONDITION[=STATUS]"))
+		return fault.New(fault.Usage, "", "", errors.New("requires TYPE[.GROUP]/NAME and CONDITION[=STATUS]"))
 	}
 	var ok bool
 	if w.resource, w.name, ok = strings.Cut(args[0], "/"); !ok || w.resource == "" || w.name == "" {
@@ -105,7 +105,7 @@ func (w *conditionWait) parse(args []string) error {
 			return nil
 		}
 	}
-	return fault.New(fault.Usage, "", "", fmt.Errorf("no condition has the status %q: there are %s, %s and %s", w.status, known[0], known[1], known[2]))
+	return fault.New(fault.Usage, "", "", fmt.Errorf("invalid condition status %q: must be %s, %s or %s", w.status, known[0], known[1], known[2]))
 }
 
 func (w *conditionWait) run(ctx context.Context) error {
@@ -142,10 +142,10 @@ func (w *conditionWait) run(ctx context.Context) error {
 	return err
 }
 
-// absent is how an object is that is not there.
+// absent describes an object that does not exist.
 const absent = "it does not exist"
 
-// look reports whether the condition is as wanted now, and else how it is.
+// look reports whether the condition matches now, and describes it.
 func (w *conditionWait) look(ctx context.Context, resource dynamic.ResourceInterface, since time.Time) (bool, string, error) {
 	object, err := resource.Get(ctx, w.name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
@@ -158,7 +158,7 @@ func (w *conditionWait) look(ctx context.Context, resource dynamic.ResourceInter
 	return met, state, nil
 }
 
-// follow waits until the condition is as wanted; last is how it was last.
+// follow waits until the condition matches, and keeps its latest description in last.
 func (w *conditionWait) follow(ctx context.Context, resource dynamic.ResourceInterface, since time.Time, last *string) error {
 	selector := fields.OneTermEqualSelector(metav1.ObjectNameField, w.name).String()
 	source := &cache.ListWatch{
@@ -183,7 +183,7 @@ func (w *conditionWait) follow(ctx context.Context, resource dynamic.ResourceInt
 	return err
 }
 
-// met reports whether the condition is as wanted, and else how it is.
+// met reports whether the condition of object matches, and describes it.
 func (w *conditionWait) met(object *unstructured.Unstructured, since time.Time) (bool, string) {
 	conditions, _, _ := unstructured.NestedSlice(object.Object, "status", "conditions")
 	for _, entry := range conditions {
@@ -191,7 +191,7 @@ func (w *conditionWait) met(object *unstructured.Unstructured, since time.Time) 
 		if !ok {
 			continue
 		}
-		// As in `kubectl wait`, users need not know how it is spelt.
+		// As in `kubectl wait`, the case does not matter.
 		if name, _ := condition["type"].(string); !strings.EqualFold(name, w.condition) {
 			continue
 		}
@@ -199,13 +199,13 @@ func (w *conditionWait) met(object *unstructured.Unstructured, since time.Time) 
 		state := fmt.Sprintf("it is %v (%v: %v) since %s", condition["status"], condition["reason"], condition["message"], at)
 		changed, err := time.Parse(time.RFC3339, at)
 		recent := since.IsZero() || (err == nil && !changed.Before(since))
-		// As in `kubectl wait`, what is said of an older generation is not meant.
+		// As in `kubectl wait`, a condition of an older generation does not count.
 		if observed, ok, _ := unstructured.NestedInt64(condition, "observedGeneration"); ok && observed < object.GetGeneration() {
 			return false, state + ", for an older generation"
 		}
 		return condition["status"] == w.status && (w.reason == "" || condition["reason"] == w.reason) && recent, state
 	}
-	return false, "it has no such condition"
+	return false, "condition not found"
 }
 
 func (w *conditionWait) sinceTime(ctx context.Context) (time.Time, error) {
@@ -223,13 +223,13 @@ func (w *conditionWait) sinceTime(ctx context.Context) (time.Time, error) {
 		}
 		discovery, err := client.CoreV1().ConfigMaps(manager.SystemNamespace).Get(ctx, manager.DiscoveryName, metav1.GetOptions{})
 		if err != nil {
-			return time.Time{}, fmt.Errorf("find out when the control plane started: %w", err)
+			return time.Time{}, fmt.Errorf("read the start time of the control plane: %w", err)
 		}
 		return discovery.CreationTimestamp.Time, nil
 	}
 	since, err := time.Parse(time.RFC3339, w.since)
 	if err != nil {
-		return time.Time{}, fault.New(fault.Usage, "", "", fmt.Errorf("--since: %q is neither a time as in RFC 3339 nor %q", w.since, sinceStartup))
+		return time.Time{}, fault.New(fault.Usage, "", "", fmt.Errorf("--since %q: must be a time in RFC 3339 format or %q", w.since, sinceStartup))
 	}
 	return since, nil
 }

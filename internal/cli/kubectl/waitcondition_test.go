@@ -11,8 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// TestOlderGeneration: a condition counts where it tells of the newest generation,
-// or of none, be it wanted true or false.
+// TestOlderGeneration: a condition counts if it observed the newest generation,
+// or none, whether True or False is expected.
 func TestOlderGeneration(t *testing.T) {
 	for name, test := range map[string]struct {
 		condition map[string]any

@@ -15,15 +15,15 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/liveness"
 )
 
-// The controllers whose objects the status is made of.
+// The controllers of the objects in the status.
 const (
 	appController    = "app"
 	engineController = "engine"
 	vmController     = "limavm"
 )
 
-// observeDaemon reads whether the store can be written and which controllers are
-// gone, and takes the objects' conditions for what they are worth then.
+// observeDaemon reads whether the store is writable and which controllers do not run, and
+// marks conditions of those controllers as stale.
 func (r *Reader) observeDaemon(ctx context.Context, observed *diagnostics.Observed) error {
 	report, err := health.Read(ctx, r.Instance.ConfigFile())
 	if err != nil {
@@ -50,7 +50,7 @@ func (r *Reader) observeDaemon(ctx context.Context, observed *diagnostics.Observ
 	return err
 }
 
-// conditionsOf returns the conditions of some types.
+// conditionsOf returns the conditions with the given types.
 func conditionsOf(conditions []metav1.Condition, types ...string) (found []metav1.Condition) {
 	for _, kind := range types {
 		if c := apimeta.FindStatusCondition(conditions, kind); c != nil {
@@ -60,8 +60,8 @@ func conditionsOf(conditions []metav1.Condition, types ...string) (found []metav
 	return found
 }
 
-// mark sets the conditions Unknown that a controller kept, and those of the App
-// that follow from them: the daemon's writes of them come a moment later.
+// mark sets the conditions of an absent controller to Unknown, and the conditions of the
+// App that depend on them: the daemon writes them a moment later.
 func (r *Reader) mark(absence liveness.Absence, observed *diagnostics.Observed) {
 	now := r.Clock.Now()
 	var ofApp []string

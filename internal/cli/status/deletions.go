@@ -16,12 +16,12 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/diagnostics"
 )
 
-// maxEvents bounds how many deletions are looked at.
+// maxEvents bounds the number of Events that are read.
 const maxEvents = 200
 
-// deletions returns the deletions that an engine refused or fails to carry out.
-// Their Events lead to the objects, so that not all objects need be read; whether
-// it is still so the objects say.
+// deletions returns the deletions that an engine refuses or fails to carry out. It finds
+// the objects by their Events instead of reading all objects, and then checks the
+// objects' conditions.
 func (r *Reader) deletions(ctx context.Context) ([]diagnostics.Deletion, error) {
 	var found []diagnostics.Deletion
 	looked := map[types.UID]bool{}
@@ -56,8 +56,8 @@ func (r *Reader) deletions(ctx context.Context) ([]diagnostics.Deletion, error) 
 	return found, nil
 }
 
-// mirrorOf returns an empty object for the one that an Event is about, nil for
-// what is no mirror, with where its conditions and what people call it will be.
+// mirrorOf returns an empty object of the kind that an Event is about, nil if it is not a
+// mirror, with pointers to its conditions and a function that returns its display name.
 func mirrorOf(about *corev1.ObjectReference) (object ctrlclient.Object, conditions *[]metav1.Condition, what func() string) {
 	if !strings.HasPrefix(about.APIVersion, containersv1alpha1.GroupVersion.Group+"/") {
 		return nil, nil, nil

@@ -10,7 +10,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service"
 )
 
-// TestScreenIsSafeToShow: what an engine says reaches no terminal as it is.
+// TestScreenIsSafeToShow: an engine's text reaches the terminal only escaped.
 func TestScreenIsSafeToShow(t *testing.T) {
 	t.Parallel()
 	const bad = "a\x1b]0;t\a\u202eb\u009bc"

@@ -18,7 +18,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service"
 )
 
-// Print writes the status as people read it, within a screen.
+// Print writes the status for a terminal.
 func (s *Status) Print(w io.Writer) error {
 	var text strings.Builder
 	row := func(name, format string, args ...any) {
@@ -41,7 +41,7 @@ func (s *Status) Print(w io.Writer) error {
 	if d := s.Disk; d != nil {
 		line := fmt.Sprintf("%s of %s free", diagnostics.Size(d.Free), diagnostics.Size(d.Total))
 		if s.Store != nil {
-			line += ", the store has " + diagnostics.Size(s.Store.Size)
+			line += ", store " + diagnostics.Size(s.Store.Size)
 		}
 		if d.ReadOnly {
 			line += ", read-only"
@@ -62,7 +62,7 @@ func (s *Status) Print(w io.Writer) error {
 func ServiceLine(s *service.Status) string {
 	switch {
 	case !s.Created:
-		return "not created; `rdd start` or `rdd set` makes it"
+		return "not created: use `rdd start` or `rdd set` to create it"
 	case !s.Started:
 		return "stopped"
 	case s.PID == 0:
@@ -86,23 +86,23 @@ func ServiceLine(s *service.Status) string {
 
 func (s *Status) printApp(row func(name, format string, args ...any)) {
 	if s.App == nil {
-		row("App", "none; `rdd start` makes one")
+		row("App", "none: use `rdd start` to create it")
 		return
 	}
-	wanted := map[bool]string{true: "to run", false: "to be stopped"}[s.App.Running]
-	row("App", "%s: %s", wanted, s.conditionLine(apimeta.FindStatusCondition(s.App.Conditions, appv1alpha1.ConditionSettled)))
+	desired := map[bool]string{true: "running", false: "stopped"}[s.App.Running]
+	row("App", "desired state %s: %s", desired, s.conditionLine(apimeta.FindStatusCondition(s.App.Conditions, appv1alpha1.ConditionSettled)))
 	if !s.VM.Wanted {
-		row("VM", "none: the engine is there already")
+		row("VM", "none: the App uses an existing engine")
 		return
 	}
 	row("VM", "%s", s.conditionLine(s.VM.Running))
 }
 
-// conditionLine leaves the words out where there are findings, which have them.
+// conditionLine omits the message of a condition if there are findings, which have it.
 func (s *Status) conditionLine(c *metav1.Condition) string {
 	switch {
 	case c == nil:
-		return "nothing is known yet"
+		return "not reported yet"
 	case c.Status != metav1.ConditionTrue && len(s.Diagnostics) > 0, c.Message == "" || strings.EqualFold(c.Message, c.Reason):
 		return c.Reason
 	}
@@ -113,11 +113,11 @@ func engineLine(e Engine) string {
 	ready := apimeta.FindStatusCondition(e.Status.Conditions, containersv1alpha1.ConditionReady)
 	switch {
 	case ready == nil:
-		return "nothing is known yet"
+		return "not reported yet"
 	case ready.Status == metav1.ConditionTrue:
 		line := fmt.Sprintf("%s, %s %s", ready.Reason, e.Spec.Type, e.Status.Version)
 		if failed := e.Status.Failed; failed > 0 {
-			line += fmt.Sprintf("; problems: %d", failed) // what they are is told below
+			line += fmt.Sprintf("; problems: %d", failed) // the findings list them
 		}
 		return line
 	case ready.Reason == containersv1alpha1.ReasonConnecting && ready.Message != "":
@@ -125,24 +125,24 @@ func engineLine(e Engine) string {
 			return ready.Reason + ": " + progress
 		}
 	}
-	return ready.Reason // what is wrong is told below
+	return ready.Reason // the findings have the message
 }
 
 func contextLine(c *Contexts) string {
-	line := "the current context is " + c.Current
+	line := "current context " + c.Current
 	switch {
 	case c.Name == "":
-		line += "; this instance has none"
+		line += "; this instance has no context"
 	case c.Name != c.Current:
-		line += "; this instance's is " + c.Name
+		line += "; this instance's context " + c.Name
 	}
 	if c.Overridden != "" {
-		line += "; " + c.Overridden + " is set and counts more"
+		line += "; overridden by " + c.Overridden
 	}
 	return line
 }
 
-// counted returns a number of things, of which noun is one.
+// counted returns a number with a noun in the singular or plural.
 func counted(n int32, noun string) string {
 	if n != 1 {
 		noun += "s"

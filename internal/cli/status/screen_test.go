@@ -33,7 +33,7 @@ func condition(kind string, state metav1.ConditionStatus, reason, message string
 	return metav1.Condition{Type: kind, Status: state, Reason: reason, Message: message}
 }
 
-// statusOf returns how an instance is whose App asks for an endpoint.
+// statusOf returns the status of an instance whose App has an endpoint.
 func statusOf(endpoint string, engine, settled metav1.Condition) *Status {
 	app := &appv1alpha1.App{}
 	app.Name, app.UID = appv1alpha1.AppName, "app"
@@ -55,7 +55,7 @@ func statusOf(endpoint string, engine, settled metav1.Condition) *Status {
 	return s
 }
 
-// TestScreens: what people see.
+// TestScreens compares whole screens.
 func TestScreens(t *testing.T) {
 	const (
 		yes = metav1.ConditionTrue
@@ -70,14 +70,14 @@ func TestScreens(t *testing.T) {
 	}{
 		"nothing": {&Status{Service: &service.Status{Instance: "2"}, Contexts: &Contexts{Current: "default", Overridden: "DOCKER_HOST"}}, `
 Instance   2
-Service    not created; ‘rdd start’ or ‘rdd set’ makes it
-Docker     the current context is default; this instance has none; DOCKER_HOST is set and counts more
+Service    not created: use ‘rdd start’ or ‘rdd set’ to create it
+Docker     current context default; this instance has no context; overridden by DOCKER_HOST
 Problems   none
 `},
 		"stopped": {&Status{Service: &service.Status{Instance: "2", Created: true}, Disk: well.Disk, Store: well.Store}, `
 Instance   2
 Service    stopped
-Disk       40 GiB of 100 GiB free, the store has 3.0 MiB (/data)
+Disk       40 GiB of 100 GiB free, store 3.0 MiB (/data)
 Problems   none
 `},
 		"starting": {&Status{Service: &service.Status{Instance: "2", Created: true, Started: true, PID: 4711, Waiting: "crds", Version: "0.1.0"}}, `
@@ -93,29 +93,29 @@ Problems   none
 		"no App": {&Status{Service: ready(), answered: true}, `
 Instance   2
 Service    ready, up for 3m7s (process 4711, rdd 0.1.0, 131 MB, https://127.0.0.1:6445)
-App        none; ‘rdd start’ makes one
+App        none: use ‘rdd start’ to create it
 Problems   none
 `},
 		"all is well": {well, `
 Instance   2
 Service    ready, up for 3m7s (process 4711, rdd 0.1.0, 131 MB, https://127.0.0.1:6445)
-App        to run: Settled, connected to unix:///run/docker.sock
-VM         none: the engine is there already
+App        desired state running: Settled, connected to unix:///run/docker.sock
+VM         none: the App uses an existing engine
 Engine     rancher-desktop/moby at unix:///run/docker.sock: Connected, moby 20.10.24
            12 containers, 40 images, 7 volumes
-Docker     the current context is default; this instance's is rancher-desktop-2
-Disk       40 GiB of 100 GiB free, the store has 3.0 MiB (/data)
+Docker     current context default; this instance's context rancher-desktop-2
+Disk       40 GiB of 100 GiB free, store 3.0 MiB (/data)
 Problems   none
 `},
 		"the engine is gone": {statusOf("tcp://far:2375", condition("Ready", no, "Disconnected", "tcp://far:2375: EOF"), condition("Settled", no, "Disconnected", "EOF")), `
 Instance   2
 Service    ready, up for 3m7s (process 4711, rdd 0.1.0, 131 MB, https://127.0.0.1:6445)
-App        to run: Disconnected
-VM         none: the engine is there already
+App        desired state running: Disconnected
+VM         none: the App uses an existing engine
 Engine     rancher-desktop/moby at tcp://far:2375: Disconnected
            12 containers, 40 images, 7 volumes
-Docker     the current context is default; this instance's is rancher-desktop-2
-Disk       40 GiB of 100 GiB free, the store has 3.0 MiB (/data)
+Docker     current context default; this instance's context rancher-desktop-2
+Disk       40 GiB of 100 GiB free, store 3.0 MiB (/data)
 
 error: The engine does not answer (engine-not-answering, ContainerEngine rancher-desktop/moby)
   tcp://far:2375: EOF
@@ -124,10 +124,10 @@ error: The engine does not answer (engine-not-answering, ContainerEngine rancher
 		"a virtual machine starts": {statusOf("", metav1.Condition{}, condition("Settled", no, "WaitingForVM", "it boots")), `
 Instance   2
 Service    ready, up for 3m7s (process 4711, rdd 0.1.0, 131 MB, https://127.0.0.1:6445)
-App        to run: WaitingForVM, it boots
+App        desired state running: WaitingForVM, it boots
 VM         WaitingForVM, it boots
-Docker     the current context is default; this instance's is rancher-desktop-2
-Disk       40 GiB of 100 GiB free, the store has 3.0 MiB (/data)
+Docker     current context default; this instance's context rancher-desktop-2
+Disk       40 GiB of 100 GiB free, store 3.0 MiB (/data)
 Problems   none
 `},
 		"the daemon hangs": {hangs, `
@@ -152,7 +152,7 @@ error: The daemon does not answer (daemon-not-answering, Service 2)
 	}
 }
 
-// TestSteady: what changes all the time is no change.
+// TestSteady: figures that change all the time do not count as a change.
 func TestSteady(t *testing.T) {
 	full := func(free int64, uptime float64, sync time.Time) string {
 		s := statusOf(socket, condition("Ready", metav1.ConditionTrue, "Connected", ""), condition("Settled", metav1.ConditionTrue, "Settled", ""))
@@ -170,6 +170,6 @@ func TestSteady(t *testing.T) {
 		t.Error(diff)
 	}
 	if full(100*mebibyte, 1, time.Unix(1, 0)) == full(2*gibibyte, 1, time.Unix(1, 0)) {
-		t.Error("that the disk is not nearly full any more is no change")
+		t.Error("a disk that is no longer nearly full does not count as a change")
 	}
 }

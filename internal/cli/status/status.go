@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package status tells in one answer how an instance is: its service, what the
-// App asks for and how far that is, the engines, what of the machine matters for
-// it, and what is wrong. It starts nothing, and says what it can of a daemon that
-// does not run, starts, hangs, or is of another version.
+// Package status reports the status of an instance: its daemon, the desired state of the
+// App and its progress, the engines, the resources of the machine, and all problems. It
+// starts nothing. If the daemon does not run, is starting, hangs, or has another version,
+// it reports as much as it can.
 package status
 
 import (
@@ -37,7 +37,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/version"
 )
 
-// Status is what `rdd status -o json` prints. What can't be told is left out.
+// Status is the output of `rdd status -o json`. Unknown parts are omitted.
 type Status struct {
 	Service  *service.Status `json:"service"`
 	App      *App            `json:"app,omitempty"`
@@ -46,13 +46,13 @@ type Status struct {
 	Contexts *Contexts       `json:"contexts,omitempty"`
 	Disk     *Disk           `json:"disk,omitempty"`
 	Store    *Store          `json:"store,omitempty"`
-	// Diagnostics is what is wrong, worst first, and never null.
+	// Diagnostics are the problems, worst first; never null.
 	Diagnostics []diagnostics.Finding `json:"diagnostics"`
 
-	answered bool // the daemon did
+	answered bool // by the daemon
 }
 
-// App is what the user wants, and how far it is.
+// App is the desired state of the App, and its progress.
 type App struct {
 	Running    bool               `json:"running"`
 	Endpoint   string             `json:"endpoint,omitempty"`
@@ -61,9 +61,9 @@ type App struct {
 
 // VM is the virtual machine of the App.
 type VM struct {
-	// Wanted is false where the App names an engine that is there already.
+	// Wanted is false if the App uses an engine outside a virtual machine.
 	Wanted bool `json:"wanted"`
-	// Running is the App's condition about it.
+	// Running is the App's condition of that type.
 	Running *metav1.Condition `json:"running,omitempty"`
 }
 
@@ -78,10 +78,10 @@ type Engine struct {
 // Disk is the file system with the instance's data.
 type Disk struct {
 	Path string `json:"path"`
-	// Free is what the user can still write, Total the whole, in bytes.
+	// Free is the space that the user can still write, and Total the size, in bytes.
 	Free  int64 `json:"free"`
 	Total int64 `json:"total"`
-	// ReadOnly is whether nothing can be written.
+	// ReadOnly is whether the file system is mounted read-only.
 	ReadOnly bool `json:"readOnly,omitempty"`
 }
 
@@ -91,23 +91,23 @@ type Store struct {
 	Size int64  `json:"size"` // bytes
 }
 
-// Reader reads how an instance is. It is for one goroutine.
+// Reader reads the status of an instance. It is for one goroutine.
 type Reader struct {
 	Instance *instance.Instance
-	// Command is how the user calls rdd for this instance.
+	// Command is the command line of rdd for this instance.
 	Command string
-	// Limit is how long the daemon may take to answer.
+	// Limit bounds the requests to the daemon.
 	Limit  time.Duration
 	Clock  clock.WithTicker
 	Getenv func(string) string
 
-	// The client for the daemon that had this number and address.
+	// The client for the daemon with this process ID and address.
 	client  ctrlclient.WithWatch
 	pid     int
 	address string
 }
 
-// Read returns how the instance is. A daemon that does not answer is no error,
+// Read returns the status of the instance. A daemon that does not answer is not an error
 // but a finding.
 func (r *Reader) Read(ctx context.Context) (*Status, error) {
 	serviceStatus, err := service.ReadStatus(r.Instance)
@@ -120,7 +120,7 @@ func (r *Reader) Read(ctx context.Context) (*Status, error) {
 		daemon := &diagnostics.Daemon{Instance: serviceStatus.Instance, PID: serviceStatus.PID,
 			Version: serviceStatus.Version, Program: version.RDD()}
 		observed.Daemon = daemon
-		if daemon.Failure = r.ask(ctx, serviceStatus, &observed); ctx.Err() != nil {
+		if daemon.Failure = r.observe(ctx, serviceStatus, &observed); ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 		if daemon.Failure != nil && r.hasEnded(serviceStatus) {
@@ -137,16 +137,16 @@ func (r *Reader) Read(ctx context.Context) (*Status, error) {
 		observed.Denied = ""
 	}
 	if serviceStatus.Created {
-		s.look(r.Instance, &observed)
+		s.observeFiles(r.Instance, &observed)
 	}
 	s.Contexts = r.contexts(&observed)
 	s.Diagnostics = append([]diagnostics.Finding{}, diagnostics.Known().Diagnose(observed)...)
 	return s, nil
 }
 
-// ask asks the daemon, one question after the other: several at once would make
-// several connections.
-func (r *Reader) ask(ctx context.Context, daemon *service.Status, observed *diagnostics.Observed) error {
+// observe reads the objects from the daemon, one request after the other: concurrent
+// requests would open several connections.
+func (r *Reader) observe(ctx context.Context, daemon *service.Status, observed *diagnostics.Observed) error {
 	if err := r.connect(daemon); err != nil {
 		return err
 	}
@@ -154,7 +154,7 @@ func (r *Reader) ask(ctx context.Context, daemon *service.Status, observed *diag
 	ctx, cancel := context.WithTimeoutCause(ctx, r.Limit, late)
 	defer cancel()
 	app, engines := &appv1alpha1.App{}, &containersv1alpha1.ContainerEngineList{}
-	// Which controllers run, and so which kinds there are, is the user's choice.
+	// The user chooses the controllers, so any of the kinds may be missing.
 	err := r.client.Get(ctx, ctrlclient.ObjectKey{Name: appv1alpha1.AppName}, app)
 	if err == nil {
 		observed.App = app
@@ -180,7 +180,7 @@ func (r *Reader) ask(ctx context.Context, daemon *service.Status, observed *diag
 		return context.Cause(ctx)
 	}
 	if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() {
-		return late // the connection's own limit is as long, and may be over first
+		return late // the connection's own timeout is as long, and may expire first
 	}
 	if status := apierrors.APIStatus(nil); errors.As(err, &status) {
 		return fmt.Errorf("%s", status.Status().Message)
@@ -188,13 +188,13 @@ func (r *Reader) ask(ctx context.Context, daemon *service.Status, observed *diag
 	return err
 }
 
-// hasEnded reports whether a daemon that failed to answer was about to end.
+// hasEnded reports whether a daemon that failed to answer is stopping or has stopped.
 func (r *Reader) hasEnded(before *service.Status) bool {
 	now, err := service.ReadStatus(r.Instance)
 	return err == nil && (now.Stopping || now.PID != before.PID)
 }
 
-// connect makes a client, where there is none yet for the daemon.
+// connect creates a client, unless there is one for the daemon.
 func (r *Reader) connect(daemon *service.Status) (err error) {
 	if r.client != nil && r.pid == daemon.PID && r.address == daemon.Address {
 		return nil
@@ -207,7 +207,7 @@ func (r *Reader) connect(daemon *service.Status) (err error) {
 	return nil
 }
 
-// take puts what the daemon answered into the status.
+// take copies the objects from the daemon into the status.
 func (s *Status) take(o *diagnostics.Observed) {
 	if app := o.App; app != nil {
 		s.App = &App{Running: app.Spec.Running, Endpoint: app.Spec.ContainerEngine.Endpoint, Conditions: app.Status.Conditions}
@@ -223,8 +223,8 @@ func (s *Status) take(o *diagnostics.Observed) {
 	}
 }
 
-// lookForEngine looks whether the engine that a start would take is one that the user
-// may not use. A virtual machine, if one can be made, would be taken first.
+// lookForEngine checks whether the user lacks permission for the engine that `rdd start`
+// would choose. A virtual machine, if limactl is installed, would be chosen first.
 func (r *Reader) lookForEngine(o *diagnostics.Observed) {
 	if _, err := limactl.ThisMachine().Find(); err == nil {
 		return
@@ -242,14 +242,14 @@ func (r *Reader) lookForEngine(o *diagnostics.Observed) {
 	}
 }
 
-// hasNoApp reports whether an instance whose daemon does not run has no App for sure.
+// hasNoApp reports whether an instance whose daemon does not run certainly has no App.
 func (r *Reader) hasNoApp(ctx context.Context) bool {
 	found, err := inventory.Read(ctx, r.Instance)
 	return err == nil && found.Unknown == nil && found.App == nil
 }
 
-// look looks at the files of an instance.
-func (s *Status) look(inst *instance.Instance, o *diagnostics.Observed) {
+// observeFiles reads the disk space, and the size of the store.
+func (s *Status) observeFiles(inst *instance.Instance, o *diagnostics.Observed) {
 	if free, total, err := hostinfo.Space(inst.Dir()); err == nil {
 		s.Disk = &Disk{Path: inst.Dir(), Free: free, Total: total, ReadOnly: hostinfo.ReadOnly(inst.Dir())}
 		o.Disk = &diagnostics.Disk{Path: s.Disk.Path, Free: free, Total: total, ReadOnly: s.Disk.ReadOnly}
@@ -260,8 +260,8 @@ func (s *Status) look(inst *instance.Instance, o *diagnostics.Observed) {
 	}
 }
 
-// Steady returns the status without the figures that change all the time, to be
-// compared with another.
+// Steady returns the status without the figures that change all the time, for
+// comparisons.
 func (s *Status) Steady() *Status {
 	steady, daemon := *s, *s.Service
 	daemon.Uptime, daemon.Memory = 0, 0

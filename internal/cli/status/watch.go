@@ -16,14 +16,14 @@ import (
 )
 
 const (
-	// lookInterval is how often all is read again that nothing tells of.
+	// lookInterval is how often the status is read without a change event.
 	lookInterval = 3 * time.Second
-	// settleTime is the wait after a change for those that come with it.
+	// settleTime is the delay after a change, to combine it with related changes.
 	settleTime = 100 * time.Millisecond
 )
 
-// Watch reads how the instance is again and again, when the daemon tells of a
-// change and every few seconds, until ctx ends or show fails.
+// Watch shows the status after each change that the daemon reports, and every few seconds,
+// until ctx ends or show fails.
 func (r *Reader) Watch(ctx context.Context, show func(*Status) error) error {
 	var f follower
 	defer f.stop()
@@ -51,18 +51,17 @@ func (r *Reader) Watch(ctx context.Context, show func(*Status) error) error {
 	}
 }
 
-// follower is told by a daemon of changes.
+// follower watches the objects of a daemon for changes.
 type follower struct {
-	changed chan struct{} // holds a token while there was a change
+	changed chan struct{} // holds a token after a change
 
-	client ctrlclient.WithWatch // nil while nothing is followed
+	client ctrlclient.WithWatch // nil if nothing is watched
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 	lost   atomic.Bool // a watch has ended
 }
 
-// follow follows the daemon of the client, where it does not yet or where a watch
-// has ended.
+// follow starts watches with client, unless they are running.
 func (f *follower) follow(ctx context.Context, client ctrlclient.WithWatch, ready bool) {
 	if !ready {
 		f.stop()
@@ -75,7 +74,7 @@ func (f *follower) follow(ctx context.Context, client ctrlclient.WithWatch, read
 	ctx, f.cancel = context.WithCancel(ctx)
 	f.client, f.changed = client, make(chan struct{}, 1)
 	for _, list := range []ctrlclient.ObjectList{&appv1alpha1.AppList{}, &containersv1alpha1.ContainerEngineList{}} {
-		// What can't be watched is seen at the next look.
+		// Changes of an object that can't be watched are found at the next interval.
 		if watcher, err := client.Watch(ctx, list); err == nil {
 			f.wg.Go(func() {
 				forward(ctx, watcher, f.changed)
@@ -85,7 +84,7 @@ func (f *follower) follow(ctx context.Context, client ctrlclient.WithWatch, read
 	}
 }
 
-// forward puts a token into changed at each event, until the watch ends.
+// forward puts a token into changed after each event, until the watch ends.
 func forward(ctx context.Context, watcher watch.Interface, changed chan<- struct{}) {
 	defer watcher.Stop()
 	for {
@@ -104,7 +103,7 @@ func forward(ctx context.Context, watcher watch.Interface, changed chan<- struct
 	}
 }
 
-// stop ends what is followed, and waits until it has ended.
+// stop ends the watches, and waits until they have ended.
 func (f *follower) stop() {
 	if f.cancel != nil {
 		f.cancel()

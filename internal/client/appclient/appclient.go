@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package appclient reads and changes the App for commands, and waits until it
-// has come true. A connection that is lost during the wait, as the daemon is started
-// again, is taken up again.
+// Package appclient reads and changes the App for commands, and waits until it has
+// settled. A wait reconnects when the connection is lost, for example because the daemon
+// restarts.
 package appclient
 
 import (
@@ -23,21 +23,20 @@ import (
 
 const definitionName = "apps.app.rancherdesktop.io"
 
-// notSettable are the properties that a command line may not change.
+// notSettable are the properties that a command line must not change.
 var notSettable = []string{"namespace"}
 
-// Client is a command's conversation with the API server about the App.
+// Client is a command's client for the App.
 type Client struct {
-	// Connect returns a client for the API server. It is called again when the
-	// connection was lost, as the daemon may have another address then.
+	// Connect returns a client for the API server. It is called again after a lost
+	// connection, because the daemon's address may have changed.
 	Connect func() (client.WithWatch, error)
 	// Alive, which may be nil, reports whether the daemon runs.
 	Alive func() bool
-	// Progress, which may be nil, is told what is being waited for.
+	// Progress, which may be nil, is called with a description of the wait.
 	Progress func(message string)
-	// Percent, which may be nil, is told how much is over of what the virtual
-	// machine is doing; nil if that is unknown. It is called from another
-	// goroutine.
+	// Percent, which may be nil, is called with the percentage of the virtual machine's
+	// operation that is done; nil if it is unknown. The call is from another goroutine.
 	Percent func(percent *int32)
 }
 
@@ -49,7 +48,7 @@ func (c *Client) progress(format string, args ...any) {
 
 var key = client.ObjectKey{Name: appv1alpha1.AppName}
 
-// Properties returns the settings that the served definition has.
+// Properties returns the settings in the served definition of the App.
 func (c *Client) Properties(ctx context.Context) (*properties.Set, error) {
 	api, err := c.Connect()
 	if err != nil {
@@ -65,12 +64,12 @@ func (c *Client) Properties(ctx context.Context) (*properties.Set, error) {
 	return PropertiesOf(definition)
 }
 
-// PropertiesOf returns the settings that a definition of the App has.
+// PropertiesOf returns the settings in a definition of the App.
 func PropertiesOf(definition *apiextensionsv1.CustomResourceDefinition) (*properties.Set, error) {
 	return properties.FromDefinition(definition, notSettable...)
 }
 
-// Get returns the App, or nil where there is none.
+// Get returns the App, or nil if it does not exist.
 func (c *Client) Get(ctx context.Context) (*appv1alpha1.App, error) {
 	api, err := c.Connect()
 	if err != nil {
@@ -84,9 +83,9 @@ func (c *Client) Get(ctx context.Context) (*appv1alpha1.App, error) {
 	return app, err
 }
 
-// Set writes settings in one write, to the App or to one that it makes, and
-// returns the generation that asks for them. One that is being deleted is waited
-// for to be gone. With dryRun nothing is changed.
+// Set writes settings in one request, creates the App if it does not exist, and returns the
+// generation with the settings. If the App is being deleted, Set waits until it is gone
+// and creates a new one. With dryRun nothing changes.
 func (c *Client) Set(ctx context.Context, spec map[string]any, dryRun bool) (generation int64, err error) {
 	data, err := json.Marshal(map[string]any{"spec": spec})
 	if err != nil {
@@ -96,7 +95,7 @@ func (c *Client) Set(ctx context.Context, spec map[string]any, dryRun bool) (gen
 		written, err := c.write(ctx, spec, data, dryRun)
 		switch {
 		case apierrors.IsAlreadyExists(err):
-			continue // another client created it
+			continue // another client created the App
 		case err != nil:
 			return 0, err
 		case written.GetDeletionTimestamp() == nil || dryRun:
@@ -132,7 +131,7 @@ func (c *Client) write(ctx context.Context, spec map[string]any, data []byte, dr
 	return patched, err
 }
 
-// dropNil removes what takes a value back: in what is new there is none.
+// dropNil removes the nil values, which reset a value: a new object has none to reset.
 func dropNil(fields map[string]any) {
 	for name, value := range fields {
 		if value == nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/follow"
 )
 
-// Delete asks for the end of an App. One that is gone is no error.
+// Delete requests the deletion of the App. It is no error if the App is gone.
 func (c *Client) Delete(ctx context.Context, app *appv1alpha1.App) error {
 	api, err := c.Connect()
 	if err != nil {
@@ -25,19 +25,19 @@ func (c *Client) Delete(ctx context.Context, app *appv1alpha1.App) error {
 	}
 	err = api.Delete(ctx, app, client.Preconditions{UID: &app.UID})
 	if apierrors.IsConflict(err) {
-		return nil // it is another App by now
+		return nil // deleted and created again
 	}
 	return client.IgnoreNotFound(err)
 }
 
-// WaitGone waits until an App that is being deleted is gone, and all that it
-// owned. At the end of ctx the error is a [fault.Deadline] that says what is left,
-// or that ctx was cancelled.
+// WaitGone waits until an App that is being deleted and everything it owned are gone. The
+// error is a [fault.Deadline] that names the remaining object if ctx times out, or ctx's
+// error if it is cancelled.
 func (c *Client) WaitGone(ctx context.Context, app client.Object) error {
 	last := "the App"
 	say := func(what string) {
 		last = what
-		c.progress("waiting for %s to go", what)
+		c.progress("waiting for the deletion of %s", what)
 	}
 	say(last)
 	owned, err := c.owned(ctx, app)
@@ -60,7 +60,7 @@ func (c *Client) WaitGone(ctx context.Context, app client.Object) error {
 			return object == nil || object.GetUID() != app.GetUID(), nil
 		})
 	}
-	return follow.Ended(ctx, err, func() error { return fmt.Errorf("not gone in time: still waiting for %s", last) })
+	return follow.Ended(ctx, err, func() error { return fmt.Errorf("not deleted in time: still waiting for the deletion of %s", last) })
 }
 
 // machineGone waits until the App's virtual machine is gone.
@@ -101,10 +101,10 @@ func (c *Client) machines(ctx context.Context) ([]limav1alpha1.LimaVM, error) {
 	}
 	var list limav1alpha1.LimaVMList
 	err = api.List(ctx, &list)
-	return list.Items, client.IgnoreNotFound(err) // a kind that is not served holds nothing up
+	return list.Items, client.IgnoreNotFound(err) // the kind may not be served
 }
 
-// owned returns the engines that go with the App.
+// owned returns the engines that the App owns.
 func (c *Client) owned(ctx context.Context, app client.Object) ([]containersv1alpha1.ContainerEngine, error) {
 	api, err := c.Connect()
 	if err != nil {
@@ -112,7 +112,7 @@ func (c *Client) owned(ctx context.Context, app client.Object) ([]containersv1al
 	}
 	var list containersv1alpha1.ContainerEngineList
 	if err := api.List(ctx, &list); err != nil {
-		return nil, client.IgnoreNotFound(err) // a kind that is not served holds nothing up
+		return nil, client.IgnoreNotFound(err) // the kind may not be served
 	}
 	var owned []containersv1alpha1.ContainerEngine
 	for i := range list.Items {

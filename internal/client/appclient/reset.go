@@ -14,8 +14,7 @@ import (
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 )
 
-// Machine returns the virtual machine that the App owns, or nil where there is
-// none.
+// Machine returns the App's virtual machine, or nil if it does not exist.
 func (c *Client) Machine(ctx context.Context, app *appv1alpha1.App) (*limav1alpha1.LimaVM, error) {
 	api, err := c.Connect()
 	if err != nil {
@@ -29,19 +28,19 @@ func (c *Client) Machine(ctx context.Context, app *appv1alpha1.App) (*limav1alph
 	return vm, err
 }
 
-// Reset asks for a new virtual machine in place of the App's, and returns what
-// [Client.Settle] has to wait for. Each request must be another one.
-func (c *Client) Reset(ctx context.Context, request string) (Wish, error) {
+// Reset requests the replacement of the App's virtual machine, and returns the state for
+// [Client.Settle]. Each request must be unique.
+func (c *Client) Reset(ctx context.Context, request string) (Desired, error) {
 	api, err := c.Connect()
 	if err != nil {
-		return Wish{}, err
+		return Desired{}, err
 	}
 	data, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{appv1alpha1.ResetAnnotation: request}}})
 	if err != nil {
-		return Wish{}, err
+		return Desired{}, err
 	}
 	app := &appv1alpha1.App{}
 	app.Name = appv1alpha1.AppName
 	err = api.Patch(ctx, app, client.RawPatch(types.MergePatchType, data))
-	return Wish{Generation: app.Generation, Reset: request}, err
+	return Desired{Generation: app.Generation, Reset: request}, err
 }

@@ -20,48 +20,47 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/liveness"
 )
 
-// What the reasons of Settled=False mean for those who wait.
+// The reasons of Settled=False, by their meaning for a wait.
 var (
-	// hopeless are those that no waiting will change.
-	hopeless = []string{
+	// permanent reasons do not change without the user.
+	permanent = []string{
 		appv1alpha1.ReasonTemplateRejected,
 		containersv1alpha1.ReasonUnsupported,
 		containersv1alpha1.ReasonConflict,
 		containersv1alpha1.ReasonEngineChanged,
 	}
-	// failed are those that tell of a failure which the daemon expects to be one
-	// again, though it goes on trying.
+	// failed reasons are failures that the daemon retries, but expects to repeat.
 	failed = []string{limav1alpha1.ReasonCreateFailed, limav1alpha1.ReasonCrashLoop}
-	// failing are those after which it tries again, and may have better luck.
+	// failing reasons are failures that a retry may overcome.
 	failing = []string{limav1alpha1.ReasonStartFailed, limav1alpha1.ReasonStopFailed, containersv1alpha1.ReasonControllerGone}
 )
 
-// failurePatience is how long a failure must stand that may be over: the daemon
-// tries again within 8 s, or looks within 5 s whether anything has changed.
+// failurePatience is how long a failure must persist to end the wait: the daemon retries
+// within 8 s, or checks for changes within 5 s.
 const failurePatience = 12 * time.Second
 
-// Wish is what was asked of the App.
-type Wish struct {
-	// Generation is that of the spec.
+// Desired is the desired state of the App.
+type Desired struct {
+	// Generation is the generation of the spec.
 	Generation int64
 	// Reset is the request for a new virtual machine; empty for none.
 	Reset string
 }
 
-// Settle waits until everything that was asked for is true, and returns what the
-// App says of it. An error says what is not; at the end of ctx it is a
-// [fault.Deadline], or that ctx was cancelled.
-func (c *Client) Settle(ctx context.Context, wish Wish) (message string, err error) {
+// Settle waits until the App has settled in the desired state, and returns the message of
+// its condition. The error is the failure, a [fault.Deadline] if ctx times out, or ctx's
+// error if it is cancelled.
+func (c *Client) Settle(ctx context.Context, desired Desired) (message string, err error) {
 	patient, giveUp := context.WithCancelCause(ctx)
-	w := &settling{wish: wish, tell: func(message string) { c.progress("%s", message) }, last: "nothing has happened yet", giveUp: giveUp}
+	w := &settling{desired: desired, report: func(message string) { c.progress("%s", message) }, last: "no progress yet", giveUp: giveUp}
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	defer giveUp(nil)
 	if c.Percent != nil {
 		w.machine = func(namespace string) { watching.Go(func() { c.followMachine(patient, namespace) }) }
 	}
-	err = c.follow(patient, apps, key, w.look)
-	w.stands()
+	err = c.follow(patient, apps, key, w.observe)
+	w.stopTimer()
 	if err != nil && patient.Err() != nil && ctx.Err() == nil {
 		err = context.Cause(patient)
 	}
@@ -70,63 +69,63 @@ func (c *Client) Settle(ctx context.Context, wish Wish) (message string, err err
 
 // settling is a wait for the App to settle.
 type settling struct {
-	wish Wish
-	tell func(message string)
+	desired Desired
+	report  func(message string)
 
-	// machine begins to tell how far the virtual machine in a namespace is; nil where
-	// the caller does not ask, or it has begun.
+	// machine starts reporting the progress of the virtual machine in a namespace; nil
+	// if it is not wanted or has been called.
 	machine func(namespace string)
 
-	message string // of the end
-	last    string // that was said of it
-	looked  bool   // since it began
-	// standing ends the wait, by giveUp, where nothing changes; nil for no failure.
-	standing *time.Timer
-	giveUp   context.CancelCauseFunc
+	message  string // of the settled App
+	last     string // the latest message
+	observed bool   // a condition of the desired generation was observed
+	// failure calls giveUp if a failure persists; nil if there is no failure.
+	failure *time.Timer
+	giveUp  context.CancelCauseFunc
 }
 
-// stands ends the patience with a failure that does not stand any more.
-func (w *settling) stands() {
-	if w.standing != nil {
-		w.standing.Stop()
-		w.standing = nil
+// stopTimer stops the timer of a failure that has ended.
+func (w *settling) stopTimer() {
+	if w.failure != nil {
+		w.failure.Stop()
+		w.failure = nil
 	}
 }
 
-// look is a [follow.Each] for the App.
-func (w *settling) look(object client.Object) (done bool, err error) {
+// observe is a [follow.Each] for the App.
+func (w *settling) observe(object client.Object) (done bool, err error) {
 	app, ok := object.(*appv1alpha1.App)
 	if !ok {
 		return false, errors.New("the App was deleted during the wait")
 	}
 	settled := apimeta.FindStatusCondition(app.Status.Conditions, appv1alpha1.ConditionSettled)
-	// Of a controller that is gone no newer generation is to be expected.
-	if settled == nil || settled.ObservedGeneration < w.wish.Generation && !liveness.IsMarked(settled) {
+	// A controller that does not run will not observe the generation.
+	if settled == nil || settled.ObservedGeneration < w.desired.Generation && !liveness.IsMarked(settled) {
 		return false, nil
 	}
-	w.stands()
-	first := !w.looked
-	w.looked = true
+	w.stopTimer()
+	first := !w.observed
+	w.observed = true
 	w.last = describe(settled)
 	if w.machine != nil && app.Spec.ContainerEngine.Endpoint == "" {
 		w.machine(app.Spec.Namespace)
 		w.machine = nil
 	}
-	// What is said may be of the virtual machine that is to go.
-	pending := w.wish.Reset != "" && app.Status.ObservedResetRequest != w.wish.Reset
+	// The condition may still describe the old virtual machine.
+	pending := w.desired.Reset != "" && app.Status.ObservedResetRequest != w.desired.Reset
 	switch {
 	case settled.Status == metav1.ConditionTrue && pending:
-		w.last = "the virtual machine is to be replaced"
+		w.last = "waiting for the replacement of the virtual machine"
 	case settled.Status == metav1.ConditionTrue:
 		w.message = settled.Message
 		return true, nil
-	case !pending && (slices.Contains(hopeless, settled.Reason) || slices.Contains(failed, settled.Reason) && !first):
+	case !pending && (slices.Contains(permanent, settled.Reason) || slices.Contains(failed, settled.Reason) && !first):
 		return false, errors.New(w.last)
 	case slices.Contains(failing, settled.Reason), slices.Contains(failed, settled.Reason):
 		failure := errors.New(w.last)
-		w.standing = time.AfterFunc(failurePatience, func() { w.giveUp(failure) })
+		w.failure = time.AfterFunc(failurePatience, func() { w.giveUp(failure) })
 	}
-	w.tell(w.last)
+	w.report(w.last)
 	return false, nil
 }
 
@@ -137,10 +136,9 @@ func describe(condition *metav1.Condition) string {
 	return condition.Reason + ": " + condition.Message
 }
 
-// followMachine tells how much is over of what the App's virtual machine is doing,
-// until ctx ends.
+// followMachine reports the progress of the App's virtual machine until ctx ends.
 func (c *Client) followMachine(ctx context.Context, namespace string) {
-	quiet := &Client{Connect: c.Connect} // the wait itself tells of a connection that is lost
+	quiet := &Client{Connect: c.Connect} // Settle itself reports a lost connection
 	_ = quiet.follow(ctx, vms, client.ObjectKey{Namespace: namespace, Name: appv1alpha1.VMName}, func(object client.Object) (bool, error) {
 		var percent *int32
 		if vm, ok := object.(*limav1alpha1.LimaVM); ok && vm.Status.Progress != nil {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package follow watches one object for a command until something is true of it.
-// A connection that is lost during the wait, as the daemon is started again, is taken
-// up again.
+// Package follow watches one object for a command until a condition is met. It reconnects
+// when the connection is lost, for example because the daemon restarts.
 package follow
 
 import (
@@ -20,46 +19,46 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 )
 
-// retryPause is how long a lost connection is left alone.
+// retryPause is the pause before reconnecting.
 const retryPause = 100 * time.Millisecond
 
-// errLost says that a connection was lost, and that it is worth another try.
+// errLost reports a lost connection that is worth a retry.
 var errLost = errors.New("the API server does not answer")
 
-// Each looks at an object, nil where there is none, and reports whether that is
-// what is waited for.
+// Each is called with an object, nil if it does not exist, and reports whether the wait is
+// done.
 type Each func(object client.Object) (done bool, err error)
 
-// Source is where objects are read from.
+// Source reads objects from an API server.
 type Source struct {
-	// Connect returns a client for the API server. It is called again when the
-	// connection was lost, as the daemon may have another address then.
+	// Connect returns a client for the API server. It is called again after a lost
+	// connection, because the daemon's address may have changed.
 	Connect func() (client.WithWatch, error)
 	// Alive, which may be nil, reports whether the daemon runs.
 	Alive func() bool
-	// Progress, which may be nil, is told what is being waited for.
+	// Progress, which may be nil, is called with a description of the wait.
 	Progress func(message string)
 }
 
-// restartPatience is how long a daemon that has ended may stay away: a restart takes
-// less.
+// restartPatience is how long a wait continues after the daemon has stopped: a restart
+// takes less.
 const restartPatience = 30 * time.Second
 
-// ErrEnded says that the daemon has ended, and no other one has started.
-var ErrEnded = errors.New("the daemon has ended: `rdd service start` starts it again, and what was asked for continues then; `rdd service log` may say why it ended")
+// ErrEnded reports that the daemon has stopped and has not been started again.
+var ErrEnded = errors.New("the daemon has stopped: run `rdd service start` to continue, and see `rdd service log` for the reason")
 
-// Say tells what is being waited for.
+// Say reports the progress of the wait.
 func (s Source) Say(format string, args ...any) {
 	if s.Progress != nil {
 		s.Progress(fmt.Sprintf(format, args...))
 	}
 }
 
-// Object calls each with an object as it is, and whenever it changes, until each
-// is done or fails, or ctx ends: the error is ctx's then. Where the API server
-// goes away it waits for one to come back. list makes lists of the object's kind.
+// Object calls each with the current object and after each change, until each is done or
+// fails, or ctx ends, in which case it returns ctx's error. If the API server stops, Object
+// waits until it is back. list returns an empty list of the object's kind.
 func (s Source) Object(ctx context.Context, list func() client.ObjectList, key client.ObjectKey, each Each) error {
-	var ended time.Time // when the daemon was first found to have ended; zero if it runs
+	var ended time.Time // when the daemon was first found stopped; zero if it runs
 	for try := 0; ; try++ {
 		err := s.once(ctx, list, key, each)
 		if ctx.Err() != nil && err != nil {
@@ -77,7 +76,7 @@ func (s Source) Object(ctx context.Context, list func() client.ObjectList, key c
 		case time.Since(ended) >= restartPatience:
 			return ErrEnded
 		}
-		s.Say("the daemon does not answer; waiting for it")
+		s.Say("waiting for the daemon, which does not answer")
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -86,7 +85,7 @@ func (s Source) Object(ctx context.Context, list func() client.ObjectList, key c
 	}
 }
 
-// once follows over one connection, and returns [errLost] at its end.
+// once watches with one connection, and returns [errLost] when it is lost.
 func (s Source) once(ctx context.Context, newList func() client.ObjectList, key client.ObjectKey, each Each) error {
 	api, err := s.Connect()
 	if err != nil {
@@ -111,7 +110,7 @@ func (s Source) once(ctx context.Context, newList func() client.ObjectList, key 
 		object, ok := event.Object.(client.Object)
 		switch {
 		case !ok:
-			return errLost // it is read anew, whatever it is that is wrong
+			return errLost // an error event: list again
 		case event.Type == watch.Deleted:
 			object = nil
 		}
@@ -122,7 +121,7 @@ func (s Source) once(ctx context.Context, newList func() client.ObjectList, key 
 	return errLost
 }
 
-// first returns the one object of a list, or nil.
+// first returns the first object of a list, or nil.
 func first(list client.ObjectList) client.Object {
 	objects, err := apimeta.ExtractList(list)
 	if err != nil || len(objects) == 0 {
@@ -132,8 +131,8 @@ func first(list client.ObjectList) client.Object {
 	return object
 }
 
-// lost returns [errLost] for errors that another try may not have: there is no
-// answer, or one that says that the API server begins or ends.
+// lost returns [errLost] for errors that a retry may avoid: no response, or one from an API
+// server that is starting or stopping.
 func lost(err error) error {
 	var status apierrors.APIStatus
 	if errors.As(err, &status) && !apierrors.IsServiceUnavailable(err) && !apierrors.IsInternalError(err) &&
@@ -143,8 +142,8 @@ func lost(err error) error {
 	return errLost
 }
 
-// Ended turns the end of a wait's context into an error that says what was waited
-// for: a [fault.Deadline] where its time was over.
+// Ended turns the error of a wait whose ctx timed out into a [fault.Deadline] with the
+// error that late returns.
 func Ended(ctx context.Context, err error, late func() error) error {
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return fault.New(fault.Deadline, "", "", late())

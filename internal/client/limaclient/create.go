@@ -19,24 +19,24 @@ import (
 )
 
 const (
-	// usualNamespace is the one of an App that says nothing else.
+	// usualNamespace is the default namespace of the App.
 	usualNamespace = "rancher-desktop"
 
-	// sourcePrefix begins the name of a ConfigMap that a LimaVM is made from. It has
-	// nothing of the LimaVM's name, which may yet be refused.
+	// sourcePrefix is the prefix of a ConfigMap with the template of a new LimaVM. It
+	// does not contain the LimaVM's name, which may still be refused.
 	sourcePrefix = "limavm-source-"
 
-	// tidyLimit is how long the removal of what a failed creation left may take.
+	// tidyLimit bounds the cleanup after a failed creation.
 	tidyLimit = 5 * time.Second
 )
 
-// Machine is a virtual machine that is to be made.
+// Machine describes a new virtual machine.
 type Machine struct {
 	Name string
-	// Namespace of its objects; empty for the App's, which is made where it is not
-	// there.
+	// Namespace of its objects; empty for the App's, which is created if it does not
+	// exist.
 	Namespace string
-	// Template is a whole lima.yaml, and Params are values for its parameters.
+	// Template is a complete lima.yaml, and Params are values for its parameters.
 	Template string
 	// TemplateRef is the name of a ConfigMap with the template, in place of Template.
 	TemplateRef string
@@ -46,9 +46,8 @@ type Machine struct {
 	DryRun bool
 }
 
-// Create makes a LimaVM, and a ConfigMap with its template. Where that fails
-// neither is there. The ConfigMap goes with the LimaVM at the latest, and in [Wait]
-// when the controller has a copy of its own.
+// Create creates a LimaVM, and a ConfigMap with its template; on failure, neither. The
+// LimaVM owns the ConfigMap, and [Client.ForgetSource] deletes it earlier.
 func (c *Client) Create(ctx context.Context, m Machine) (Request, error) {
 	all, err := c.List(ctx, "")
 	if err != nil {
@@ -56,7 +55,7 @@ func (c *Client) Create(ctx context.Context, m Machine) (Request, error) {
 	}
 	for i := range all {
 		if all[i].Name == m.Name {
-			return Request{}, fmt.Errorf("there is a virtual machine %q already, in the namespace %s", m.Name, all[i].Namespace)
+			return Request{}, fmt.Errorf("virtual machine %q already exists in namespace %s", m.Name, all[i].Namespace)
 		}
 	}
 	api, err := c.Connect()
@@ -74,7 +73,7 @@ func (c *Client) Create(ctx context.Context, m Machine) (Request, error) {
 			Running: ptr.To(m.Running), Params: m.Params, TemplateRef: limav1alpha1.TemplateReference{Name: source.Name},
 		},
 	}
-	// To be interrupted in between would leave the template behind.
+	// An interrupt must not leave the template behind.
 	tidying, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyLimit)
 	defer cancel()
 	var options []client.CreateOption
@@ -93,18 +92,18 @@ func (c *Client) Create(ctx context.Context, m Machine) (Request, error) {
 		APIVersion: limav1alpha1.GroupVersion.String(), Kind: "LimaVM", Name: vm.Name, UID: vm.UID,
 	}}
 	if err := api.Patch(tidying, owned, client.MergeFrom(source)); err != nil {
-		return Request{}, fmt.Errorf("hand the template over to the virtual machine: %w", err)
+		return Request{}, fmt.Errorf("set the owner of the template: %w", err)
 	}
 	return requestOf(vm), nil
 }
 
-// createSource makes the ConfigMap that a LimaVM is made from, or returns the one that
-// the user names.
+// createSource creates the ConfigMap with the template of a new LimaVM, or returns the
+// user's.
 func (c *Client) createSource(ctx context.Context, api client.Client, m Machine) (*corev1.ConfigMap, error) {
 	namespace := m.Namespace
 	if namespace == "" {
 		app := &appv1alpha1.App{}
-		// Where there is no App, or no kind of it, its namespace would be the usual one.
+		// Without an App, or its kind, the default namespace applies.
 		if err := api.Get(ctx, client.ObjectKey{Name: appv1alpha1.AppName}, app); client.IgnoreNotFound(err) != nil {
 			return nil, err
 		}
@@ -139,8 +138,8 @@ func (c *Client) createSource(ctx context.Context, api client.Client, m Machine)
 	return source, err
 }
 
-// ForgetSource removes the ConfigMap that a LimaVM was made from, when it is owned
-// by that, and a copy of it is there.
+// ForgetSource deletes the ConfigMap that a LimaVM was created from, if the LimaVM owns it
+// and has its own copy.
 func (c *Client) ForgetSource(ctx context.Context, r Request) error {
 	api, err := c.Connect()
 	if err != nil {

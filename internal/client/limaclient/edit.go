@@ -14,27 +14,27 @@ import (
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 )
 
-// Change is what is to be another way with a virtual machine.
+// Change is a change of a virtual machine.
 type Change struct {
-	// Template returns the template that is to follow one; nil for the same.
+	// Template returns the new template for the current one; nil to keep it.
 	Template func(template string) (string, error)
 	// Params are new values for parameters.
 	Params map[string]string
 }
 
-// Edited is a change that was written, with what there was before.
+// Edited is a written change, with the state before it.
 type Edited struct {
 	Request
-	// Unchanged says that all was so before: nothing was written.
+	// Unchanged is whether nothing was written, because there was no difference.
 	Unchanged bool
 
-	vm      *limav1alpha1.LimaVM // before
-	copy    *corev1.ConfigMap    // as it is now; nil where it was not written
-	before  string               // the template
-	changed map[string]string    // the parameters
+	vm      *limav1alpha1.LimaVM // before the change
+	copy    *corev1.ConfigMap    // after the change; nil if it was not written
+	before  string               // the template before the change
+	changed map[string]string    // the changed parameters
 }
 
-// Template returns a virtual machine's own template.
+// Template returns a virtual machine's copy of its template.
 func (c *Client) Template(ctx context.Context, vm *limav1alpha1.LimaVM) (string, error) {
 	copied, err := c.copyOf(ctx, vm)
 	if err != nil {
@@ -45,7 +45,7 @@ func (c *Client) Template(ctx context.Context, vm *limav1alpha1.LimaVM) (string,
 
 func (c *Client) copyOf(ctx context.Context, vm *limav1alpha1.LimaVM) (*corev1.ConfigMap, error) {
 	if vm.Status.TemplateConfigMap == "" {
-		return nil, fmt.Errorf("%s has no template of its own yet: %s", vm.Name, describe(vm))
+		return nil, fmt.Errorf("%s has no copy of its template yet: %s", vm.Name, describe(vm))
 	}
 	api, err := c.Connect()
 	if err != nil {
@@ -59,8 +59,8 @@ func (c *Client) copyOf(ctx context.Context, vm *limav1alpha1.LimaVM) (*corev1.C
 	return copied, nil
 }
 
-// Edit asks for a virtual machine to be changed. Another client's change of the
-// template in the same moment is a conflict, and stays.
+// Edit writes a change of a virtual machine. A concurrent change of the template by another
+// client causes a conflict error, and is kept.
 func (c *Client) Edit(ctx context.Context, vm *limav1alpha1.LimaVM, change Change) (*Edited, error) {
 	edited := &Edited{Request: requestOf(vm), vm: vm, changed: change.Params}
 	params := maps.Clone(vm.Spec.Params)
@@ -69,7 +69,7 @@ func (c *Client) Edit(ctx context.Context, vm *limav1alpha1.LimaVM, change Chang
 	}
 	maps.Copy(params, change.Params)
 	sameParams := maps.Equal(params, vm.Spec.Params) || len(change.Params) == 0
-	if !sameParams { // a refusal changes nothing
+	if !sameParams { // so that a refusal changes nothing
 		if _, err := c.patch(ctx, vm, paramsPatch(change.Params), client.DryRunAll); err != nil {
 			return nil, err
 		}
@@ -87,12 +87,12 @@ func (c *Client) Edit(ctx context.Context, vm *limav1alpha1.LimaVM, change Chang
 		edited.generation = request.generation
 	}
 	_, failing := failure(vm)
-	edited.rejected, edited.formerly = !edited.Unchanged, vm.Status.TemplateError
-	edited.stale = sameParams && !sameTemplate && (failing || edited.formerly != "")
+	edited.rejectable, edited.earlierError = !edited.Unchanged, vm.Status.TemplateError
+	edited.stale = sameParams && !sameTemplate && (failing || edited.earlierError != "")
 	return edited, nil
 }
 
-// editTemplate writes the template, unless it stays the same.
+// editTemplate writes the template, unless it is unchanged.
 func (c *Client) editTemplate(ctx context.Context, edited *Edited, change Change) (same bool, err error) {
 	if change.Template == nil {
 		return true, nil
@@ -114,7 +114,8 @@ func (c *Client) editTemplate(ctx context.Context, edited *Edited, change Change
 	return false, nil
 }
 
-// writeTemplate writes a copy of a template, if it is as it was read.
+// writeTemplate writes a copy of a template, unless another client changed it since it was
+// read.
 func (c *Client) writeTemplate(ctx context.Context, copied *corev1.ConfigMap, text string) error {
 	api, err := c.Connect()
 	if err != nil {
@@ -127,16 +128,14 @@ func (c *Client) writeTemplate(ctx context.Context, copied *corev1.ConfigMap, te
 	return api.Update(ctx, copied)
 }
 
-// paramsPatch sets parameters; nil takes one away.
+// paramsPatch sets parameters; nil removes one.
 func paramsPatch[V any](params map[string]V) map[string]any {
 	return map[string]any{"spec": map[string]any{"params": params}}
 }
 
-// Revert makes all as it was before a change that was rejected. The virtual machine
-// has had no part of that.
+// Revert reverts a rejected change. It was never applied to the virtual machine.
 func (c *Client) Revert(ctx context.Context, edited *Edited, rejected *RejectedError) error {
-	// The parameters first: the template that is rejected keeps them from being
-	// applied.
+	// The parameters first: they are not applied while the rejected template is there.
 	if len(edited.changed) > 0 {
 		before := map[string]*string{}
 		for name := range edited.changed {
@@ -146,16 +145,16 @@ func (c *Client) Revert(ctx context.Context, edited *Edited, rejected *RejectedE
 			}
 		}
 		if _, err := c.patch(ctx, edited.vm, paramsPatch(before)); err != nil {
-			return fmt.Errorf("put the parameters back: %w", err)
+			return fmt.Errorf("restore the parameters: %w", err)
 		}
 	}
 	if err := c.restoreTemplate(ctx, edited); err != nil || edited.copy == nil {
 		return err
 	}
-	// The next change must not be taken for this one.
+	// The rejection must not be attributed to the next change.
 	back := edited.Request
-	back.template, back.formerly, back.stale = edited.copy.ResourceVersion, rejected.Reason, true
-	return c.untilTaken(ctx, back)
+	back.template, back.earlierError, back.stale = edited.copy.ResourceVersion, rejected.Reason, true
+	return c.waitObserved(ctx, back)
 }
 
 func (c *Client) restoreTemplate(ctx context.Context, edited *Edited) error {
@@ -163,7 +162,7 @@ func (c *Client) restoreTemplate(ctx context.Context, edited *Edited) error {
 		return nil
 	}
 	if err := c.writeTemplate(ctx, edited.copy, edited.before); err != nil {
-		return fmt.Errorf("put the template back: %w", err)
+		return fmt.Errorf("restore the template: %w", err)
 	}
 	return nil
 }

@@ -10,11 +10,11 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Field is a field of a template, and its value as YAML has it.
+// Field is a field of a template, with its value in YAML.
 type Field struct{ Name, Value string }
 
-// WithFields returns a [Change.Template] that sets fields at the top of a
-// template. The others, their order and their comments stay.
+// WithFields returns a [Change.Template] that sets top-level fields of a template. It
+// keeps the other fields, their order and their comments.
 func WithFields(fields []Field) func(template string) (string, error) {
 	return func(template string) (string, error) {
 		var document yaml.Node
@@ -22,7 +22,7 @@ func WithFields(fields []Field) func(template string) (string, error) {
 			return "", fmt.Errorf("read the template: %w", err)
 		}
 		if len(document.Content) != 1 || document.Content[0].Kind != yaml.MappingNode {
-			return "", errors.New("the template is no YAML mapping")
+			return "", errors.New("the template is not a YAML mapping")
 		}
 		changed := false
 		for _, field := range fields {
@@ -33,7 +33,7 @@ func WithFields(fields []Field) func(template string) (string, error) {
 		}
 		var text bytes.Buffer
 		encoder := yaml.NewEncoder(&text)
-		encoder.SetIndent(2) // as people write it
+		encoder.SetIndent(2) // the usual indentation
 		err := errors.Join(encoder.Encode(&document), encoder.Close())
 		return text.String(), err
 	}

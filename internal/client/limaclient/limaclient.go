@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package limaclient makes, changes and removes LimaVMs for commands, and waits
-// until that has come true. A connection that is lost during the wait, as the daemon is
-// started again, is taken up again.
+// Package limaclient creates, changes and deletes LimaVMs for commands, and waits for the
+// result. A wait reconnects when the connection is lost, for example because the daemon
+// restarts.
 package limaclient
 
 import (
@@ -26,34 +26,34 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/follow"
 )
 
-// errNoController says what a missing kind means.
+// errNoController is the error for a kind that is not served.
 var errNoController = errors.New("this instance has no controllers of the lima group (see `rdd service status`)")
 
-// Client is a command's conversation with the API server about LimaVMs.
+// Client is a command's client for LimaVMs.
 type Client struct {
 	follow.Source
-	// Percent, which may be nil, is told how much is over of what is being done; nil
-	// if it is unknown.
+	// Percent, which may be nil, is called with the percentage of the operation that is
+	// done; nil if it is unknown.
 	Percent func(percent *int32)
 }
 
-// NotFoundError says that there is no LimaVM of a name.
+// NotFoundError reports that no LimaVM has a name.
 type NotFoundError struct {
 	Name string
-	// Names are those that there are, in order.
+	// Names are the existing names, sorted.
 	Names []string
 }
 
 // Error implements error.
 func (e *NotFoundError) Error() string {
-	there := "there is none"
+	available := "none exist"
 	if len(e.Names) > 0 {
-		there = "there are: " + strings.Join(e.Names, ", ")
+		available = "available: " + strings.Join(e.Names, ", ")
 	}
-	return fmt.Sprintf("there is no virtual machine %q (%s)", e.Name, there)
+	return fmt.Sprintf("virtual machine %q not found (%s)", e.Name, available)
 }
 
-// List returns the LimaVMs of a namespace, of all where it is empty, by name.
+// List returns the LimaVMs of a namespace, or of all if it is empty, sorted by name.
 func (c *Client) List(ctx context.Context, namespace string) ([]limav1alpha1.LimaVM, error) {
 	api, err := c.Connect()
 	if err != nil {
@@ -76,8 +76,8 @@ func explain(err error) error {
 	return err
 }
 
-// Find returns the LimaVMs of the names, each once. Where there is none of one of
-// them, the error is a [*NotFoundError].
+// Find returns the LimaVMs with the names, each once. If a name does not exist, the error
+// is a [*NotFoundError].
 func (c *Client) Find(ctx context.Context, namespace string, names ...string) ([]limav1alpha1.LimaVM, error) {
 	all, err := c.List(ctx, namespace)
 	if err != nil {
@@ -108,7 +108,7 @@ func Select(all []limav1alpha1.LimaVM, namespace string, names ...string) ([]lim
 		case 1:
 			found = append(found, named[0])
 		default:
-			return nil, fmt.Errorf("there are virtual machines %q in several namespaces: name one of them", name)
+			return nil, fmt.Errorf("virtual machine %q exists in several namespaces: use --namespace", name)
 		}
 	}
 	return found, nil
@@ -121,14 +121,13 @@ func namesOf(all []limav1alpha1.LimaVM) (names []string) {
 	return slices.Compact(names)
 }
 
-// IsApps reports whether a LimaVM is the one that the App owns.
+// IsApps reports whether the App owns a LimaVM.
 func IsApps(vm *limav1alpha1.LimaVM) bool {
 	owner := metav1.GetControllerOf(vm)
 	return owner != nil && owner.Kind == "App" && strings.HasPrefix(owner.APIVersion, appv1alpha1.GroupVersion.Group+"/")
 }
 
-// Start asks for a virtual machine to run. One whose starts fail is tried again at
-// once.
+// Start requests a virtual machine to run. After failed starts it is retried at once.
 func (c *Client) Start(ctx context.Context, vm *limav1alpha1.LimaVM) (Request, error) {
 	if !vm.ShouldRun() {
 		return c.patch(ctx, vm, map[string]any{"spec": map[string]any{"running": true}})
@@ -139,12 +138,12 @@ func (c *Client) Start(ctx context.Context, vm *limav1alpha1.LimaVM) (Request, e
 	return requestOf(vm), nil
 }
 
-// Stop asks for a virtual machine to stop.
+// Stop requests a virtual machine to stop.
 func (c *Client) Stop(ctx context.Context, vm *limav1alpha1.LimaVM) (Request, error) {
 	return c.patch(ctx, vm, map[string]any{"spec": map[string]any{"running": false}})
 }
 
-// Restart asks for a virtual machine to stop, where it runs, and to start.
+// Restart requests a virtual machine to stop, if it runs, and to start.
 func (c *Client) Restart(ctx context.Context, vm *limav1alpha1.LimaVM) (Request, error) {
 	return c.patch(ctx, vm, restart())
 }
@@ -157,7 +156,7 @@ func restart() map[string]any {
 	}
 }
 
-// Delete asks for a virtual machine to go.
+// Delete requests the deletion of a virtual machine.
 func (c *Client) Delete(ctx context.Context, vm *limav1alpha1.LimaVM) (Request, error) {
 	api, err := c.Connect()
 	if err != nil {
@@ -169,12 +168,12 @@ func (c *Client) Delete(ctx context.Context, vm *limav1alpha1.LimaVM) (Request, 
 	request.stale = request.stale && vm.DeletionTimestamp != nil
 	err = api.Delete(ctx, vm, client.Preconditions{UID: &vm.UID})
 	if apierrors.IsConflict(err) {
-		return request, nil // it is another one by now
+		return request, nil // deleted and created again
 	}
 	return request, client.IgnoreNotFound(err)
 }
 
-// patch writes to a LimaVM, and returns what that asks for.
+// patch patches a LimaVM, and returns the resulting request.
 func (c *Client) patch(ctx context.Context, vm *limav1alpha1.LimaVM, change map[string]any, options ...client.PatchOption) (Request, error) {
 	api, err := c.Connect()
 	if err != nil {
@@ -192,8 +191,8 @@ func (c *Client) patch(ctx context.Context, vm *limav1alpha1.LimaVM, change map[
 	if written.UID != vm.UID {
 		return request, fmt.Errorf("%s was deleted and created again during the wait", vm.Name)
 	}
-	// What failed before may be said until the request is taken up; with another
-	// generation that is told apart.
+	// The status may show an earlier failure until the controller observes the request.
+	// A new generation would distinguish the two.
 	_, request.stale = failure(vm)
 	request.stale = request.stale && written.Generation == vm.Generation
 	return request, nil

@@ -18,38 +18,37 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/follow"
 )
 
-// takenLimit is how long the controller may take to look at a request that is no
-// new generation, before what it said of an earlier one is taken for its answer:
-// without limactl, for example, it has nothing else to say.
-const takenLimit = 10 * time.Second
+// observeLimit is how long to wait until the controller observes a request without a new
+// generation. After that, its status counts as the result of the request: without
+// limactl, for example, the status does not change.
+const observeLimit = 10 * time.Second
 
-// failures are the reasons with which something was tried, and has failed. It is
-// tried again, but that may take long, and fail again.
+// failures are the reasons of failed operations. The controller retries them, but that may
+// take long and fail again.
 var failures = []string{
 	limav1alpha1.ReasonCreateFailed, limav1alpha1.ReasonStartFailed, limav1alpha1.ReasonStopFailed, limav1alpha1.ReasonCrashLoop,
 }
 
-// RejectedError says that a template was not applied.
+// RejectedError reports that Lima rejected a template.
 type RejectedError struct{ Reason string }
 
 // Error implements error.
-func (e *RejectedError) Error() string { return "the template is rejected: " + e.Reason }
+func (e *RejectedError) Error() string { return "Lima rejected the template: " + e.Reason }
 
-// Request is what was asked of a virtual machine.
+// Request is the desired state of a virtual machine.
 type Request struct {
 	key        client.ObjectKey
 	uid        types.UID
 	generation int64
-	// running is whether it is to run, and gone that it is not to be there.
+	// running is whether it should run, and gone whether it should be deleted.
 	running, gone bool
-	// template is the resource version of its own template that is to be applied;
-	// empty for any.
+	// template is the resource version of the template copy to apply; empty for any.
 	template string
-	// rejected says that the template may have been rejected, and formerly what the
-	// status said of that before the request.
-	rejected bool
-	formerly string
-	// stale says that the status may tell of a failure before the request.
+	// rejectable is whether Lima may reject the template, and earlierError the
+	// status.templateError before the request.
+	rejectable   bool
+	earlierError string
+	// stale is whether the status may show a failure from before the request.
 	stale bool
 }
 
@@ -62,14 +61,14 @@ func requestOf(vm *limav1alpha1.LimaVM) Request {
 
 func vms() client.ObjectList { return &limav1alpha1.LimaVMList{} }
 
-// Wait waits until what was asked for is true. A message says what is not as it
-// should be all the same, though the virtual machine runs. An error says what has failed; at the end of ctx it is a
-// [fault.Deadline], or that ctx was cancelled.
+// Wait waits until a request is done. The message is the warning of a virtual machine that
+// runs but is degraded. The error is the failure, a [fault.Deadline] if ctx times out, or
+// ctx's error if it is cancelled.
 func (c *Client) Wait(ctx context.Context, r Request) (message string, err error) {
-	if err := c.untilTaken(ctx, r); err != nil {
+	if err := c.waitObserved(ctx, r); err != nil {
 		return "", err
 	}
-	last := "nothing has happened yet"
+	last := "no progress yet"
 	err = c.Object(ctx, vms, r.key, func(object client.Object) (bool, error) {
 		vm, _ := object.(*limav1alpha1.LimaVM)
 		done, err := r.judge(vm)
@@ -81,15 +80,15 @@ func (c *Client) Wait(ctx context.Context, r Request) (message string, err error
 		}
 		if !done && err == nil {
 			c.Say("%s: %s", r.key.Name, last)
-			c.over(vm)
+			c.reportPercent(vm)
 		}
 		return done, err
 	})
-	return message, follow.Ended(ctx, err, func() error { return errors.New("not done in time: " + last) })
+	return message, follow.Ended(ctx, err, func() error { return errors.New("not finished in time: " + last) })
 }
 
-// over tells how much is over of what is being done with a virtual machine.
-func (c *Client) over(vm *limav1alpha1.LimaVM) {
+// reportPercent reports the percentage of the operation in progress.
+func (c *Client) reportPercent(vm *limav1alpha1.LimaVM) {
 	switch {
 	case c.Percent == nil:
 	case vm == nil || vm.Status.Progress == nil:
@@ -99,17 +98,17 @@ func (c *Client) over(vm *limav1alpha1.LimaVM) {
 	}
 }
 
-// untilTaken waits until the controller has looked at a request, where that is to
-// be known, and not too long.
-func (c *Client) untilTaken(ctx context.Context, r Request) error {
+// waitObserved waits until the controller has observed a request, at most
+// [observeLimit], if the status may show an earlier failure.
+func (c *Client) waitObserved(ctx context.Context, r Request) error {
 	if !r.stale {
 		return nil
 	}
-	limited, cancel := context.WithTimeout(ctx, takenLimit)
+	limited, cancel := context.WithTimeout(ctx, observeLimit)
 	defer cancel()
 	err := c.Object(limited, vms, r.key, func(object client.Object) (bool, error) {
 		vm, _ := object.(*limav1alpha1.LimaVM)
-		if vm == nil || vm.UID != r.uid || r.taken(vm) {
+		if vm == nil || vm.UID != r.uid || r.observed(vm) {
 			return true, nil
 		}
 		c.Say("%s: %s", r.key.Name, describe(vm))
@@ -118,46 +117,46 @@ func (c *Client) untilTaken(ctx context.Context, r Request) error {
 	if ctx.Err() == nil && limited.Err() != nil {
 		return nil
 	}
-	return follow.Ended(ctx, err, func() error { return errors.New("not done in time") })
+	return follow.Ended(ctx, err, func() error { return errors.New("not finished in time") })
 }
 
-// taken reports whether the controller has looked at the request.
-func (r Request) taken(vm *limav1alpha1.LimaVM) bool {
-	if r.gone { // it is not the first that asks for that
+// observed reports whether the controller has observed the request.
+func (r Request) observed(vm *limav1alpha1.LimaVM) bool {
+	if r.gone { // the deletion was requested before
 		_, failing := failure(vm)
 		return !failing
 	}
-	if r.template != "" && !r.applied(vm) && vm.Status.TemplateError == r.formerly {
+	if r.template != "" && !r.applied(vm) && vm.Status.TemplateError == r.earlierError {
 		return false
 	}
 	return vm.Status.ObservedGeneration >= r.generation &&
 		vm.Status.ObservedRestartRequest == vm.Annotations[limav1alpha1.RestartAnnotation]
 }
 
-// applied reports whether the virtual machine has the template.
+// applied reports whether the controller has applied the template.
 func (r Request) applied(vm *limav1alpha1.LimaVM) bool {
 	order, err := resourceversion.CompareResourceVersion(vm.Status.ObservedTemplateResourceVersion, r.template)
 	return err == nil && order >= 0
 }
 
-// judge reports whether what was asked for is true of a LimaVM, which is nil where
-// there is none.
+// judge reports whether a request is done. vm is nil if the LimaVM does not exist. The
+// error is the failure.
 func (r Request) judge(vm *limav1alpha1.LimaVM) (done bool, err error) {
-	there := vm != nil && vm.UID == r.uid
+	exists := vm != nil && vm.UID == r.uid
 	switch {
-	case r.gone && !there:
+	case r.gone && !exists:
 		return true, nil
-	case !there:
+	case !exists:
 		return false, errors.New("it was deleted during the wait")
 	case !r.gone && vm.DeletionTimestamp != nil:
 		return false, errors.New("it is being deleted")
 	case !r.gone && vm.ShouldRun() != r.running:
 		return false, errors.New("another client has set spec.running to the opposite")
 	}
-	if r.rejected && vm.Status.TemplateError != "" && vm.Status.ObservedGeneration >= r.generation {
+	if r.rejectable && vm.Status.TemplateError != "" && vm.Status.ObservedGeneration >= r.generation {
 		return false, &RejectedError{vm.Status.TemplateError}
 	}
-	generation := max(r.generation, vm.Generation) // a deletion is one, too
+	generation := max(r.generation, vm.Generation) // a deletion increments it
 	if message, failing := failureOf(vm, generation); failing {
 		return false, errors.New(message)
 	}
@@ -181,7 +180,7 @@ func running(vm *limav1alpha1.LimaVM) metav1.Condition {
 	return condition(vm, limav1alpha1.ConditionRunning)
 }
 
-// condition returns a condition of a LimaVM; the zero one for none.
+// condition returns a condition of a LimaVM; the zero value if it has none of that kind.
 func condition(vm *limav1alpha1.LimaVM, kind string) metav1.Condition {
 	if found := apimeta.FindStatusCondition(vm.Status.Conditions, kind); found != nil {
 		return *found
@@ -189,7 +188,7 @@ func condition(vm *limav1alpha1.LimaVM, kind string) metav1.Condition {
 	return metav1.Condition{}
 }
 
-// failure returns what has failed, if anything has.
+// failure returns the message of a failed operation, if there is one.
 func failure(vm *limav1alpha1.LimaVM) (message string, failing bool) { return failureOf(vm, 0) }
 
 // failureOf is failure since a generation.
@@ -202,7 +201,7 @@ func failureOf(vm *limav1alpha1.LimaVM, generation int64) (message string, faili
 	return "", false
 }
 
-// describe says how a virtual machine is, and how far what is being done with it.
+// describe describes the state of a virtual machine, or the progress of an operation.
 func describe(vm *limav1alpha1.LimaVM) string {
 	if message, failing := failure(vm); failing {
 		return message
@@ -212,7 +211,7 @@ func describe(vm *limav1alpha1.LimaVM) string {
 		if c := running(vm); c.Reason != "" {
 			return c.Reason + ": " + c.Message
 		}
-		return "nothing has happened yet"
+		return "no progress yet"
 	}
 	text := string(doing.Phase)
 	if doing.Message != "" {

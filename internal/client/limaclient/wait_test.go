@@ -14,7 +14,7 @@ import (
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 )
 
-// state is a LimaVM that runs as its third generation asks for, but for changes.
+// state returns a running LimaVM of generation 3 with a change.
 func state(change func(*limav1alpha1.LimaVM)) *limav1alpha1.LimaVM {
 	vm := &limav1alpha1.LimaVM{
 		ObjectMeta: metav1.ObjectMeta{UID: "1", Generation: 3},
@@ -36,12 +36,11 @@ func runs(vm *limav1alpha1.LimaVM, reason string, generation int64) {
 	vm.Status.Conditions[1].Reason, vm.Status.Conditions[1].ObservedGeneration = reason, generation
 }
 
-// TestJudge: nothing that was true before a request, and nothing that failed
-// before it, is taken for its end.
+// TestJudge: a state or failure from before a request does not end the wait for it.
 func TestJudge(t *testing.T) {
 	start := Request{uid: "1", generation: 3, running: true}
 	stop := Request{uid: "1", generation: 3}
-	edit := Request{uid: "1", generation: 3, running: true, template: "71", rejected: true}
+	edit := Request{uid: "1", generation: 3, running: true, template: "71", rejectable: true}
 	gone := Request{uid: "1", generation: 3, gone: true, running: true}
 	const done, waits, fails = "done", "waits", "fails"
 	for name, test := range map[string]struct {
@@ -90,10 +89,10 @@ func TestJudge(t *testing.T) {
 		}
 	}
 	if is, err := gone.judge(nil); !is || err != nil {
-		t.Error("what is gone is waited for")
+		t.Error("the wait for a deletion does not end")
 	}
 	if _, err := start.judge(nil); err == nil {
-		t.Error("a start of what is gone is waited for")
+		t.Error("the wait for the start of a deleted virtual machine does not end")
 	}
 	rejected := (*RejectedError)(nil)
 	if _, err := edit.judge(state(func(vm *limav1alpha1.LimaVM) { vm.Status.TemplateError = "no" })); !errors.As(err, &rejected) || rejected.Reason != "no" {
@@ -101,7 +100,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// TestWithFields: what is not changed stays as people have written it.
+// TestWithFields: the rest of the template stays as the user wrote it.
 func TestWithFields(t *testing.T) {
 	const template = "# mine\nimages: [{location: /disk}]\ncpus: 2 # enough\nprovision:\n  - script: |\n      echo hi\n"
 	got, err := WithFields([]Field{{"cpus", "4"}, {"memory", "3GiB"}})(template)
@@ -110,7 +109,7 @@ func TestWithFields(t *testing.T) {
 		t.Errorf("%v\n%s", err, got)
 	}
 	if got, err := WithFields([]Field{{"cpus", "2"}})("cpus:   2\n"); err != nil || got != "cpus:   2\n" {
-		t.Errorf("what is so already became %q, %v", got, err)
+		t.Errorf("an unchanged template became %q, %v", got, err)
 	}
 	for _, bad := range []string{"", "- a\n", "a: [\n", "words\n"} {
 		if got, err := WithFields([]Field{{"cpus", "2"}})(bad); err == nil {

@@ -13,8 +13,8 @@ import (
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 )
 
-// Container returns the one container that has the name, or else whose ID begins
-// with it, or whose object's name is it. An error says that there is none, or lists those that there are.
+// Container returns the container with the name, or else the container whose ID begins
+// with it or whose object has that name. The error reports no match, or lists several.
 func (l *Lister) Container(ctx context.Context, name string) (*containersv1alpha1.Container, error) {
 	var named containersv1alpha1.ContainerList
 	options := append(l.Scope.options(), client.MatchingFields{"status.name": name})
@@ -37,20 +37,20 @@ func (l *Lister) Container(ctx context.Context, name string) (*containersv1alpha
 	return one(name, found)
 }
 
-// missing says why there is no container of a name: as none has it, or as the
-// engines are not connected.
+// missing explains why a container is not found: no container has the name, or the
+// mirrors may be stale.
 func (l *Lister) missing(ctx context.Context, name string) error {
 	_, err := one(name, nil)
-	lines, unknown := l.Worth(ctx)
+	lines, unknown := l.Staleness(ctx)
 	if unknown != nil || len(lines) == 0 {
 		return err
 	}
-	return fmt.Errorf("container %q is not listed: %s", name, strings.Join(lines, "; "))
+	return fmt.Errorf("container %q not found: %s", name, strings.Join(lines, "; "))
 }
 
-// Complete returns what of [Lister.Container]'s names begins with a prefix: names
-// or, where there is no such name, IDs as people read them. Behind a tab follows
-// what the container is. With running they are of those only that run.
+// Complete returns the container names with a prefix, or, if there are none, the short
+// IDs. A tab and a description follow each. If running is set, only running containers
+// are included.
 func (l *Lister) Complete(ctx context.Context, prefix string, running bool) ([]string, error) {
 	var all containersv1alpha1.ContainerList
 	if err := l.Client.List(ctx, &all, l.Scope.options()...); err != nil {
@@ -77,11 +77,11 @@ func (l *Lister) Complete(ctx context.Context, prefix string, running bool) ([]s
 	return slices.Compact(names), nil
 }
 
-// one returns the one container that was found.
+// one returns the only container in found, or an error.
 func one(name string, found []containersv1alpha1.Container) (*containersv1alpha1.Container, error) {
 	switch len(found) {
 	case 0:
-		return nil, fmt.Errorf("no container has the name %q, or an ID that begins with it (see `rdd ps`)", name)
+		return nil, fmt.Errorf("no container with name or ID %q found (see `rdd ps`)", name)
 	case 1:
 		return &found[0], nil
 	}
@@ -89,11 +89,11 @@ func one(name string, found []containersv1alpha1.Container) (*containersv1alpha1
 	for i := range found {
 		c := &found[i]
 		candidate := fmt.Sprintf("%s of %s", cells{}.id(ID(c)), engineOf(c))
-		if ID(c) != c.Name { // the engine has namespaces, in which IDs repeat
+		if ID(c) != c.Name { // an engine with namespaces: IDs can repeat
 			candidate = fmt.Sprintf("%s in %s of %s (%s)", cells{}.id(ID(c)), c.Status.Namespace, engineOf(c), c.Name)
 		}
 		candidates = append(candidates, candidate)
 	}
 	slices.Sort(candidates)
-	return nil, fmt.Errorf("%q is not one container but several (use more of the ID, the object's name, --namespace or --engine): %s", name, strings.Join(candidates, ", "))
+	return nil, fmt.Errorf("%q matches several containers (use a longer ID, the object's name, --namespace or --engine): %s", name, strings.Join(candidates, ", "))
 }

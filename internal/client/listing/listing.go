@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package listing shows what there is: what is in the engines, as their mirrors say
-// it, and virtual machines; in a table, once or as it changes.
+// Package listing prints tables of mirrors and virtual machines, once or after each
+// change.
 package listing
 
 import (
@@ -32,11 +32,11 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/printable"
 )
 
-// Scope says which mirrors.
+// Scope selects the objects to list.
 type Scope struct {
 	// Namespace of the objects; empty for all.
 	Namespace string
-	// Engine is the name of their ContainerEngine; empty for all.
+	// Engine is the name of the ContainerEngine; empty for all.
 	Engine string
 }
 
@@ -58,10 +58,10 @@ type Lister struct {
 	Client client.WithWatch
 	Scope  Scope
 	Clock  clock.Clock
-	// Unwritable returns why the daemon can't write its store, empty if it can; nil
-	// if that is not known.
+	// Unwritable returns why the daemon can't write its store, empty if it can. It may
+	// be nil.
 	Unwritable func(context.Context) (string, error)
-	// Full shows IDs as long as they are.
+	// Full disables truncation.
 	Full bool
 }
 
@@ -76,7 +76,7 @@ func (l *Lister) List(ctx context.Context, table Table) (client.ObjectList, erro
 
 func object(obj runtime.Object) client.Object { return obj.(client.Object) }
 
-// explain says what a missing kind of a group means.
+// explain explains the error for a kind that is not served.
 func explain(err error, group string) error {
 	if apierrors.IsNotFound(err) || apimeta.IsNoMatchError(err) {
 		return fmt.Errorf("this instance has no controllers of the %s group (see `rdd service status`)", group)
@@ -112,8 +112,8 @@ func (l *Lister) write(w io.Writer, table Table, list client.ObjectList) error {
 	return errors.Join(err, out.Flush())
 }
 
-// Watch prints a table, and then a line for each change, until ctx ends. The
-// first column says what happened.
+// Watch prints a table, and then a line for each change, until ctx ends. The first column
+// is the type of the event.
 func (l *Lister) Watch(ctx context.Context, w io.Writer, table Table) error {
 	list, err := l.List(ctx, table)
 	if err != nil {
@@ -134,7 +134,7 @@ func (l *Lister) Watch(ctx context.Context, w io.Writer, table Table) error {
 			return err
 		}
 	}
-	// What its client logs of a daemon that is away, the worth of the list says.
+	// Without a logger: WatchStaleness reports a daemon that does not answer.
 	changes, err := watchtools.NewRetryWatcherWithContext(klog.NewContext(ctx, logr.Discard()), list.GetResourceVersion(), &cache.ListWatch{
 		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
 			return l.Client.Watch(ctx, table.list(), append(l.Scope.options(), &client.ListOptions{Raw: &options})...)
@@ -160,8 +160,8 @@ func (l *Lister) eventRow(event watch.EventType, table Table, obj client.Object)
 	return slices.Concat([]string{string(event)}, l.row(table, obj), []string{l.problem(obj)})
 }
 
-// printRow prints a line whose columns are as wide as those before, and as
-// those of peers.
+// printRow prints a line with columns at least as wide as widths and the cells of peers,
+// and updates widths.
 func printRow(w io.Writer, row []string, widths []int, peers [][]string) error {
 	for i := range widths {
 		for _, other := range append(peers, row) {
@@ -183,18 +183,18 @@ func printRow(w io.Writer, row []string, widths []int, peers [][]string) error {
 func (l *Lister) row(table Table, obj client.Object) []string {
 	row := table.row(obj, cells{now: l.Clock.Now(), full: l.Full})
 	for i, cell := range row {
-		row[i] = printable.Text(cell, 0) // it has an engine's words
+		row[i] = printable.Text(cell, 0) // the engine controls the text
 	}
 	return row
 }
 
-// cells writes values as tables show them.
+// cells formats values for tables.
 type cells struct {
 	now  time.Time
 	full bool
 }
 
-// shortID is how much of an ID people read, in characters.
+// shortID is the length of a truncated ID, in characters.
 const shortID = 12
 
 func (c cells) id(id string) string {

@@ -90,10 +90,10 @@ func TestOne(t *testing.T) {
 		twins = append(twins, c)
 	}
 	for want, found := range map[string][]containersv1alpha1.Container{
-		"": all[:1],
-		`no container has the name "x", or an ID that begins with it`:                                                                                           nil,
-		`"x" is not one container but several (use more of the ID, the object's name, --namespace or --engine): aaaabbbbbbbb of ns/one, cccccccccccc of ns/two`: all[1:],
-		`several (use more of the ID, the object's name, --namespace or --engine): twin in default of ns/one (ctr-1), twin in second of ns/one (ctr-2)`:         twins,
+		"":                                       all[:1],
+		`no container with name or ID "x" found`: nil,
+		`: aaaabbbbbbbb of ns/one, cccccccccccc of ns/two`:                      all[1:],
+		`: twin in default of ns/one (ctr-1), twin in second of ns/one (ctr-2)`: twins,
 	} {
 		got, err := one("x", found)
 		switch {

@@ -16,7 +16,7 @@ import (
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 )
 
-// VirtualMachines are listed by name.
+// VirtualMachines is the table of virtual machines, sorted by name.
 func VirtualMachines() Table {
 	return Table{
 		group:   "lima",
@@ -36,7 +36,7 @@ func VirtualMachines() Table {
 	}
 }
 
-// machineState says how a virtual machine is, or what is being done with it.
+// machineState returns the state of a virtual machine, or its operation in progress.
 func machineState(vm *limav1alpha1.LimaVM) string {
 	state := none
 	if running := apimeta.FindStatusCondition(vm.Status.Conditions, limav1alpha1.ConditionRunning); running != nil {
@@ -50,7 +50,7 @@ func machineState(vm *limav1alpha1.LimaVM) string {
 	return state
 }
 
-// trouble says what is not as it should be.
+// trouble describes the problems of a virtual machine.
 func trouble(vm *limav1alpha1.LimaVM) string {
 	var words []string
 	for _, c := range vm.Status.Conditions {

@@ -15,14 +15,14 @@ import (
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 )
 
-// TestTablesAreSafeToShow: no cell of any table reaches the terminal as an engine wrote it.
+// TestTablesAreSafeToShow: an engine's text reaches the terminal only escaped.
 func TestTablesAreSafeToShow(t *testing.T) {
 	t.Parallel()
 	const bad, shown = "a\x1b]0;t\a\u202eb\nc\u009bd", `a\x1b]0;t\x07\u202eb c\x9bd`
 	for name, test := range map[string]struct {
 		table Table
 		list  client.ObjectList
-		cells int // that have it
+		cells int // with the bad text
 	}{
 		"containers": {Containers(), &containersv1alpha1.ContainerList{Items: []containersv1alpha1.Container{{ObjectMeta: meta("c", bad),
 			Status: containersv1alpha1.ContainerStatus{Name: bad, ImageName: bad, Status: containersv1alpha1.PhaseRunning, Health: bad, PortSummary: bad}}}}, 5},

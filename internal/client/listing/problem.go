@@ -13,16 +13,15 @@ import (
 )
 
 const (
-	// problemColumn is the last column. A table in which no object has a problem has
-	// none.
+	// problemColumn is the last column. It is omitted if no object has a problem.
 	problemColumn = "PROBLEM"
 
-	// problemWidth is how much of a problem is shown, in characters.
+	// problemWidth is the maximum length of a problem, in characters.
 	problemWidth = 120
 )
 
-// problem says what could not be done for an object: its deletion, or something
-// else that its condition Synced names. It is empty where all is well.
+// problem describes an operation that failed for an object: its deletion, or another one
+// from its condition Synced. It is empty if there is none.
 func (l *Lister) problem(obj client.Object) string {
 	conditions, ok := conditionsOf(obj)
 	if !ok {
@@ -48,7 +47,7 @@ func (l *Lister) problem(obj client.Object) string {
 	return text
 }
 
-// conditionsOf returns the conditions of a mirror, and whether an object is one.
+// conditionsOf returns the conditions of a mirror, and whether obj is a mirror.
 func conditionsOf(obj client.Object) ([]metav1.Condition, bool) {
 	switch o := obj.(type) {
 	case *containersv1alpha1.Container:

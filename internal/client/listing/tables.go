@@ -17,7 +17,7 @@ import (
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 )
 
-// none stands where an object has no value.
+// none is the cell of an object without a value.
 const none = "<none>"
 
 const containersGroup = "containers"
@@ -41,7 +41,7 @@ func (t Table) sort(list client.ObjectList) error {
 	return apimeta.SetList(list, items)
 }
 
-// Containers are listed with the newest first.
+// Containers is the table of containers, newest first.
 func Containers() Table {
 	return Table{
 		group:   containersGroup,
@@ -59,7 +59,7 @@ func Containers() Table {
 	}
 }
 
-// phase says how a container is, and how it ended.
+// phase returns the status of a container, with its exit code or health.
 func phase(status *containersv1alpha1.ContainerStatus) string {
 	switch {
 	case status.Status == containersv1alpha1.PhaseExited:
@@ -70,7 +70,7 @@ func phase(status *containersv1alpha1.ContainerStatus) string {
 	return string(status.Status)
 }
 
-// Images are listed by name, those without one last.
+// Images is the table of images, sorted by name, untagged ones last.
 func Images() Table {
 	return Table{
 		group:   containersGroup,
@@ -88,7 +88,7 @@ func Images() Table {
 	}
 }
 
-// splitTag parts a name from its tag. A colon before a slash is a port's.
+// splitTag splits a reference into name and tag. A colon before a slash precedes a port.
 func splitTag(reference string) (repository, tag string) {
 	if reference == "" {
 		return none, none
@@ -99,7 +99,7 @@ func splitTag(reference string) (repository, tag string) {
 	return reference, none
 }
 
-// Volumes are listed by name.
+// Volumes is the table of volumes, sorted by name.
 func Volumes() Table {
 	return Table{
 		group:   containersGroup,
@@ -115,17 +115,17 @@ func Volumes() Table {
 	}
 }
 
-// ID returns the engine's ID of what a mirror stands for.
+// ID returns the engine's ID of a mirrored object.
 func ID(obj client.Object) string {
 	return cmp.Or(obj.GetAnnotations()[containersv1alpha1.IDAnnotation], obj.GetName())
 }
 
-// engineOf names the ContainerEngine, which is unique in its namespace.
+// engineOf returns namespace and name of a mirror's ContainerEngine.
 func engineOf(obj client.Object) string {
 	return obj.GetNamespace() + "/" + obj.GetLabels()[containersv1alpha1.EngineLabel]
 }
 
-// compareTimes takes no time for an early one.
+// compareTimes sorts nil first.
 func compareTimes(a, b *metav1.Time) int {
 	switch {
 	case a.Equal(b):

@@ -30,7 +30,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		if _, err := json.Marshal(spec); err != nil {
-			t.Errorf("%q makes what can't be sent: %v", lines, err)
+			t.Errorf("%q makes a spec that can't be encoded: %v", lines, err)
 		}
 		for name := range spec {
 			if name == "" {

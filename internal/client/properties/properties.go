@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package properties turns the schema of a kind's spec into settings that can
-// be assigned on a command line.
+// Package properties turns the schema of a kind's spec into settings for a command line.
 package properties
 
 import (
@@ -23,17 +22,17 @@ type Property struct {
 	Name string
 	// Type is boolean, integer, number, string, quantity, or array.
 	Type string
-	// Enum has the only values that are allowed; empty for any.
+	// Enum has the valid values; empty for any.
 	Enum []string
-	// Default is the value where none is set, as it would be written.
+	// Default is the default value, as on a command line.
 	Default string
-	// Help says what it is for.
+	// Help is the description.
 	Help string
-	// Fields are those of the objects in an array, sorted; nil for any.
+	// Fields are the valid fields of the objects in an array, sorted; nil for any.
 	Fields []string
 }
 
-// Values returns the only values that are allowed, nil for any.
+// Values returns the valid values, nil for any.
 func (p Property) Values() []string {
 	if p.Type == typeBoolean {
 		return []string{"true", "false"}
@@ -41,8 +40,8 @@ func (p Property) Values() []string {
 	return p.Enum
 }
 
-// Optional reports whether an empty value takes back what was set, so that the
-// default holds again. To a string it is a value like others.
+// Optional reports whether an empty value resets the setting to its default. For a string,
+// it is a value like any other.
 func (p Property) Optional() bool {
 	switch p.Type {
 	case "integer", "number", "array", TypeQuantity:
@@ -73,7 +72,7 @@ func (p Property) DefaultValue() any {
 // Set is all settings of a kind.
 type Set struct {
 	properties []Property
-	objects    map[string][]string // by path, the fields of those that are no settings themselves
+	objects    map[string][]string // fields by the path of each object
 }
 
 // TypeQuantity is the type of a number with a suffix, as in 4Gi.
@@ -81,8 +80,8 @@ const TypeQuantity = "quantity"
 
 const typeBoolean = "boolean"
 
-// FromDefinition returns the settings in the spec of a definition's newest
-// version, but those that are named.
+// FromDefinition returns the settings in the spec of a definition's newest version,
+// except the named ones.
 func FromDefinition(definition *apiextensionsv1.CustomResourceDefinition, except ...string) (*Set, error) {
 	for _, version := range definition.Spec.Versions {
 		if !version.Served || version.Schema == nil || version.Schema.OpenAPIV3Schema == nil {
@@ -197,7 +196,7 @@ func (s *Set) Names() []string {
 	return names
 }
 
-// CheckForm refuses what is no assignment, whatever properties there are.
+// CheckForm refuses arguments that are not assignments, without knowing the properties.
 func CheckForm(assignments []string) error {
 	for _, assignment := range assignments {
 		if !strings.Contains(assignment, "=") {
@@ -207,15 +206,14 @@ func CheckForm(assignments []string) error {
 	return nil
 }
 
-// Parse turns assignments (NAME=VALUE) into the spec that they make, in which nil
-// stands for a value that is taken back. The first that is wrong is the error,
-// which says what is allowed.
+// Parse turns assignments (NAME=VALUE) into a spec, in which nil resets a value to its
+// default. It returns an error for the first invalid one, with what is valid.
 func (s *Set) Parse(assignments []string) (map[string]any, error) {
 	if err := CheckForm(assignments); err != nil {
 		return nil, err
 	}
 	spec := map[string]any{}
-	seen := map[string]string{}
+	texts := map[string]string{}
 	for _, assignment := range assignments {
 		name, text, _ := strings.Cut(assignment, "=")
 		property, err := s.find(name)
@@ -226,10 +224,10 @@ func (s *Set) Parse(assignments []string) (map[string]any, error) {
 		if err != nil {
 			return nil, fmt.Errorf("property %q: %w", name, err)
 		}
-		if before, ok := seen[name]; ok && before != text {
+		if before, ok := texts[name]; ok && before != text {
 			return nil, fmt.Errorf("property %q is set twice, to %q and to %q", name, before, text)
 		}
-		seen[name] = text
+		texts[name] = text
 		Assign(spec, strings.Split(name, "."), parsed)
 	}
 	return spec, nil
@@ -286,8 +284,8 @@ func (p Property) parse(text string) (any, error) {
 	return text, nil
 }
 
-// checkFields looks for fields that objects in an array don't have: the API server
-// would drop them without a word.
+// checkFields refuses unknown fields of objects in an array: the API server would drop
+// them silently.
 func (p Property) checkFields(elements []any) error {
 	for _, element := range elements {
 		object, _ := element.(map[string]any)

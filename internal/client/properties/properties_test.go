@@ -12,7 +12,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/manifest"
 )
 
-// appProperties are those of the real definition.
+// appProperties returns the properties of the real definition.
 func appProperties(t *testing.T) *Set {
 	t.Helper()
 	definitions, err := manifest.ParseDefinitions([]manifest.Source{{Files: appv1alpha1.Files, Path: "crds/app.rancherdesktop.io_apps.yaml"}})
@@ -75,7 +75,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestParseTakesBack: nothing behind the = is the default again, but to a string.
+// TestParseTakesBack: an empty value resets a property to its default, except a string.
 func TestParseTakesBack(t *testing.T) {
 	spec, err := appProperties(t).Parse([]string{
 		"virtualMachine.cpus=", "virtualMachine.memory=", "virtualMachine.mounts=", "virtualMachine.image=", "running=true", "running=true",
@@ -112,17 +112,17 @@ func TestParseRefuses(t *testing.T) {
 		"virtualMachine.memory=big": {"expected quantity", "4Gi"},
 		"containerEngine.name=dock": {"valid values", "moby, containerd"},
 		"virtualMachine.mounts=/a":  {"expected array"},
-		// The API server would drop it without a word.
+		// The API server would drop the field silently.
 		`virtualMachine.mounts=[{"location":"/a"},{"location":"/b","writeable":true}]`: {`unknown field "writeable"`, "location, mountPoint, writable"},
 	} {
 		_, err := set.Parse([]string{assignment})
 		if err == nil {
-			t.Errorf("%q was taken", assignment)
+			t.Errorf("%q was accepted", assignment)
 			continue
 		}
 		for _, word := range words {
 			if !strings.Contains(err.Error(), word) {
-				t.Errorf("%q: error %q does not say %q", assignment, err, word)
+				t.Errorf("%q: error %q does not contain %q", assignment, err, word)
 			}
 		}
 	}

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package admission decides in code about writes to RDD's kinds, where neither
-// a schema nor a policy in CEL can. A hook is the same in the daemon, whose API
-// server calls it in the process, and in a process of its own, which the API
-// server calls as a webhook.
+// Package admission implements admission in code for RDD's kinds, for rules that
+// neither a schema nor CEL can express. A hook works the same in the daemon, whose API
+// server calls it directly, and in another process, which the API server calls as a
+// webhook.
 package admission
 
 import (
@@ -20,36 +20,34 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
-// Rules are what a hook does with objects of type T when they are created or
-// updated; subresources, and objects that are being deleted, pass. Rules have
-// no effect but their result, so that a dry run is one.
+// Rules are a hook's behavior for created and updated objects of type T; subresources,
+// and objects that are being deleted, are admitted. Rules have no side effects, so that
+// dry runs are safe.
 type Rules[T client.Object] struct {
 	// New returns an empty object.
 	New func() T
-	// Default fills in what is missing. It may be asked about the same object
-	// again, and changes nothing then. nil for nothing to fill in.
+	// Default sets missing fields. It must be idempotent. It may be nil.
 	Default func(ctx context.Context, reader client.Reader, object T) error
-	// Validate returns what is wrong: the field, its value, and what is allowed.
-	// old is nil for an object that is created. nil for nothing to check.
+	// Validate returns errors with the field, its value, and what is allowed. old is
+	// nil for a new object. Validate may be nil.
 	Validate func(ctx context.Context, reader client.Reader, object, old T) field.ErrorList
 }
 
-// Hook decides about the writes and the deletions of one resource.
+// Hook is the admission of writes and deletions of one resource.
 type Hook struct {
 	Resource schema.GroupVersionResource
-	// Default answers with patches; nil where the hook fills nothing in.
+	// Default returns patches; nil if the hook sets no defaults.
 	Default Decide
-	// Validate answers whether a write is allowed; nil where the hook has
-	// nothing to check.
+	// Validate returns whether a write is allowed; nil if the hook checks none.
 	Validate Decide
-	// Delete answers whether a deletion is allowed; nil where all are.
+	// Delete returns whether a deletion is allowed; nil if all are.
 	Delete Decide
 }
 
-// Decide answers a request with what the reader shows.
+// Decide answers a request, reading objects with the reader.
 type Decide func(ctx context.Context, reader client.Reader, request admission.Request) admission.Response
 
-// NewHook returns a hook that does what the rules say.
+// NewHook returns a hook with the rules.
 func NewHook[T client.Object](resource schema.GroupVersionResource, kind string, rules Rules[T]) Hook {
 	hook := Hook{Resource: resource}
 	if rules.Default != nil {
@@ -64,8 +62,7 @@ func NewHook[T client.Object](resource schema.GroupVersionResource, kind string,
 	return hook
 }
 
-// object returns the object of a request, or a response where there is nothing
-// to decide about it.
+// object returns the object of a request, or a response if it needs no decision.
 func (r Rules[T]) object(request admission.Request) (T, *admission.Response) {
 	object := r.New()
 	allowed := admission.Allowed("")
@@ -77,7 +74,7 @@ func (r Rules[T]) object(request admission.Request) (T, *admission.Response) {
 		return object, &malformed
 	}
 	if object.GetDeletionTimestamp() != nil {
-		return object, &allowed // it is on its way out, and must get there
+		return object, &allowed // it is being deleted, which must not be blocked
 	}
 	return object, nil
 }
@@ -118,14 +115,13 @@ func (r Rules[T]) check(ctx context.Context, reader client.Reader, kind schema.G
 	return admission.Allowed("")
 }
 
-// Undecided is for the list that [Rules].Validate returns: it can't be told whether the
-// object is valid, for the reason err. The client gets the status of err, and may try
-// again.
+// Undecided is an error for the list of [Rules].Validate: err prevents the validation.
+// The client gets the status of err, and may retry.
 func Undecided(at *field.Path, err error) *field.Error {
 	return &field.Error{Type: field.ErrorTypeInternal, Field: at.String(), BadValue: err, Detail: err.Error()}
 }
 
-// undecided returns the reason of the first [Undecided] in a list; nil for none.
+// undecided returns the error of the first [Undecided] in a list; nil if there is none.
 func undecided(list field.ErrorList) error {
 	for _, wrong := range list {
 		if err, ok := wrong.BadValue.(error); ok && wrong.Type == field.ErrorTypeInternal {
@@ -135,7 +131,7 @@ func undecided(list field.ErrorList) error {
 	return nil
 }
 
-// refusal is the answer for an error, which keeps its status where it has one.
+// refusal returns the response for an error, with the error's status if it has one.
 func refusal(err error) admission.Response {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {

@@ -22,8 +22,8 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/admission"
 )
 
-// colours is a hook for ConfigMaps: their colour is red where none is given, may
-// not be blue, and does not change.
+// colours is a hook for ConfigMaps: the default colour is red, blue is rejected, and
+// the colour is immutable.
 func colours() admission.Hook {
 	path := field.NewPath("data").Key("colour")
 	return admission.NewHook(corev1.SchemeGroupVersion.WithResource("configmaps"), "ConfigMap", admission.Rules[*corev1.ConfigMap]{
@@ -98,7 +98,7 @@ func TestValidate(t *testing.T) {
 	leaving.DeletionTimestamp = &metav1.Time{Time: time.Now()}
 	for name, test := range map[string]struct {
 		request ctrladmission.Request
-		code    int32 // 0 where it is allowed
+		code    int32 // 0 if it is allowed
 		words   []string
 	}{
 		"allowed":            {request(t, admissionv1.Create, colour("green"), nil), 0, nil},

@@ -17,20 +17,19 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
-// ControllersGroup is the group of the user that RDD's controllers are for the
-// API server.
+// ControllersGroup is the group of the users of RDD's controllers.
 const ControllersGroup = "rdd:controllers"
 
-// collectors are the users that delete what its owner has left.
+// collectors are the users that delete the objects of a deleted owner.
 var collectors = [...]string{
 	"system:serviceaccount:kube-system:generic-garbage-collector",
 	"system:serviceaccount:kube-system:namespace-controller",
 }
 
-// NewDeletionHook returns a hook that decides which objects may be deleted. why
-// returns why one may not be, empty where it may. It is not asked about objects
-// that are being deleted already, nor about what RDD's controllers, the garbage
-// collector or the namespace controller delete.
+// NewDeletionHook returns a hook for deletions. why returns the reason to deny one,
+// empty to allow it. It is not called for objects that are already being deleted, or
+// for deletions by RDD's controllers, the garbage collector or the namespace
+// controller.
 func NewDeletionHook[T client.Object](resource schema.GroupVersionResource, empty func() T,
 	why func(ctx context.Context, reader client.Reader, object T) (string, error)) Hook {
 	return Hook{Resource: resource, Delete: func(ctx context.Context, reader client.Reader, request admission.Request) admission.Response {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package connlimit limits the connections of clients that have not authenticated, so
-// that they can neither use up a server's memory and files nor lock others out.
+// Package connlimit limits unauthenticated connections, so that they can neither
+// exhaust a server's memory and files nor lock out other clients.
 package connlimit
 
 import (
@@ -10,9 +10,9 @@ import (
 	"sync"
 )
 
-// Listener keeps a limited number of connections of clients that have not
-// authenticated. It closes the oldest one for a new one: a client that has credentials
-// shows them within milliseconds, however many connections others hold open.
+// Listener keeps a limited number of unauthenticated connections. It closes the oldest
+// one for a new one: a client with credentials authenticates within milliseconds,
+// regardless of how many connections other clients hold.
 type Listener struct {
 	net.Listener
 	limit int
@@ -22,7 +22,7 @@ type Listener struct {
 	conns map[string]*list.Element // guarded by mu; by the client's address
 }
 
-// New returns a listener that keeps up to limit such connections.
+// New returns a listener that keeps up to limit unauthenticated connections.
 func New(inner net.Listener, limit int) *Listener {
 	return &Listener{Listener: inner, limit: limit, order: list.New(), conns: map[string]*list.Element{}}
 }
@@ -40,7 +40,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-// add adds a connection, and returns the one that is to be closed for it, or nil.
+// add adds a connection, and returns the one to close for it, or nil.
 func (l *Listener) add(c *conn) *conn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -53,8 +53,8 @@ func (l *Listener) add(c *conn) *conn {
 	return oldest
 }
 
-// Authenticated notes that the client at the address ([net/http.Request].RemoteAddr) has
-// authenticated: its connection stays until it or the server closes it.
+// Authenticated records that the client at the address ([net/http.Request].RemoteAddr)
+// has authenticated: its connection stays open.
 func (l *Listener) Authenticated(address string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// TestOldestStrangerLeaves: connections beyond the limit close the oldest one of a client
-// that has not authenticated, and none of one that has.
+// TestOldestStrangerLeaves: a connection beyond the limit closes the oldest
+// unauthenticated one, and no authenticated one.
 func TestOldestStrangerLeaves(t *testing.T) {
 	inner, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {

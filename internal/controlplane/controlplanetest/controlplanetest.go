@@ -26,21 +26,20 @@ import (
 
 const readyTimeout = time.Minute
 
-// quiet keeps the logs of the libraries out of the tests' output. It is done
-// once, as they are global.
+// quiet keeps the libraries' logs out of the tests' output, once, because they are
+// global.
 var quiet = sync.OnceFunc(func() {
 	logging.Capture(slog.New(slog.DiscardHandler), nil, func(reason string) { panic(reason) })
 })
 
-// Quiet keeps the logs of the libraries out of a test's output, as [Start] does.
-// It must come before a test uses gRPC itself: the libraries' logger is set once,
-// and without a lock.
+// Quiet keeps the libraries' logs out of a test's output, as [Start] does. Call it
+// before a test uses gRPC itself: the library's logger is set once, and without a lock.
 func Quiet() { quiet() }
 
 // Env is a running control plane.
 type Env struct {
-	// Dir holds the store and the keys. A control plane that is started again in
-	// it goes on where the one before ended.
+	// Dir has the store and the keys. A control plane that is started again in it
+	// continues with them.
 	Dir      string
 	Server   *controlplane.Server
 	Address  string // host:port
@@ -115,7 +114,7 @@ func (e *Env) Start() {
 	})
 }
 
-// Stop ends the control plane.
+// Stop stops the control plane.
 func (e *Env) Stop() { e.stop() }
 
 func (e *Env) check(err error) {
@@ -125,8 +124,8 @@ func (e *Env) check(err error) {
 	}
 }
 
-// Remote returns a configuration for clients that come in by TCP and TLS, with
-// the administrator's token or, where one is given, another.
+// Remote returns a configuration for clients over TCP and TLS, with the given token, or
+// the administrator's.
 func (e *Env) Remote(token ...string) *rest.Config {
 	config := &rest.Config{
 		Host:            "https://" + e.Address,
@@ -140,7 +139,7 @@ func (e *Env) Remote(token ...string) *rest.Config {
 	return config
 }
 
-// Install brings definitions to the control plane.
+// Install installs definitions in the control plane.
 func (e *Env) Install(definitions []manifest.Source) {
 	e.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)

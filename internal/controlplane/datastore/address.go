@@ -15,16 +15,16 @@ import (
 	"strings"
 )
 
-// Address is where a datastore is, as the user gave it: SCHEME://…, with a password in
-// most cases. However it is printed, logged or marshalled, it shows its scheme and its
-// hosts only; [Address.Reveal] is the only way to the rest. The zero value is none.
+// Address is a datastore's address, as the user gave it: SCHEME://…, usually with a
+// password. Whenever it is printed, logged or marshaled, it shows only its scheme and
+// hosts; only [Address.Reveal] returns the rest. The zero value is no address.
 type Address struct {
-	// A pointer, as fmt calls no methods of fields that are not exported and prints
-	// what they hold.
+	// A pointer, because fmt prints the content of unexported fields without calling
+	// their methods.
 	text *string
 }
 
-// NewAddress returns the address that text is, which [Address.Check] has not seen.
+// NewAddress returns the address in text, without checking it.
 func NewAddress(text string) Address {
 	if text == "" {
 		return Address{}
@@ -57,10 +57,10 @@ func (a Address) Kind() Kind {
 	return kinds[scheme]
 }
 
-// mysqlScheme is of addresses that are no URLs: USER:PASSWORD@tcp(HOST:PORT)/DATABASE.
+// mysqlScheme has addresses that are not URLs: USER:PASSWORD@tcp(HOST:PORT)/DATABASE.
 const mysqlScheme = "mysql"
 
-// urls returns the URLs that the address is made of, as kine takes it apart.
+// urls returns the URLs in the address, split as kine splits it.
 func (a Address) urls() []string {
 	scheme, rest := a.cut()
 	switch {
@@ -69,13 +69,13 @@ func (a Address) urls() []string {
 	case scheme == "nats", a.Kind() == Etcd:
 		return strings.Split(a.Reveal(), ",")
 	case scheme == "postgres", scheme == "postgresql":
-		return []string{a.Reveal()} // a comma is between its hosts
+		return []string{a.Reveal()} // a comma separates its hosts
 	}
 	return nil
 }
 
-// Check refuses what is no address that kine or one of its drivers understands. The
-// error repeats nothing of it: what is misunderstood may be the password.
+// Check rejects an address that kine or its drivers don't understand. The error quotes
+// no part of it: a misunderstood part may be the password.
 func (a Address) Check() error {
 	if a.IsZero() {
 		return nil
@@ -85,7 +85,7 @@ func (a Address) Check() error {
 		return fmt.Errorf("the datastore's address must be SCHEME://… with one of the schemes %s", strings.Join(schemes(), ", "))
 	}
 	if path := a.path(); path != "" && !filepath.IsAbs(path) {
-		return fmt.Errorf("the datastore %q is no absolute path: the daemon has no other directory to begin at", path)
+		return fmt.Errorf("the datastore %q must be an absolute path", path)
 	}
 	if scheme == mysqlScheme {
 		if _, err := mysqlHost(rest); err != nil {
@@ -105,13 +105,13 @@ func (a Address) Check() error {
 	return nil
 }
 
-// checkURL refuses what the drivers would refuse.
+// checkURL rejects what the drivers would reject.
 func (a Address) checkURL(u *url.URL) error {
 	scheme, _ := a.cut()
 	switch {
 	case scheme == "nats" || scheme == "jetstream":
 		if u.Scheme != "nats" {
-			return errors.New("each part between commas must begin with nats:// (after jetstream:// the first one, too)")
+			return errors.New("each part between commas must begin with nats:// (after jetstream://, the first part too)")
 		}
 		if u.Host == "" && !u.Query().Has("contextFile") {
 			return errors.New("it has no host")
@@ -129,25 +129,25 @@ func (a Address) checkURL(u *url.URL) error {
 
 const escapes = "in a user's name and a password write % as %25, / as %2F, ? as %3F, # as %23, @ as %40, : as %3A, and a comma as %2C"
 
-var errNoURL = errors.New("it is no URL: " + escapes)
+var errNoURL = errors.New("it is not a URL: " + escapes)
 
-// parseURL is url.Parse for what may have a password, which is in its errors. It refuses
-// what has the password, unescaped, in another place than the user.
+// parseURL is url.Parse without the password in errors. It rejects a URL with a
+// password outside of the user part.
 func parseURL(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	var escape url.EscapeError
 	if errors.As(err, &escape) {
-		return nil, fmt.Errorf("the %% at character %d begins no escape: %s", strings.Index(text, string(escape))+1, escapes)
+		return nil, fmt.Errorf("the %% at character %d does not start an escape: %s", strings.Index(text, string(escape))+1, escapes)
 	}
 	if err != nil || u.Opaque != "" || strings.Contains(text, "#") || strings.Contains(u.EscapedPath()+u.RawQuery, "@") {
 		return nil, errNoURL
 	}
 	if _, err := url.ParseQuery(u.RawQuery); err != nil {
-		return nil, errors.New("what follows the question mark does not parse: write % as %25 and ; as %3B there")
+		return nil, errors.New("the part after the question mark does not parse: write % as %25 and ; as %3B there")
 	}
 	if port := u.Port(); port != "" {
 		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-			return nil, errors.New("the port is no number from 1 to 65535, or the address is no URL: " + escapes)
+			return nil, errors.New("the port is not a number from 1 to 65535, or the address is not a URL: " + escapes)
 		}
 	}
 	return u, nil
@@ -161,11 +161,11 @@ func mysqlHost(rest string) (string, error) {
 		return "", nil // its default
 	}
 	if slash < 0 {
-		return "", errors.New("there is no / before the database's name, as in mysql://USER:PASSWORD@tcp(HOST:3306)/DATABASE")
+		return "", errors.New("a / is required before the database's name, as in mysql://USER:PASSWORD@tcp(HOST:3306)/DATABASE")
 	}
 	_, params, _ := strings.Cut(rest[slash:], "?")
 	if _, err := url.ParseQuery(params); err != nil {
-		return "", errors.New("what follows the question mark does not parse: write % as %25 and / as %2F there")
+		return "", errors.New("the part after the question mark does not parse: write % as %25 and / as %2F there")
 	}
 	network, host, found := strings.Cut(mysqlServer(rest), "(")
 	if network != "" && network != "tcp" && network != "unix" || found && !strings.HasSuffix(host, ")") {
@@ -175,14 +175,14 @@ func mysqlHost(rest string) (string, error) {
 	return strings.TrimSuffix(host, ")"), nil
 }
 
-// mysqlServer returns what is between the user and the database.
+// mysqlServer returns the part between the user and the database.
 func mysqlServer(rest string) string {
 	head := rest[:max(0, strings.LastIndexByte(rest, '/'))]
 	return head[strings.LastIndexByte(head, '@')+1:]
 }
 
-// path is of a SQLite file; empty for any other datastore. What kine tells its driver
-// after a question mark has no meaning here.
+// path returns the path of a SQLite file; empty for any other datastore. The parameters
+// that kine passes to its driver are not supported.
 func (a Address) path() string {
 	scheme, rest := a.cut()
 	if scheme != "sqlite" {
@@ -228,10 +228,10 @@ func (a Address) String() string {
 	return strings.Join(shown, ",")
 }
 
-// Format implements [fmt.Formatter]: for every verb, also those that take values apart.
+// Format implements [fmt.Formatter], for all verbs, including those that print fields.
 func (a Address) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, a.String()) }
 
-// MarshalJSON implements [json.Marshaler]. See [Saved] for what is kept.
+// MarshalJSON implements [json.Marshaler]. [Saved] has the secrets too.
 func (a Address) MarshalJSON() ([]byte, error) { return json.Marshal(a.String()) }
 
 // MarshalText implements [encoding.TextMarshaler].

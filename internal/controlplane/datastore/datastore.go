@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package datastore says where an instance's objects are that are not in a file
-// of its own: an etcd, or a database that kine has a driver for.
+// Package datastore describes where an instance's objects are stored, if not in its own
+// file: an etcd, or a database with a driver in kine.
 package datastore
 
 import (
@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// Environment variables, of users and, the last one, of the daemon for rdd-datastore.
+// Environment variables of users and, the last one, of the daemon for rdd-datastore.
 const (
 	EndpointEnv = "RDD_DATASTORE_ENDPOINT"
 	CAFileEnv   = "RDD_DATASTORE_CAFILE"
@@ -21,23 +21,23 @@ const (
 	ListenerEnv = "RDD_DATASTORE_LISTENER"
 )
 
-// EmulatedVersion is an etcd that has watch progress requests.
+// EmulatedVersion is the version of an etcd with watch progress requests.
 const EmulatedVersion = "3.6.11"
 
-// Program is what speaks etcd's protocol for a database.
+// Program is the program that serves etcd's protocol for a database.
 const Program = "rdd-datastore"
 
-// Kind is how a datastore is reached.
+// Kind is the way to a datastore.
 type Kind int
 
 // The kinds.
 const (
-	File     Kind = iota // a SQLite file, which the daemon opens
-	Etcd                 // etcd's protocol, which the daemon speaks
-	Database             // a database, by way of rdd-datastore
+	File     Kind = iota // a SQLite file that the daemon opens
+	Etcd                 // an etcd that the daemon connects to
+	Database             // a database, through rdd-datastore
 )
 
-// kinds are the schemes that kine knows.
+// kinds are the schemes that kine supports.
 var kinds = map[string]Kind{
 	"sqlite": File,
 	"http":   Etcd, "https": Etcd, "unix": Etcd, "unixs": Etcd,
@@ -45,16 +45,16 @@ var kinds = map[string]Kind{
 	"memory": Database,
 }
 
-// Endpoint is a datastore. The zero value is the instance's own file.
+// Endpoint describes a datastore. The zero value is the instance's own file.
 type Endpoint struct {
 	Address Address
-	// The files are for TLS with the datastore, and absolute.
+	// The files for TLS with the datastore, with absolute paths.
 	CAFile   string
 	CertFile string
 	KeyFile  string
 }
 
-// Saved is an endpoint as a file keeps it that only the user may read: with all secrets.
+// Saved is an endpoint with all secrets, for a file that only the user may read.
 type Saved struct {
 	URL      string `json:"endpoint,omitempty"`
 	CAFile   string `json:"caFile,omitempty"`
@@ -62,17 +62,17 @@ type Saved struct {
 	KeyFile  string `json:"keyFile,omitempty"`
 }
 
-// Save returns the endpoint for such a file.
+// Save returns the endpoint with its secrets.
 func (e Endpoint) Save() Saved {
 	return Saved{URL: e.Address.Reveal(), CAFile: e.CAFile, CertFile: e.CertFile, KeyFile: e.KeyFile}
 }
 
-// Endpoint returns what was saved, which may be no endpoint any more.
+// Endpoint returns the saved endpoint, which may no longer be valid.
 func (s Saved) Endpoint() Endpoint {
 	return Endpoint{Address: NewAddress(s.URL), CAFile: s.CAFile, CertFile: s.CertFile, KeyFile: s.KeyFile}
 }
 
-// FromEnv returns what the environment names; the zero value if that is nothing.
+// FromEnv returns the endpoint in the environment; the zero value if there is none.
 func FromEnv() Endpoint {
 	if os.Getenv(EndpointEnv) == "" {
 		return Endpoint{}
@@ -85,12 +85,11 @@ func FromEnv() Endpoint {
 	}
 }
 
-// ForgetEnv removes the address from the environment, which the programs that this one
-// starts have as well.
+// ForgetEnv removes the address from the environment, which child processes inherit.
 func ForgetEnv() { _ = os.Unsetenv(EndpointEnv) }
 
-// InForce returns the endpoint of a run: what the environment names goes before what
-// is saved.
+// InForce returns the endpoint of a run: the one in the environment, else the saved
+// one.
 func InForce(saved Endpoint) Endpoint {
 	if named := FromEnv(); !named.Address.IsZero() {
 		return named
@@ -98,8 +97,8 @@ func InForce(saved Endpoint) Endpoint {
 	return saved
 }
 
-// Check refuses what is no endpoint. The error repeats nothing of the address, which
-// may have a password.
+// Check rejects an invalid endpoint. The error quotes no part of the address, which may
+// have a password.
 func (e Endpoint) Check() error {
 	if e.Address.IsZero() {
 		return nil
@@ -109,11 +108,11 @@ func (e Endpoint) Check() error {
 	}
 	for _, file := range []string{e.CAFile, e.CertFile, e.KeyFile} {
 		if file != "" && !filepath.IsAbs(file) {
-			return fmt.Errorf("%q, for TLS with the datastore, is no absolute path", file)
+			return fmt.Errorf("%q, for TLS with the datastore, must be an absolute path", file)
 		}
 	}
 	if (e.CertFile == "") != (e.KeyFile == "") {
-		return errors.New("a certificate for the datastore needs a key, and a key a certificate")
+		return errors.New("a certificate and a key for the datastore must be given together")
 	}
 	return nil
 }
@@ -124,8 +123,8 @@ func (e Endpoint) Kind() Kind { return e.Address.Kind() }
 // Path returns the SQLite file that the endpoint names; "" is the instance's own.
 func (e Endpoint) Path() string { return e.Address.path() }
 
-// Servers returns the addresses of an etcd. They have no user: its client makes no use
-// of one, and repeats what it is given.
+// Servers returns the addresses of an etcd, without a user: etcd's client ignores it,
+// but prints the addresses.
 func (e Endpoint) Servers() []string {
 	servers := strings.Split(e.Address.Reveal(), ",")
 	for i, text := range servers {

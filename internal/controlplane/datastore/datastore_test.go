@@ -19,9 +19,9 @@ func TestCheck(t *testing.T) {
 		"a file":        {Endpoint{Address: NewAddress("sqlite:///var/x.db?_journal=WAL")}, ""},
 		"no scheme":     {Endpoint{Address: NewAddress("host:2379")}, "postgres, "},
 		"unknown":       {Endpoint{Address: NewAddress("oracle://u:secret@h")}, "postgres, "},
-		"relative":      {Endpoint{Address: NewAddress("sqlite://x.db")}, `"x.db" is no absolute path`},
+		"relative":      {Endpoint{Address: NewAddress("sqlite://x.db")}, `"x.db" must be an absolute path`},
 		"relative key":  {Endpoint{Address: NewAddress("https://h"), CAFile: "ca.crt"}, `"ca.crt"`},
-		"half of a key": {Endpoint{Address: NewAddress("https://h"), CertFile: "/c"}, "needs a key"},
+		"half of a key": {Endpoint{Address: NewAddress("https://h"), CertFile: "/c"}, "must be given together"},
 	} {
 		err := c.endpoint.Check()
 		switch {

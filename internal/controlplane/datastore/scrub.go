@@ -14,21 +14,20 @@ import (
 const (
 	hidden = "…"
 
-	// shortest is the length in bytes from which on a secret is replaced wherever it is.
-	// One that is shorter is in many words.
+	// shortest is the minimum length in bytes of a secret that is replaced. A shorter
+	// one is part of many words.
 	shortest = 3
 
 	maxLine = 64 << 10 // bytes that a [Scrubber] keeps of a line that does not end
 )
 
-// secretWords are in the names of parameters that are secrets.
+// secretWords are parts of the names of secret parameters.
 var secretWords = []string{"pass", "pwd", "secret", "token", "credential"}
 
-// HasSecret reports whether the address has a password or the like.
+// HasSecret reports whether the address has a password or another secret.
 func (a Address) HasSecret() bool { return len(a.passwords()) > 0 }
 
-// passwords returns the secrets in the address, as they are written there and as they
-// are meant.
+// passwords returns the secrets in the address, both escaped and unescaped.
 func (a Address) passwords() (found []string) {
 	scheme, rest := a.cut()
 	if scheme == mysqlScheme {
@@ -42,7 +41,7 @@ func (a Address) passwords() (found []string) {
 	for _, text := range a.urls() {
 		u, err := parseURL(text)
 		if err != nil {
-			return append(found, rest) // any of it may be
+			return append(found, rest) // any part of it may be secret
 		}
 		if u.User != nil {
 			password, ok := u.User.Password()
@@ -64,7 +63,7 @@ func (a Address) passwords() (found []string) {
 	return slices.DeleteFunc(found, func(s string) bool { return s == "" })
 }
 
-// secretParams returns the values of parameters with secrets.
+// secretParams returns the values of secret parameters.
 func secretParams(query string) (found []string) {
 	for pair := range strings.SplitSeq(query, "&") {
 		name, value, _ := strings.Cut(pair, "=")
@@ -80,8 +79,8 @@ func secretParams(query string) (found []string) {
 	return found
 }
 
-// Scrub returns text with no secret of the address in it: drivers repeat what they were
-// given when they can't parse it or connect.
+// Scrub removes the address's secrets from text: drivers quote the address when they
+// can't parse it or connect.
 func (a Address) Scrub(text string) string {
 	secrets := a.passwords()
 	if len(secrets) == 0 {
@@ -101,7 +100,7 @@ func (a Address) Scrub(text string) string {
 			}
 		}
 	}
-	// One may be a part of another.
+	// One may be a part of another: replace the longest first.
 	slices.SortFunc(forms, func(a, b string) int { return len(b) - len(a) })
 	for _, form := range slices.Compact(forms) {
 		text = strings.ReplaceAll(text, form, hidden)
@@ -109,8 +108,8 @@ func (a Address) Scrub(text string) string {
 	return text
 }
 
-// ScrubError returns err, of whatever kind it is, with a text that has no secret of the
-// address in it; nil for nil.
+// ScrubError returns err, which keeps its kind, with a text without the address's
+// secrets; nil for nil.
 func (a Address) ScrubError(err error) error {
 	if err == nil {
 		return nil
@@ -129,20 +128,20 @@ type scrubbed struct {
 
 func (e *scrubbed) Error() string { return e.text }
 
-// Unwrap is for what an error is; what it says is in Error.
+// Unwrap keeps the kind of the error; its text is in Error.
 func (e *scrubbed) Unwrap() error { return e.err }
 
-// Scrubber passes lines on to a writer, with no secret of an address in them. What is
-// no whole line yet is kept, as a secret may be in two writes.
+// Scrubber writes lines without an address's secrets to a writer. It buffers an
+// incomplete line, because two writes may split a secret.
 type Scrubber struct {
 	address Address
 
 	mu   sync.Mutex
 	w    io.Writer    // guarded by mu
-	line bytes.Buffer // guarded by mu; that has not ended
+	line bytes.Buffer // guarded by mu; an incomplete line
 }
 
-// NewScrubber returns a scrubber in front of w.
+// NewScrubber returns a scrubber that writes to w.
 func (a Address) NewScrubber(w io.Writer) *Scrubber { return &Scrubber{address: a, w: w} }
 
 // Write implements [io.Writer].

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package housekeeping runs the two controllers of Kubernetes without which an
-// API server is not what its clients expect: the end of namespaces, and the
-// collection of objects whose owners are gone.
+// Package housekeeping runs the two controllers of Kubernetes that clients of an API
+// server rely on: namespace deletion and garbage collection.
 package housekeeping
 
 import (
@@ -36,34 +35,34 @@ import (
 
 const (
 	namespaceWorkers = 2
-	// A namespace whose end failed is looked at again after these.
+	// The delays after a failed deletion of a namespace's content.
 	namespaceRetryMin = 20 * time.Millisecond
 	namespaceRetryMax = time.Minute
-	// namespacePoll is the wait for objects that end by themselves.
+	// namespacePoll is the interval of checks for objects that are being deleted.
 	namespacePoll = 250 * time.Millisecond
 
 	garbageWorkers = 2
-	// garbageSync is how often the kinds to watch are looked up though nothing
-	// told of a change.
+	// garbageSync is how often the kinds to watch are read even without a reported
+	// change.
 	garbageSync = 10 * time.Minute
-	// garbageSettle lets a burst of new definitions end.
+	// garbageSettle is the delay after a new definition, because several often follow.
 	garbageSettle = 100 * time.Millisecond
 )
 
-// Config says for which API server the house is kept. All fields must be set.
+// Config describes the API server. All fields are required.
 type Config struct {
-	// REST reaches the API server with all rights.
+	// REST connects to the API server with all permissions.
 	REST *rest.Config
-	// Namespaces is an informer of its own or a shared one, which another part
+	// Namespaces is an informer of its own or a shared one, which another component
 	// starts.
 	Namespaces cache.SharedIndexInformer
-	// KindsChanged gives a value after each change of the kinds that the API
-	// server serves; values may be merged.
+	// KindsChanged receives a value after each change of the served kinds; values may
+	// be merged.
 	KindsChanged <-chan struct{}
 	Log          *slog.Logger
 }
 
-// Run keeps house until ctx ends.
+// Run runs the controllers until ctx ends.
 func Run(ctx context.Context, cfg Config) error {
 	namespaces, err := newNamespaces(ctx, cfg.as("namespace-controller"))
 	if err != nil {
@@ -80,8 +79,8 @@ func Run(ctx context.Context, cfg Config) error {
 	return nil
 }
 
-// as makes the requests of a controller be those of the service account that it
-// has in a cluster: that is by which policies know them.
+// as makes a controller use the service account that it has in a cluster, by which
+// policies identify it.
 func (c Config) as(controller string) Config {
 	c.REST = rest.CopyConfig(c.REST)
 	c.REST.Impersonate = rest.ImpersonationConfig{
@@ -91,7 +90,7 @@ func (c Config) as(controller string) Config {
 	return c
 }
 
-// clients returns what both controllers ask the API server with.
+// clients returns the clients of both controllers.
 func (c Config) clients() (kubernetes.Interface, metadata.Interface, error) {
 	client, err := kubernetes.NewForConfig(c.REST)
 	if err != nil {
@@ -101,16 +100,15 @@ func (c Config) clients() (kubernetes.Interface, metadata.Interface, error) {
 	return client, meta, err
 }
 
-// namespaces empties namespaces that are being deleted. Kubernetes' own
-// controller does the same, and waits five seconds before it begins, for the
-// sake of other API servers, of which there are none.
+// namespaces deletes the content of namespaces that are being deleted. Kubernetes' own
+// controller waits five seconds first, for other API servers, of which RDD has none.
 type namespaces struct {
 	deleter deletion.NamespacedResourcesDeleterInterface
 	queue   workqueue.TypedRateLimitingInterface[string]
 	log     *slog.Logger
-	stop    func() // ends the events
+	stop    func() // removes the event handler
 
-	failures wording.Told // of each namespace
+	failures wording.Reported // for each namespace
 }
 
 func newNamespaces(ctx context.Context, cfg Config) (*namespaces, error) {
@@ -166,13 +164,13 @@ func (n *namespaces) work(ctx context.Context) {
 		switch {
 		case err == nil:
 			n.queue.Forget(name)
-			n.failures.Over(name)
+			n.failures.Clear(name)
 		case errors.As(err, &remaining):
-			n.failures.Over(name)
+			n.failures.Clear(name)
 			n.queue.AddAfter(name, namespacePoll)
 		case ctx.Err() == nil:
-			if n.failures.News(name, err) {
-				n.log.Warn("emptying a namespace failed, will try again", "namespace", name, "error", err)
+			if n.failures.Changed(name, err) {
+				n.log.Warn("emptying a namespace failed, will retry", "namespace", name, "error", err)
 			}
 			n.queue.AddRateLimited(name)
 		}
@@ -180,7 +178,7 @@ func (n *namespaces) work(ctx context.Context) {
 	}
 }
 
-// garbage is Kubernetes' garbage collector, told of new kinds as they come.
+// garbage is Kubernetes' garbage collector, which is notified of new kinds.
 type garbage struct {
 	collector *garbagecollector.GarbageCollector
 	client    kubernetes.Interface
@@ -192,7 +190,7 @@ func newGarbage(ctx context.Context, cfg Config) (*garbage, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The mapper has a discovery client of its own: the collector empties it.
+	// The mapper has its own discovery client, because the collector resets it.
 	kinds, err := discovery.NewDiscoveryClientForConfig(cfg.REST)
 	if err != nil {
 		return nil, err
@@ -203,7 +201,7 @@ func newGarbage(ctx context.Context, cfg Config) (*garbage, error) {
 	collector, err := garbagecollector.NewGarbageCollector(ctx, client, meta, mapper,
 		garbagecollector.DefaultIgnoredResources(), metadataInformers{metadatainformer.NewSharedInformerFactory(meta, 0)}, started)
 	if err != nil {
-		return nil, fmt.Errorf("make the garbage collector: %w", err)
+		return nil, fmt.Errorf("create the garbage collector: %w", err)
 	}
 	return &garbage{collector: collector, client: client, changed: cfg.KindsChanged}, nil
 }
@@ -213,11 +211,11 @@ func (g *garbage) run(ctx context.Context) {
 	wg.Go(func() { g.collector.Run(ctx, garbageWorkers, garbageSync) })
 	for ctx.Err() == nil {
 		select {
-		case <-g.changed: // before now
+		case <-g.changed: // changes before now are included
 		default:
 		}
-		// The collector's Sync looks at once, and then every so often. A change
-		// begins a new one.
+		// The collector's Sync reads the kinds immediately, and then periodically. A
+		// change restarts it.
 		syncing, cancel := context.WithCancel(ctx)
 		done := make(chan struct{})
 		go func() {
@@ -238,8 +236,7 @@ func (g *garbage) run(ctx context.Context) {
 	wg.Wait()
 }
 
-// metadataInformers give the garbage collector what it needs of each object:
-// its metadata.
+// metadataInformers are informers of the objects' metadata for the garbage collector.
 type metadataInformers struct {
 	factory metadatainformer.SharedInformerFactory
 }

@@ -23,13 +23,13 @@ import (
 const (
 	servedPoll = 5 * time.Millisecond
 
-	// establishedAge makes the API server skip the pause of two seconds that
-	// it takes before the first create in a definition that was established
-	// just now, for the sake of its peers. There are none.
+	// establishedAge makes the API server skip the pause of two seconds before the
+	// first create in a newly established definition, which is for its peers. RDD's has
+	// none.
 	establishedAge = time.Minute
 )
 
-// ParseDefinitions reads definitions, one in each file.
+// ParseDefinitions reads definitions, one per file.
 func ParseDefinitions(sources []Source) ([]*apiextensionsv1.CustomResourceDefinition, error) {
 	definitions := make([]*apiextensionsv1.CustomResourceDefinition, 0, len(sources))
 	for _, source := range sources {
@@ -46,8 +46,8 @@ func ParseDefinitions(sources []Source) ([]*apiextensionsv1.CustomResourceDefini
 	return definitions, nil
 }
 
-// ParseEstablished reads definitions like [ParseDefinitions], with a status that
-// says they are established, for who puts them into a store.
+// ParseEstablished reads definitions like [ParseDefinitions], with a status that says
+// that they are established, for writing them into a store.
 func ParseEstablished(sources []Source) ([]*apiextensionsv1.CustomResourceDefinition, error) {
 	definitions, err := ParseDefinitions(sources)
 	for _, definition := range definitions {
@@ -57,7 +57,7 @@ func ParseEstablished(sources []Source) ([]*apiextensionsv1.CustomResourceDefini
 	return definitions, err
 }
 
-// definitionInstaller brings definitions to an API server.
+// definitionInstaller installs definitions in an API server.
 type definitionInstaller struct {
 	client clientset.Interface
 	sole   bool // see [Installer]
@@ -71,8 +71,8 @@ func (d definitionInstaller) ensure(ctx context.Context, want *apiextensionsv1.C
 	return d.establish(ctx, want.Name)
 }
 
-// adoptDefinition gives have the spec of want, and reports whether it had it
-// before. How versions are converted stays as it is.
+// adoptDefinition copies the spec of want to have, and reports whether they were equal
+// before. It keeps the conversion of versions.
 func adoptDefinition(have, want *apiextensionsv1.CustomResourceDefinition) bool {
 	spec := want.Spec.DeepCopy()
 	apiextensionsv1.SetDefaults_CustomResourceDefinitionSpec(spec)
@@ -82,10 +82,10 @@ func adoptDefinition(have, want *apiextensionsv1.CustomResourceDefinition) bool 
 	return same
 }
 
-// establish tells the API server that a new definition is established.
+// establish sets the status of a new definition to established.
 func (d definitionInstaller) establish(ctx context.Context, name string) error {
 	definitions := d.client.ApiextensionsV1().CustomResourceDefinitions()
-	return retry.RetryOnConflict(retry.DefaultRetry, func() error { // with the server's own controllers
+	return retry.RetryOnConflict(retry.DefaultRetry, func() error { // conflicts are with the server's own controllers
 		created, err := definitions.Get(ctx, name, metav1.GetOptions{})
 		if err != nil {
 			return err
@@ -112,9 +112,9 @@ func setEstablished(definition *apiextensionsv1.CustomResourceDefinition) {
 	}
 }
 
-// waitServed waits until every served version answers a list from the API
-// server's cache, which fills after the first request: until then watches are
-// refused, and clients wait a second before they try again.
+// waitServed waits until every served version answers a list from the API server's
+// cache, which fills after the first request: until then watches are rejected, and
+// clients wait a second before they retry.
 func (d definitionInstaller) waitServed(ctx context.Context, definition *apiextensionsv1.CustomResourceDefinition) error {
 	for _, version := range definition.Spec.Versions {
 		if !version.Served {
@@ -135,10 +135,10 @@ func (d definitionInstaller) waitServed(ctx context.Context, definition *apiexte
 	return nil
 }
 
-// waitDiscovered waits until the API server's discovery of everything has the
-// definitions. It follows some milliseconds behind what is served, and clients
-// that read it before would not know the kinds. A server that has no such
-// discovery, as before Kubernetes 1.26, has nothing to wait for.
+// waitDiscovered waits until the API server's aggregated discovery has the definitions.
+// It follows some milliseconds after they are served; a client that reads it earlier
+// does not find the kinds. A server without aggregated discovery, before Kubernetes
+// 1.26, needs no wait.
 func waitDiscovered(ctx context.Context, client discovery.AggregatedDiscoveryInterfaceWithContext, definitions []*apiextensionsv1.CustomResourceDefinition) error {
 	var missing string
 	err := wait.PollUntilContextCancel(ctx, servedPoll, true, func(ctx context.Context) (bool, error) {
@@ -159,7 +159,7 @@ func waitDiscovered(ctx context.Context, client discovery.AggregatedDiscoveryInt
 	return nil
 }
 
-// undiscovered returns a definition that discovery lacks, empty for none.
+// undiscovered returns a definition that discovery lacks, empty if there is none.
 func undiscovered(resources map[schema.GroupVersion]*metav1.APIResourceList, definitions []*apiextensionsv1.CustomResourceDefinition) string {
 	for _, definition := range definitions {
 		for _, version := range definition.Spec.Versions {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package manifest brings what RDD needs of an API server to it: its
-// CustomResourceDefinitions, and the policies that say in CEL what may be
-// written. What is there is replaced where it is RDD's own and of this revision
-// or an older one; a newer one stays, and what is not RDD's own is an error.
+// Package manifest installs RDD's CustomResourceDefinitions and CEL policies in an API
+// server. It replaces RDD's own objects of the same or an older revision, and keeps
+// newer ones. An object that is not RDD's own is an error.
 package manifest
 
 import (
@@ -24,11 +23,10 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// RevisionAnnotation orders the versions of a manifest, and marks it as RDD's
-// own.
+// RevisionAnnotation has the revision of a manifest, and marks it as RDD's own.
 const RevisionAnnotation = "rdd.rancherdesktop.io/revision"
 
-// Source is a file in YAML.
+// Source is a YAML file.
 type Source struct {
 	Files fs.FS
 	Path  string
@@ -36,17 +34,17 @@ type Source struct {
 
 func (s Source) read() ([]byte, error) { return fs.ReadFile(s.Files, s.Path) }
 
-// Installer brings manifests to an API server.
+// Installer installs manifests in an API server.
 type Installer struct {
-	// REST reaches the API server.
+	// REST connects to the API server.
 	REST *rest.Config
-	// Sole says that the API server is RDD's own, with no peers: it is told
-	// that a new definition is established rather than waited for.
+	// Sole is whether the API server is RDD's own, without peers: the installer sets a
+	// new definition to established, rather than waiting for it.
 	Sole bool
 }
 
-// Install makes the definitions and policies exist, and the definitions be
-// served.
+// Install creates or updates the definitions and policies, and waits until the
+// definitions are served.
 func (i Installer) Install(ctx context.Context, definitions, policies []Source) error {
 	wanted, err := ParseDefinitions(definitions)
 	if err != nil {
@@ -77,7 +75,7 @@ func (i Installer) Install(ctx context.Context, definitions, policies []Source) 
 	return waitDiscovered(ctx, discovery.ToAggregatedDiscoveryInterfaceWithContext(client.DiscoveryClient), wanted)
 }
 
-// revision returns an object's revision, 0 where it is not RDD's own.
+// revision returns an object's revision, 0 if it is not RDD's own.
 func revision(object metav1.Object) int {
 	n, err := strconv.Atoi(object.GetAnnotations()[RevisionAnnotation])
 	if err != nil {
@@ -86,18 +84,18 @@ func revision(object metav1.Object) int {
 	return n
 }
 
-// errForeign says that something exists which RDD did not make.
-var errForeign = errors.New("one of that name exists that is not RDD's own (it lacks the annotation " + RevisionAnnotation + "); remove it to use RDD's")
+// errForeign is the error for an existing object that RDD did not create.
+var errForeign = errors.New("an object of this name exists that RDD did not create (it lacks the annotation " + RevisionAnnotation + "); delete it to have RDD create its own")
 
-// resources are the objects of one kind in an API server.
+// resources is a client for the objects of one kind.
 type resources[T metav1.Object] interface {
 	Get(ctx context.Context, name string, options metav1.GetOptions) (T, error)
 	Create(ctx context.Context, object T, options metav1.CreateOptions) (T, error)
 	Update(ctx context.Context, object T, options metav1.UpdateOptions) (T, error)
 }
 
-// ensure makes the wanted object exist, and reports whether it did not before.
-// adopt gives have the content of want, and reports whether it had it before.
+// ensure creates or updates the object, and reports whether it created it. adopt copies
+// the content of want to have, and reports whether they were equal before.
 func ensure[T metav1.Object](ctx context.Context, api resources[T], want T, adopt func(have, want T) bool) (created bool, err error) {
 	err = retry.OnError(retry.DefaultRetry, raced, func() error {
 		have, err := api.Get(ctx, want.GetName(), metav1.GetOptions{})
@@ -109,12 +107,12 @@ func ensure[T metav1.Object](ctx context.Context, api resources[T], want T, adop
 		if err != nil {
 			return err
 		}
-		had, has := revision(have), revision(want)
+		current, desired := revision(have), revision(want)
 		same := adopt(have, want)
 		switch {
-		case had == 0:
+		case current == 0:
 			return errForeign
-		case had > has, had == has && same:
+		case current > desired, current == desired && same:
 			return nil
 		}
 		annotations := have.GetAnnotations()
@@ -126,7 +124,7 @@ func ensure[T metav1.Object](ctx context.Context, api resources[T], want T, adop
 	return created, err
 }
 
-// Replace makes an object be as it is given, whatever there was before.
+// Replace creates or updates the object, whatever its revision.
 func Replace[T metav1.Object](ctx context.Context, api resources[T], object T) error {
 	return retry.OnError(retry.DefaultRetry, raced, func() error {
 		have, err := api.Get(ctx, object.GetName(), metav1.GetOptions{})
@@ -144,5 +142,5 @@ func Replace[T metav1.Object](ctx context.Context, api resources[T], object T) e
 	})
 }
 
-// raced reports whether another program was faster.
+// raced reports whether another program changed the object first.
 func raced(err error) bool { return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) }

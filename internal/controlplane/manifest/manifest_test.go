@@ -35,8 +35,8 @@ const policyPath = "policies/owned-engines.yaml"
 
 var policyRevision = regexp.MustCompile(`revision: "\d+"`)
 
-// TestPolicies: a policy is made, left alone where it is the same, replaced by a
-// newer revision, and by no older one.
+// TestPolicies: a policy is created, kept if it is equal, and replaced by a newer
+// revision, but not by an older one.
 func TestPolicies(t *testing.T) {
 	client, err := kubernetes.NewForConfig(controlplanetest.Start(t).Server.ClientConfig())
 	if err != nil {
@@ -85,13 +85,13 @@ func TestPolicies(t *testing.T) {
 	if _, err := policies.Update(t.Context(), foreign, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, message, err := install("105", "taken"); err == nil || !strings.Contains(err.Error(), "not RDD's own") || !strings.Contains(message, "newer") {
+	if _, message, err := install("105", "taken"); err == nil || !strings.Contains(err.Error(), "RDD did not create") || !strings.Contains(message, "newer") {
 		t.Errorf("one that is not RDD's: %v, %s", err, message)
 	}
 }
 
-// TestRevisionMovesWithContent: a manifest that has changed has a new revision,
-// else an older program would take a newer program's for its own.
+// TestRevisionMovesWithContent: a changed manifest has a new revision, otherwise an
+// older program would take a newer program's for its own.
 func TestRevisionMovesWithContent(t *testing.T) {
 	const known = "testdata/revisions.txt"
 	files, err := filepath.Glob("../../../api/*/v1alpha1/*/*.yaml")

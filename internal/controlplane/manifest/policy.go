@@ -17,13 +17,13 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// policy is a policy with what binds it to all objects that it matches.
+// policy is a policy with its binding, which applies to all matching objects.
 type policy struct {
 	admissionregistrationv1.ValidatingAdmissionPolicy
 	binding admissionregistrationv1.ValidatingAdmissionPolicyBinding
 }
 
-// parsePolicy reads a file with two documents: a policy, and its binding.
+// parsePolicy reads a file with two documents: a policy and its binding.
 func parsePolicy(source Source) (*policy, error) {
 	data, err := source.read()
 	if err != nil {
@@ -43,9 +43,8 @@ func parsePolicy(source Source) (*policy, error) {
 	return &p, nil
 }
 
-// InstallPolicies makes the policies exist. The API server heeds a new one
-// within about a second, or at once where they are there before it begins to
-// read them.
+// InstallPolicies installs the policies. The API server applies a new one within about
+// a second, or immediately if it exists before the server starts to read policies.
 func InstallPolicies(ctx context.Context, client kubernetes.Interface, sources []Source) error {
 	for _, source := range sources {
 		p, err := parsePolicy(source)

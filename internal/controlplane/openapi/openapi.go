@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package openapi describes the built-in kinds that RDD serves, and what their
-// schemas refer to. Kubernetes generates functions that describe all of its
-// kinds: 5 MB of program, of which this is a twentieth.
+// Package openapi has the schemas of the built-in kinds that RDD serves. Kubernetes'
+// generated functions describe all of its kinds in 5 MB of program; this is a twentieth
+// of that.
 package openapi
 
 import (
@@ -15,18 +15,18 @@ import (
 	"k8s.io/kube-openapi/pkg/validation/spec"
 )
 
-// native are the schemas by name, as hack/openapi writes them. A reference is
-// the name of what it refers to.
+// native are the schemas by name, as hack/openapi writes them. A reference is the name
+// of the referenced schema.
 //
 //go:embed native.json
 var native []byte
 
-// Definitions is a [common.GetOpenAPIDefinitions]. Each call returns definitions
-// of its own, as who builds documents changes them.
+// Definitions is a [common.GetOpenAPIDefinitions]. Each call returns new definitions,
+// because building documents modifies them.
 func Definitions(ref common.ReferenceCallback) map[string]common.OpenAPIDefinition {
 	var schemas map[string]*spec.Schema
 	if err := json.Unmarshal(native, &schemas); err != nil {
-		panic(fmt.Errorf("the embedded OpenAPI definitions: %w", err)) // built so, not met
+		panic(fmt.Errorf("the embedded OpenAPI definitions: %w", err)) // a mistake in the build
 	}
 	definitions := make(map[string]common.OpenAPIDefinition, len(schemas))
 	for name, schema := range schemas {

@@ -40,9 +40,9 @@ func verify(t *testing.T, authority []byte, s *Serving, at time.Time) {
 	}
 }
 
-// TestClockIsSet: where the clock was wrong at the first start, clients trust the server
-// when it is set right: one that runs, and one that is started again, and with what
-// they know of the authority from before.
+// TestClockIsSet: if the clock was wrong at the first start, clients trust the server
+// after it is set right, whether or not the server is restarted, and with the
+// authority's certificate that they stored before.
 func TestClockIsSet(t *testing.T) {
 	for name, step := range steps() {
 		t.Run(name, func(t *testing.T) {
@@ -65,8 +65,8 @@ func TestClockIsSet(t *testing.T) {
 	}
 }
 
-// TestAuthorityOfLater: an authority of an earlier version, whose certificate is not
-// valid yet, is made anew with its key.
+// TestAuthorityOfLater: an earlier version's authority that is not valid yet gets a new
+// certificate for its key.
 func TestAuthorityOfLater(t *testing.T) {
 	dir := t.TempDir()
 	first, err := Load(dir, today)

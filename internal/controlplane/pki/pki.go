@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package pki makes and keeps the secrets of an instance: a certificate
-// authority of its own, the administrator's token, and the key that signs
-// service account tokens. All keys are ECDSA P-256.
+// Package pki creates and stores the secrets of an instance: its certificate authority,
+// the administrator's token, and the key that signs service account tokens. All keys
+// are ECDSA P-256.
 package pki
 
 import (
@@ -33,13 +33,13 @@ const (
 	caRenewBefore   = 10 * 365 * 24 * time.Hour
 	servingLifetime = 365 * 24 * time.Hour
 
-	// ClockSkew is how far back in time what is signed now is valid: the clock may be
-	// ahead now, and set right later. With their lifetime certificates of servers stay
-	// below 398 days, above which some clients refuse them.
+	// ClockSkew is how far in the past certificates and tokens start to be valid: the
+	// clock may be ahead now, and be corrected later. With their lifetime, server
+	// certificates stay below 398 days, above which some clients reject them.
 	ClockSkew = 30 * 24 * time.Hour
 
 	secretMode = 0o600
-	maxSecret  = 1 << 20 // bytes; no key or certificate has so many
+	maxSecret  = 1 << 20 // bytes; more than any key or certificate has
 	tokenBytes = 32
 
 	// CallerName is the API server's name in its client certificate.
@@ -51,23 +51,23 @@ const (
 	tokenFile      = "admin.token"
 )
 
-// validity is when an authority's certificate is valid: at any time that a clock may
-// show by mistake, as it is kept in the configuration of clients. It is as good as
-// its key, which is this machine's.
+// validity is the validity of an authority's certificate: it includes any time that a
+// wrong clock may show, because clients store it. It is as good as its key, which is
+// this machine's.
 func validity() (from, to time.Time) {
 	return time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
 }
 
 // Authority is a certificate authority.
 type Authority struct {
-	// CACert is the authority's certificate in PEM: what clients trust.
+	// CACert is the authority's certificate in PEM, which clients trust.
 	CACert []byte
 
 	ca    *x509.Certificate
 	caKey *ecdsa.PrivateKey
 }
 
-// NewAuthority makes an authority that is kept nowhere.
+// NewAuthority creates an authority that is not stored.
 func NewAuthority() (*Authority, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -97,25 +97,24 @@ func makeAuthority(key *ecdsa.PrivateKey) (*Authority, error) {
 	return &Authority{CACert: encode("CERTIFICATE", der), ca: cert, caKey: key}, nil
 }
 
-// Identity holds the secrets of an instance.
+// Identity has the secrets of an instance.
 type Identity struct {
 	Authority
 	// AdminToken authenticates the instance's owner.
 	AdminToken string
 	// ServiceAccountKey signs the tokens of service accounts.
 	ServiceAccountKey *ecdsa.PrivateKey
-	// Caller is what the API server shows to those that it calls. It is new at each
-	// start, and written nowhere.
+	// Caller is the API server's client certificate. It is new at each start, and not
+	// stored.
 	Caller Pair
 }
 
 // Pair is a certificate and its key, both in PEM.
 type Pair struct{ Cert, Key []byte }
 
-// Load returns the identity kept in dir, which must exist. What is missing is
-// made; an authority that is not valid at all times, as those of earlier versions, is
-// made anew with the key and the name that it had: what clients have of it stays
-// true.
+// Load returns the identity in dir, which must exist. It creates what is missing. An
+// authority that is not valid at all times, as in earlier versions, gets a new
+// certificate with the same key and name, so that clients' copies stay valid.
 func Load(dir string, now time.Time) (*Identity, error) {
 	var id Identity
 	if err := id.loadCA(filepath.Join(dir, caCertFile), filepath.Join(dir, caKeyFile), now); err != nil {
@@ -134,8 +133,8 @@ func Load(dir string, now time.Time) (*Identity, error) {
 	return &id, nil
 }
 
-// Renew replaces the identity kept in dir, all of it: who had a secret of the old one has
-// none of the new one. If it is interrupted, [Load] makes one identity of what is there.
+// Renew replaces the whole identity in dir, and so revokes all of its secrets. After an
+// interruption, [Load] creates a consistent identity from the rest.
 func Renew(dir string, now time.Time) (*Identity, error) {
 	if err := RenewToken(dir); err != nil {
 		return nil, err
@@ -145,10 +144,10 @@ func Renew(dir string, now time.Time) (*Identity, error) {
 			return nil, err
 		}
 	}
-	return Load(dir, now) // the authority's certificate is of another key by now
+	return Load(dir, now) // the authority's certificate has a new key by now
 }
 
-// RenewToken replaces the administrator's token that is kept in dir.
+// RenewToken replaces the administrator's token in dir.
 func RenewToken(dir string) error {
 	_, err := makeToken(filepath.Join(dir, tokenFile))
 	return err
@@ -177,8 +176,8 @@ func (id *Identity) loadCA(certFile, keyFile string, now time.Time) error {
 	return atomicfile.Write(certFile, id.CACert, secretMode)
 }
 
-// Serving makes the certificates of one server, so that there is always one that is
-// valid, whatever happens to the clock.
+// Serving creates the certificates of one server, so that it always has a valid one,
+// even if the clock is changed.
 type Serving struct {
 	authority *Authority
 	now       func() time.Time
@@ -189,14 +188,14 @@ type Serving struct {
 	pair      *tls.Certificate // guarded by mu; nil before the first
 }
 
-// Serving returns the certificates of a server with the names, by the clock now.
+// Serving returns the certificates of a server with the names, for the clock now.
 func (a *Authority) Serving(now func() time.Time, names ...string) *Serving {
 	return &Serving{authority: a, now: now, names: names}
 }
 
-// Current returns the certificate and its key in PEM, and reports whether they were
-// made by this call: one that has passed two thirds of its life is replaced, and one
-// for a later time than now.
+// Current returns the certificate and its key in PEM, and whether this call created
+// them: it replaces a certificate after two thirds of its lifetime, or one that is not
+// valid yet.
 func (s *Serving) Current() (cert, key []byte, made bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -232,9 +231,9 @@ func (s *Serving) renewLocked() (made bool, err error) {
 	return true, nil
 }
 
-// ServingCert returns a certificate for a server on the loopback interface, with
-// what other names and addresses it has, and its key, both in PEM, signed by the
-// authority. Nothing is written.
+// ServingCert returns a certificate for a server on the loopback interface and the
+// given names and addresses, and its key, both in PEM, signed by the authority. It
+// writes no file.
 func (a *Authority) ServingCert(now time.Time, names ...string) (cert, key []byte, err error) {
 	serverKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -267,8 +266,8 @@ func (a *Authority) ServingCert(now time.Time, names ...string) (cert, key []byt
 	return encode("CERTIFICATE", der), encode("EC PRIVATE KEY", keyDER), nil
 }
 
-// ClientCert returns a certificate for a client of that name. Nothing is written. It is
-// valid at all times, as its key ends with the process.
+// ClientCert returns a certificate for a client of that name. It writes no file. The
+// certificate is valid at all times, because its key exists only in this process.
 func (a *Authority) ClientCert(name string) (Pair, error) {
 	clientKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -292,13 +291,13 @@ func (a *Authority) ClientCert(name string) (Pair, error) {
 	return Pair{Cert: encode("CERTIFICATE", der), Key: encode("EC PRIVATE KEY", keyDER)}, nil
 }
 
-// IsCaller reports whether the other end of a connection has shown the API server's
-// client certificate, which the listener has verified.
+// IsCaller reports whether the other end of a connection has the API server's client
+// certificate, which the listener has verified.
 func IsCaller(state *tls.ConnectionState) bool {
 	return state != nil && len(state.VerifiedChains) > 0 && state.VerifiedChains[0][0].Subject.CommonName == CallerName
 }
 
-// NewToken returns an unguessable word.
+// NewToken returns a random token.
 func NewToken() string {
 	return base64.RawURLEncoding.EncodeToString(randomBytes(tokenBytes))
 }
@@ -308,8 +307,8 @@ func sign(template, parent *x509.Certificate, public crypto.PublicKey, signer cr
 	return x509.CreateCertificate(rand.Reader, template, parent, public, signer)
 }
 
-// randomBytes never fails: crypto/rand ends the process where the system has no
-// randomness to give.
+// randomBytes never fails: crypto/rand exits the process if the system has no
+// randomness.
 func randomBytes(n int) []byte {
 	b := make([]byte, n)
 	_, _ = rand.Read(b)
@@ -334,8 +333,8 @@ func parseCert(data []byte) *x509.Certificate {
 	return cert
 }
 
-// loadKey reads the key in the file, or makes one where there is no file. A
-// file that holds no key is an error: what the key signed would be void.
+// loadKey reads the key in the file, or creates one if there is no file. A file without
+// a key is an error: a new key would invalidate everything that the old one has signed.
 func loadKey(path string) (*ecdsa.PrivateKey, error) {
 	data, err := readFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -346,11 +345,11 @@ func loadKey(path string) (*ecdsa.PrivateKey, error) {
 	}
 	block, _ := pem.Decode(data)
 	if block == nil {
-		return nil, fmt.Errorf("%s holds no key in PEM; remove it to have a new one made", path)
+		return nil, fmt.Errorf("%s has no PEM key; remove the file to have a new key created", path)
 	}
 	key, err := x509.ParseECPrivateKey(block.Bytes)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w; remove it to have a new one made", path, err)
+		return nil, fmt.Errorf("%s: %w; remove the file to have a new key created", path, err)
 	}
 	return key, nil
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/k3s-io/kine/pkg/server"
 )
 
-// backend is kine's, mended and made to tell of what kine keeps to itself: a
-// write that failed, and a file that proves to be damaged while it is in use.
+// backend is kine's, corrected, and extended to report failed writes and a file that
+// turns out to be damaged.
 type backend struct {
 	server.Backend
 
@@ -23,7 +23,7 @@ type backend struct {
 	once    sync.Once
 
 	mu  sync.Mutex
-	err error // guarded by mu; why damaged is closed
+	err error // guarded by mu; the reason for closing damaged
 	// unwritten is why the last write failed, if the store could not write at all.
 	unwritten error // guarded by mu
 }
@@ -32,18 +32,18 @@ func newBackend(log logstructured.Log) *backend {
 	return &backend{Backend: logstructured.New(&mendedLog{Log: log}), damaged: make(chan struct{})}
 }
 
-// mendedLog is kine's log without three of its faults, see also [watches].
+// mendedLog is kine's log with two faults corrected, see also [watches].
 //
-// kine takes a write that failed for a revision that another writer made: a
-// create on a full disk would succeed, and an update would be a conflict, tried
-// again for ever. Append notes in the context's [write] why it failed.
+// kine treats a failed write as a revision of another writer: on a full disk a create
+// would succeed, and an update would be retried as a conflict forever. Append records
+// the reason in the context's [write].
 //
-// kine's note of the newest revision stays behind when two writes end at once,
-// until the next one. Readers that wait until a cache is as new as the store
-// would wait for ever, as the progress that they are told of ends at the note.
+// kine's newest revision can stay behind after concurrent writes, until the next write.
+// Readers that wait for a cache to be as new as the store would wait forever, because
+// their reported progress ends at that revision.
 type mendedLog struct {
 	logstructured.Log
-	newest atomic.Int64 // revision that was written
+	newest atomic.Int64 // written revision
 }
 
 // Append implements [logstructured.Log].
@@ -73,7 +73,7 @@ func (l *mendedLog) CurrentRevision(ctx context.Context) (int64, error) {
 	return max(revision, l.newest.Load()), err
 }
 
-// write is how the write of one call ended.
+// write is the result of one write.
 type write struct {
 	revision int64 // that it made
 	err      error
@@ -87,10 +87,9 @@ func writing(ctx context.Context) (context.Context, *write) {
 	return context.WithValue(ctx, writeKey{}, w), w
 }
 
-// own returns the revision that a write made. Of a key that is made again kine
-// says the newest that there is, which with other writers is a later one: who
-// takes it for the object's can't write to it, and takes what others write
-// since then for old.
+// own returns the revision of a write. For a recreated key kine returns the newest
+// revision, which may be another writer's later one: a client that takes it for the
+// object's revision can't write to the object, and ignores writes of others in between.
 func (w *write) own(revision int64, written bool) int64 {
 	if written && w.revision > 0 {
 		return w.revision
@@ -98,7 +97,7 @@ func (w *write) own(revision int64, written bool) int64 {
 	return revision
 }
 
-// outcome returns how a write ended that kine says ended with err.
+// outcome returns the result of a write for which kine returned err.
 func (b *backend) outcome(w *write, err error) error {
 	if w.err != nil {
 		err = w.err
@@ -108,7 +107,7 @@ func (b *backend) outcome(w *write, err error) error {
 	return err
 }
 
-// see closes damaged where an error tells of it.
+// see closes damaged if an error shows damage.
 func (b *backend) see(err error) {
 	if !isCorrupt(err) {
 		return
@@ -121,20 +120,20 @@ func (b *backend) see(err error) {
 	})
 }
 
-// damage returns why damaged is closed.
+// damage returns the reason for closing damaged.
 func (b *backend) damage() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.err
 }
 
-// createTries is how often a create is begun again that a compaction came between:
-// each takes another compaction, of a key that was deleted again.
+// createTries is how often a create is retried after a compaction interfered: each
+// retry needs another compaction of a key that was deleted again.
 const createTries = 3
 
-// Create implements [server.Backend]. A compaction may drop the record that the key
-// was deleted while kine, which has met it, makes the key again. kine then says that
-// the key exists, or that it was made though nothing was written.
+// Create implements [server.Backend]. A compaction may drop the deletion record of the
+// key while kine, which has read it, creates the key again. kine then returns that the
+// key exists, or that it was created though nothing was written.
 func (b *backend) Create(ctx context.Context, key string, value []byte, lease int64) (revision int64, err error) {
 	for range createTries {
 		call, w := writing(ctx)
@@ -144,10 +143,10 @@ func (b *backend) Create(ctx context.Context, key string, value []byte, lease in
 			return revision, err
 		}
 	}
-	return revision, fmt.Errorf("create %s: compactions came between", key)
+	return revision, fmt.Errorf("create %s: interrupted by compactions", key)
 }
 
-// missed reports whether nothing was written for a create though the key is not there.
+// missed reports whether a create wrote nothing although the key does not exist.
 func (b *backend) missed(ctx context.Context, key string, w *write, err error) bool {
 	switch {
 	case err == nil:
@@ -173,18 +172,30 @@ func (b *backend) Delete(ctx context.Context, key string, revision int64) (int64
 
 func (b *backend) Get(ctx context.Context, key string, revision int64, keysOnly bool) (int64, *server.KeyValue, error) {
 	now, kv, err := b.Backend.Get(ctx, key, revision, keysOnly)
+	err = readError(ctx, err)
 	b.see(err)
 	return now, kv, err
 }
 
 func (b *backend) List(ctx context.Context, key, end string, limit, revision int64, keysOnly bool) (int64, []*server.KeyValue, error) {
 	now, kvs, err := b.Backend.List(ctx, key, end, limit, revision, keysOnly)
+	err = readError(ctx, err)
 	b.see(err)
 	return now, kvs, err
 }
 
-// isCorrupt recognises SQLite's words for SQLITE_CORRUPT and SQLITE_NOTADB,
-// which are the same in every driver (sqlite3_errstr).
+// readError returns the error of a read for which kine returned err. If the client
+// canceled the query, kine reports an unhealthy cluster, because the first row is
+// missing.
+func readError(ctx context.Context, err error) error {
+	if canceled := ctx.Err(); canceled != nil && errors.Is(err, server.ErrGRPCUnhealthy) {
+		return canceled
+	}
+	return err
+}
+
+// isCorrupt recognizes SQLite's messages for SQLITE_CORRUPT and SQLITE_NOTADB, which
+// are the same in every driver (sqlite3_errstr).
 func isCorrupt(err error) bool {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return false

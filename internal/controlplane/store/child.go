@@ -20,27 +20,27 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/process"
 )
 
-// childGrace is how long the process in between may take to end once it is told.
+// childGrace is how long the proxy may take to exit after the request to stop.
 const childGrace = 5 * time.Second
 
-// child is the process between this one and a database. It ends when its standard
-// input does, so also when this process is killed.
+// child is the proxy process between this one and a database. It exits when its
+// standard input ends, and so when this process is killed.
 type child struct {
 	cmd   *exec.Cmd
 	input io.Closer
-	done  chan struct{} // closed when it has ended
+	done  chan struct{} // closed when it has exited
 
 	mu   sync.Mutex
-	last string // guarded by mu; what it said last
+	last string // guarded by mu; its last line of output
 }
 
-// startChild starts it, with a socket for us at the given path.
+// startChild starts the proxy, with a socket at the given path.
 func startChild(endpoint datastore.Endpoint, socket string, log *slog.Logger) (*child, error) {
 	program, err := findProgram()
 	if err != nil {
 		return nil, err
 	}
-	// Arguments can be seen by others, and the endpoint may have a password.
+	// Other users can read arguments, and the endpoint may have a password.
 	cmd := exec.CommandContext(context.Background(), program) //nolint:gosec // beside this program
 	cmd.Env = append(os.Environ(),
 		datastore.EndpointEnv+"="+endpoint.Address.Reveal(),
@@ -62,21 +62,21 @@ func startChild(endpoint datastore.Endpoint, socket string, log *slog.Logger) (*
 	go func() {
 		defer close(c.done)
 		for lines := bufio.NewScanner(output); lines.Scan(); {
-			line := endpoint.Address.Scrub(lines.Text()) // drivers repeat what they are given
+			line := endpoint.Address.Scrub(lines.Text()) // drivers quote the address
 			c.mu.Lock()
-			if process.CrashReason(c.last) == "" { // what follows is of stacks
+			if process.CrashReason(c.last) == "" { // after a crash only stack traces follow
 				c.last = line
 			}
 			c.mu.Unlock()
-			log.Warn("of the datastore", "program", datastore.Program, "said", line)
+			log.Warn("output of the datastore program", "program", datastore.Program, "line", line)
 		}
-		_, _ = io.Copy(io.Discard, output) // after a line that is too long to be read
+		_, _ = io.Copy(io.Discard, output) // after a line that is too long
 		_ = cmd.Wait()
 	}()
 	return c, nil
 }
 
-// findProgram looks beside this program, and then in PATH.
+// findProgram searches beside this program, and then in PATH.
 func findProgram() (string, error) {
 	name := datastore.Program
 	if runtime.GOOS == "windows" {
@@ -95,23 +95,23 @@ func findProgram() (string, error) {
 	}
 	path, err := exec.LookPath(name)
 	if err != nil {
-		return "", fmt.Errorf("it needs the program %s, which is neither %s nor in PATH: `make build` makes it, "+
-			"and the archive rdd-controllers has it", name, beside)
+		return "", fmt.Errorf("the program %s is required, and was found neither at %s nor in PATH: `make build` builds it, "+
+			"and the archive rdd-controllers contains it", name, beside)
 	}
 	return path, nil
 }
 
-// words is what the process said last, as an error.
+// words returns the process's last line of output, as an error.
 func (c *child) words() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.last == "" {
-		return errors.New(datastore.Program + " ended without a word")
+		return errors.New(datastore.Program + " exited without an error message")
 	}
 	return errors.New(datastore.Program + ": " + c.last)
 }
 
-// stop ends the process, and waits for it.
+// stop stops the process, and waits for it.
 func (c *child) stop() {
 	_ = c.input.Close()
 	timer := time.AfterFunc(childGrace, func() { _ = c.cmd.Process.Kill() })

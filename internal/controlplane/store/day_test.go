@@ -92,7 +92,7 @@ func BenchmarkCompaction(b *testing.B) {
 	}
 }
 
-// scribe writes to a store that compacts when it is told to, and takes the time.
+// scribe writes to a store that compacts on request, and measures the times.
 type scribe struct {
 	b        *testing.B
 	store    *Store
@@ -102,7 +102,7 @@ type scribe struct {
 	took     []time.Duration
 }
 
-// object is what the mirror writes for a container, about.
+// object is about what the mirror writes for a container.
 var object = []byte(strings.Repeat("x", 2<<10))
 
 func newScribe(b *testing.B) *scribe {
@@ -155,7 +155,7 @@ func (s *scribe) live(key string) {
 	s.remove(key, revision)
 }
 
-// compact begins a compaction, and returns a channel that is closed at its end.
+// compact starts a compaction, and returns a channel that is closed at its end.
 func (s *scribe) compact(revision int64) chan struct{} {
 	done := make(chan struct{})
 	go func() {
@@ -165,7 +165,7 @@ func (s *scribe) compact(revision int64) chan struct{} {
 	return done
 }
 
-// beside writes until a compaction is done, and reports how long both took.
+// beside writes until a compaction has finished, and reports how long both took.
 func (s *scribe) beside(name string, compacted chan struct{}) {
 	begin := time.Now()
 	s.took = nil

@@ -16,48 +16,48 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/regular"
 )
 
-// format is the version of what is in the file: the layout of the tables and
-// the encodings of the objects. Raise it when an older program could not read,
-// or would destroy, what this one writes.
+// format is the version of the file's content: the tables and the encodings of the
+// objects. Raise it when an older program could not read, or would destroy, what this
+// one writes.
 const format = 1
 
-// maxRecord is the largest record that is read, in bytes.
+// maxRecord is the maximum size of a record, in bytes.
 const maxRecord = 1 << 20
 
-// record stands beside the database from the moment that the database is
-// whole. With it, a missing or empty database is a loss and no beginning.
+// record is in a file beside the database once the database is complete. If the record
+// exists, a missing or empty database is a loss, not a new store.
 type record struct {
 	Format  int    `json:"format"`
 	Version string `json:"version"` // of the program that made the store
 }
 
-// DamagedError says that a store exists and can't be read.
+// DamagedError is the error for a store that exists and can't be read.
 type DamagedError struct {
 	File string
 	Err  error
 }
 
-// Error names the file, what is wrong with it, and the way out.
+// Error names the file, the damage, and the remedy.
 func (e *DamagedError) Error() string {
-	return fmt.Sprintf("the store %s is damaged: %v; put a good copy in its place, or run `rdd service reset`, "+
-		"which begins an empty store with the same settings: containers, images and volumes are in the engine "+
-		"and come back, the App's settings and objects of your own are lost", e.File, e.Err)
+	return fmt.Sprintf("the store %s is damaged: %v; restore a backup, or run `rdd service reset`, "+
+		"which creates an empty store with the same settings: containers, images and volumes stay in the engine "+
+		"and are mirrored again, the App's settings and objects of your own are lost", e.File, e.Err)
 }
 
-// Unwrap returns what is wrong.
+// Unwrap returns the damage.
 func (e *DamagedError) Unwrap() error { return e.Err }
 
-// NewerError says that a newer program wrote the store.
+// NewerError is the error for a store that a newer program wrote.
 type NewerError struct {
 	File    string
 	Format  int
 	Version string
 }
 
-// Error names both formats, and the ways out.
+// Error names both formats, and the remedies.
 func (e *NewerError) Error() string {
-	return fmt.Sprintf("the store %s was written by rdd %s in format %d, and this rdd knows formats up to %d: "+
-		"use that rdd or a newer one, or run `rdd service reset`, which begins an empty store with the same settings",
+	return fmt.Sprintf("the store %s was written by rdd %s in format %d, and this rdd supports formats up to %d: "+
+		"use that rdd or a newer one, or run `rdd service reset`, which creates an empty store with the same settings",
 		e.File, e.Version, e.Format, format)
 }
 
@@ -68,7 +68,7 @@ func Files(path string) []string {
 
 func recordFile(path string) string { return path + ".json" }
 
-// inspect reports whether there never was a store at path. It changes nothing.
+// inspect reports whether path never had a store. It changes nothing.
 func inspect(ctx context.Context, path string) (fresh bool, err error) {
 	if fresh, err := begun(path); err != nil || fresh {
 		return fresh, err
@@ -76,12 +76,12 @@ func inspect(ctx context.Context, path string) (fresh bool, err error) {
 	return false, quickCheck(ctx, path)
 }
 
-// begun is [inspect] without a look into the database.
+// begun is [inspect] without reading the database.
 func begun(path string) (fresh bool, err error) {
 	data, err := regular.Read(recordFile(path), maxRecord)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		// Not begun, or killed before the first beginning was complete.
+		// There is no store, or its creation was interrupted.
 		return true, nil
 	case err != nil:
 		return false, fmt.Errorf("read the store's record: %w", err)
@@ -101,7 +101,7 @@ func begun(path string) (fresh bool, err error) {
 	return false, nil
 }
 
-// checkRecord refuses a store of a newer program, by the record beside it.
+// checkRecord rejects a newer program's store, from the record beside it.
 func checkRecord(path string, data []byte) error {
 	var r record
 	if err := json.Unmarshal(data, &r); err != nil {
@@ -113,12 +113,12 @@ func checkRecord(path string, data []byte) error {
 	return nil
 }
 
-// firstKey is of a row that kine writes first and never removes.
+// firstKey is the key of a row that kine writes first and never removes.
 const firstKey = "compact_rev_key"
 
-// quickCheck reads through the database as SQLite's own check does, and looks whether
-// kine's table is there with its first row: SQLite and kine would make another one, and
-// a store that is whole has it. It says nothing about the objects.
+// quickCheck runs SQLite's own check, and looks for kine's table with its first row,
+// which every complete store has: SQLite and kine would create a missing one. It does
+// not check the objects.
 func quickCheck(ctx context.Context, path string) error {
 	db, err := sql.Open(driverName, dsn(path, "mode=rw"))
 	if err != nil {
@@ -152,15 +152,16 @@ func quickCheck(ctx context.Context, path string) error {
 	return nil
 }
 
-// LockedError says that another program has the store open and locked.
+// LockedError is the error if another program has locked the store.
 type LockedError struct{ File string }
 
-// Error names the file and what to do.
+// Error names the file and the remedy.
 func (e *LockedError) Error() string {
-	return fmt.Sprintf("the store %s is locked by another program, such as a backup or sqlite3: end that, and try again", e.File)
+	return fmt.Sprintf("the store %s is locked by another program, such as a backup or sqlite3: stop that program and try again", e.File)
 }
 
-// isLocked recognises SQLite's words for SQLITE_BUSY and SQLITE_LOCKED (sqlite3_errstr).
+// isLocked recognizes SQLite's messages for SQLITE_BUSY and SQLITE_LOCKED
+// (sqlite3_errstr).
 func isLocked(err error) bool {
 	return err != nil && (strings.Contains(err.Error(), "database is locked") || strings.Contains(err.Error(), "table is locked"))
 }

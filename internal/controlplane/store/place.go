@@ -22,34 +22,34 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/version"
 )
 
-// Objects is an open store, wherever it is.
+// Objects is an open store of any kind.
 type Objects interface {
 	// Client returns a client with a watch stream of its own, which the caller closes.
 	Client() *kubernetes.Client
 	// Ping reports whether the store answers.
 	Ping(ctx context.Context) error
-	// Prefix is what every key of the API server begins with.
+	// Prefix is the prefix of every key of the API server.
 	Prefix() string
-	// WatchProgress reports whether watchers can rely on what is said of their progress.
+	// WatchProgress reports whether watchers can rely on reported progress.
 	WatchProgress() bool
-	// Writable returns why nothing can be written, as for want of room; nil if
-	// something can.
+	// Writable returns why the store can't be written, such as a full disk; nil if it
+	// can.
 	Writable(ctx context.Context) error
-	// Failed is closed when the store can't be used any more, and Err says why.
+	// Failed is closed when the store is unusable, and Err returns why.
 	Failed() <-chan struct{}
 	Err() error
-	// Close ends it, and waits for what it started. Clients must have been closed.
+	// Close closes the store, and waits for its goroutines. Close clients first.
 	Close()
 }
 
-// Place is where the objects of an instance are.
+// Place is where the objects of an instance are stored.
 type Place struct {
 	Instance *instance.Instance
 	Endpoint datastore.Endpoint
 	Log      *slog.Logger
 }
 
-// Open opens the store there, or makes it where there never was one.
+// Open opens the store, or creates it if there never was one.
 func (p Place) Open(ctx context.Context) (Objects, error) {
 	if err := p.Endpoint.Check(); err != nil {
 		return nil, err
@@ -57,7 +57,7 @@ func (p Place) Open(ctx context.Context) (Objects, error) {
 	if p.Endpoint.Kind() != datastore.File {
 		remote, err := p.remote(ctx)
 		if err != nil {
-			return nil, err // and not an interface with nothing in it
+			return nil, err // not an interface with a nil pointer
 		}
 		return remote, nil
 	}
@@ -71,8 +71,8 @@ func (p Place) Open(ctx context.Context) (Objects, error) {
 	return s, nil
 }
 
-// check refuses a file that another user may change, or has put there. It may be
-// outside of the instance's directories.
+// check rejects a file that another user can change, or has created. It may be outside
+// of the instance's directories.
 func (p Place) check() error {
 	files := Files(p.file())
 	d, err := owned.OpenShared(filepath.Dir(files[0]))
@@ -91,8 +91,8 @@ func (p Place) check() error {
 	return nil
 }
 
-// Newer returns a [*NewerError] if a newer program wrote the store, as far as that can
-// be told without opening it: not of a datastore that others keep.
+// Newer returns a [*NewerError] if a newer program wrote the store, as far as its files
+// show: it does not connect to a datastore.
 func (p Place) Newer() error {
 	if p.Endpoint.Kind() != datastore.File {
 		return nil
@@ -120,7 +120,7 @@ func (p Place) remote(ctx context.Context) (*Remote, error) {
 	})
 }
 
-// Erase removes what the instance has there. No process may have it open.
+// Erase deletes the instance's objects. No process may have the store open.
 func (p Place) Erase(ctx context.Context) error {
 	if p.Endpoint.Kind() == datastore.File {
 		if err := p.check(); err != nil {

@@ -12,16 +12,17 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/datastore"
 )
 
-// ErrElsewhere says that the objects are in a datastore that only a daemon asks.
-var ErrElsewhere = errors.New("they are in a datastore, which only a daemon asks")
+// ErrElsewhere is the error if the objects are in a datastore, which only a daemon
+// reads.
+var ErrElsewhere = errors.New("the objects are in a datastore, which only a running daemon reads")
 
-// newestSQL finds the newest revision of each key, but not the values.
+// newestSQL finds the newest revision of each key, without the values.
 const newestSQL = `SELECT name, id FROM kine WHERE id IN (SELECT MAX(id) FROM kine GROUP BY name)
 	AND deleted = 0 AND name LIKE '/registry/%' ORDER BY name`
 
-// Read calls see with each object in the file of an instance whose daemon does not
-// run, in the order of the keys, if want says so of its key. It changes nothing, and
-// a store that was never begun has no objects.
+// Read calls see with each object in the file of an instance without a running daemon,
+// in the order of the keys, if want accepts the key. It changes nothing; a store that
+// was never created has no objects.
 func (p Place) Read(ctx context.Context, want func(key string) bool, see func(key string, value []byte)) (err error) {
 	if p.Endpoint.Kind() != datastore.File {
 		return ErrElsewhere
@@ -48,8 +49,8 @@ func (p Place) Read(ctx context.Context, want func(key string) bool, see func(ke
 	return nil
 }
 
-// readMode returns how to open a file only to read it. Without a write-ahead log
-// no process has the file open, and SQLite need not make one to share it.
+// readMode returns the mode for opening a file read-only. Without a write-ahead log no
+// process has the file open, and SQLite need not create one.
 func readMode(path string) string {
 	if info, err := os.Stat(path + "-wal"); err == nil && info.Size() > 0 {
 		return "mode=ro&_pragma=busy_timeout(1000)"

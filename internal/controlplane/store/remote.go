@@ -21,13 +21,13 @@ import (
 )
 
 const (
-	// openPatience is how long a datastore may take to answer at the start, and
-	// tryTimeout how long each of the tries.
+	// openPatience bounds the wait for a datastore at the start, and tryTimeout each
+	// attempt.
 	openPatience = time.Minute
 	tryTimeout   = 5 * time.Second
 	tryPause     = 50 * time.Millisecond
 
-	// As Kubernetes' API server has them.
+	// The values of Kubernetes' API server.
 	keepaliveTime    = 30 * time.Second
 	keepaliveTimeout = 10 * time.Second
 	dialTimeout      = 20 * time.Second
@@ -35,32 +35,32 @@ const (
 	erasePage = 500
 )
 
-// RemoteConfig describes a datastore that others keep. All fields must be set.
+// RemoteConfig describes a datastore. All fields are required.
 type RemoteConfig struct {
 	Endpoint datastore.Endpoint
-	// Name is what the keys of this instance begin with, between slashes: others may
-	// have theirs in the same datastore.
+	// Name is the prefix of this instance's keys, between slashes: other instances may
+	// use the same datastore.
 	Name string
-	// Socket is where the process between this one and a database listens.
+	// Socket is the socket of the proxy process for a database.
 	Socket string
-	// Version is that of the program, for the record in the datastore.
+	// Version of the program, for the record in the datastore.
 	Version string
 	Log     *slog.Logger
 }
 
-// Remote is an open datastore that others keep.
+// Remote is an open datastore.
 type Remote struct {
 	RemoteConfig
 
 	client   *clientv3.Client
-	child    *child // nil where the datastore speaks etcd's protocol
+	child    *child // nil if the datastore is an etcd
 	progress bool
 	end      context.CancelFunc
-	compact  interface{ Stop() } // nil where the datastore does that itself
+	compact  interface{ Stop() } // nil if the datastore compacts itself
 }
 
-// OpenRemote connects to a datastore and waits until it answers, for a minute at the
-// most. That of a newer program is a [*NewerError].
+// OpenRemote connects to a datastore, and waits at most a minute until it answers. The
+// error for a newer program's datastore is a [*NewerError].
 func OpenRemote(ctx context.Context, cfg RemoteConfig) (_ *Remote, err error) {
 	defer func() {
 		if err != nil {
@@ -91,7 +91,7 @@ func (r *Remote) open(ctx context.Context, servers []string) error {
 		DialTimeout:          dialTimeout,
 		DialKeepAliveTime:    keepaliveTime,
 		DialKeepAliveTimeout: keepaliveTimeout,
-		Logger:               zap.NewNop(), // what fails is told by its error
+		Logger:               zap.NewNop(), // the returned errors report failures
 	}
 	if r.child == nil {
 		info := transport.TLSInfo{TrustedCAFile: r.Endpoint.CAFile, CertFile: r.Endpoint.CertFile, KeyFile: r.Endpoint.KeyFile}
@@ -131,7 +131,7 @@ func (r *Remote) waitAnswer(ctx context.Context) error {
 			if r.child != nil {
 				err = fmt.Errorf("%w (%w)", err, r.child.words())
 			}
-			return fmt.Errorf("it did not answer: %w", err)
+			return fmt.Errorf("no answer: %w", err)
 		case <-time.After(tryPause):
 		}
 	}
@@ -143,14 +143,13 @@ func (r *Remote) try(ctx context.Context) error {
 	return r.Ping(ctx)
 }
 
-// recordKey holds what a file beside an own store does. The API server's keys are
-// below [Remote.Prefix].
+// recordKey is the key of the record, which a file store has in a file. The API
+// server's keys are below [Remote.Prefix].
 func (r *Remote) recordKey() string { return r.root() + "rdd.json" }
 
 func (r *Remote) root() string { return "/" + r.Name + "/" }
 
-// checkRecord refuses what a newer program wrote, and makes the record where
-// there is none.
+// checkRecord rejects a newer program's datastore, and creates a missing record.
 func (r *Remote) checkRecord(ctx context.Context) error {
 	c := r.Client()
 	defer func() { _ = c.Close() }()
@@ -176,8 +175,7 @@ func (r *Remote) checkRecord(ctx context.Context) error {
 	return nil
 }
 
-// checkServer learns what the server can do. An etcd leaves it to its clients to
-// compact.
+// checkServer detects the server's features. An etcd leaves compactions to its clients.
 func (r *Remote) checkServer(ctx context.Context, server string) error {
 	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
 	defer cancel()
@@ -192,8 +190,8 @@ func (r *Remote) checkServer(ctx context.Context, server string) error {
 	return nil
 }
 
-// hasProgress reports whether watchers can rely on what an etcd of the version says
-// of their progress: https://github.com/etcd-io/etcd/issues/17507.
+// hasProgress reports whether watchers can rely on the progress that an etcd of the
+// version reports: https://github.com/etcd-io/etcd/issues/17507.
 func hasProgress(text string) bool {
 	v, err := version.ParseSemantic(text)
 	if err != nil {
@@ -206,14 +204,14 @@ func hasProgress(text string) bool {
 	return v.AtLeast(least)
 }
 
-// Prefix is what the keys of the API server begin with.
+// Prefix is the prefix of the API server's keys.
 func (r *Remote) Prefix() string { return r.root() + "registry" }
 
-// WatchProgress reports whether watchers can rely on what is said of their progress.
+// WatchProgress reports whether watchers can rely on reported progress.
 func (r *Remote) WatchProgress() bool { return r.progress }
 
-// Client returns a client of the datastore, with watch streams of its own. All share
-// a connection.
+// Client returns a client of the datastore, with its own watch streams. All clients
+// share a connection.
 func (r *Remote) Client() *kubernetes.Client {
 	c := clientv3.NewCtxClient(r.client.Ctx())
 	c.KV = clientv3.NewKV(r.client)
@@ -230,8 +228,8 @@ func (r *Remote) Ping(ctx context.Context) error {
 	return r.Endpoint.Address.ScrubError(err)
 }
 
-// Failed is closed when the process in between has ended. A datastore that does not
-// answer for a while is no failure.
+// Failed is closed when the proxy process has exited. A datastore that does not answer
+// for a while has not failed.
 func (r *Remote) Failed() <-chan struct{} {
 	if r.child == nil {
 		return nil
@@ -244,7 +242,7 @@ func (r *Remote) Err() error {
 	return fmt.Errorf("the datastore %s: %w", r.Endpoint, r.child.words())
 }
 
-// Close ends the connection. Clients must have been closed.
+// Close closes the connection. Close clients first.
 func (r *Remote) Close() {
 	if r.end != nil {
 		r.end()
@@ -260,7 +258,7 @@ func (r *Remote) Close() {
 	}
 }
 
-// Erase removes all that the instance has in the datastore.
+// Erase deletes all keys of the instance in the datastore.
 func (r *Remote) Erase(ctx context.Context) error {
 	c := r.Client()
 	defer func() { _ = c.Close() }()
@@ -270,8 +268,8 @@ func (r *Remote) Erase(ctx context.Context) error {
 			return err
 		}
 		for _, kv := range page.Kvs {
-			// kine knows no other way to delete. A key that another client changes at that time
-			// comes with the next page.
+			// kine has no other way to delete. A key that another client changes at
+			// that moment is in the next page.
 			options := kubernetes.DeleteOptions{GetOnFailure: true}
 			if _, err := c.Kubernetes.OptimisticDelete(ctx, string(kv.Key), kv.ModRevision, options); err != nil {
 				return err

@@ -19,22 +19,22 @@ import (
 	"modernc.org/sqlite"
 )
 
-// driverName is the name that the pure Go driver registers itself under.
+// driverName is the registered name of the pure Go driver.
 const driverName = "sqlite"
 
-// connectionParams are given to each connection. One writer at a time, which
-// waits for its turn. The log is synced at each checkpoint and not at each
-// commit: a power cut may cost the last commits, and never the file (see
-// Store.Checkpoint). The page cache (in KiB where negative) is small, as what
-// is read often is in the API server's own caches.
+// connectionParams are the parameters of each connection. There is one writer at a
+// time; others wait. The log is synced at checkpoints, not at commits: a power failure
+// may lose the last commits, but never damages the file (see Store.Checkpoint). The
+// page cache (in KiB if negative) is small, because the API server caches what is read
+// often.
 const connectionParams = "_txlock=immediate" +
 	"&_pragma=busy_timeout(30000)&_pragma=synchronous(NORMAL)&_pragma=cache_size(-1024)"
 
-// schema is kine's table. Of the indexes that kine's own SQLite driver makes
-// it keeps the one that the queries use: writers are serialised, so the check
-// of the previous revision in each insert needs no unique index to hold.
+// schema is kine's table. Of the indexes of kine's own SQLite driver it has only the
+// one that the queries use: writers are serialized, so the check of the previous
+// revision in each insert needs no unique index.
 var schema = []string{
-	`PRAGMA auto_vacuum = INCREMENTAL`, // before the first table, else it does nothing
+	`PRAGMA auto_vacuum = INCREMENTAL`, // effective only before the first table
 	`PRAGMA journal_mode = WAL`,
 	`CREATE TABLE IF NOT EXISTS kine (
 		id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -50,8 +50,8 @@ var schema = []string{
 }
 
 const (
-	// compactSQL drops the revisions in (?, ?] that were replaced, and those
-	// that record a deletion. The range is given twice.
+	// compactSQL deletes replaced revisions and deletion records in (?, ?]. The range
+	// is given twice.
 	compactSQL = `DELETE FROM kine WHERE id IN (
 		SELECT prev_revision FROM kine WHERE id > ? AND id <= ? AND prev_revision != 0 AND name != 'compact_rev_key'
 		UNION ALL
@@ -61,8 +61,8 @@ const (
 		FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()`
 )
 
-// openSQLite opens or makes the database for as long as ctx lives; wg is done
-// when it is closed.
+// openSQLite opens or creates the database for as long as ctx lives; wg is done when it
+// is closed.
 func openSQLite(ctx context.Context, wg *sync.WaitGroup, path string) (*vacuuming, error) {
 	if err := touch(path); err != nil {
 		return nil, err
@@ -71,8 +71,7 @@ func openSQLite(ctx context.Context, wg *sync.WaitGroup, path string) (*vacuumin
 	if err != nil {
 		return nil, err
 	}
-	// kine retries a database that does not open for minutes; here the first
-	// error is the answer.
+	// kine retries to open a database for minutes; here the first error is returned.
 	first := sql.OpenDB(connector)
 	for _, statement := range schema {
 		if _, err := first.ExecContext(ctx, statement); err != nil {
@@ -93,8 +92,8 @@ func openSQLite(ctx context.Context, wg *sync.WaitGroup, path string) (*vacuumin
 	return &vacuuming{dialect}, nil
 }
 
-// touch makes the file, with no rights for others, where it is missing; SQLite
-// gives its log and its index the same mode.
+// touch creates a missing file without permissions for others; SQLite gives its log and
+// its index the same mode.
 func touch(path string) error {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if errors.Is(err, fs.ErrExist) {
@@ -106,9 +105,8 @@ func touch(path string) error {
 	return file.Close()
 }
 
-// foldLog moves what is left of a write-ahead log into its file, which SQLite
-// does by itself when the last connection is closed. Where it can't, the log
-// stays, and nothing is lost.
+// foldLog moves the rest of a write-ahead log into its file, as SQLite does when the
+// last connection is closed. If that fails, the log stays, and nothing is lost.
 func foldLog(path string) {
 	db, err := sql.Open(driverName, dsn(path, "mode=rw"))
 	if err != nil {
@@ -118,8 +116,8 @@ func foldLog(path string) {
 	_, _ = db.ExecContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")
 }
 
-// dsn returns the URI of the database at path (https://www.sqlite.org/uri.html):
-// a drive letter follows a slash.
+// dsn returns the URI of the database at path (https://www.sqlite.org/uri.html): a
+// slash precedes a drive letter.
 func dsn(path, params string) string {
 	path = filepath.ToSlash(path)
 	if !strings.HasPrefix(path, "/") {
@@ -128,7 +126,7 @@ func dsn(path, params string) string {
 	return "file://" + (&url.URL{Path: path}).EscapedPath() + "?" + params
 }
 
-// errCode labels an error in kine's metrics.
+// errCode returns an error's label in kine's metrics.
 func errCode(err error) string {
 	var failure *sqlite.Error
 	switch {

@@ -8,12 +8,11 @@ import (
 	"errors"
 )
 
-// maxStatements is how many statements a connection keeps: kine has some twenty
-// texts.
+// maxStatements is how many statements a connection keeps: kine has about twenty.
 const maxStatements = 32
 
-// keeping is a connector whose connections keep the statements that they have
-// prepared: to parse and plan one takes longer than most of them run.
+// keeping is a connector whose connections keep their prepared statements: parsing and
+// planning take longer than most statements run.
 type keeping struct{ driver.Connector }
 
 // Connect implements [driver.Connector].
@@ -29,7 +28,7 @@ func (k keeping) Connect(ctx context.Context) (driver.Conn, error) {
 	return &keptConn{connection: full, kept: map[string]statement{}}, nil
 }
 
-// connection is what the driver's connections have; all of it is passed on.
+// connection is the interface of the driver's connections.
 type connection interface {
 	driver.Conn
 	driver.ConnBeginTx
@@ -41,7 +40,7 @@ type connection interface {
 	driver.Validator
 }
 
-// statement is what the driver's statements have.
+// statement is the interface of the driver's statements.
 type statement interface {
 	driver.Stmt
 	driver.StmtExecContext
@@ -51,7 +50,7 @@ type statement interface {
 // keptConn is a connection; one goroutine at a time uses it.
 type keptConn struct {
 	connection
-	kept map[string]statement // those that are not in use, by text
+	kept map[string]statement // unused statements, by text
 }
 
 // Close implements [driver.Conn].
@@ -64,11 +63,11 @@ func (c *keptConn) Close() error {
 	return errors.Join(append(errs, c.connection.Close())...)
 }
 
-// take returns a statement that is not in use. [errors.ErrUnsupported] says that
-// there can be none.
+// take returns an unused statement. The error is [errors.ErrUnsupported] if there can
+// be none.
 func (c *keptConn) take(ctx context.Context, text string) (statement, error) {
 	if s, ok := c.kept[text]; ok {
-		delete(c.kept, text) // its rows may be open while the same is asked again
+		delete(c.kept, text) // its rows may be open during the same query
 		return s, nil
 	}
 	prepared, err := c.PrepareContext(ctx, text)
@@ -82,8 +81,8 @@ func (c *keptConn) take(ctx context.Context, text string) (statement, error) {
 	return s, nil
 }
 
-// give takes a statement back after its use, which ended with err. SQLite says
-// that again when the statement is closed.
+// give keeps a statement after its use, which ended with err. SQLite returns err again
+// when the statement is closed.
 func (c *keptConn) give(text string, s statement, err error) {
 	_, another := c.kept[text]
 	if err != nil || another || len(c.kept) >= maxStatements {
@@ -118,7 +117,7 @@ func (c *keptConn) QueryContext(ctx context.Context, text string, args []driver.
 	return &keptRows{Rows: rows, conn: c, text: text, statement: s}, nil
 }
 
-// keptRows give the statement back at their end.
+// keptRows keep the statement when they are closed.
 type keptRows struct {
 	driver.Rows
 	conn      *keptConn

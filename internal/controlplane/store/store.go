@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package store keeps the API server's objects: kine on a SQLite file, in this
-// process and with no socket. The API server reaches it through etcd clients
-// whose calls are function calls. A [Remote] is a datastore that others keep.
+// Package store stores the API server's objects: kine on a SQLite file, in this process
+// and without a socket. The API server uses etcd clients whose calls are function
+// calls. A [Remote] is an external datastore.
 package store
 
 import (
@@ -28,8 +28,8 @@ const (
 	compactMinRetain = 1000 // revisions that a watch may always resume from
 	compactBatch     = 1000
 
-	// Local writes wake the poll and the watches themselves; these are for
-	// writes by others, of which there are none.
+	// Local writes wake the poll and the watches; these intervals are for writes by
+	// other processes, of which there are none.
 	pollInterval   = 30 * time.Second
 	notifyInterval = time.Minute
 	closeTimeout   = 5 * time.Second
@@ -38,17 +38,16 @@ const (
 
 // Config describes a store.
 type Config struct {
-	// File is the SQLite database; it is made where there never was one.
+	// File is the SQLite database, created if there never was one.
 	File string
-	// Version is that of the program, for the record beside the file.
+	// Version of the program, for the record beside the file.
 	Version string
 
-	// uncompacted leaves it to a test to compact.
+	// uncompacted disables compactions for a test.
 	uncompacted bool
 }
 
-// Store is an open store. It belongs to one process at a time, which the
-// caller makes sure of.
+// Store is an open store. The caller makes sure that only one process opens it.
 type Store struct {
 	file    string
 	backend *backend
@@ -58,18 +57,18 @@ type Store struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	checkpoints chan struct{} // holds a token while a checkpoint is wanted
+	checkpoints chan struct{} // holds a token while a checkpoint is requested
 }
 
-// Open opens the store, or makes it where it never existed. The error of a
-// store that exists and can't be read is a [*DamagedError], that of one which a
-// newer program wrote a [*NewerError]; the file is then left as it is.
+// Open opens the store, or creates it if it never existed. The error for an unreadable
+// store is a [*DamagedError], for a newer program's store a [*NewerError]; Open does
+// not change such a file.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	fresh, err := inspect(ctx, cfg.File)
 	if err != nil {
 		return nil, err
 	}
-	// The store ends by Close and not with ctx, which only bounds the opening.
+	// Close ends the store, not ctx, which only bounds the opening.
 	life, cancel := context.WithCancel(context.Background())
 	s := &Store{file: cfg.File, cancel: cancel, checkpoints: make(chan struct{}, 1)}
 	stopOnTimeout := context.AfterFunc(ctx, cancel)
@@ -92,7 +91,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		err = s.backend.Start(life)
 	}
 	if !stopOnTimeout() && err == nil {
-		err = ctx.Err() // it was opened, and then closed
+		err = ctx.Err() // it was opened, and closed by the end of ctx
 	}
 	if err == nil && fresh {
 		err = writeRecord(cfg.File, cfg.Version)
@@ -113,27 +112,26 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	return s, nil
 }
 
-// Close ends the store and waits for all that it started. Clients must have
-// been closed. When it returns the file is whole by itself: the last connection
-// to be closed has moved the write-ahead log into it.
+// Close closes the store and waits for its goroutines. Close clients first. Afterwards
+// the file is complete without its write-ahead log, which the last connection has moved
+// into it.
 func (s *Store) Close() {
 	s.cancel()
 	s.wg.Wait()
 	if s.dialect == nil { // it was never opened
 		return
 	}
-	// A connection whose query was given up is closed a moment after the pool.
+	// A connection with a canceled query is closed a moment after the pool.
 	for deadline := time.Now().Add(closeTimeout); s.dialect.DB.Stats().OpenConnections > 0 && time.Now().Before(deadline); {
 		time.Sleep(time.Millisecond)
 	}
-	// Of connections that are closed at once none knows itself to be the last.
+	// Connections that are closed at the same time may all miss that they are the last.
 	if _, err := os.Stat(s.file + "-wal"); err == nil {
 		foldLog(s.file)
 	}
 }
 
-// Failed is closed when the file turned out to be damaged while in use; Err
-// then says how.
+// Failed is closed when the file turns out to be damaged; Err then returns how.
 func (s *Store) Failed() <-chan struct{} { return s.backend.damaged }
 
 // Err returns the [*DamagedError] that closed Failed.
@@ -144,11 +142,11 @@ func (s *Store) Err() error {
 	return nil
 }
 
-// Prefix is what the keys of the API server begin with, as in any Kubernetes
-// cluster, so that its tools can read a store.
+// Prefix is the prefix of the API server's keys, as in any Kubernetes cluster, so that
+// its tools can read a store.
 func (s *Store) Prefix() string { return "/registry" }
 
-// WatchProgress reports whether watchers can rely on what is said of their progress.
+// WatchProgress reports whether watchers can rely on reported progress.
 func (s *Store) WatchProgress() bool { return true }
 
 // Ping reports whether the store answers.
@@ -157,8 +155,8 @@ func (s *Store) Ping(ctx context.Context) error {
 	return err
 }
 
-// Client returns an etcd client of the store. Each has a watch stream of its
-// own, so that a slow reader of one resource never holds up another's.
+// Client returns an etcd client of the store, with its own watch stream, so that a slow
+// reader of one resource does not delay another's.
 func (s *Store) Client() *kubernetes.Client {
 	c := clientv3.NewCtxClient(context.Background())
 	c.KV = clientv3.NewKVFromKVClient(adapter.KvServerToKvClient(s.bridge), c)
@@ -169,12 +167,12 @@ func (s *Store) Client() *kubernetes.Client {
 	return client
 }
 
-// Checkpoint asks for what was written so far to be on disk soon, whatever
-// becomes of the machine. It returns at once.
+// Checkpoint requests that all previous writes be synced to disk soon, and returns
+// immediately.
 func (s *Store) Checkpoint() {
 	select {
 	case s.checkpoints <- struct{}{}:
-	default: // one is wanted already, and will cover this too
+	default: // a pending one covers this too
 	}
 }
 
@@ -186,7 +184,7 @@ func (s *Store) checkpointLoop(ctx context.Context) {
 			return
 		case <-s.checkpoints:
 		}
-		// Where it fails the next one, or SQLite's own, does its work.
+		// If it fails, the next one, or SQLite's own, does its work.
 		_ = s.dialect.checkpoint(ctx)
 	}
 }

@@ -266,7 +266,7 @@ func TestDamageIsNoNewStore(t *testing.T) {
 			if !errors.As(err, &damaged) {
 				t.Fatalf("error %v (%T), want a DamagedError", err, err)
 			}
-			for _, word := range []string{file, "rdd service reset", "come back", "lost"} {
+			for _, word := range []string{file, "rdd service reset", "mirrored again", "lost"} {
 				if !strings.Contains(err.Error(), word) {
 					t.Errorf("error %q does not say %q", err, word)
 				}
@@ -304,7 +304,7 @@ func overwrite(t *testing.T, file string, offset int64, count int) {
 	}
 }
 
-// snapshot returns what is in the database file, empty where it is missing.
+// snapshot returns the content of the database file, empty if it is missing.
 func snapshot(t *testing.T, file string) string {
 	t.Helper()
 	data, err := os.ReadFile(file)
@@ -401,5 +401,34 @@ func TestUnreadableFileFailsAtOnce(t *testing.T) {
 	}
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("it took %s", took)
+	}
+}
+
+// TestReadsThatAreGivenUp: a read that its client cancels, at any moment, fails as
+// canceled, and is no fault of the store.
+func TestReadsThatAreGivenUp(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "store.db"))
+	defer s.Close()
+	c := s.Client()
+	defer func() { _ = c.Close() }()
+	for i := range 50 {
+		put(t, c.KV, fmt.Sprintf("/registry/%d", i), strings.Repeat("x", 1000), 0)
+	}
+	canceled := 0
+	for i := range 3000 {
+		ctx, cancel := context.WithCancel(t.Context())
+		stop := time.AfterFunc(time.Duration(i%300)*2*time.Microsecond, cancel)
+		_, _, err := s.backend.List(ctx, "/registry/", "/registry0", 0, 0, i%2 == 0)
+		stop.Stop()
+		cancel()
+		switch {
+		case errors.Is(err, context.Canceled):
+			canceled++
+		case err != nil:
+			t.Fatal(err)
+		}
+	}
+	if canceled == 0 {
+		t.Error("no read was canceled: nothing is tested")
 	}
 }

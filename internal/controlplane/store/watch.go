@@ -9,12 +9,15 @@ import (
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
 )
 
-// watches is kine's watch server without a fault: a watch that begins at an old revision reads the values of all keys since then, and drops those of
-// other ranges afterwards. The API server resumes the watches of kinds without a watch cache every five to ten minutes, at the revision of the last
-// change of their kind, however long ago that was. So each idle watch would read, again and again, the large revisions of any other kind.
+// watches is kine's watch server with a fault corrected: a watch from an old revision
+// reads the values of all keys since then, and drops those of other ranges afterwards.
+// The API server resumes the watches of kinds without a watch cache every five to ten
+// minutes, at the revision of their kind's last change, which may be old. Each idle
+// watch would repeatedly read the revisions of all other kinds.
 //
-// kine's backend is not told the range. It gets the context of the stream, which kine asks for right after it has received the request for
-// the watch; here that context has the range.
+// kine does not pass the range to its backend, but the context of the stream, which it
+// gets right after it has received the request for the watch: here that context has the
+// range.
 type watches struct {
 	etcdserverpb.WatchServer
 }
@@ -24,11 +27,11 @@ func (w watches) Watch(stream etcdserverpb.Watch_WatchServer) error {
 	return w.WatchServer.Watch(&watchStream{Watch_WatchServer: stream})
 }
 
-// watchStream is used by one goroutine, but for Send.
+// watchStream is for one goroutine, except Send.
 type watchStream struct {
 	etcdserverpb.Watch_WatchServer
 
-	newest *keyRange // of the watch that was last asked for; nil for all keys
+	newest *keyRange // of the last requested watch; nil for all keys
 }
 
 // Recv implements [etcdserverpb.Watch_WatchServer].
@@ -49,12 +52,12 @@ func (s *watchStream) Context() context.Context {
 	return context.WithValue(ctx, keyRangeKey{}, *s.newest)
 }
 
-// keyRange has the keys from first on and before end; without an end first only.
+// keyRange has the keys from first to before end; without an end, only first.
 type keyRange struct{ first, end string }
 
 type keyRangeKey struct{}
 
-// compactKey is the one key that kine keeps under another name for its clients.
+// compactKey is the only key that kine stores under another name.
 const compactKey = "compact_rev_key"
 
 // rangeOf returns the range of a watch, nil for all keys.
@@ -66,7 +69,8 @@ func rangeOf(create *etcdserverpb.WatchCreateRequest) *keyRange {
 	return &keyRange{first, end}
 }
 
-// After implements [logstructured.Log]. Without a key it is asked by a watch, whose range is in the context.
+// After implements [logstructured.Log]. A call without a key is from a watch, whose
+// range is in the context.
 func (l *mendedLog) After(ctx context.Context, key, end string, revision, limit int64) (server.EventBatch, error) {
 	if watched, ok := ctx.Value(keyRangeKey{}).(keyRange); ok && key == "" {
 		key, end = watched.first, watched.end

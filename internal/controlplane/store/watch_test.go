@@ -40,8 +40,8 @@ func TestResumedWatchReadsItsOwnRangeOnly(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	for range watches {
 		for name, options := range map[string][]clientv3.OpOption{"/registry/quiet/": {clientv3.WithPrefix()}, "/registry/quiet/b": nil} {
-			if seen := resume(t, s, name, since, 1, options...); seen != "/registry/quiet/b=one" {
-				t.Errorf("a watch of %s that resumes at revision %d saw %s", name, since, seen)
+			if got := resume(t, s, name, since, 1, options...); got != "/registry/quiet/b=one" {
+				t.Errorf("a watch of %s that resumes at revision %d saw %s", name, since, got)
 			}
 		}
 	}
@@ -50,11 +50,11 @@ func TestResumedWatchReadsItsOwnRangeOnly(t *testing.T) {
 		t.Errorf("%d watches of another kind allocated %d bytes, more than it takes to read the %d revisions once", 2*watches, read, revisions)
 	}
 
-	if seen := resume(t, s, "/registry/large/", since, revisions+1, clientv3.WithPrefix()); strings.Count(seen, "/registry/large/a=x") != revisions || !strings.HasSuffix(seen, " /registry/large/a deleted") {
-		t.Errorf("a watch of the large kind saw %.100s…", seen)
+	if got := resume(t, s, "/registry/large/", since, revisions+1, clientv3.WithPrefix()); strings.Count(got, "/registry/large/a=x") != revisions || !strings.HasSuffix(got, " /registry/large/a deleted") {
+		t.Errorf("a watch of the large kind saw %.100s…", got)
 	}
-	if seen := resume(t, s, "", since, revisions+2, clientv3.WithPrefix()); !strings.HasPrefix(seen, "/registry/quiet/b=one ") {
-		t.Errorf("a watch of everything saw %.100s…", seen)
+	if got := resume(t, s, "", since, revisions+2, clientv3.WithPrefix()); !strings.HasPrefix(got, "/registry/quiet/b=one ") {
+		t.Errorf("a watch of everything saw %.100s…", got)
 	}
 }
 
@@ -65,7 +65,7 @@ func resume(t *testing.T, s *Store, key string, revision int64, events int, opti
 	defer func() { _ = c.Close() }()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	var seen []string
+	var got []string
 	for response := range c.Watch(ctx, key, append(options, clientv3.WithRev(revision))...) {
 		if err := response.Err(); err != nil {
 			t.Fatal(err)
@@ -75,11 +75,11 @@ func resume(t *testing.T, s *Store, key string, revision int64, events int, opti
 			if event.Type == clientv3.EventTypeDelete {
 				word = string(event.Kv.Key) + " deleted"
 			}
-			seen = append(seen, word)
+			got = append(got, word)
 		}
-		if len(seen) >= events {
+		if len(got) >= events {
 			break
 		}
 	}
-	return strings.Join(seen, " ")
+	return strings.Join(got, " ")
 }

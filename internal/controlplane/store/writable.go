@@ -11,11 +11,11 @@ import (
 	"github.com/k3s-io/kine/pkg/server"
 )
 
-// probeTimeout bounds the write that finds out whether writes work again.
+// probeTimeout bounds the write that tests whether writes work again.
 const probeTimeout = 2 * time.Second
 
-// noteWrite notes whether the store can write. A write that was refused for what
-// is in the store, or that its caller gave up, shows nothing.
+// noteWrite records whether the store can write. A write that was rejected because of
+// the store's content, or was canceled, shows nothing.
 func (b *backend) noteWrite(w *write, err error) {
 	unable := isUnable(err)
 	if !unable && w.revision == 0 {
@@ -29,8 +29,8 @@ func (b *backend) noteWrite(w *write, err error) {
 	}
 }
 
-// isUnable recognises SQLite's words for SQLITE_FULL, SQLITE_IOERR,
-// SQLITE_READONLY and SQLITE_CANTOPEN (sqlite3_errstr).
+// isUnable recognizes SQLite's messages for SQLITE_FULL, SQLITE_IOERR, SQLITE_READONLY
+// and SQLITE_CANTOPEN (sqlite3_errstr).
 func isUnable(err error) bool {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return false
@@ -44,9 +44,9 @@ func isUnable(err error) bool {
 	return false
 }
 
-// Writable returns why the store can't write, nil if it can. If the last write
-// failed it tries another one: without it a store to which nothing else is written
-// would stay unwritable after there is room again.
+// Writable returns why the store can't write, nil if it can. If the last write failed
+// it tries another one: a store without other writes would otherwise stay unwritable
+// after space is available again.
 func (s *Store) Writable(ctx context.Context) error {
 	s.backend.mu.Lock()
 	failure := s.backend.unwritten
@@ -67,6 +67,6 @@ func (s *Store) Writable(ctx context.Context) error {
 	return err
 }
 
-// Writable implements [Objects]: what can't be written is an error of each write,
-// and a datastore that others keep is theirs to watch.
+// Writable implements [Objects]: each failed write returns an error, and monitoring a
+// datastore is its owner's task.
 func (r *Remote) Writable(context.Context) error { return nil }

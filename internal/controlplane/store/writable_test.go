@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestWritable: a store to which a write failed for want of room says so, until a
-// write succeeds; reading that out tries one.
+// TestWritable: after a write has failed on a full disk, the store reports it until a
+// write succeeds; reading the report tries one.
 func TestWritable(t *testing.T) {
 	t.Parallel()
 	s := open(t, filepath.Join(t.TempDir(), "store.db"))

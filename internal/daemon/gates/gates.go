@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package gates is the order in which the daemon becomes ready: one list of
-// named gates, passed one after the other.
+// Package gates defines the steps of the daemon's start: an ordered list of named
+// gates.
 package gates
 
 import (
@@ -13,12 +13,12 @@ import (
 	"k8s.io/apiserver/pkg/server/healthz"
 )
 
-// The gates of the daemon, in their order.
+// The gates of the daemon, in order.
 const (
 	Store       = "store"       // the store is open
 	APIServer   = "api-server"  // the API server serves its built-in kinds
 	CRDs        = "crds"        // every enabled controller's kinds are served
-	Admission   = "admission"   // every admission hook answers
+	Admission   = "admission"   // every admission hook is ready
 	Controllers = "controllers" // every controller's caches are synced
 	Discovery   = "discovery"   // the manager's entry is written
 	Announced   = "announced"   // the ready annotation is set
@@ -33,17 +33,16 @@ type Gates struct {
 	onChange func(waiting string)
 
 	mu     sync.Mutex
-	passed int // guarded by mu; how many of order
+	passed int // guarded by mu; number of passed gates of order
 }
 
-// New returns gates of which none is passed. onChange, which may be nil, is
-// called after each one with the name of the next, which is empty at the end.
+// New returns gates, none of them passed. It calls onChange, which may be nil, after
+// each one with the name of the next, which is empty at the end.
 func New(order []string, onChange func(waiting string)) *Gates {
 	return &Gates{order: order, onChange: onChange}
 }
 
-// Pass passes the gate, whose turn it must be: out of order is a mistake in the
-// program, and panics.
+// Pass passes the gate. It panics if it is not the gate's turn: that is a bug.
 func (g *Gates) Pass(gate string) {
 	g.mu.Lock()
 	if g.passed == len(g.order) || g.order[g.passed] != gate {
@@ -57,7 +56,7 @@ func (g *Gates) Pass(gate string) {
 	}
 }
 
-// Waiting returns the first gate that is not passed; empty when all are.
+// Waiting returns the first gate that is not passed; empty if all are.
 func (g *Gates) Waiting() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -30,7 +30,7 @@ func TestGates(t *testing.T) {
 		t.Errorf("at last: failing %v, waiting for %q", got, gates.Waiting())
 	}
 	if !slices.Equal(waits, []string{"b", ""}) {
-		t.Errorf("told %q", waits)
+		t.Errorf("waits %q", waits)
 	}
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package health is what a daemon knows of itself that no object can tell: if its
-// store can't be written, neither can a status.
+// Package health reports the daemon's own health, which no object can: if its store
+// can't be written, neither can a status.
 package health
 
 import (
@@ -15,16 +15,16 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// Path is where it is served, to those who may read all.
+// Path of the endpoint, for clients that may read everything.
 const Path = "/rdd/health"
 
-// Report is how the daemon is.
+// Report is the daemon's health.
 type Report struct {
-	// Unwritable is why nothing can be written to the store; empty if something can.
+	// Unwritable is why the store can't be written; empty if it can.
 	Unwritable string `json:"unwritable,omitempty"`
 }
 
-// Handler serves a report. writable returns why the store can't be written.
+// Handler serves the report. writable returns why the store can't be written.
 func Handler(writable func(context.Context) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var report Report
@@ -32,15 +32,15 @@ func Handler(writable func(context.Context) error) http.Handler {
 			report.Unwritable = err.Error()
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(report) // the client has gone if it fails
+		_ = json.NewEncoder(w).Encode(report) // an error means that the client has disconnected
 	})
 }
 
-// limit is more than any report has, in bytes.
+// limit bounds the size of a report, in bytes.
 const limit = 64 << 10
 
-// Read reads the report of the daemon that a kubeconfig names, over the connection
-// that other clients of it have. An older daemon knows nothing of itself.
+// Read reads the report of the kubeconfig's daemon, over its usual connection. An older
+// daemon has no report.
 func Read(ctx context.Context, kubeconfig string) (report Report, err error) {
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
@@ -65,5 +65,5 @@ func Read(ctx context.Context, kubeconfig string) (report Report, err error) {
 	case http.StatusNotFound:
 		return report, nil
 	}
-	return report, fmt.Errorf("%s answers %s", Path, response.Status)
+	return report, fmt.Errorf("%s returned %s", Path, response.Status)
 }

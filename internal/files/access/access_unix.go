@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// groupWrites is the mode of files that members of their group may write, which
-// a connection to a socket takes (unix(7)).
+// groupWrites is the mode of files that members of their group may write, as connecting
+// to a socket requires (unix(7)).
 const groupWrites = 0o020
 
 func groupOf(file fs.FileInfo) string {
@@ -27,17 +27,16 @@ func groupOf(file fs.FileInfo) string {
 	return groupName(owner.Gid)
 }
 
-// Refusal says why a file can't be opened, and which group to join where that
-// would help.
+// Refusal returns why a file can't be opened, and which group to join, if that helps.
 func Refusal(file fs.FileInfo, err error) string {
 	owner, ok := file.Sys().(*syscall.Stat_t)
 	if !ok || !errors.Is(err, fs.ErrPermission) {
 		return err.Error()
 	}
 	if file.Mode()&groupWrites == 0 {
-		return fmt.Sprintf("%v: it is for %s only", err, userName(owner.Uid))
+		return fmt.Sprintf("%v: only %s has access", err, userName(owner.Uid))
 	}
-	return fmt.Sprintf("%v: it is for the group %s: join that group and log in again", err, groupName(owner.Gid))
+	return fmt.Sprintf("%v: only the group %s has access: join the group and log in again", err, groupName(owner.Gid))
 }
 
 func userName(id uint32) string {
@@ -56,8 +55,8 @@ func groupName(id uint32) string {
 	return number
 }
 
-// denied reports whether a connection, which takes the right to write, is refused, or
-// already the way to the socket.
+// denied reports whether the user lacks write permission, which a connection requires,
+// or may not enter the socket's directory.
 func denied(path string) bool {
 	return errors.Is(unix.Faccessat(unix.AT_FDCWD, path, unix.W_OK, unix.AT_EACCESS), fs.ErrPermission)
 }

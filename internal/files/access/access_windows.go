@@ -4,7 +4,7 @@ package access
 
 import "io/fs"
 
-// groupOf knows no groups: Windows has lists of rights instead.
+// groupOf returns no group: Windows has access control lists instead.
 func groupOf(fs.FileInfo) string { return "" }
 
 func denied(string) bool { return false }

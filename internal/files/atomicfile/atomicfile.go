@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package atomicfile replaces files whole: a reader sees the old content or
-// the new one, whatever happens in between.
+// Package atomicfile replaces files atomically: a reader gets the old content or the
+// new one, never a mixture.
 package atomicfile
 
 import (
@@ -9,16 +9,16 @@ import (
 	"path/filepath"
 )
 
-// Write puts data into the file at path with the given mode, through a
-// temporary file beside it. The data is on disk before the name is: after a
-// power cut the file is the old one or the new one. Where it fails the old file
-// stands, and nothing is left beside it.
+// Write writes data to the file at path with the given mode, through a temporary file
+// beside it. The data is synced before the rename: after a power failure the file is
+// the old or the new one. On an error the old file stays, and no temporary file is
+// left.
 func Write(path string, data []byte, mode os.FileMode) error {
 	return Named(path, write(path, data, mode, true))
 }
 
-// WriteVolatile is Write without the wait for the disk, for files that
-// describe a process and mean nothing after it.
+// WriteVolatile is Write without a sync, for files that describe a process and mean
+// nothing after it.
 func WriteVolatile(path string, data []byte, mode os.FileMode) error {
 	return Named(path, write(path, data, mode, false))
 }

@@ -10,12 +10,12 @@ import (
 	"syscall"
 )
 
-// ErrMounted says that a file can't be replaced because it is a mount point, as a
-// single file that is bind-mounted into a container is.
-var ErrMounted = errors.New("the file is mounted by itself and can't be replaced: mount its directory instead")
+// ErrMounted is the error if a file can't be replaced because it is a mount point, such
+// as a single file that is bind-mounted into a container.
+var ErrMounted = errors.New("the file is a mount point and can't be replaced: mount its directory instead")
 
-// Named returns the error of a replacement of the file at path; nil for nil. It
-// names that file and not the temporary one, whose name is another at each try.
+// Named returns the error of replacing the file at path; nil for nil. It names that
+// file, not the temporary one, whose name varies.
 func Named(path string, err error) error {
 	if err == nil {
 		return nil
@@ -28,7 +28,7 @@ func Named(path string, err error) error {
 	case errors.As(err, &file):
 		err = file.Err
 	}
-	// rename(2) says EBUSY of a mount point, and some file systems EXDEV.
+	// rename(2) returns EBUSY for a mount point, and on some file systems EXDEV.
 	if errors.Is(err, syscall.EBUSY) || errors.Is(err, syscall.EXDEV) {
 		err = fmt.Errorf("%w (%w)", ErrMounted, err)
 	}

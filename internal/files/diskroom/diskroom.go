@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package diskroom finds out whether something failed for want of room on a file
-// system, whatever it was that noticed first, and says which one and what to do.
+// Package diskroom detects errors that a full file system causes, and explains which
+// file system it is and what to do.
 package diskroom
 
 import (
@@ -12,43 +12,44 @@ import (
 )
 
 const (
-	// neededMB is what an instance without a virtual machine takes: its store with the
-	// write-ahead log, its logs, its keys, and what kubectl keeps.
+	// neededMB is the size of an instance without a virtual machine: its store with the
+	// write-ahead log, its logs, its keys, and kubectl's cache.
 	neededMB = 40
 
-	// probeSize is what a file system must have room for, in bytes, to be taken for one
-	// that is not full.
+	// probeSize is the number of bytes that must be writable for a file system not to
+	// count as full.
 	probeSize = 64 << 10
 )
 
-// fullWords are those of the systems, of SQLite and of file systems with quotas.
+// fullWords are the messages of operating systems, of SQLite, and of file systems with
+// quotas.
 var fullWords = []string{
 	"no space left on device", "database or disk is full", "disk quota exceeded",
 	"There is not enough space on the disk", "not enough space on disk", "No space left",
 }
 
-// unclearWords are SQLite's for what may be want of room.
+// unclearWords are SQLite's messages for what may be a full file system.
 var unclearWords = []string{"disk I/O error", "unable to open database file"}
 
-// FullError says that a file system is full.
+// FullError is the error if a file system is full.
 type FullError struct {
 	Dir string
-	// Reason is what failed for that; empty for what is not known.
+	// Reason is the error that it caused; empty if unknown.
 	Reason string
 }
 
-// Error names the directory and what it takes.
+// Error names the directory and the required space.
 func (e *FullError) Error() string {
-	text := fmt.Sprintf("no space left on %s: RDD needs about %d MB there", e.Dir, neededMB)
+	text := fmt.Sprintf("no space left on %s: RDD needs about %d MB", e.Dir, neededMB)
 	if e.Reason != "" {
 		text += " (" + e.Reason + ")"
 	}
 	return text
 }
 
-// Explain returns a [*FullError] for errors that are for want of room on one of the
-// directories, which are looked at in turn, and any other error as it is. The kind of
-// err, such as that of a deadline, does not survive: it is a consequence.
+// Explain returns a [*FullError] if a full file system of one of the directories, which
+// are checked in order, caused the error, and other errors unchanged. The kind of err,
+// such as a deadline, is dropped, because it is a consequence.
 func Explain(err error, dirs ...string) error {
 	var full *FullError
 	if err == nil || errors.As(err, &full) {
@@ -63,7 +64,7 @@ func Explain(err error, dirs ...string) error {
 		return &FullError{Dir: dir, Reason: text}
 	}
 	if certain && len(dirs) > 0 {
-		return &FullError{Dir: dirs[0], Reason: text} // there is some again, or less than was wanted
+		return &FullError{Dir: dirs[0], Reason: text} // space is available again, or was too little
 	}
 	return err
 }
@@ -77,8 +78,8 @@ func has(text string, words []string) bool {
 	return false
 }
 
-// Find returns the first of the directories on whose file system there is no room;
-// empty for none, or if that can't be told.
+// Find returns the first of the directories whose file system is full; empty if there
+// is none, or if that is unknown.
 func Find(dirs ...string) string {
 	for _, dir := range dirs {
 		if err := probe(dir); err != nil && has(err.Error(), fullWords) {
@@ -88,7 +89,7 @@ func Find(dirs ...string) string {
 	return ""
 }
 
-// probe writes a little, and removes it.
+// probe writes a small file, and removes it.
 func probe(dir string) error {
 	file, err := os.CreateTemp(dir, ".room-*")
 	if err != nil {

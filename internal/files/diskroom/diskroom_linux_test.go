@@ -16,7 +16,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/diskroom"
 )
 
-// TestExplain: on a file system that is full every error that may be of that names it.
+// TestExplain: on a full file system, every error that it may cause names it.
 func TestExplain(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Fatal("a file system is to be mounted, which only root can do: run the tests as root")

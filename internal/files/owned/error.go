@@ -13,23 +13,23 @@ import (
 	"strings"
 )
 
-// Error says that a file or directory can't be trusted.
+// Error is the error for an untrusted file or directory.
 type Error struct {
 	Path string
-	// Why continues a sentence that begins with the path, Remedy is what to do.
+	// Why continues a sentence that starts with the path; Remedy is what to do.
 	Why, Remedy string
 }
 
-// Error names the path, its owner and mode, and the way out.
+// Error names the path, its owner and mode, and the remedy.
 func (e *Error) Error() string { return fmt.Sprintf("%s %s: %s", e.Path, e.Why, e.Remedy) }
 
-// linkError refuses a link in the place of a file or directory.
+// linkError rejects a link in place of a file or directory.
 func linkError(path string, info fs.FileInfo) error {
 	target, _ := os.Readlink(path)
 	return &Error{
 		Path:   path,
-		Why:    fmt.Sprintf("is a link to %q (owner %s), and rdd follows none there", target, describe(info)),
-		Remedy: "put what it leads to in its place, or remove the link",
+		Why:    fmt.Sprintf("is a link to %q (owner %s), which rdd does not follow", target, describe(info)),
+		Remedy: "replace the link by its target, or remove it",
 	}
 }
 
@@ -45,15 +45,15 @@ func userName(uid int) string {
 	return "uid " + number
 }
 
-// notOurs says that a file or directory belongs to another user. within is what
-// root is to give back, if it is root's.
+// notOurs is the error for another user's file or directory. within is the directory to
+// change the owner of, if it is root's.
 func notOurs(path, within string, mode fs.FileMode, owner int) error {
 	self := os.Geteuid()
 	if owner == 0 {
 		return &Error{
 			Path:   path,
 			Why:    fmt.Sprintf("belongs to root (mode %s), as after a start with sudo, and rdd runs as %s", mode, userName(self)),
-			Remedy: fmt.Sprintf("`sudo chown -R %d:%d %q` gives it back", self, os.Getegid(), within),
+			Remedy: fmt.Sprintf("run `sudo chown -R %d:%d %q`", self, os.Getegid(), within),
 		}
 	}
 	remedy := "remove it, or use a directory of your own (XDG_DATA_HOME, XDG_STATE_HOME, HOME)"
@@ -62,13 +62,13 @@ func notOurs(path, within string, mode fs.FileMode, owner int) error {
 	}
 	return &Error{
 		Path:   path,
-		Why:    fmt.Sprintf("belongs to %s (mode %s), and rdd runs as %s, whose own it must be", userName(owner), mode, userName(self)),
+		Why:    fmt.Sprintf("belongs to %s (mode %s), and rdd runs as %s, which must own it", userName(owner), mode, userName(self)),
 		Remedy: remedy,
 	}
 }
 
-// Explain adds to an error for want of permission, below the user's home directory,
-// whose the file at path is, or the directory that it is in, and what to do.
+// Explain extends a permission error below the user's home directory with the owner of
+// the file at path, or of its directory, and the remedy.
 func Explain(path string, err error) error {
 	if !errors.Is(err, fs.ErrPermission) {
 		return err

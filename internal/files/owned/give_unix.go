@@ -11,8 +11,8 @@ import (
 	"path/filepath"
 )
 
-// GiveAs gives a new file the owner and group of the file at path, which it is to
-// replace, or of its directory, as far as this user may.
+// GiveAs sets the owner and group of a new file to those of the file at path, which it
+// replaces, or of its directory, as far as this user may.
 func GiveAs(file *os.File, path string) {
 	like, err := os.Stat(path)
 	if err != nil {
@@ -28,14 +28,14 @@ func GiveAs(file *os.File, path string) {
 		return
 	}
 	mode := info.Mode().Perm()
-	if file.Chown(wantUID, wantGID) != nil { // only root gives files away
+	if file.Chown(wantUID, wantGID) != nil { // only root can change the owner
 		_ = file.Chown(-1, wantGID)
 	}
 	_ = file.Chmod(mode) // chown(2) may change it
 }
 
-// GiveAsBeside gives what root has made in directories of another user to that user,
-// with all that is in it. dir is the user's.
+// GiveAsBeside gives files that root has created in another user's directories to that
+// user, recursively. dir is the user's.
 func GiveAsBeside(dir string, paths ...string) error {
 	like, err := os.Stat(dir)
 	if err != nil || os.Geteuid() != 0 {
@@ -64,8 +64,8 @@ func GiveAsBeside(dir string, paths ...string) error {
 	return nil
 }
 
-// give gives what root owns below a name in a directory to a user. It follows no link
-// out of the directory.
+// give gives root's files below a name in a directory to a user. It follows no link out
+// of the directory.
 func give(root *os.Root, name string, uid, gid int) error {
 	err := fs.WalkDir(root.FS(), filepath.ToSlash(name), func(path string, _ fs.DirEntry, err error) error {
 		if err != nil {

@@ -4,8 +4,8 @@ package owned
 
 import "os"
 
-// GiveAs does nothing on Windows, where a new file has the permissions that its
-// directory hands down.
+// GiveAs does nothing on Windows, where a new file inherits its directory's
+// permissions.
 func GiveAs(*os.File, string) {}
 
 // GiveAsBeside does nothing on Windows, as [GiveAs].

@@ -14,9 +14,9 @@ import (
 
 const groupWrite = 0o020
 
-// private reports whether a group is this user's alone: it has the user's name, is
-// the user's own, and has no other members. Where each user has such a group, the
-// user's programs often make directories that the group may write.
+// private reports whether a group is this user's alone: it has the user's name, is the
+// user's primary group, and has no other members. On systems with such groups, users'
+// programs often create directories that the group may write.
 func private(gid int) bool {
 	self := os.Geteuid()
 	if self == 0 || gid != os.Getegid() {

@@ -2,5 +2,5 @@
 
 package owned
 
-// hiddenRoot is for user namespaces, which macOS has not.
+// hiddenRoot is for user namespaces, which macOS does not have.
 func hiddenRoot() int { return -1 }

@@ -9,12 +9,12 @@ import (
 	"sync"
 )
 
-// wholeMap is the map of a user namespace that has all users (user_namespaces(7)).
+// wholeMap is the map of a user namespace with all users (user_namespaces(7)).
 const wholeMap = "0 0 4294967295"
 
-// hiddenRoot returns the number by which this process sees users that its user
-// namespace has no number for, the machine's root among them, to whom / and /home
-// belong; -1 if it sees all users.
+// hiddenRoot returns the user ID that this process sees for users without an ID in its
+// user namespace, such as the machine's root, the owner of / and /home; -1 if all users
+// have one.
 var hiddenRoot = sync.OnceValue(func() int {
 	mapped, err := os.ReadFile("/proc/self/uid_map")
 	if err != nil || strings.Join(strings.Fields(string(mapped)), " ") == wholeMap {

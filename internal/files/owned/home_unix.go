@@ -11,8 +11,8 @@ import (
 	"os"
 )
 
-// CheckHome checks that a home directory is this user's: files that root makes in
-// that of another user, as after `sudo -E`, are in that user's way.
+// CheckHome checks that a home directory is this user's: files that root creates in
+// another user's home directory, as after `sudo -E`, would block that user.
 func CheckHome(home string) error {
 	self := os.Geteuid()
 	info, err := os.Stat(home)
@@ -22,9 +22,9 @@ func CheckHome(home string) error {
 	case errors.Is(err, fs.ErrPermission):
 		return &Error{Path: home, Why: "is the home directory (HOME), which " + userName(self) + " may not enter", Remedy: "set HOME to a directory of " + userName(self)}
 	case err != nil:
-		return fmt.Errorf("look at the home directory (HOME): %w", err)
+		return fmt.Errorf("read the home directory (HOME): %w", err)
 	case !info.IsDir():
-		return &Error{Path: home, Why: "is the home directory (HOME) and no directory", Remedy: "set HOME to a directory of " + userName(self)}
+		return &Error{Path: home, Why: "is the home directory (HOME) and not a directory", Remedy: "set HOME to a directory of " + userName(self)}
 	}
 	owner, _ := ownerOf(info)
 	if owner == self {
@@ -35,7 +35,7 @@ func CheckHome(home string) error {
 	case self == 0:
 		remedy = fmt.Sprintf("run rdd without sudo to use it as %s, or with `sudo -H` for an instance of root's own", userName(owner))
 	case owner == 0:
-		remedy += fmt.Sprintf("; if it is that directory, `sudo chown %d:%d %q` gives it back", self, os.Getegid(), home)
+		remedy += fmt.Sprintf("; or, if the directory is theirs, run `sudo chown %d:%d %q`", self, os.Getegid(), home)
 	}
 	return &Error{
 		Path:   home,

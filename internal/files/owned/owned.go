@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package owned opens, checks and removes directories that only this user
-// has a say in. Each directory on the way there must belong to this user or to
-// root, and others may not write it, unless it has the sticky bit, as /tmp has; a
-// link on the way must be this user's or root's. So no other user can put another file in
-// the place of one that was checked. The directory itself is no link, is opened
-// once, and is checked and changed through its descriptor.
+// Package owned opens, checks and removes directories that only this user controls.
+// Each parent directory must belong to this user or root, and other users may not write
+// it, unless it has the sticky bit, like /tmp; each link on the path must be this
+// user's or root's. So no other user can replace a file after it was checked. The
+// directory itself is not a link, is opened once, and is checked and changed through
+// its descriptor.
 //
-// Windows has no such modes: see owner_windows.go for what is checked there.
+// Windows has no such modes: see owner_windows.go for its checks.
 package owned
 
 import (
@@ -23,24 +23,23 @@ const (
 	dirMode  = 0o700
 	fileMode = 0o600
 
-	// othersWrite are the permissions to change a file or directory that a user's
-	// group and others have.
+	// othersWrite are the write permissions of a file's group and of others.
 	othersWrite = 0o022
 
-	// removeTries is how often a directory is removed into which another process
-	// puts a file at the same time.
+	// removeTries is how often removing a directory is retried while another process
+	// creates files in it.
 	removeTries = 10
 )
 
-// Dir is an open directory, whose files are reached through its descriptor.
+// Dir is an open directory, whose files are accessed through its descriptor.
 type Dir struct {
 	path string
 	root *os.Root
 }
 
-// Open opens a directory that must be this user's own. If others may write it, all
-// their permissions are taken away. One that does not exist is
-// [fs.ErrNotExist]; one that can't be trusted is an [*Error].
+// Open opens a directory that must be this user's own. If others may write it, it
+// removes all their permissions. The error is [fs.ErrNotExist] for a missing directory,
+// an [*Error] for an untrusted one.
 func Open(path string) (*Dir, error) {
 	parent, err := resolve(filepath.Dir(path), false)
 	if err != nil {
@@ -49,8 +48,8 @@ func Open(path string) (*Dir, error) {
 	return open(path, filepath.Join(parent, filepath.Base(path)))
 }
 
-// Make is [Open], and makes the directory and those above it if they are missing.
-// All permissions of others are taken away from the directory.
+// Make is [Open], and creates missing directories. It removes all permissions of others
+// from the directory.
 func Make(path string) (*Dir, error) {
 	parent, err := resolve(filepath.Dir(path), true)
 	if err != nil {
@@ -71,12 +70,11 @@ func Make(path string) (*Dir, error) {
 	return d, nil
 }
 
-// OpenShared opens a directory that the user chose, and others may use too: it may
-// be a link, and root's, and have the sticky bit. Its files are checked one by one,
-// by [Dir.OpenFile].
+// OpenShared opens a directory that the user chose, and others may use too: it may be a
+// link, or root's, or have the sticky bit. [Dir.OpenFile] checks each of its files.
 func OpenShared(path string) (*Dir, error) { return openShared(path, false) }
 
-// MakeShared is [OpenShared], and makes the directory if it is missing.
+// MakeShared is [OpenShared], and creates a missing directory.
 func MakeShared(path string) (*Dir, error) { return openShared(path, true) }
 
 func openShared(path string, missing bool) (*Dir, error) {
@@ -91,7 +89,7 @@ func openShared(path string, missing bool) (*Dir, error) {
 	return &Dir{path, root}, nil
 }
 
-// open opens the directory at resolved, of which path is the name for people.
+// open opens the directory at resolved; path is its name in errors.
 func open(path, resolved string) (*Dir, error) {
 	named, err := os.Lstat(resolved)
 	if err != nil {
@@ -112,7 +110,7 @@ func open(path, resolved string) (*Dir, error) {
 	return d, nil
 }
 
-// checkOpened checks the directory that was opened, whatever its name led to before.
+// checkOpened checks the opened directory, because its name may have been replaced.
 func (d *Dir) checkOpened(named fs.FileInfo) error {
 	info, err := d.root.Stat(".")
 	if err != nil {
@@ -143,9 +141,9 @@ func checkOwnDir(path string, info fs.FileInfo) error {
 // Close closes the directory.
 func (d *Dir) Close() { _ = d.root.Close() }
 
-// Check checks the files in the directory whose names are wanted, nil for all: each
-// must be this user's own, no link, with no second name, and nothing whose opening
-// could wait.
+// Check checks the files in the directory whose names are wanted, or all if wanted is
+// nil: each must be this user's own, not a link, without a second name, and of a type
+// that does not block when opened.
 func (d *Dir) Check(wanted func(name string) bool) error {
 	return d.each(func(name string, info fs.FileInfo) error {
 		if wanted != nil && !wanted(name) {
@@ -155,7 +153,7 @@ func (d *Dir) Check(wanted func(name string) bool) error {
 	})
 }
 
-// Tighten takes all permissions of others away from the files in the directory.
+// Tighten removes all permissions of others from the files in the directory.
 func (d *Dir) Tighten() error {
 	return d.each(func(name string, info fs.FileInfo) error {
 		if !info.Mode().IsRegular() || !loose(info, fileMode) {
@@ -169,7 +167,8 @@ func (d *Dir) Tighten() error {
 	})
 }
 
-// each calls do for each file in the directory. One that vanishes is left out.
+// each calls do for each file in the directory, skipping files that are removed
+// concurrently.
 func (d *Dir) each(do func(name string, info fs.FileInfo) error) error {
 	names, err := d.Names()
 	if err != nil {
@@ -190,7 +189,7 @@ func (d *Dir) each(do func(name string, info fs.FileInfo) error) error {
 	return nil
 }
 
-// Names returns the names of the files in the directory, sorted.
+// Names returns the sorted names of the files in the directory.
 func (d *Dir) Names() ([]string, error) {
 	file, err := d.root.Open(".")
 	if err != nil {
@@ -221,8 +220,8 @@ func (d *Dir) checkFile(name string, info fs.FileInfo) error {
 }
 
 // OpenFile opens a file of this user in the directory. The flags are those of
-// [os.OpenFile]; with [os.O_TRUNC] the file is emptied after it was checked. It
-// waits for nothing.
+// [os.OpenFile]; with [os.O_TRUNC] it empties the file after the check. It does not
+// block.
 func (d *Dir) OpenFile(name string, flag int) (*os.File, error) {
 	named, err := d.root.Lstat(name)
 	missing := errors.Is(err, fs.ErrNotExist)
@@ -252,22 +251,21 @@ func (d *Dir) OpenFile(name string, flag int) (*os.File, error) {
 	return file, nil
 }
 
-// Exists reports whether the directory has a file of that name, of whatever kind.
+// Exists reports whether the directory has a file of that name, of any type.
 func (d *Dir) Exists(name string) bool {
 	_, err := d.root.Lstat(name)
 	return err == nil
 }
 
-// Rename gives a file in the directory another name there.
+// Rename renames a file in the directory.
 func (d *Dir) Rename(from, to string) error { return d.root.Rename(from, to) }
 
-// Remove removes a file from the directory; of a link the link.
+// Remove removes a file from the directory; for a link, the link.
 func (d *Dir) Remove(name string) error { return d.root.Remove(name) }
 
-// RemoveAll removes a directory of this user, with all that is in it. It follows no
-// link, and refuses to remove a link, or a directory of another user. What is called
-// keep stays, and then the directory too; empty for nothing. That there is no
-// directory is no error.
+// RemoveAll removes a directory of this user recursively. It follows no link, and
+// refuses to remove a link, or another user's directory. The entry keep stays, and with
+// it the directory; empty keeps nothing. A missing directory is not an error.
 func RemoveAll(path, keep string) error {
 	parent, err := resolve(filepath.Dir(path), false)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -303,7 +301,7 @@ func RemoveAll(path, keep string) error {
 	return Explain(path, err)
 }
 
-// removeOthers removes what is in the directory called name, but for keep.
+// removeOthers removes the content of the named directory, except keep.
 func removeOthers(above *os.Root, name, keep string) error {
 	root, err := above.OpenRoot(name)
 	if err != nil {
@@ -319,8 +317,7 @@ func removeOthers(above *os.Root, name, keep string) error {
 	})
 }
 
-// RemoveEmpty removes a directory that has nothing in it. One that can't be removed
-// stays.
+// RemoveEmpty removes an empty directory. If it can't be removed, it stays.
 func RemoveEmpty(path string) {
 	parent, err := resolve(filepath.Dir(path), false)
 	if err != nil {

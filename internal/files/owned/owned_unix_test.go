@@ -25,7 +25,7 @@ func needRoot(t *testing.T) {
 	}
 }
 
-// plant makes a directory with a mode, whatever the umask is.
+// plant creates a directory with a mode, regardless of the umask.
 func plant(t *testing.T, path string, mode fs.FileMode) {
 	t.Helper()
 	if err := errors.Join(os.MkdirAll(path, 0o700), os.Chmod(path, mode)); err != nil {
@@ -33,8 +33,7 @@ func plant(t *testing.T, path string, mode fs.FileMode) {
 	}
 }
 
-// TestParents: no other user can put another directory in the place of one that was
-// checked.
+// TestParents: no other user can replace a checked directory.
 func TestParents(t *testing.T) {
 	for name, test := range map[string]struct {
 		prepare func(t *testing.T, base string)
@@ -120,8 +119,8 @@ func check(t *testing.T, err error, says string) {
 	}
 }
 
-// TestUnmountedDisk: a link to nowhere is a disk that is not there, in whose place
-// nothing is made.
+// TestUnmountedDisk: the missing target of a link is an unmounted disk, in whose place
+// nothing is created.
 func TestUnmountedDisk(t *testing.T) {
 	home := t.TempDir()
 	disk := filepath.Join(home, "disk")
@@ -136,7 +135,7 @@ func TestUnmountedDisk(t *testing.T) {
 	}
 }
 
-// TestAnothersDirectory: what another user made is neither used nor removed.
+// TestAnothersDirectory: another user's directory is neither used nor removed.
 func TestAnothersDirectory(t *testing.T) {
 	needRoot(t)
 	path := filepath.Join(t.TempDir(), "mine")
@@ -159,8 +158,8 @@ func TestAnothersDirectory(t *testing.T) {
 
 func second(_ *Dir, err error) error { return err }
 
-// TestFiles: a file that others may have put there is not opened, and the opening
-// waits for nothing.
+// TestFiles: a file that others may have created is not opened, and opening does not
+// block.
 func TestFiles(t *testing.T) {
 	for name, test := range map[string]struct {
 		put  func(path, elsewhere string) error
@@ -209,7 +208,8 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// TestLooseModes of an own directory are put right, and not those behind a link.
+// TestLooseModes: permissive modes of an own directory are corrected, but not of a
+// link's target.
 func TestLooseModes(t *testing.T) {
 	path, elsewhere := filepath.Join(t.TempDir(), "mine"), filepath.Join(t.TempDir(), "precious")
 	plant(t, path, 0o777)
@@ -232,7 +232,7 @@ func TestLooseModes(t *testing.T) {
 	}
 }
 
-// TestRemoveAll follows no link, and spares what it is to keep.
+// TestRemoveAll follows no link, and keeps the given entry.
 func TestRemoveAll(t *testing.T) {
 	path, elsewhere := filepath.Join(t.TempDir(), "mine"), t.TempDir()
 	precious := filepath.Join(elsewhere, "precious")
@@ -258,7 +258,7 @@ func TestRemoveAll(t *testing.T) {
 	}
 }
 
-// TestExplain says whose a file is that can't be read, if that is why.
+// TestExplain names the owner of an unreadable file, if that is the reason.
 func TestExplain(t *testing.T) {
 	needRoot(t)
 	home := t.TempDir()

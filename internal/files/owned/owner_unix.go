@@ -15,10 +15,10 @@ import (
 )
 
 const (
-	// nonblock keeps the opening of a named pipe or a device from waiting.
+	// nonblock keeps opening a named pipe or a device from blocking.
 	nonblock = syscall.O_NONBLOCK | syscall.O_NOCTTY
 
-	// mostLinks is how many links a path may lead through, as Linux has it.
+	// mostLinks is how many links a path may contain, as on Linux.
 	mostLinks = 40
 )
 
@@ -29,7 +29,7 @@ func ownerOf(info fs.FileInfo) (uid, gid int) {
 	return -1, -1
 }
 
-// names returns how many names a file has.
+// names returns the number of a file's hard links.
 func names(info fs.FileInfo) uint64 {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
 		return uint64(stat.Nlink) //nolint:unconvert // its type is not the same on all systems
@@ -45,7 +45,7 @@ func describe(info fs.FileInfo) string {
 // loose reports whether info has permissions that are not in mode.
 func loose(info fs.FileInfo, mode fs.FileMode) bool { return info.Mode().Perm()&^mode != 0 }
 
-// restrict takes the permissions away that are not in mode.
+// restrict removes the permissions that are not in mode.
 func (d *Dir) restrict(name string, mode fs.FileMode) error {
 	info, err := d.root.Lstat(name)
 	if err != nil || !loose(info, mode) {
@@ -55,7 +55,7 @@ func (d *Dir) restrict(name string, mode fs.FileMode) error {
 }
 
 // checkOwner checks that a file or directory is this user's own. within is the
-// directory that a chown is advised of.
+// directory for the advised chown.
 func checkOwner(path, within string, info fs.FileInfo) error {
 	if uid, _ := ownerOf(info); uid != os.Geteuid() {
 		return notOurs(path, within, info.Mode(), uid)
@@ -63,9 +63,9 @@ func checkOwner(path, within string, info fs.FileInfo) error {
 	return nil
 }
 
-// resolve returns where a path leads, without links, and checks each directory and
-// link on the way. If it may make directories, it makes the missing ones, but not
-// where a link leads: that is a disk that is not mounted.
+// resolve returns the target of a path, without links, and checks each directory and
+// link on the path. If missing is true it creates missing directories, but not the
+// target of a link: that is an unmounted disk.
 func resolve(path string, missing bool) (string, error) {
 	w := walk{at: "/", pending: parts(path), missing: missing}
 	info, err := os.Lstat(w.at)
@@ -87,13 +87,13 @@ func parts(path string) []string {
 	return strings.FieldsFunc(path, func(r rune) bool { return r == filepath.Separator })
 }
 
-// walk is a way along a path, from one directory to the next.
+// walk follows a path, from one directory to the next.
 type walk struct {
 	at      string   // has no link in it
-	pending []string // what follows
-	missing bool     // whether to make what is missing
+	pending []string // the names that follow
+	missing bool     // whether to create missing directories
 	links   int
-	linked  int // how many of pending are from links
+	linked  int // number of names in pending that are from links
 }
 
 func (w *walk) step() error {
@@ -125,7 +125,7 @@ func (w *walk) follow(link string, info fs.FileInfo) error {
 	if uid, _ := ownerOf(info); !trusted(uid) {
 		return &Error{
 			Path:   link,
-			Why:    fmt.Sprintf("is a link that belongs to %s, who can lead it elsewhere", userName(uid)),
+			Why:    fmt.Sprintf("is a link that belongs to %s, who can change its target", userName(uid)),
 			Remedy: "remove it, or use a directory of your own (XDG_DATA_HOME, XDG_STATE_HOME, HOME)",
 		}
 	}
@@ -145,10 +145,10 @@ func (w *walk) follow(link string, info fs.FileInfo) error {
 	return nil
 }
 
-// trusted reports whether a user can do here what this user can.
+// trusted reports whether a user has all of this user's rights here.
 func trusted(uid int) bool { return uid == os.Geteuid() || uid == 0 || uid == hiddenRoot() }
 
-// checkParent checks that others can't replace what is in a directory.
+// checkParent checks that others can't replace a directory's entries.
 func checkParent(path string, info fs.FileInfo) error {
 	uid, gid := ownerOf(info)
 	if !trusted(uid) {

@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// open does not wait for the writer of a named pipe, nor for a terminal's line.
+// open does not block on a named pipe or a terminal.
 func open(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
 }

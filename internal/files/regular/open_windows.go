@@ -4,5 +4,5 @@ package regular
 
 import "os"
 
-// open waits for nothing on Windows, which has no named pipes among its files.
+// open does not block on Windows, which has no named pipes among its files.
 func open(path string) (*os.File, error) { return os.Open(path) }

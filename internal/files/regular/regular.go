@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package regular reads regular files only: a path that comes from outside may
-// lead to a named pipe, whose opening waits for a writer for ever, or to a device
-// that has no end.
+// Package regular reads regular files only: an external path may lead to a named pipe,
+// whose opening blocks until it has a writer, or to an endless device.
 package regular
 
 import (
@@ -12,7 +11,7 @@ import (
 	"os"
 )
 
-// Open opens a regular file for reading. It waits for nothing.
+// Open opens a regular file for reading. It does not block.
 func Open(path string) (*os.File, error) {
 	file, err := open(path)
 	if err != nil {
@@ -20,7 +19,7 @@ func Open(path string) (*os.File, error) {
 	}
 	info, err := file.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("it is %s, and not a regular file", kind(info.Mode()))}
+		err = &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("is %s, not a regular file", kind(info.Mode()))}
 	}
 	if err != nil {
 		_ = file.Close()
@@ -38,7 +37,7 @@ func Read(path string, limit int64) ([]byte, error) {
 	defer func() { _ = file.Close() }()
 	content, err := io.ReadAll(io.LimitReader(file, limit+1))
 	if err == nil && int64(len(content)) > limit {
-		err = &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("it has more than %d bytes", limit)}
+		err = &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("is larger than %d bytes", limit)}
 	}
 	if err != nil {
 		return nil, err

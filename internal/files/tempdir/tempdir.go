@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package tempdir makes temporary directories that hold a lock for as long as their
-// process lives. So those of a process that was killed can be told from those in
+// Package tempdir creates temporary directories with a lock that lasts as long as their
+// process. So the directories of killed processes can be distinguished from those in
 // use, and be removed.
 package tempdir
 
@@ -22,26 +22,26 @@ import (
 const (
 	lockName = ".rdd.lock"
 
-	// attempts is how often a directory is made anew that a sweep took away before
-	// it had its lock.
+	// attempts is how often New retries if a sweep removes the new directory before it
+	// is locked.
 	attempts = 10
 
-	// abandoned is the age from which on a directory without a lock is removed: its
-	// process was killed before it had one, or was of a version without locks.
+	// abandoned is the age at which a directory without a lock is removed: its process
+	// was killed before it locked it, or had a version without locks.
 	abandoned = 24 * time.Hour
 )
 
-// errSwept says that a sweep was faster.
-var errSwept = errors.New("it was removed before it was locked")
+// errSwept is the error if a sweep removed the directory first.
+var errSwept = errors.New("the directory was removed before it was locked")
 
-// Dir is a temporary directory, which only this user may enter.
+// Dir is a temporary directory that only this user may enter.
 type Dir struct {
 	Path string
 	lock *flock.Flock
 }
 
-// New makes a directory whose name begins with the prefix. Those of its prefix that
-// ended processes left are removed first.
+// New creates a directory whose name starts with the prefix. It first removes the
+// directories with the prefix of processes that have ended.
 func New(prefix string) (*Dir, error) {
 	parent := os.TempDir()
 	if err := check(parent); err != nil {
@@ -55,10 +55,10 @@ func New(prefix string) (*Dir, error) {
 			return d, err
 		}
 	}
-	return nil, fmt.Errorf("make a temporary directory: %w", err)
+	return nil, fmt.Errorf("create a temporary directory: %w", err)
 }
 
-// check refuses a parent in which other users could replace the directory.
+// check rejects a parent in which other users could replace the directory.
 func check(parent string) error {
 	parent, err := filepath.Abs(parent)
 	if err != nil {
@@ -66,7 +66,7 @@ func check(parent string) error {
 	}
 	d, err := owned.OpenShared(parent)
 	if err != nil {
-		return fmt.Errorf("make a temporary directory: %w", err)
+		return fmt.Errorf("create a temporary directory: %w", err)
 	}
 	d.Close()
 	return nil
@@ -89,7 +89,7 @@ func try(parent, prefix string) (*Dir, error) {
 	return d, nil
 }
 
-// isLock reports whether the file that is locked still has its name.
+// isLock reports whether the locked file still has its name.
 func (d *Dir) isLock() bool {
 	held, heldErr := d.lock.Stat()
 	named, namedErr := os.Lstat(filepath.Join(d.Path, lockName))
@@ -98,15 +98,15 @@ func (d *Dir) isLock() bool {
 
 // Remove removes the directory and all that is in it.
 func (d *Dir) Remove() {
-	removed := os.RemoveAll(d.Path) // Windows removes no file that is open
+	removed := os.RemoveAll(d.Path) // Windows can't remove an open file
 	_ = d.lock.Unlock()
 	if removed != nil {
 		_ = os.RemoveAll(d.Path)
 	}
 }
 
-// Sweep removes the directories with the prefix that processes of this user have
-// left which were killed. It leaves alone what it can't tell.
+// Sweep removes the directories with the prefix that this user's killed processes have
+// left. It keeps directories that it can't identify.
 func Sweep(prefix string) {
 	if parent := os.TempDir(); check(parent) == nil {
 		sweep(parent, prefix)

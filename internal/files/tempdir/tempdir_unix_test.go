@@ -19,7 +19,7 @@ import (
 
 const (
 	prefix = "rdd-test-"
-	// makerEnv has the test's program make a directory, and wait to be killed.
+	// makerEnv makes the test's program create a directory, and wait to be killed.
 	makerEnv = "RDD_TEST_TEMPDIR"
 )
 
@@ -40,8 +40,8 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// TestSweep: what a killed process left goes with the next directory, and what is in
-// use, another user's or none of ours stays.
+// TestSweep: creating a directory removes the one of a killed process; directories that
+// are in use, another user's, or unrelated stay.
 func TestSweep(t *testing.T) {
 	parent := t.TempDir()
 	t.Setenv("TMPDIR", parent)
@@ -117,7 +117,7 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// TestBeside: directories that are made at the same time do not sweep each other away.
+// TestBeside: directories that are created concurrently do not sweep each other.
 func TestBeside(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	var all sync.WaitGroup
@@ -142,8 +142,8 @@ func TestBeside(t *testing.T) {
 	}
 }
 
-// TestWhereOthersWrite: a template in a directory that another user can replace is not
-// the one that was checked.
+// TestWhereOthersWrite: in a directory that another user can replace, a template may
+// not be the one that was checked.
 func TestWhereOthersWrite(t *testing.T) {
 	parent := t.TempDir()
 	t.Setenv("TMPDIR", parent)

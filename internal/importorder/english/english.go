@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package english spares every call of rdd the loading of kubectl's
-// translations, which the initialisation of kubectl's packages asks for: 17 ms
-// for texts that are in the program already. They are loaded where the user's
-// language is another one than English.
+// Package english skips the loading of kubectl's translations, which the
+// initialisation of kubectl's packages would do: it takes 17 ms, for texts that
+// the program already contains. If the user's language is not English, the
+// translations are loaded.
 //
 // It works because Go initialises packages whose imports are ready in the order
 // of their import paths, and this one's comes before kubectl's own.
@@ -25,7 +25,8 @@ func load() error {
 	return i18n.LoadTranslations("kubectl", nil)
 }
 
-// isEnglish follows the order of precedence of gettext's variables.
+// isEnglish reports whether the language is English, by the precedence of gettext's
+// variables.
 func isEnglish(getenv func(string) string) bool {
 	for _, variable := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
 		if language := getenv(variable); language != "" {

@@ -19,24 +19,23 @@ import (
 
 const patience = 10 * time.Second
 
-// again tells the test's program to be the one that is looked at.
+// again selects the case in the child process of the test.
 const again = "RDD_TEST_FIRSTGC"
 
-// TestPostponed runs this program again: nothing is collected while it
-// initialises, and after the first collection Go's default holds, or what was
-// asked for.
+// TestPostponed runs this program again: there is no collection during its
+// initialisation, and after the first collection Go's default or GOGC applies.
 func TestPostponed(t *testing.T) {
 	switch os.Getenv(again) {
 	case "restored":
 		restored(t)
 		return
-	case "asked":
+	case "environment":
 		if got := percent(); got != 50 {
 			t.Errorf("GOGC=50 became %d", got)
 		}
 		return
 	}
-	for name, tt := range map[string][]string{"restored": {"GOGC="}, "asked": {"GOGC=50"}} {
+	for name, tt := range map[string][]string{"restored": {"GOGC="}, "environment": {"GOGC=50"}} {
 		t.Run(name, func(t *testing.T) {
 			program, err := os.Executable()
 			if err != nil {
@@ -67,7 +66,7 @@ func restored(t *testing.T) {
 	}
 }
 
-// percent returns how much the heap may grow.
+// percent returns the limit of the heap's growth.
 func percent() uint64 {
 	sample := []metrics.Sample{{Name: "/gc/gogc:percent"}}
 	metrics.Read(sample)

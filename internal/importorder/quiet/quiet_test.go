@@ -14,7 +14,7 @@ import (
 	_ "github.com/rancher-sandbox/rancher-desktop-daemon/internal/importorder/quiet"
 )
 
-// A new client-go may break this package in silence: its queues would tick.
+// TestQueues: a new client-go may silently break this package, so that queues tick.
 func TestQueues(t *testing.T) {
 	var options *priorityqueue.Opts[string]
 	priorityqueue.New("", func(o *priorityqueue.Opts[string]) { options = o }).ShutDown()
@@ -39,7 +39,7 @@ func TestQueues(t *testing.T) {
 	}
 }
 
-// ticking reports whether a queue of this process measures work under way.
+// ticking reports whether a queue of this process measures work in progress.
 func ticking(t *testing.T) bool {
 	t.Helper()
 	var stacks bytes.Buffer

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestLargeFiles: of files that are larger than any host agent makes them only so
-// much is read, and what was said last counts.
+// TestLargeFiles: the client reads a bounded part of oversized files, and the last
+// events count.
 func TestLargeFiles(t *testing.T) {
 	t.Parallel()
 	c := &Client{Home: t.TempDir()}
@@ -53,7 +53,7 @@ func TestLargeFiles(t *testing.T) {
 	}
 }
 
-// sparse gives a file a size, of which nothing is stored.
+// sparse extends a file without using disk space.
 func sparse(t *testing.T, path string, size int64) {
 	t.Helper()
 	if err := os.Truncate(path, size); err != nil {

@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// TestClockSetForward: a process stays that of its PID file when the clock is set forward
-// by two days, which makes the file look older than the process. A process that has
-// nothing to do with the file is another one.
+// TestClockSetForward: a process still belongs to its PID file after the clock is set
+// forward by two days, which makes the file look older than the process. An unrelated
+// process does not.
 func TestClockSetForward(t *testing.T) {
 	dir := t.TempDir()
 	for name, test := range map[string]struct {
@@ -26,7 +26,7 @@ func TestClockSetForward(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", "read line", test.argument)
-			if _, err := cmd.StdinPipe(); err != nil { // which says nothing
+			if _, err := cmd.StdinPipe(); err != nil { // whose command line has no path of the instance
 				t.Fatal(err)
 			}
 			if err := cmd.Start(); err != nil {

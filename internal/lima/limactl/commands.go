@@ -28,22 +28,22 @@ const (
 // maxFile is the largest template that is read, in bytes.
 const maxFile = 16 << 20
 
-// appliedFile holds the template that was last applied, as it was given: what
-// Lima makes of it may be another text.
+// appliedFile has the template that was last applied, unchanged: Lima may write another
+// text.
 const appliedFile = "rdd-template.yaml"
 
-// ErrNotApplied says that nothing is known to have been applied.
-var ErrNotApplied = errors.New("no template was applied by rdd")
+// ErrNotApplied is the error if rdd has applied no template to an instance.
+var ErrNotApplied = errors.New("rdd has applied no template")
 
-// scratchPrefix begins the names of temporary directories, of which there is one for
-// each run of limactl that reads a template.
+// scratchPrefix is the prefix of temporary directories, one for each run of limactl
+// that reads a template.
 const scratchPrefix = "rdd-lima-"
 
 // SweepScratch removes the temporary directories of processes that were killed.
 func SweepScratch() { tempdir.Sweep(scratchPrefix) }
 
-// inScratch writes a template where limactl can read it, and removes all that
-// was written when do has returned.
+// inScratch writes a template to a temporary directory, which it removes when do has
+// returned.
 func inScratch(template string, do func(dir, file string) error) error {
 	dir, err := tempdir.New(scratchPrefix)
 	if err != nil {
@@ -56,14 +56,14 @@ func inScratch(template string, do func(dir, file string) error) error {
 	}
 	err = do(dir.Path, file)
 	if e := (*Error)(nil); errors.As(err, &e) {
-		// The name is another each time, and nothing is there any more.
+		// The name is random, and the directory is deleted.
 		e.Message = strings.ReplaceAll(e.Message, dir.Path+string(filepath.Separator), "")
 	}
 	return err
 }
 
-// Check reports why no command of limactl would be carried out, nil where they
-// would be: it refuses to run as root. It changes nothing.
+// Check returns why limactl refuses all commands, nil if it does not: for example it
+// refuses to run as root. It changes nothing.
 func (c *Client) Check(ctx context.Context) error {
 	_, err := c.query(ctx, "list", "--quiet")
 	if KindOf(err) == NoInstance {
@@ -72,8 +72,8 @@ func (c *Client) Check(ctx context.Context) error {
 	return err
 }
 
-// Validate checks a template. It changes nothing. An error of the kind [Invalid]
-// says what is wrong with the template.
+// Validate validates a template. It changes nothing. The error for an invalid template
+// is of the kind [Invalid].
 func (c *Client) Validate(ctx context.Context, template string) error {
 	return inScratch(template, func(dir, file string) error {
 		_, err := c.limited(ctx, queryLimit, call{args: []string{"validate", file}, dir: dir})
@@ -84,9 +84,9 @@ func (c *Client) Validate(ctx context.Context, template string) error {
 	})
 }
 
-// CheckEdit checks whether the template can take the place of the one that an
-// instance has: its disk may not shrink, for example. It works on a copy, so that
-// the instance may run, and is not changed.
+// CheckEdit validates the template as a replacement for an instance's: its disk can't
+// shrink, for example. It works on a copy, so that the instance may be running, and is
+// not changed.
 func (c *Client) CheckEdit(ctx context.Context, name, template string) error {
 	has, err := regular.Read(filepath.Join(c.Dir(name), templateFile), maxFile)
 	if err != nil {
@@ -104,18 +104,17 @@ func (c *Client) CheckEdit(ctx context.Context, name, template string) error {
 	})
 }
 
-// editArgs replaces the whole of an instance's template. An expression is how
-// that can be said without an editor; in base64 nothing in the text is taken for
-// a part of it.
+// editArgs returns the arguments that replace an instance's whole template without an
+// editor. The template is in base64, so that no part of it is evaluated as an
+// expression.
 func editArgs(name, template string) []string {
 	encoded := base64.StdEncoding.EncodeToString([]byte(template))
 	return []string{"edit", "--set", fmt.Sprintf(`. = (%q | @base64d | from_yaml)`, encoded), name}
 }
 
-// Edit makes the template that of an instance, which must be stopped. It is
-// idempotent.
+// Edit applies the template to an instance, which must be stopped. It is idempotent.
 func (c *Client) Edit(ctx context.Context, name, template string) error {
-	err := inScratch(template, func(dir, _ string) error { // where a rejected one is written
+	err := inScratch(template, func(dir, _ string) error { // limactl writes a rejected template there
 		_, err := c.limited(ctx, queryLimit, call{args: editArgs(name, template), dir: dir})
 		return err
 	})
@@ -125,8 +124,8 @@ func (c *Client) Edit(ctx context.Context, name, template string) error {
 	return c.setApplied(name, template)
 }
 
-// Create makes an instance of the template. That may take as long as a download
-// does. What it leaves when it fails is not an instance: Delete it.
+// Create creates an instance from the template. It may take as long as a download. The
+// rest of a failed creation is not an instance: Delete it.
 func (c *Client) Create(ctx context.Context, name, template string, log *os.File) error {
 	err := inScratch(template, func(dir, file string) error {
 		_, err := c.run(ctx, call{args: []string{"create", "--name=" + name, file}, dir: dir, log: log})
@@ -142,8 +141,8 @@ func (c *Client) setApplied(name, template string) error {
 	return atomicfile.Write(filepath.Join(c.Dir(name), appliedFile), []byte(template), 0o600)
 }
 
-// Applied returns the template that an instance was last given. Where that is
-// not known, the error is [ErrNotApplied], and the template that Lima has.
+// Applied returns the template that was last applied to an instance. If rdd applied
+// none, it returns Lima's own template, and [ErrNotApplied].
 func (c *Client) Applied(name string) (string, error) {
 	text, err := regular.Read(filepath.Join(c.Dir(name), appliedFile), maxFile)
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -156,8 +155,8 @@ func (c *Client) Applied(name string) (string, error) {
 	return string(text), err
 }
 
-// ForgetBoot removes what the host agent of an instance said that does not run:
-// Lima makes the files anew, but not at once, nor where a start fails early.
+// ForgetBoot removes the host agent's output of a stopped instance: Lima replaces the
+// files at a start, but late, and not if the start fails early.
 func (c *Client) ForgetBoot(name string) error {
 	for _, file := range []string{eventsFile, bootLogFile} {
 		if err := os.Remove(filepath.Join(c.Dir(name), file)); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -167,24 +166,22 @@ func (c *Client) ForgetBoot(name string) error {
 	return nil
 }
 
-// Start starts an instance and returns when it runs, or the time is over. The
-// boot goes on when ctx ends, and when this process does: limactl has a session
-// of its own.
+// Start starts an instance, and returns when it is running or on a timeout. The boot
+// continues when ctx or this process ends: limactl has a session of its own.
 func (c *Client) Start(ctx context.Context, name string, limit time.Duration, log *os.File) error {
 	_, err := c.run(ctx, call{args: []string{"start", "--timeout=" + limit.String(), name}, log: log, detached: true})
 	return err
 }
 
-// Stop stops a running instance gracefully, within the time. The error is of the
-// kind [TimedOut] where it is not over then; the instance may yet stop.
+// Stop stops a running instance gracefully. On a timeout the error is of the kind
+// [TimedOut], and the instance may still stop later.
 func (c *Client) Stop(ctx context.Context, name string, limit time.Duration, log *os.File) error {
 	_, err := c.limited(ctx, limit, call{args: []string{"stop", name}, log: log})
 	return err
 }
 
-// StopForced ends an instance at once, whatever state it is in, and what it
-// leaves behind: processes that outlive their end, and sockets forwarded to the
-// host.
+// StopForced stops an instance immediately in any state, and cleans up: processes that
+// are left, and sockets that were forwarded to the host.
 func (c *Client) StopForced(ctx context.Context, name string, log *os.File) error {
 	left := c.Processes(name)
 	instance, err := c.Get(ctx, name)
@@ -207,8 +204,7 @@ func (c *Client) StopForced(ctx context.Context, name string, log *os.File) erro
 	return nil
 }
 
-// Delete removes an instance, which is stopped first, by force. That there is
-// none is no error.
+// Delete deletes an instance, after a forced stop. A missing instance is not an error.
 func (c *Client) Delete(ctx context.Context, name string, log *os.File) error {
 	_, err := c.limited(ctx, queryLimit, call{args: []string{"delete", "-f", name}, log: log})
 	return err

@@ -7,52 +7,52 @@ import (
 	"strings"
 )
 
-// Kind is what is wrong, as far as that decides what to do about it.
+// Kind classifies errors by what to do about them.
 type Kind int
 
 // The kinds of errors.
 const (
-	// Failed is a failure that limactl only describes in text.
+	// Failed is a failure that only limactl's text describes.
 	Failed Kind = iota
-	// Missing: there is no limactl.
+	// Missing: limactl was not found.
 	Missing
 	// TooOld: limactl is older than [MinVersion].
 	TooOld
 	// Root: limactl refuses to run as root.
 	Root
-	// NoKVM: the user may not use KVM, or KVM does not work.
+	// NoKVM: the user has no access to KVM, or KVM does not work.
 	NoKVM
-	// NoInstance: there is no such instance.
+	// NoInstance: the instance does not exist.
 	NoInstance
 	// Invalid: limactl rejects a template.
 	Invalid
-	// TimedOut: limactl, or what it was to bring about, took too long.
+	// TimedOut: limactl, or what it waited for, took too long.
 	TimedOut
 )
 
-// remedies say what to do about kinds.
+// remedy returns what to do about an error of the kind.
 func (k Kind) remedy() string {
 	switch k {
 	case TooOld:
-		return "install Lima " + MinVersion + " or newer, or name another limactl in " + Env
+		return "install Lima " + MinVersion + " or newer, or name a newer limactl in " + Env
 	case Root:
 		return "run rdd as the user whose virtual machine it is, not as root"
 	case NoKVM:
-		return "give the user access to /dev/kvm (as a rule: join the group kvm and log in again), and turn virtualization on in the firmware"
+		return "give the user access to /dev/kvm (usually: join the group kvm and log in again), and turn virtualization on in the firmware"
 	}
 	return ""
 }
 
-// Error is a command of limactl's that failed.
+// Error is a failed limactl command.
 type Error struct {
-	// Op is what was being done, as in `create`; empty before limactl was run.
+	// Op is the subcommand, as in `create`; empty if limactl was not run.
 	Op   string
 	Kind Kind
-	// Message is what limactl said last, or what is known otherwise.
+	// Message is limactl's error message, or another reason.
 	Message string
 }
 
-// Error implements error: what was done, why it failed, and what to do about it.
+// Error implements error: the operation, the reason, and the remedy.
 func (e *Error) Error() string {
 	text := e.Message
 	if e.Op != "" {
@@ -64,7 +64,7 @@ func (e *Error) Error() string {
 	return text
 }
 
-// KindOf returns the kind of an error, [Failed] for one that is not limactl's.
+// KindOf returns the kind of an error, [Failed] if it is not limactl's.
 func KindOf(err error) Kind {
 	if e := (*Error)(nil); errors.As(err, &e) {
 		return e.Kind
@@ -72,8 +72,8 @@ func KindOf(err error) Kind {
 	return Failed
 }
 
-// Permanent reports whether limactl can't be run at all, until the user changes
-// the machine.
+// Permanent reports whether limactl can't be run at all, until the user changes the
+// machine.
 func Permanent(err error) bool {
 	switch KindOf(err) {
 	case Missing, TooOld, Root:
@@ -82,7 +82,7 @@ func Permanent(err error) bool {
 	return false
 }
 
-// classify tells the kind by limactl's words, which are those of Lima 2.2.
+// classify returns the kind for a message of limactl, as Lima 2.2 words them.
 func classify(message string) Kind {
 	for words, kind := range map[string]Kind{
 		"must not run as the root": Root,

@@ -16,17 +16,17 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/regular"
 )
 
-// State is what a host agent says of its instance.
+// State is the state of an instance, as its host agent reports it.
 type State struct {
-	// Ready says that the instance has booted.
+	// Ready is whether the instance has booted.
 	Ready bool
-	// Degraded says that it runs, though not all of it does; Errors say what.
+	// Degraded is whether it is running with Errors.
 	Degraded bool
 	Errors   []string
-	// Exiting says that the host agent is about to end.
+	// Exiting is whether the host agent is about to exit.
 	Exiting bool
-	// SSHLocalPort is the port of the guest's SSH server on 127.0.0.1; 0 before
-	// it is known.
+	// SSHLocalPort is the port of the guest's SSH server on 127.0.0.1; 0 if it is not
+	// known yet.
 	SSHLocalPort int
 }
 
@@ -49,8 +49,8 @@ type event struct {
 	} `json:"status"`
 }
 
-// take changes the state by an event. Those that tell of a forwarded port, or of
-// cloud-init, say nothing else: what they leave out is as it was.
+// take updates the state with an event. Events about a forwarded port or cloud-init
+// leave out the other fields, which stay unchanged.
 func (s *State) take(e event) {
 	aside := e.Status.PortForward != nil || e.Status.CloudInitProgress != nil
 	if e.Status.SSHLocalPort != 0 {
@@ -63,7 +63,7 @@ func (s *State) take(e event) {
 	}
 }
 
-// Events reads what the host agent of an instance says, as it says it. It is for
+// Events reads the events of an instance's host agent as they are written. It is for
 // one goroutine, and must be closed.
 type Events struct {
 	tail  tail
@@ -75,11 +75,11 @@ func (c *Client) Events(name string) *Events {
 	return &Events{tail: tail{path: c.EventsFile(name)}}
 }
 
-// EventsFile returns the file that the events are in.
+// EventsFile returns the file with the events.
 func (c *Client) EventsFile(name string) string { return filepath.Join(c.Dir(name), eventsFile) }
 
-// State reads what is new, and returns the state. Before a host agent says
-// anything, that is the zero one.
+// State reads new events, and returns the state. Before the first event it is the zero
+// value.
 func (e *Events) State() (State, error) {
 	again, err := e.tail.open()
 	if again {
@@ -89,37 +89,37 @@ func (e *Events) State() (State, error) {
 		return e.state, err
 	}
 	err = e.tail.read(func(text []byte) {
-		var said event
-		if json.Unmarshal(text, &said) == nil {
-			e.state.take(said)
+		var parsed event
+		if json.Unmarshal(text, &parsed) == nil {
+			e.state.take(parsed)
 		}
 	})
 	return e.state, err
 }
 
-// Close ends the reading.
+// Close closes the file.
 func (e *Events) Close() { e.tail.close() }
 
 const (
-	// maxNews is how much of what is new in a file is read: the end of it. A host
-	// agent has an event for each port that it forwards, and says at its start what
-	// it does not repeat: the limit is for a file that is none of its.
-	maxNews = 64 << 20
-	// maxLine is how long a line may be: of longer ones nothing is kept.
+	// maxAdded bounds how much of a file's new part is read: its end. A host agent
+	// writes an event for each forwarded port, and reports some facts only at its
+	// start: the limit is for files that are not a host agent's.
+	maxAdded = 64 << 20
+	// maxLine is the maximum length of a line: longer ones are skipped.
 	maxLine = 64 << 10
-	// maxEnd is how much of the end of a log is searched for why a machine has ended.
+	// maxEnd is how much of the end of a log is searched for why a machine stopped.
 	maxEnd = 1 << 20
 )
 
-// tail reads a file to which lines are added, and which is made anew at times. It
-// keeps the file open, so that no other gets its number.
+// tail reads a file that is appended to, and replaced at times. It keeps the file open,
+// so that a new file has another inode.
 type tail struct {
 	path string
 
 	file   *os.File // nil for none
 	offset int64
-	rest   []byte // of a line that is not whole yet
-	// skipping says that the line that goes on at offset is not read.
+	rest   []byte // an incomplete line
+	// skipping is whether the line at offset is too long and skipped.
 	skipping bool
 }
 
@@ -130,8 +130,8 @@ func (t *tail) close() {
 	t.file, t.offset, t.rest, t.skipping = nil, 0, nil, false
 }
 
-// open opens the file where it is another than before, and reports whether it is.
-// That there is none is no error.
+// open opens the file if it was replaced, and reports whether it was. A missing file is
+// not an error.
 func (t *tail) open() (again bool, err error) {
 	named, err := os.Stat(t.path)
 	if t.file != nil {
@@ -150,7 +150,7 @@ func (t *tail) open() (again bool, err error) {
 	return true, err
 }
 
-// read hands over the whole lines that are new. open comes before.
+// read passes on the new complete lines. Call open first.
 func (t *tail) read(take func(text []byte)) error {
 	if t.file == nil {
 		return nil
@@ -159,13 +159,13 @@ func (t *tail) read(take func(text []byte)) error {
 	if err != nil {
 		return err
 	}
-	if begin := info.Size() - maxNews; begin > t.offset {
+	if begin := info.Size() - maxAdded; begin > t.offset {
 		t.offset, t.rest, t.skipping = begin, nil, true
 	}
-	news := io.NewSectionReader(t.file, t.offset, info.Size()-t.offset)
+	added := io.NewSectionReader(t.file, t.offset, info.Size()-t.offset)
 	buffer := make([]byte, 32<<10)
 	for {
-		n, err := news.Read(buffer)
+		n, err := added.Read(buffer)
 		t.offset += int64(n)
 		t.feed(buffer[:n], take)
 		if errors.Is(err, io.EOF) {
@@ -177,7 +177,7 @@ func (t *tail) read(take func(text []byte)) error {
 	}
 }
 
-// feed takes what follows, and hands over the lines that are whole with it.
+// feed adds data, and passes on the lines that it completes.
 func (t *tail) feed(data []byte, take func(text []byte)) {
 	for part := range bytes.Lines(data) {
 		whole := bytes.HasSuffix(part, []byte("\n"))
@@ -195,16 +195,16 @@ func (t *tail) feed(data []byte, take func(text []byte)) {
 	}
 }
 
-// Stage is how far a boot is.
+// Stage is the progress of a boot.
 type Stage struct {
 	// Percent is a rough guess, from 0 to 100.
 	Percent int32
-	// Message is what the host agent says.
+	// Message is the host agent's.
 	Message string
 }
 
-// Boot reads how far the boot of an instance is. It is for one goroutine, and must
-// be closed.
+// Boot reads the progress of an instance's boot. It is for one goroutine, and must be
+// closed.
 type Boot struct {
 	tail  tail
 	stage Stage
@@ -215,8 +215,8 @@ func (c *Client) Boot(name string) *Boot {
 	return &Boot{tail: tail{path: filepath.Join(c.Dir(name), bootLogFile)}}
 }
 
-// stages are what a host agent says during a boot, in order, and about how much
-// of the boot is over then.
+// stages are the messages of a host agent during a boot, in order, with the percentage
+// of the boot that is complete.
 func stages() []Stage {
 	return []Stage{
 		{5, "Starting QEMU"},
@@ -231,10 +231,10 @@ func stages() []Stage {
 	}
 }
 
-// Close ends the reading.
+// Close closes the file.
 func (b *Boot) Close() { b.tail.close() }
 
-// Stage reads what is new, and returns how far the boot is.
+// Stage reads new messages, and returns the progress.
 func (b *Boot) Stage() Stage {
 	again, err := b.tail.open()
 	if again {
@@ -243,25 +243,25 @@ func (b *Boot) Stage() Stage {
 	if err != nil {
 		return b.stage
 	}
-	_ = b.tail.read(func(text []byte) { // what can't be read has no stage
-		var said line
-		if json.Unmarshal(text, &said) != nil || said.Level == "debug" {
+	_ = b.tail.read(func(text []byte) { // an unreadable line has no stage
+		var entry line
+		if json.Unmarshal(text, &entry) != nil || entry.Level == "debug" {
 			return
 		}
 		for _, stage := range stages() {
-			if strings.HasPrefix(said.Msg, stage.Message) && stage.Percent > b.stage.Percent {
-				b.stage = Stage{stage.Percent, said.Msg}
+			if strings.HasPrefix(entry.Msg, stage.Message) && stage.Percent > b.stage.Percent {
+				b.stage = Stage{stage.Percent, entry.Msg}
 			}
 		}
 	})
 	return b.stage
 }
 
-// stderrMark begins what QEMU printed itself, in the host agent's log.
+// stderrMark is the prefix of QEMU's own output in the host agent's log.
 const stderrMark = "qemu[stderr]: "
 
-// readEnd returns the end of a file, of at most limit bytes: whole lines where that
-// is not all of it.
+// readEnd returns the end of a file, of at most limit bytes: complete lines, if that is
+// not the whole file.
 func readEnd(path string, limit int64) ([]byte, error) {
 	file, err := regular.Open(path)
 	if err != nil {
@@ -280,8 +280,8 @@ func readEnd(path string, limit int64) ([]byte, error) {
 	return data, err
 }
 
-// WhyEnded returns why the virtual machine of an instance has ended, by the host
-// agent's log; empty where that does not say.
+// WhyEnded returns why the virtual machine of an instance stopped, from the host
+// agent's log; empty if the log has no reason.
 func (c *Client) WhyEnded(name string) string {
 	log, err := readEnd(filepath.Join(c.Dir(name), bootLogFile), maxEnd)
 	if err != nil {
@@ -289,18 +289,18 @@ func (c *Client) WhyEnded(name string) string {
 	}
 	var printed, stopped, failed string
 	for text := range bytes.Lines(log) {
-		var said line
-		if json.Unmarshal(text, &said) != nil {
+		var entry line
+		if json.Unmarshal(text, &entry) != nil {
 			continue
 		}
-		if words, ok := strings.CutPrefix(said.Msg, stderrMark); ok && printed == "" {
-			printed = words // the first is the cause of the others
+		if words, ok := strings.CutPrefix(entry.Msg, stderrMark); ok && printed == "" {
+			printed = words // the first one causes the others
 		}
 		switch {
-		case strings.HasPrefix(said.Msg, "Driver stopped due to error"):
-			stopped = said.Msg
-		case said.Level == "fatal" || said.Level == "error":
-			failed = said.Msg
+		case strings.HasPrefix(entry.Msg, "Driver stopped due to error"):
+			stopped = entry.Msg
+		case entry.Level == "fatal" || entry.Level == "error":
+			failed = entry.Msg
 		}
 	}
 	var why []string
@@ -312,8 +312,8 @@ func (c *Client) WhyEnded(name string) string {
 	return strings.Join(why, "; ")
 }
 
-// Ended returns an error that says why a virtual machine has ended, or what is
-// known otherwise.
+// Ended returns an error with the reason why a virtual machine stopped, or otherwise if
+// the log has none.
 func (c *Client) Ended(name, otherwise string) error {
 	why := c.WhyEnded(name)
 	if why == "" {

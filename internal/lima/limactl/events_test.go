@@ -48,7 +48,7 @@ func TestEvents(t *testing.T) {
 	check(State{Ready: true, SSHLocalPort: 40735})
 	add(`{"status":{"exiting":true}}` + "\n")
 	check(State{Exiting: true, SSHLocalPort: 40735})
-	if err := os.Remove(c.EventsFile("a")); err != nil { // a new start, whose file may get the old one's number
+	if err := os.Remove(c.EventsFile("a")); err != nil { // a new start, whose file may get the same inode
 		t.Fatal(err)
 	}
 	const long = `{"status":{"sshLocalPort":1,"cloudInitProgress":{"logLine":"0123456789012345678901234567890123456789"}}}` + "\n"
@@ -56,7 +56,7 @@ func TestEvents(t *testing.T) {
 	check(State{SSHLocalPort: 1})
 }
 
-// TestWhyEnded: the virtual machine's own words, and QEMU's first.
+// TestWhyEnded: the virtual machine's own messages, and QEMU's first.
 func TestWhyEnded(t *testing.T) {
 	for what, test := range map[string]struct {
 		log  string
@@ -87,7 +87,7 @@ func TestWhyEnded(t *testing.T) {
 	}
 }
 
-// TestLastWords: what limactl says of a failure.
+// TestLastWords: limactl's error messages.
 func TestLastWords(t *testing.T) {
 	for log, want := range map[string]string{
 		"": "",

@@ -21,28 +21,28 @@ import (
 )
 
 const (
-	// Env names the limactl that the user wants.
+	// Env is the environment variable with the user's limactl.
 	Env = "RDD_LIMACTL"
 
-	// answerLimit is how long limactl may take to say its version. macOS checks
-	// a program that it has not seen before for some seconds.
+	// answerLimit bounds `limactl --version`. macOS checks a new program for some
+	// seconds.
 	answerLimit = 10 * time.Second
-	// askAgain is the pause before a limactl that gave no version is asked again.
+	// askAgain is the pause before a limactl that reported no version is run again.
 	askAgain = 5 * time.Minute
-	// outputLimit is how long limactl's output is waited for when it has ended.
+	// outputLimit bounds the wait for limactl's output after its exit.
 	outputLimit = time.Second
 
-	// maxQuote is how much of limactl's output is repeated, in bytes.
+	// maxQuote is how much of limactl's output is quoted, in bytes.
 	maxQuote = 200
 )
 
-// Places are where limactl is looked for. Empty ones are not looked at.
+// Places are where to search for limactl. Empty ones are skipped.
 type Places struct {
-	// Named is the limactl that the user wants.
+	// Named is the limactl that the user named.
 	Named string
 	// Path lists directories with programs, as PATH does.
 	Path string
-	// Programs is where RDD's own programs are.
+	// Programs is the directory of RDD's own programs.
 	Programs string
 }
 
@@ -58,13 +58,13 @@ func ThisMachine() Places {
 	return p
 }
 
-// Find returns the absolute path of limactl: the one that the user names, or
-// else the first in PATH, or else the one beside RDD's programs. The error is
-// one of the kind [Missing].
+// Find returns the absolute path of limactl: the one that the user named, else the
+// first in PATH, else the one beside RDD's programs. The error is of the kind
+// [Missing].
 func (p Places) Find() (string, error) {
 	if p.Named != "" {
 		if !filepath.IsAbs(p.Named) {
-			return "", missing(fmt.Sprintf("%s is %q, and must be an absolute path", Env, p.Named))
+			return "", missing(fmt.Sprintf("%s is %q: must be an absolute path", Env, p.Named))
 		}
 		path, err := exec.LookPath(p.Named)
 		if err != nil {
@@ -78,47 +78,46 @@ func (p Places) Find() (string, error) {
 	}
 	for _, dir := range append(filepath.SplitList(p.Path), p.Programs) {
 		if !filepath.IsAbs(dir) {
-			continue // what it means depends on where the daemon was started
+			continue // it is relative to the daemon's working directory
 		}
 		if path, err := exec.LookPath(filepath.Join(dir, "limactl")); err == nil {
 			return path, nil
 		}
 	}
-	return "", missing("there is no limactl in PATH, nor beside rdd: install Lima, or name it in " + Env)
+	return "", missing("limactl was not found in PATH or beside rdd: install Lima, or set " + Env)
 }
 
 func missing(message string) error { return &Error{Kind: Missing, Message: message} }
 
-// Found is a limactl that was looked for.
+// Found is the result of a search for limactl.
 type Found struct {
-	// Path of the command; empty where none was found.
+	// Path of the command; empty if it was not found.
 	Path string
-	// Version that it says it has.
+	// Version that the command prints.
 	Version string
-	// Message says why there is no path or no version.
+	// Message is why the path or the version is missing.
 	Message string
 }
 
-// Probe asks limactl for its version, once for each file that it is. It is safe
-// for concurrent use.
+// Probe runs limactl for its version, once for each file. It is safe for concurrent
+// use.
 type Probe struct {
 	clock clock.PassiveClock
 	limit time.Duration
 
 	mu sync.Mutex
-	// What was asked last, when, and what came of it; guarded by mu.
+	// The last file that was run, when, and the result; guarded by mu.
 	path   string
-	file   fs.FileInfo // nil where nothing was
+	file   fs.FileInfo // nil if none was
 	asked  time.Time
 	answer Found
 }
 
-// NewProbe returns a probe that has asked nothing yet.
+// NewProbe returns a probe without a result.
 func NewProbe(clock clock.PassiveClock) *Probe { return &Probe{clock: clock, limit: answerLimit} }
 
-// Look finds limactl, and asks for its version where it is another than at the
-// last look. It takes as long as limactl does, or until ctx ends; what it returns
-// is of no use then.
+// Look finds limactl, and runs it for its version if the file has changed. It takes as
+// long as limactl does, or until ctx ends; then the result is not valid.
 func (l *Probe) Look(ctx context.Context, places Places) Found {
 	path, err := places.Find()
 	var file fs.FileInfo
@@ -144,8 +143,8 @@ func (l *Probe) Look(ctx context.Context, places Places) Found {
 	return answer
 }
 
-// knowsLocked reports whether the file has answered already, or has failed to a
-// short time ago.
+// knowsLocked reports whether the file has reported its version, or has failed
+// recently.
 func (l *Probe) knowsLocked(path string, file fs.FileInfo) bool {
 	same := l.file != nil && path == l.path && os.SameFile(file, l.file) &&
 		file.Size() == l.file.Size() && file.ModTime().Equal(l.file.ModTime())

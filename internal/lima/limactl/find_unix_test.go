@@ -29,7 +29,7 @@ type fakeLimactl struct {
 
 func newFakeLimactl(t *testing.T) *fakeLimactl {
 	t.Helper()
-	root, err := os.MkdirTemp("", "limactl") // a name that a shell may read
+	root, err := os.MkdirTemp("", "limactl") // a name that needs no quotes in a shell
 	must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(root) })
 	p := Places{Path: filepath.Join(root, "bin"), Programs: filepath.Join(root, "rdd")}
@@ -50,7 +50,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// write makes it a script that does this.
+// write makes it a script with the given content.
 func (f *fakeLimactl) write(script string) { f.writeTo(f.file, script) }
 
 func (f *fakeLimactl) writeTo(file, script string) {
@@ -60,7 +60,7 @@ func (f *fakeLimactl) writeTo(file, script string) {
 
 func (f *fakeLimactl) look() Found { return f.probe.Look(f.t.Context(), f.Places) }
 
-// check looks, and compares what is seen, and how often limactl was run so far.
+// check looks, and compares the result and the number of runs so far.
 func (f *fakeLimactl) check(path, version, message string, runs int) {
 	f.t.Helper()
 	got := f.look()
@@ -76,7 +76,7 @@ func (f *fakeLimactl) check(path, version, message string, runs int) {
 	}
 }
 
-// TestLimactlIsRunOnce, and again when it is another one.
+// TestLimactlIsRunOnce, and again when the file has changed.
 func TestLimactlIsRunOnce(t *testing.T) {
 	f := newFakeLimactl(t)
 	f.check("", "", "install Lima", 0)
@@ -98,7 +98,7 @@ func TestLimactlIsRunOnce(t *testing.T) {
 	f.check(f.file, "2.11.0", "", 4)
 }
 
-// TestLimactlThatFails is asked again, though not at each look.
+// TestLimactlThatFails is run again, but not at each look.
 func TestLimactlThatFails(t *testing.T) {
 	for script, message := range map[string]string{
 		"echo must not run >&2; exit 1": `exit status 1: "must not run"`,
@@ -119,7 +119,7 @@ func TestLimactlThatFails(t *testing.T) {
 	}
 }
 
-// TestLimactlThatHangs is given up, with all that it started.
+// TestLimactlThatHangs is killed, with all its children.
 func TestLimactlThatHangs(t *testing.T) {
 	f := newFakeLimactl(t)
 	f.probe.limit = 200 * time.Millisecond
@@ -134,10 +134,10 @@ func TestLimactlThatHangs(t *testing.T) {
 	if took := time.Since(began); took > 20*time.Second {
 		t.Errorf("it was given up after %s", took)
 	}
-	// The end comes when no process has it open for writing.
+	// The pipe ends when no process has it open for writing.
 	must(t, alive.SetReadDeadline(time.Now().Add(20*time.Second)))
-	if said, err := io.ReadAll(alive); string(said) != "started\n" || err != nil {
-		t.Errorf("something still runs: %q, %v", said, err)
+	if output, err := io.ReadAll(alive); string(output) != "started\n" || err != nil {
+		t.Errorf("something still runs: %q, %v", output, err)
 	}
 }
 

@@ -16,7 +16,7 @@ func FuzzEvents(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte, at uint8) {
 		path := filepath.Join(t.TempDir(), "ha.stdout.log")
 		cut := min(int(at), len(data))
-		// Read whole, and read in two parts, it says the same.
+		// Reading the file in two parts gives the same state as reading it whole.
 		whole, parts := &Events{tail: tail{path: path}}, &Events{tail: tail{path: path}}
 		defer whole.Close()
 		defer parts.Close()

@@ -19,17 +19,17 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/process"
 )
 
-// Status is what `limactl list` says of an instance.
+// Status is the status that `limactl list` reports of an instance.
 type Status string
 
-// What it may say. Other words are taken for [Broken].
+// The known statuses. Any other is treated as [Broken].
 const (
 	Running Status = "Running"
 	Stopped Status = "Stopped"
 	Broken  Status = "Broken"
 )
 
-// Instance is one of Lima's, as `limactl list --json` prints it.
+// Instance is an instance, as `limactl list --json` prints it.
 type Instance struct {
 	Name          string `json:"name"`
 	Status        Status `json:"status"`
@@ -55,8 +55,7 @@ type Instance struct {
 	} `json:"config"`
 }
 
-// Get returns an instance. The error is of the kind [NoInstance] where there is
-// none.
+// Get returns an instance. The error is of the kind [NoInstance] if there is none.
 func (c *Client) Get(ctx context.Context, name string) (Instance, error) {
 	var instance Instance
 	if _, err := os.Stat(c.Dir(name)); os.IsNotExist(err) {
@@ -75,8 +74,8 @@ func (c *Client) Get(ctx context.Context, name string) (Instance, error) {
 	return instance, nil
 }
 
-// SSHEndpoint returns the host and port of the instance's SSH server, empty
-// where it has none yet.
+// SSHEndpoint returns the host and port of the instance's SSH server, empty if it has
+// none yet.
 func (i Instance) SSHEndpoint() string {
 	if i.SSHLocalPort == 0 {
 		return ""
@@ -88,11 +87,10 @@ func (i Instance) SSHEndpoint() string {
 	return net.JoinHostPort(host, strconv.Itoa(i.SSHLocalPort))
 }
 
-// Socket is a socket in the guest that is to be had on the host.
+// Socket is a socket in the guest that is forwarded to the host.
 type Socket struct{ Guest, Host string }
 
-// Sockets returns the sockets that are forwarded to the host. That one is listed
-// does not say that it is there.
+// Sockets returns the sockets that are forwarded to the host. They may not exist yet.
 func (i Instance) Sockets() []Socket {
 	var sockets []Socket
 	for _, forward := range i.Config.PortForwards {
@@ -103,17 +101,17 @@ func (i Instance) Sockets() []Socket {
 	return sockets
 }
 
-// agentPIDFile has the number of the host agent's process.
+// agentPIDFile has the host agent's process ID.
 const agentPIDFile = "ha.pid"
 
-// Processes are those of an instance; zero where there is none.
+// Processes are the processes of an instance; zero if it has none.
 type Processes struct {
-	// HostAgent serves the instance on the host, Driver is the virtual machine.
+	// HostAgent serves the instance on the host; Driver is the virtual machine.
 	HostAgent, Driver process.ID
 }
 
-// StartedAt returns when the host agent of an instance wrote its PID file: when
-// the virtual machine was started last. It is zero where there is none.
+// StartedAt returns when the host agent of an instance wrote its PID file: the last
+// start of the virtual machine. It is zero if there is no file.
 func (c *Client) StartedAt(name string) time.Time {
 	file, err := os.Stat(filepath.Join(c.Dir(name), agentPIDFile))
 	if err != nil {
@@ -124,8 +122,8 @@ func (c *Client) StartedAt(name string) time.Time {
 
 func (p Processes) all() []process.ID { return []process.ID{p.HostAgent, p.Driver} }
 
-// Processes returns those that live, by the PID files. A file that is older than
-// the process of its number names none of the instance's.
+// Processes returns the live processes of the PID files. A file that is older than its
+// process names another process.
 func (c *Client) Processes(name string) Processes {
 	return Processes{
 		HostAgent: readPID(filepath.Join(c.Dir(name), agentPIDFile)),
@@ -133,8 +131,8 @@ func (c *Client) Processes(name string) Processes {
 	}
 }
 
-// driver returns the process of the virtual machine: its file is called for the
-// kind of the driver.
+// driver returns the process of the virtual machine. Its PID file has the driver's
+// name.
 func (c *Client) driver(name string) process.ID {
 	files, err := filepath.Glob(filepath.Join(c.Dir(name), "*.pid"))
 	if err != nil {
@@ -151,11 +149,11 @@ func (c *Client) driver(name string) process.ID {
 	return process.ID{}
 }
 
-// pidFileGrace is how much later than its file a process may seem to have begun:
-// the clock of files is a coarse one.
+// pidFileGrace is how much later than its file a process may seem to start: file times
+// are coarse.
 const pidFileGrace = 2 * time.Second
 
-// readPID returns the process that wrote its number into a file, if it lives.
+// readPID returns the live process that wrote its ID into a file.
 func readPID(path string) process.ID {
 	id, began, written := namedBy(path)
 	if foreign(path, id, began, written) {
@@ -164,16 +162,15 @@ func readPID(path string) process.ID {
 	return id
 }
 
-// foreign reports whether a process is another one than that which a PID file names:
-// it is younger than the file. It may only seem to be where the clock was set forward
-// since then; one that was started with something in the directory of the file belongs
-// there.
+// foreign reports whether a process is another one than the one in a PID file: it is
+// younger than the file. It may only seem younger if the clock was set forward since; a
+// process with a path in the file's directory on its command line belongs to the file.
 func foreign(path string, id process.ID, began, written time.Time) bool {
 	return began.After(written.Add(pidFileGrace)) && !process.Mentions(id.PID, filepath.Dir(path)+string(filepath.Separator))
 }
 
-// namedBy returns the living process of the number in a file, when it began, and
-// when the file was written.
+// namedBy returns the live process of a PID file, when it started, and when the file
+// was written.
 func namedBy(path string) (id process.ID, began, written time.Time) {
 	data, err := regular.Read(path, maxFile)
 	if err != nil {
@@ -197,9 +194,8 @@ func namedBy(path string) (id process.ID, began, written time.Time) {
 	return id, began, file.ModTime()
 }
 
-// dropForeign removes the PID files that name a process which is younger than
-// they are, as after a crash of the machine: limactl would take it for the
-// instance's, and kill it.
+// dropForeign removes the PID files of processes that are younger than the files, as
+// after a crash of the machine: limactl would kill such processes.
 func (c *Client) dropForeign(name string) error {
 	files, err := filepath.Glob(filepath.Join(c.Dir(name), "*.pid"))
 	if err != nil {
@@ -215,8 +211,8 @@ func (c *Client) dropForeign(name string) error {
 	return nil
 }
 
-// HalfMade reports whether an instance is what a `create` left that failed or was
-// cut short, after that time.
+// HalfMade reports whether an instance is the rest of a `create` after that time that
+// failed or was interrupted.
 func (c *Client) HalfMade(instance Instance, since time.Time) bool {
 	if _, err := os.Stat(filepath.Join(instance.Dir, appliedFile)); err == nil {
 		return false

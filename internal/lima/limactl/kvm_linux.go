@@ -25,18 +25,18 @@ func machine() string {
 	return runtime.GOARCH
 }
 
-// Preflight says what keeps an instance from being started: Lima takes KVM where
-// its device is there, whether it can be opened or not, and the reason of the
-// failure is hard to find. The error is of the kind [NoKVM].
+// Preflight returns why an instance can't be started: Lima uses KVM if its device
+// exists, even if it can't be opened, and then fails with an obscure message. The error
+// is of the kind [NoKVM].
 func (c *Client) Preflight(instance Instance) error {
 	forced := strings.Contains(os.Getenv("QEMU_SYSTEM_X86_64")+os.Getenv("QEMU_SYSTEM_AARCH64"), "accel tcg")
 	if instance.VMType != "qemu" || instance.Arch != machine() || forced {
 		return nil
 	}
-	// Not by package os, whose poller would wait for the device.
+	// Not with package os, whose poller would wait for the device.
 	fd, err := unix.Open(kvmDevice, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // it is emulated
+		return nil // the guest is emulated
 	}
 	if err != nil {
 		return &Error{Kind: NoKVM, Message: kvmDevice + " can't be opened: " + err.Error()}

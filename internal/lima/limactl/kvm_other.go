@@ -4,6 +4,6 @@
 
 package limactl
 
-// Preflight says what keeps an instance from being started. There is nothing to
-// look at but on Linux.
+// Preflight returns why an instance can't be started. It checks something only on
+// Linux.
 func (c *Client) Preflight(Instance) error { return nil }

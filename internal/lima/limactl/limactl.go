@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package limactl drives Lima through its command line, and reads what its host
-// agent writes. docs/design/limactl.md records what limactl does; it is the
-// source of every fact that is relied on here.
+// Package limactl drives Lima through its command line, and reads what its host agent
+// writes. docs/design/limactl.md is the source of every fact about limactl in this
+// package.
 package limactl
 
 import (
@@ -22,18 +22,16 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/process"
 )
 
-// MinVersion is the oldest Lima whose commands are known to do what is asked of
-// them here.
+// MinVersion is the oldest supported Lima.
 const MinVersion = "2.0.0"
 
 const (
-	// queryLimit is how long a command may take that only looks, or writes a file
-	// or two.
+	// queryLimit bounds a command that only reads, or writes a few files.
 	queryLimit = 30 * time.Second
-	// forceLimit is how long a forced stop may take, which waits for nothing.
+	// forceLimit bounds a forced stop, which waits for nothing.
 	forceLimit = 30 * time.Second
-	// maxOutput is how much of what a command said is looked at for the reason of
-	// its failure, in bytes.
+	// maxOutput is how much of a command's output is searched for the reason of its
+	// failure, in bytes.
 	maxOutput = 64 << 10
 )
 
@@ -45,9 +43,8 @@ type Client struct {
 	Home string
 }
 
-// Open returns a client for the limactl that is found in the places. The error
-// is of the kinds [Missing] and [TooOld], or [Failed] where limactl does not say
-// its version.
+// Open returns a client for the limactl in the places. The error is of the kinds
+// [Missing] and [TooOld], or [Failed] if limactl does not report its version.
 func Open(ctx context.Context, probe *Probe, places Places, home string) (*Client, error) {
 	if _, err := places.Find(); err != nil {
 		return nil, err
@@ -74,15 +71,15 @@ type call struct {
 	dir string
 	// home is LIMA_HOME; empty for the client's.
 	home string
-	// log takes what limactl says, so that it can go on when this process ends;
-	// nil for a pipe.
+	// log receives limactl's output, so that limactl can continue when this process
+	// exits; nil for a pipe.
 	log *os.File
-	// detached says that limactl must live on, whatever happens to this process.
+	// detached is whether limactl must outlive this process.
 	detached bool
 }
 
-// run runs limactl and returns what it printed. An error is an [*Error], or
-// ctx's: limactl has been killed then.
+// run runs limactl and returns its output. The error is an [*Error], or ctx's if
+// limactl was killed.
 func (c *Client) run(ctx context.Context, r call) ([]byte, error) {
 	op := r.args[0]
 	if err := os.MkdirAll(c.Home, 0o700); err != nil {
@@ -108,7 +105,7 @@ func (c *Client) run(ctx context.Context, r call) ([]byte, error) {
 		from, _ = r.log.Seek(0, io.SeekEnd)
 		cmd.Stdout, cmd.Stderr = r.log, r.log
 	}
-	err := process.Start(cmd) // the host agents that it starts live on
+	err := process.Start(cmd) // the host agents that it starts outlive it
 	if err == nil {
 		err = cmd.Wait()
 	}
@@ -118,17 +115,17 @@ func (c *Client) run(ctx context.Context, r call) ([]byte, error) {
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	}
-	said := stderr.Bytes()
+	output := stderr.Bytes()
 	if r.log != nil {
-		said = readFrom(r.log, from)
+		output = readFrom(r.log, from)
 	}
-	if said := lastWords(said); said != "" {
-		return nil, &Error{Op: op, Kind: classify(said), Message: said}
+	if message := lastWords(output); message != "" {
+		return nil, &Error{Op: op, Kind: classify(message), Message: message}
 	}
 	return nil, &Error{Op: op, Message: err.Error()}
 }
 
-// readFrom returns what was written to a log since it had that size.
+// readFrom returns what was appended to a log since it had that size.
 func readFrom(log *os.File, from int64) []byte {
 	data, err := io.ReadAll(io.NewSectionReader(log, from, maxOutput))
 	if err != nil {
@@ -137,31 +134,31 @@ func readFrom(log *os.File, from int64) []byte {
 	return data
 }
 
-// line is one of limactl's log, with --log-format json.
+// line is a line of limactl's log, with --log-format json.
 type line struct {
 	Level string `json:"level"`
 	Msg   string `json:"msg"`
 }
 
-// lastWords returns why limactl has failed: its last fatal message, or error, or
-// the last line of any kind.
+// lastWords returns why limactl failed: its last fatal or error message, else its last
+// line.
 func lastWords(log []byte) string {
 	var fatal, failed, last string
 	for text := range bytes.Lines(log) {
-		var said line
+		var entry line
 		text = bytes.TrimSpace(text)
-		if json.Unmarshal(text, &said) != nil {
-			said = line{Msg: string(text)}
+		if json.Unmarshal(text, &entry) != nil {
+			entry = line{Msg: string(text)}
 		}
 		switch {
-		case said.Msg == "":
+		case entry.Msg == "":
 			continue
-		case said.Level == "fatal":
-			fatal = said.Msg
-		case said.Level == "error":
-			failed = said.Msg
+		case entry.Level == "fatal":
+			fatal = entry.Msg
+		case entry.Level == "error":
+			failed = entry.Msg
 		}
-		last = said.Msg
+		last = entry.Msg
 	}
 	for _, words := range []string{fatal, failed, last} {
 		if words != "" {
@@ -171,15 +168,15 @@ func lastWords(log []byte) string {
 	return ""
 }
 
-// limited runs a command that may not take longer than that.
+// limited runs a command with a time limit.
 func (c *Client) limited(ctx context.Context, limit time.Duration, r call) ([]byte, error) {
-	tooLong := &Error{Op: r.args[0], Kind: TimedOut, Message: fmt.Sprintf("it took longer than %s", limit)}
+	tooLong := &Error{Op: r.args[0], Kind: TimedOut, Message: fmt.Sprintf("timed out after %s", limit)}
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, tooLong)
 	defer cancel()
 	return c.run(ctx, r)
 }
 
-// query runs a command that is over soon.
+// query runs a short command.
 func (c *Client) query(ctx context.Context, args ...string) ([]byte, error) {
 	return c.limited(ctx, queryLimit, call{args: args})
 }

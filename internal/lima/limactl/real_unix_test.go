@@ -14,8 +14,8 @@ import (
 	"k8s.io/utils/clock"
 )
 
-// TestRealLimactl runs the client with a real limactl, which RDD_TEST_LIMACTL
-// names, as a user who is not root. No virtual machine is started.
+// TestRealLimactl runs the client with a real limactl, which RDD_TEST_LIMACTL names, as
+// a user who is not root. It starts no virtual machine.
 func TestRealLimactl(t *testing.T) {
 	path := os.Getenv("RDD_TEST_LIMACTL")
 	if path == "" {

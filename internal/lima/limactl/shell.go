@@ -10,20 +10,20 @@ import (
 	"strings"
 )
 
-// HomeEnv names the directory with Lima's instances.
+// HomeEnv is the environment variable with the directory of Lima's instances.
 const HomeEnv = "LIMA_HOME"
 
-// Mount is a directory of the host that a guest sees.
+// Mount is a directory of the host that is mounted in a guest.
 type Mount struct {
-	// Location is its path on the host.
+	// Location is the path on the host.
 	Location string `json:"location"`
-	// MountPoint is its path in the guest.
+	// MountPoint is the path in the guest.
 	MountPoint string `json:"mountPoint"`
 }
 
-// ShellArgs returns the command line with which limactl runs a command in an
-// instance, or a login shell where there is none. It begins in a directory of the
-// guest; where workdir is empty, limactl tries that of the host.
+// ShellArgs returns the command line with which limactl runs a command in an instance,
+// or a login shell if command is empty. It starts in workdir, a directory of the guest;
+// if that is empty, limactl tries the host's working directory.
 func (c *Client) ShellArgs(name, workdir string, command []string) []string {
 	args := []string{c.Path, "shell"}
 	if workdir != "" {
@@ -36,9 +36,9 @@ func (c *Client) ShellArgs(name, workdir string, command []string) []string {
 	return args
 }
 
-// GuestDir returns the directory of the guest that a directory of the host is, and
-// the home directory where it is in none of the mounts. limactl itself would try
-// the same path, and have the guest's shell complain.
+// GuestDir returns the path in the guest of a directory of the host, or the guest's
+// home directory if no mount has it. limactl itself would try the same path, and the
+// guest's shell would print an error.
 func (i Instance) GuestDir(dir string) string {
 	found, longest := i.Config.User.Home, -1
 	for _, mount := range i.Config.Mounts {
@@ -56,8 +56,8 @@ func (i Instance) GuestDir(dir string) string {
 	return found
 }
 
-// below returns the path of a directory within another, with slashes, wherever
-// symbolic links lead.
+// below returns the relative path of a directory within another, with slashes, after
+// resolving symbolic links.
 func below(parent, dir string) (rest string, ok bool) {
 	if parent == "" || dir == "" {
 		return "", false
@@ -78,7 +78,7 @@ func resolved(dir string) string {
 	return dir
 }
 
-// Names returns the names of the instances in LIMA_HOME, in order.
+// Names returns the sorted names of the instances in LIMA_HOME.
 func (c *Client) Names() []string {
 	entries, err := os.ReadDir(c.Home)
 	if err != nil {
@@ -86,7 +86,7 @@ func (c *Client) Names() []string {
 	}
 	var names []string
 	for _, entry := range entries {
-		// Those with an underscore or a dot are Lima's own.
+		// Names with an underscore or a dot are Lima's own.
 		if entry.IsDir() && !strings.HasPrefix(entry.Name(), "_") && !strings.HasPrefix(entry.Name(), ".") {
 			names = append(names, entry.Name())
 		}

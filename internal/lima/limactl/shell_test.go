@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestGuestDir: a shell begins where the user is, as far as the guest sees that.
+// TestGuestDir: a shell starts in the user's directory, if the guest has it.
 func TestGuestDir(t *testing.T) {
 	root, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {

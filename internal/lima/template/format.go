@@ -2,8 +2,8 @@
 
 package template
 
-// limaYAML is what RDD uses of Lima's format, whose reference is Lima's
-// templates/default.yaml. A field that is left out has Lima's default.
+// limaYAML is the part of Lima's format that RDD uses. Lima's templates/default.yaml is
+// its reference. Missing fields have Lima's defaults.
 type limaYAML struct {
 	MinimumLimaVersion string `json:"minimumLimaVersion"`
 
@@ -43,13 +43,13 @@ type sshOptions struct {
 	ForwardAgent      bool `json:"forwardAgent"`
 }
 
-// containerdOptions keep Lima from installing a containerd of its own.
+// containerdOptions keep Lima from installing its own containerd.
 type containerdOptions struct {
 	System bool `json:"system"`
 	User   bool `json:"user"`
 }
 
-// hostResolver has the guest's names resolved by the host, VPN included.
+// hostResolver makes the host resolve the guest's names, VPN included.
 type hostResolver struct {
 	Enabled bool              `json:"enabled"`
 	Hosts   map[string]string `json:"hosts"`

@@ -53,7 +53,7 @@ func FuzzTemplate(f *testing.F) {
 		if err != nil || !bytes.Equal(text, again) {
 			t.Errorf("equal options give other bytes: %v", err)
 		}
-		// What the user sets stays a value, and adds no field.
+		// The user's settings stay values, and add no field.
 		var fields map[string]any
 		if err := yaml.UnmarshalStrict(text, &fields); err != nil {
 			t.Fatalf("it is no YAML: %v:\n%s", err, text)

@@ -10,14 +10,14 @@ import (
 	"strings"
 )
 
-// ImageEnv is the environment variable with the image for those who name none
-// in the App, in the syntax of [ParseImage].
+// ImageEnv is the environment variable with the image for Apps that name none, in the
+// syntax of [ParseImage].
 const ImageEnv = "RDD_VM_IMAGE"
 
-// builtinImages are Debian's for clouds. Debian keeps what it released under its
-// date. The digests are those that Lima 2.2 has for the same images in
-// templates/_images/debian-12.yaml. There is no image without a digest to fall
-// back to, as Lima would take it when the digest of the first does not match.
+// builtinImages are Debian's cloud images. Debian keeps releases under their date. The
+// digests are Lima 2.2's for the same images in templates/_images/debian-12.yaml. No
+// image lacks a digest, because Lima would fall back to it when the digest of the first
+// does not match.
 func builtinImages() []image {
 	const base = "https://cloud.debian.org/images/cloud/bookworm/20260712-2537/debian-12-genericcloud-"
 	return []image{{
@@ -33,10 +33,10 @@ func builtinImages() []image {
 	}}
 }
 
-// ParseImage takes a user's image apart: LOCATION, or LOCATION#ALGORITHM:HEX with
-// sha256 or sha512. The location is an absolute path of the host, a path that
-// begins with ~/, or a URL with http, https or file. It does not look whether
-// there is anything. The digest is empty if there is none.
+// ParseImage parses a user's image: LOCATION, or LOCATION#ALGORITHM:HEX with sha256 or
+// sha512. The location is an absolute path of the host, a path that begins with ~/, or
+// a URL with http, https or file. It is not checked for existence. The digest is empty
+// if there is none.
 func ParseImage(s string) (location, digest string, err error) {
 	i, err := parseImage(s, runtime.GOOS)
 	return i.Location, i.Digest, err
@@ -44,7 +44,7 @@ func ParseImage(s string) (location, digest string, err error) {
 
 func parseImage(s, os string) (image, error) {
 	i := image{Location: s}
-	// Only what looks like a digest is one: a file's name may have a #.
+	// Only this form is a digest: a file's name may have a #.
 	if at := regexp.MustCompile(`#sha[0-9]+:[^/]*$`).FindStringIndex(s); at != nil {
 		i.Location, i.Digest = s[:at[0]], s[at[0]+1:]
 		if !regexp.MustCompile(`^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$`).MatchString(i.Digest) {

@@ -11,9 +11,9 @@ import (
 
 const mebibyte = 1 << 20
 
-// Size returns a quantity of bytes as Lima reads it, where 4GiB is what Kubernetes
-// calls 4Gi, rounded up to whole MiB: QEMU takes no less of memory, and a disk
-// has whole sectors.
+// Size returns a quantity of bytes in Lima's notation, in which Kubernetes' 4Gi is
+// 4GiB. It rounds up to whole MiB: QEMU's unit of memory, and a multiple of a disk's
+// sectors.
 func Size(name string, q resource.Quantity) (string, error) {
 	bytes := q.Value() // rounded up
 	if bytes <= 0 || bytes > math.MaxInt64-mebibyte {

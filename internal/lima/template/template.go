@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package template makes the lima.yaml of RDD's own virtual machine: a Debian
-// guest with a container engine from Debian's packages, whose socket appears on
-// the host. It knows Lima's format, and neither runs limactl nor knows of App.
+// Package template generates the lima.yaml of RDD's own virtual machine: a Debian guest
+// with a container engine from Debian's packages, whose socket is forwarded to the
+// host. It knows Lima's format, but neither runs limactl nor depends on App.
 package template
 
 import (
@@ -14,8 +14,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Engines that the guest can run. ParamEngine is the parameter that says which:
-// a change of it takes effect at the next boot.
+// Engines that the guest can run. ParamEngine is the parameter that selects one: a
+// change takes effect at the next boot.
 const (
 	ParamEngine      = "CONTAINER_ENGINE"
 	EngineMoby       = "moby"
@@ -31,17 +31,17 @@ const (
 	guestContainerdSocket = "/run/containerd/containerd.sock"
 )
 
-// Mount is a directory of the host that the guest sees.
+// Mount is a directory of the host that is mounted in the guest.
 type Mount struct {
 	Location   string // on the host: absolute, or begins with ~
 	MountPoint string // in the guest; empty: the same as Location
 	Writable   bool
 }
 
-// Options say what virtual machine is wanted.
+// Options describe a virtual machine.
 type Options struct {
-	// HostOS is runtime.GOOS of the machine that runs it: it decides what runs
-	// the guest (QEMU on Linux, Apple's framework on macOS, WSL 2 on Windows).
+	// HostOS is runtime.GOOS of the host. It selects the hypervisor (QEMU on Linux,
+	// Apple's framework on macOS, WSL 2 on Windows).
 	HostOS string
 	// Engine is EngineMoby or EngineContainerd.
 	Engine string
@@ -51,13 +51,13 @@ type Options struct {
 	Disk   resource.Quantity // rounded up to whole MiB
 	Mounts []Mount
 
-	// Image is a path or a URL, with an optional digest: see [ParseImage]. Empty:
-	// the built-in one.
+	// Image is a path or a URL, with an optional digest: see [ParseImage]. If empty, it
+	// is the built-in one.
 	Image string
 
-	// DockerSocket and ContainerdSocket are where the engines' sockets appear on
-	// the host, with absolute paths; what is empty does not. The socket of an
-	// engine that does not run closes connections at once.
+	// DockerSocket and ContainerdSocket are the absolute paths of the engines' sockets
+	// on the host; an empty one is not forwarded. The socket of an engine that is not
+	// running closes connections immediately.
 	DockerSocket, ContainerdSocket string
 }
 
@@ -67,8 +67,8 @@ var engineScript string
 //go:embed ready.sh
 var readyScript string
 
-// Template returns a complete lima.yaml, for Lima 2.0 and newer. Equal options
-// give equal bytes. It fails if an option is not valid, and says which.
+// Template returns a complete lima.yaml, for Lima 2.0 and newer. Equal options give
+// equal bytes. An invalid option is an error that names it.
 func Template(o Options) ([]byte, error) {
 	h, err := hostOf(o.HostOS)
 	if err != nil {
@@ -131,10 +131,10 @@ func mounts(wanted []Mount) []mount {
 	return all
 }
 
-// portForwards are the rules for the engines' sockets, and one for all ports of
-// the guest: those that containers publish, on whatever address, appear on the
-// host's loopback only. Lima's own last rule says the same; it is said here as
-// it matters.
+// portForwards returns the rules for the engines' sockets, and one for all ports of the
+// guest: the ports that containers publish, on any address, are forwarded to the host's
+// loopback only. Lima has the same default rule; it is explicit here because security
+// depends on it.
 func portForwards(o Options) ([]portForward, error) {
 	var rules []portForward
 	for _, s := range []struct{ guest, host string }{
@@ -146,7 +146,7 @@ func portForwards(o Options) ([]portForward, error) {
 		}
 	}
 	if len(rules) == 0 {
-		return nil, errors.New("no socket to forward: nothing could reach the container engine")
+		return nil, errors.New("no socket to forward: no client could reach the container engine")
 	}
 	return append(rules, portForward{
 		GuestIP:        "127.0.0.1", // which stands for 0.0.0.0, :: and ::1 too

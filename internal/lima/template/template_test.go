@@ -16,7 +16,7 @@ import (
 
 var update = flag.Bool("update", false, "write down the templates of testdata")
 
-// minimal are options for a host, with nothing that is optional.
+// minimal returns options for a host without optional ones.
 func minimal(hostOS string) Options {
 	return Options{
 		HostOS:       hostOS,
@@ -28,7 +28,7 @@ func minimal(hostOS string) Options {
 	}
 }
 
-// full are options for a host, with everything.
+// full returns options for a host with all optional ones.
 func full(hostOS, image string) Options {
 	return Options{
 		HostOS: hostOS,
@@ -46,7 +46,7 @@ func full(hostOS, image string) Options {
 	}
 }
 
-// goldens are the templates that are written down, by the name of their file.
+// goldens are the expected templates, by the name of their file.
 func goldens() map[string]Options {
 	digest := "#sha256:" + strings.Repeat("0a", 32)
 	return map[string]Options{
@@ -85,7 +85,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// The directories with nothing but what is asked for are the guest's.
+// The guest has only the directories that were requested.
 func TestNoMountsByDefault(t *testing.T) {
 	got, err := Template(minimal("linux"))
 	if err != nil {
@@ -102,14 +102,14 @@ func TestRefusals(t *testing.T) {
 		change func(*Options)
 		want   string
 	}{
-		{"system", func(o *Options) { o.HostOS = "plan9" }, "no virtual machine on plan9"},
+		{"system", func(o *Options) { o.HostOS = "plan9" }, "not supported on plan9"},
 		{"engine", func(o *Options) { o.Engine = "podman" }, `container engine "podman"`},
 		{"cpus", func(o *Options) { o.CPUs = 0 }, "cpus 0"},
 		{"memory", func(o *Options) { o.Memory = resource.Quantity{} }, "memory 0"},
 		{"negative disk", func(o *Options) { o.Disk = resource.MustParse("-1Gi") }, "disk -1Gi"},
 		{"no socket", func(o *Options) { o.DockerSocket = "" }, "no socket"},
 		{"relative image", func(o *Options) { o.Image = "vm.qcow2" }, "absolute path"},
-		{"Windows without an image", func(o *Options) { o.HostOS = "windows" }, "no built-in image for WSL 2"},
+		{"Windows without an image", func(o *Options) { o.HostOS = "windows" }, "WSL 2 has no built-in image"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			o := minimal("linux")
@@ -191,7 +191,7 @@ func TestSize(t *testing.T) {
 	}
 }
 
-// Lima expands {{…}} in scripts: nothing but the user's name may be meant.
+// Lima expands {{…}} in scripts: only the user's name may be meant.
 func TestScriptsAreNoTemplates(t *testing.T) {
 	for name, script := range map[string]string{"engine.sh": engineScript, "ready.sh": readyScript} {
 		if rest := strings.ReplaceAll(script, "{{.User}}", ""); strings.Contains(rest, "{{") {

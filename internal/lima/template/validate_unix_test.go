@@ -18,8 +18,8 @@ import (
 // root.
 const nobodyID = 65534
 
-// TestLimaTakesThem has limactl validate every template that is written down.
-// limactl says of a field that it does not know only by a warning.
+// TestLimaTakesThem makes limactl validate every expected template. limactl reports an
+// unknown field only by a warning.
 func TestLimaTakesThem(t *testing.T) {
 	limactl, err := exec.LookPath("limactl")
 	if named := os.Getenv("RDD_LIMACTL"); named != "" {

@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// TestWakeBeforeStart: a request from before the controller starts is not lost.
+// TestWakeBeforeStart: a request from before the controller's start is not lost.
 func TestWakeBeforeStart(t *testing.T) {
 	t.Parallel()
 	var w Waker
@@ -42,7 +42,7 @@ func TestWakeBeforeStart(t *testing.T) {
 }
 
 // TestProgress: a progress changes at most twice a second; the last one and the
-// end are not delayed, and each has a wake-up.
+// completion are not delayed, and each causes a wake-up.
 func TestProgress(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -79,7 +79,7 @@ func TestProgress(t *testing.T) {
 		step("right after the beginning", func() { reports <- 1 }, -1, progressPause)
 		step("first", func() { time.Sleep(progressPause) }, 1)
 		step("too early", func() { reports <- 2 }, 1, progressPause)
-		step("and once more", func() { reports <- 3 }, 1) // its wake-up is under way
+		step("and once more", func() { reports <- 3 }, 1) // its wake-up is already scheduled
 		step("when it is time", func() { time.Sleep(progressPause) }, 3)
 		step("soon after", func() { reports <- 4 }, 3, progressPause)
 		wakes = nil
@@ -100,7 +100,8 @@ func TestProgress(t *testing.T) {
 	})
 }
 
-// TestEndOfGroup: the end of the manager ends what runs, and waits for it.
+// TestEndOfGroup: when the manager stops, the group cancels its functions and waits for
+// them.
 func TestEndOfGroup(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())

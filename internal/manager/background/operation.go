@@ -10,19 +10,19 @@ import (
 	"k8s.io/utils/clock"
 )
 
-// progressPause is the shortest time between two changes of a progress that
-// [Operation.State] returns: each is a write to the API server.
+// progressPause is the shortest time between two changes of the progress that
+// [Operation.State] returns: each change is a write to the API server.
 const progressPause = 500 * time.Millisecond
 
-// Group runs functions until they return or its manager ends. It is a runnable of
-// the manager. The zero value is ready.
+// Group runs functions until they return or its manager stops. It is a runnable of the
+// manager. The zero value is ready to use.
 type Group struct {
 	running sync.WaitGroup
 
 	mu      sync.Mutex
-	cancels map[int]context.CancelFunc // guarded by mu; of what runs
+	cancels map[int]context.CancelFunc // guarded by mu; of the running functions
 	next    int                        // guarded by mu
-	stopped bool                       // guarded by mu; nothing starts any more
+	stopped bool                       // guarded by mu; no function starts any longer
 }
 
 // Start implements manager.Runnable.
@@ -38,8 +38,8 @@ func (g *Group) Start(ctx context.Context) error {
 	return nil
 }
 
-// Go runs do until it returns. Its context ends with parent, with the manager, or
-// when cancel is called. It reports false if the manager has ended.
+// Go runs do until it returns. Its context ends with parent, with the manager, or when
+// cancel is called. It reports false if the manager has stopped.
 func (g *Group) Go(parent context.Context, do func(context.Context)) (cancel context.CancelFunc, started bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -65,17 +65,16 @@ func (g *Group) Go(parent context.Context, do func(context.Context)) (cancel con
 	return cancel, true
 }
 
-// Operation is work in the background, with a progress of type P and a result of
-// type R.
+// Operation is background work with a progress of type P and a result of type R.
 type Operation[P, R any] struct {
-	// Cancel ends the context of the work.
+	// Cancel cancels the context of the work.
 	Cancel context.CancelFunc
 
 	clock clock.PassiveClock
 	wake  func(time.Duration)
 
 	mu    sync.Mutex
-	last  P           // guarded by mu; what the work reported last
+	last  P           // guarded by mu; the work's last report
 	newer bool        // guarded by mu; last is newer than what State returned
 	state State[P, R] // guarded by mu
 	shown time.Time   // guarded by mu; when state.Progress was changed
@@ -90,12 +89,12 @@ type State[P, R any] struct {
 	Err      error
 }
 
-// Begin starts an operation in a group. wake is called, with a delay, when the
-// state changes. do reports its progress by the function that it is given. The
-// result is nil if the manager has ended.
+// Begin starts an operation in a group. It calls wake, with a delay, when the state
+// changes. do reports its progress with its second argument. Begin returns nil if the
+// manager has stopped.
 func Begin[P, R any](parent context.Context, g *Group, c clock.PassiveClock, wake func(time.Duration), first P,
 	do func(ctx context.Context, progress func(P)) (R, error)) *Operation[P, R] {
-	op := &Operation[P, R]{clock: c, wake: wake, state: State[P, R]{Progress: first}, shown: c.Now()} // its beginning is written
+	op := &Operation[P, R]{clock: c, wake: wake, state: State[P, R]{Progress: first}, shown: c.Now()} // the first progress counts as shown
 	cancel, started := g.Go(parent, func(ctx context.Context) {
 		result, err := do(ctx, op.report)
 		op.finish(result, err)
@@ -124,7 +123,7 @@ func (op *Operation[P, R]) finish(result R, err error) {
 	op.wake(0)
 }
 
-// restLocked returns how long the progress must stay as it is.
+// restLocked returns how long the progress must stay unchanged.
 func (op *Operation[P, R]) restLocked() time.Duration {
 	return max(0, progressPause-op.clock.Since(op.shown))
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package background is for what a controller does outside of Reconcile: work
-// that takes long, its progress, and what wakes the controller.
+// Package background is for the work of controllers outside of Reconcile: long
+// operations, their progress, and wake-ups of the controller.
 package background
 
 import (
@@ -14,8 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 )
 
-// Waker queues requests of one controller. The zero value is ready; requests from
-// before the controller starts are queued when it does.
+// Waker enqueues requests of one controller. The zero value is ready to use; requests
+// from before the controller's start are enqueued at the start.
 type Waker struct {
 	mu      sync.Mutex
 	queue   workqueue.TypedRateLimitingInterface[reconcile.Request] // guarded by mu; nil before the controller starts
@@ -36,10 +36,10 @@ func (w *Waker) start(_ context.Context, queue workqueue.TypedRateLimitingInterf
 	return nil
 }
 
-// Wake queues a request.
+// Wake enqueues a request.
 func (w *Waker) Wake(request reconcile.Request) { w.WakeAfter(request, 0) }
 
-// WakeAfter queues a request after a time.
+// WakeAfter enqueues a request after a delay.
 func (w *Waker) WakeAfter(request reconcile.Request, after time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

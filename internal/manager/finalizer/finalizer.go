@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package finalizer holds objects that are to be deleted for as long as
-// something is left to do: for their own controller, or for their owner.
+// Package finalizer adds and removes finalizers, with which controllers and owners keep
+// objects until their cleanup is complete.
 package finalizer
 
 import (
@@ -14,15 +14,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 )
 
-// Cleanup holds an object until its own controller has cleaned up after it.
+// Cleanup keeps an object until its own controller has cleaned up.
 const Cleanup = "rdd.rancherdesktop.io/cleanup"
 
-// OwnedBy begins the finalizers by which owners hold what they own; the owner's
-// kind ends it. A policy refuses that others delete such an object, or take the
-// finalizer away: see policies/owned-engines.yaml of the API group containers.
+// OwnedBy is the prefix of the finalizers with which owners keep what they own; the
+// owner's kind follows. A policy denies other clients the deletion of such an object
+// and the removal of the finalizer: see policies/owned-engines.yaml of the API group
+// containers.
 const OwnedBy = "rdd.rancherdesktop.io/owned-by-"
 
-// Ensure puts a finalizer on an object that is not being deleted.
+// Ensure adds a finalizer to an object that is not being deleted.
 func Ensure(ctx context.Context, c client.Client, object client.Object, name string) error {
 	if object.GetDeletionTimestamp() != nil || !controllerutil.AddFinalizer(object, name) {
 		return nil
@@ -30,8 +31,8 @@ func Ensure(ctx context.Context, c client.Client, object client.Object, name str
 	return c.Update(ctx, object)
 }
 
-// Release takes a finalizer from an object, where it is there, whoever else
-// writes to the object at the same time. The object in memory is not changed.
+// Release removes a finalizer from an object, if present, regardless of concurrent
+// writes. It does not change the object in memory.
 func Release(ctx context.Context, c client.Client, object client.Object, name string) error {
 	i := slices.Index(object.GetFinalizers(), name)
 	if i < 0 {
@@ -42,9 +43,9 @@ func Release(ctx context.Context, c client.Client, object client.Object, name st
 	return client.IgnoreNotFound(c.Patch(ctx, copied, client.RawPatch(types.JSONPatchType, []byte(patch))))
 }
 
-// ReleaseLast is Release once no other finalizer is left: whoever owns an object
-// knows it until all others have cleaned up after it, even if a client took away
-// the reference to its owner.
+// ReleaseLast is Release once no other finalizer is left: the owner keeps an object
+// until every other controller has cleaned up, even if a client removed the owner
+// reference.
 func ReleaseLast(ctx context.Context, c client.Client, object client.Object, name string) error {
 	if slices.ContainsFunc(object.GetFinalizers(), func(other string) bool { return other != name }) {
 		return nil

@@ -15,19 +15,18 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 )
 
-// renewals is how often a holder renews its Lease within its duration, at least.
+// renewals is the minimum number of renewals of a Lease within its duration.
 const renewals = 3
 
-// Finder finds controllers that are gone for a program that looks once.
+// Finder finds controllers that no process runs, for a program that runs once.
 type Finder struct {
 	Reader client.Reader // must know the kind Lease
 	Clock  clock.Clock
 }
 
-// Find returns those of the controllers that are gone. Of each are given the
-// conditions of the objects that it keeps, and a controller without objects must
-// be left out. If the wall clock leaves it open whether a Lease has expired, Find
-// waits for a renewal, for some seconds.
+// Find returns the controllers that no process runs. conditions has the conditions that
+// each controller writes; leave out a controller without objects. If the wall clock
+// can't decide whether a Lease has expired, Find waits some seconds for a renewal.
 func (f Finder) Find(ctx context.Context, conditions map[string][]metav1.Condition) ([]Absence, error) {
 	leases, err := f.read(ctx, conditions)
 	if err != nil {
@@ -65,13 +64,13 @@ func (f Finder) Find(ctx context.Context, conditions map[string][]metav1.Conditi
 	return gone, nil
 }
 
-// judge reports whether a controller is gone, and whether that is sure.
+// judge reports whether a controller is gone, and whether that is certain.
 func (f Finder) judge(lease *coordinationv1.Lease, conditions []metav1.Condition) (gone, sure bool) {
 	switch holder(lease) {
 	case "":
-		return lease != nil || len(conditions) > 0, true // else it never ran
+		return lease != nil || len(conditions) > 0, true // otherwise it never ran
 	case manager.EmbeddedKey:
-		return false, true // the daemon, which answers
+		return false, true // the daemon, which is running
 	}
 	if lease.Spec.RenewTime == nil {
 		return false, false
@@ -90,7 +89,7 @@ func (f Finder) read(ctx context.Context, controllers map[string][]metav1.Condit
 		key := client.ObjectKey{Namespace: manager.SystemNamespace, Name: manager.LeaseName(controller)}
 		switch err := f.Reader.Get(ctx, key, lease); {
 		case client.IgnoreNotFound(err) != nil:
-			return nil, fmt.Errorf("read who runs the controller %s: %w", controller, err)
+			return nil, fmt.Errorf("read the lease of the controller %s: %w", controller, err)
 		case err != nil:
 			found[controller] = nil
 		default:

@@ -27,8 +27,8 @@ func leaseOf(version, holder string, renewed time.Time) *coordinationv1.Lease {
 	return lease
 }
 
-// TestObservation: a controller is gone once its Lease was seen unchanged for as
-// long as it lasts and its grace, whatever the holder's clock said.
+// TestObservation: a controller is gone once its Lease was observed unchanged for its
+// duration and the grace, regardless of the holder's clock.
 func TestObservation(t *testing.T) {
 	renewed := start.Add(-time.Hour) // on another clock
 	held := leaseOf("1", "other", renewed)
@@ -63,7 +63,7 @@ func TestObservation(t *testing.T) {
 	}
 }
 
-// TestFinderJudges: a program that looks once.
+// TestFinderJudges: a program that runs once.
 func TestFinderJudges(t *testing.T) {
 	ready := []metav1.Condition{{Type: "Ready", Status: metav1.ConditionTrue, Reason: "Connected"}}
 	marked := []metav1.Condition{{Type: "Ready", Status: metav1.ConditionUnknown, Reason: containersv1alpha1.ReasonControllerGone}}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package liveness finds controllers that no process runs, by their Leases, and
-// sets the conditions Unknown that such a controller kept. A condition says how
+// Package liveness finds controllers that no process runs, by their Leases, and sets
+// their conditions to Unknown, because these may be stale.
 // something is now, which is untrue once its controller has gone.
 package liveness
 
@@ -22,12 +22,12 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/printable"
 )
 
-// grace is how much longer than its Lease a controller is taken for alive: a
-// process that has just been started, or woken with the machine, takes or renews
-// it within that time.
+// grace is how much longer than its Lease a controller counts as alive: a process that
+// has just started, or whose machine has just resumed, acquires or renews the Lease
+// within that time.
 const grace = 3 * time.Second
 
-// holder returns who holds a Lease; empty if nothing does. A nil Lease does not
+// holder returns the holder of a Lease; empty if it has none. A nil Lease does not
 // exist.
 func holder(lease *coordinationv1.Lease) string {
 	if lease == nil {
@@ -40,7 +40,7 @@ func durationOf(lease *coordinationv1.Lease) time.Duration {
 	return time.Duration(ptr.Deref(lease.Spec.LeaseDurationSeconds, 0)) * time.Second
 }
 
-// versionOf is another one after each renewal.
+// versionOf returns a value that changes with each renewal.
 func versionOf(lease *coordinationv1.Lease) string {
 	if lease == nil {
 		return "none"
@@ -48,15 +48,15 @@ func versionOf(lease *coordinationv1.Lease) string {
 	return string(lease.UID) + "@" + lease.ResourceVersion
 }
 
-// observation is what was seen of the Lease of a controller. No clock is compared
-// with another one, so that a step of a clock has no effect.
+// observation is the observed state of a controller's Lease. It never compares two
+// clocks, so that a step of a clock has no effect.
 type observation struct {
 	version  string
-	deadline time.Time // at which the Lease expires, or its grace ends
-	doubted  bool      // it has expired, and its grace runs
+	deadline time.Time // when the Lease expires, or its grace ends
+	doubted  bool      // it has expired, and its grace has not ended
 }
 
-// judge reports whether the controller is gone. If not, again is when to judge
+// judge reports whether the controller is gone. If not, again is when to call judge
 // again unless the Lease changes; zero for never.
 func (o *observation) judge(lease *coordinationv1.Lease, now time.Time) (gone bool, again time.Time) {
 	if version := versionOf(lease); version != o.version {
@@ -66,10 +66,10 @@ func (o *observation) judge(lease *coordinationv1.Lease, now time.Time) (gone bo
 		}
 	}
 	if holder(lease) == manager.EmbeddedKey {
-		return false, time.Time{} // this process: it has released what it does not run
+		return false, time.Time{} // this process: it releases the Leases of controllers that it does not run
 	}
-	// The grace begins when the expiry is noticed, and not when it was due: both
-	// pass together if the machine was asleep.
+	// The grace starts when the expiry is noticed, not when it was due: both pass at
+	// once if the machine was suspended.
 	if !o.doubted && !now.Before(o.deadline) {
 		o.doubted, o.deadline = true, now.Add(grace)
 	}
@@ -79,15 +79,15 @@ func (o *observation) judge(lease *coordinationv1.Lease, now time.Time) (gone bo
 	return true, time.Time{}
 }
 
-// Absence is a controller that no process runs.
+// Absence describes a controller that no process runs.
 type Absence struct {
 	Controller string
-	// Holder is the process that ran it last and did not release it; empty if the
-	// controller ended as it should, or was never started.
+	// Holder is the last process that ran the controller and did not release the Lease;
+	// empty if the controller stopped cleanly, or was never started.
 	Holder string
 }
 
-// Message says what is known.
+// Message is the message of the conditions.
 func (a Absence) Message() string {
 	if a.Holder == "" {
 		return fmt.Sprintf("no process runs the controller %s, and this may have changed since it did", a.Controller)
@@ -99,8 +99,8 @@ func (a Absence) Message() string {
 // longestHolder bounds what a message quotes of a Lease, in bytes.
 const longestHolder = 128
 
-// Mark sets the conditions of the types Unknown, if they are there, and reports
-// whether that changed any.
+// Mark sets existing conditions of the types to Unknown, and reports whether that
+// changed any.
 func (a Absence) Mark(conditions *[]metav1.Condition, types []string, now time.Time) (changed bool) {
 	for _, kind := range types {
 		condition := apimeta.FindStatusCondition(*conditions, kind)
@@ -121,7 +121,7 @@ func IsMarked(condition *metav1.Condition) bool {
 	return condition != nil && condition.Status == metav1.ConditionUnknown && condition.Reason == containersv1alpha1.ReasonControllerGone
 }
 
-// AnyMarked reports whether one of the conditions is.
+// AnyMarked reports whether a condition is Unknown because its controller is gone.
 func AnyMarked(conditions []metav1.Condition) bool {
 	for i := range conditions {
 		if IsMarked(&conditions[i]) {
@@ -131,9 +131,9 @@ func AnyMarked(conditions []metav1.Condition) bool {
 	return false
 }
 
-// WhenMarked lets an object through whose conditions were marked. A controller
-// that sees it is not gone, and writes them again: its process had been stopped,
-// or could not renew its Lease in time.
+// WhenMarked passes objects with marked conditions. A controller that receives one is
+// alive, and writes the conditions again: its process was suspended, or could not renew
+// its Lease in time.
 func WhenMarked(conditionsOf func(client.Object) []metav1.Condition) predicate.Predicate {
 	return predicate.Funcs{
 		CreateFunc:  func(event.CreateEvent) bool { return false },

@@ -32,37 +32,36 @@ import (
 )
 
 const (
-	// markRetry is the pause after conditions could not be written.
+	// markRetry is the pause after a failed write of conditions.
 	markRetry = 2 * time.Second
-	// listLimit is how many objects of a kind are read at a time.
+	// listLimit is how many objects are read per request.
 	listLimit = 100
 )
 
-// Config says for which control plane conditions are watched over. All fields must
-// be set.
+// Config describes the control plane to watch. All fields are required.
 type Config struct {
-	// REST reaches the API server with all rights.
+	// REST connects to the API server with all permissions.
 	REST *rest.Config
-	// Controllers are all that there are, wherever they run.
+	// Controllers are all controllers, wherever they run.
 	Controllers []manager.Controller
 	Clock       clock.Clock
 	Log         *slog.Logger
 }
 
-// watcher sets conditions Unknown whose controllers are gone.
+// watcher sets the conditions of controllers that are gone to Unknown.
 type watcher struct {
 	Config
 	leases  coordinationlisters.LeaseNamespaceLister
 	objects dynamic.Interface
 	events  record.EventRecorder
-	seen    map[string]*seen
+	known   map[string]*observed
 	changed chan struct{} // holds a token after a Lease changed
 
-	failures wording.Told // of each controller
+	failures wording.Reported // for each controller
 }
 
-// seen is what was seen of a controller.
-type seen struct {
+// observed is the observed state of a controller.
+type observed struct {
 	observation
 	marked string // the version of the Lease at which all its conditions were marked
 }
@@ -73,7 +72,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	w := &watcher{Config: cfg, seen: map[string]*seen{}, changed: make(chan struct{}, 1)}
+	w := &watcher{Config: cfg, known: map[string]*observed{}, changed: make(chan struct{}, 1)}
 	if w.objects, err = dynamic.NewForConfig(cfg.REST); err != nil {
 		return err
 	}
@@ -88,7 +87,7 @@ func Run(ctx context.Context, cfg Config) error {
 	wake := func(any) {
 		select {
 		case w.changed <- struct{}{}:
-		default: // there is a token already
+		default: // a token is already pending
 		}
 	}
 	if _, err := informer.Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
@@ -120,19 +119,19 @@ func (w *watcher) run(ctx context.Context) {
 	}
 }
 
-// pass looks at all controllers once, and returns when to look again although no
-// Lease changes; zero for never.
+// pass checks all controllers once, and returns when to check again if no Lease
+// changes; zero for never.
 func (w *watcher) pass(ctx context.Context) (next time.Time) {
 	for _, controller := range w.Controllers {
 		if len(controller.Claims) == 0 {
 			continue
 		}
-		again, err := w.look(ctx, controller)
+		again, err := w.check(ctx, controller)
 		switch {
 		case err == nil:
-			w.failures.Over(controller.Name)
-		case ctx.Err() == nil && w.failures.News(controller.Name, err):
-			w.Log.Warn("marking the conditions of a controller that is gone failed, will try again", "controller", controller.Name, "error", err)
+			w.failures.Clear(controller.Name)
+		case ctx.Err() == nil && w.failures.Changed(controller.Name, err):
+			w.Log.Warn("marking the conditions of a stopped controller as stale failed, will retry", "controller", controller.Name, "error", err)
 		}
 		if err != nil {
 			again = w.Clock.Now().Add(markRetry)
@@ -144,7 +143,7 @@ func (w *watcher) pass(ctx context.Context) (next time.Time) {
 	return next
 }
 
-func (w *watcher) look(ctx context.Context, controller manager.Controller) (again time.Time, err error) {
+func (w *watcher) check(ctx context.Context, controller manager.Controller) (again time.Time, err error) {
 	lease, err := w.leases.Get(manager.LeaseName(controller.Name))
 	if apierrors.IsNotFound(err) {
 		lease, err = nil, nil
@@ -152,10 +151,10 @@ func (w *watcher) look(ctx context.Context, controller manager.Controller) (agai
 	if err != nil {
 		return time.Time{}, err
 	}
-	known := w.seen[controller.Name]
+	known := w.known[controller.Name]
 	if known == nil {
-		known = &seen{}
-		w.seen[controller.Name] = known
+		known = &observed{}
+		w.known[controller.Name] = known
 	}
 	gone, again := known.judge(lease, w.Clock.Now())
 	if !gone || known.marked == known.version {
@@ -168,7 +167,7 @@ func (w *watcher) look(ctx context.Context, controller manager.Controller) (agai
 	return time.Time{}, nil
 }
 
-// mark sets all conditions Unknown that the controller kept.
+// mark sets all conditions that the controller claims to Unknown.
 func (w *watcher) mark(ctx context.Context, controller manager.Controller, lease *coordinationv1.Lease) error {
 	absence := Absence{Controller: controller.Name, Holder: holder(lease)}
 	for _, claim := range controller.Claims {
@@ -176,7 +175,7 @@ func (w *watcher) mark(ctx context.Context, controller manager.Controller, lease
 		for {
 			list, err := w.objects.Resource(claim.Resource).List(ctx, options)
 			if apierrors.IsNotFound(err) {
-				break // the kind is not served: there is no object
+				break // the kind is not served, so there is no object
 			}
 			if err != nil {
 				return err

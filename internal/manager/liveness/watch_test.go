@@ -26,8 +26,8 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/mirror"
 )
 
-// watched is a control plane with an engine that a process says is connected, and
-// a Lease of one second.
+// watched is a control plane with an engine whose condition says that it is connected,
+// and a Lease of one second.
 type watched struct {
 	*testing.T
 	kube  ctrlclient.Client
@@ -85,7 +85,7 @@ func (w *watched) must(err error) {
 	}
 }
 
-// connected writes what the controller writes.
+// connected writes the controller's conditions.
 func (w *watched) connected() {
 	w.Helper()
 	w.must(w.kube.Get(w.Context(), ctrlclient.ObjectKeyFromObject(w.ce), w.ce))
@@ -115,7 +115,7 @@ func (w *watched) is(want metav1.ConditionStatus, limit time.Duration) {
 	}
 }
 
-// renew changes the Lease as its holder does; empty releases it.
+// renew changes the Lease as its holder would; an empty holder releases it.
 func (w *watched) renew(holder string) {
 	w.Helper()
 	w.lease.Spec.RenewTime = &metav1.MicroTime{Time: time.Now()}
@@ -126,12 +126,12 @@ func (w *watched) renew(holder string) {
 	w.must(w.kube.Update(w.Context(), w.lease))
 }
 
-// TestConditionsOfAControllerThatIsGone: they are Unknown when its Lease has expired
-// or was released, and what the controller writes when it is back stays.
+// TestConditionsOfAControllerThatIsGone: the conditions become Unknown when the Lease
+// has expired or was released, and stay as the controller writes them when it is back.
 func TestConditionsOfAControllerThatIsGone(t *testing.T) {
 	t.Parallel()
 	w := newWatched(t)
-	for range 6 { // seconds, in which it is renewed
+	for range 6 { // for six seconds, renew it
 		w.renew("other process")
 		time.Sleep(500 * time.Millisecond)
 	}

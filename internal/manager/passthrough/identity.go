@@ -14,7 +14,7 @@ import (
 	"k8s.io/apiserver/pkg/endpoints/request"
 )
 
-// Headers that tell a handler who the client is, and how it was reached.
+// Headers with the client's identity and route, for handlers.
 const (
 	UserHeader   = "X-Remote-User"
 	GroupHeader  = "X-Remote-Group"
@@ -24,29 +24,29 @@ const (
 	ProtoHeader  = "X-Forwarded-Proto"
 )
 
-// asserted begins the names of the headers in which only the API server may state
-// something, in lower case.
+// asserted are the prefixes, in lower case, of the headers that only the API server may
+// set.
 var asserted = []string{"x-remote-", "x-forwarded-", "impersonate-", strings.ToLower(tokenHeader)}
 
-// withheld are the names of headers that are the client's own credentials, or that say
-// what asserted ones do in other words.
+// withheld are the headers with the client's own credentials, and other forms of
+// asserted ones.
 var withheld = []string{"authorization", "forwarded", "x-real-ip", "proxy-authorization"}
 
-// hopByHop are the names of headers for a single connection, besides those that
+// hopByHop are the headers for a single connection, in addition to those that
 // Connection names.
 var hopByHop = []string{"Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}
 
-// isStated reports whether a handler takes a header for one that the API server sets.
-// Some servers read X_Remote_User as X-Remote-User.
+// isStated reports whether a handler may take a header for one that the API server
+// sets. Some servers read X_Remote_User as X-Remote-User.
 func isStated(name string) bool {
 	name = strings.ToLower(strings.ReplaceAll(name, "_", "-"))
 	return slices.Contains(withheld, name) ||
 		slices.ContainsFunc(asserted, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 }
 
-// identified returns the request as a handler is to see it: without what the client
-// says of itself and of the connection, and then with what the API server knows. In
-// this order, as a client may name any header in Connection.
+// identified returns the request for a handler: it removes the client's own statements
+// about itself and the connection, and then adds the API server's. The order matters,
+// because a client may name any header in Connection.
 func identified(req *http.Request, prefix string) *http.Request {
 	out := req.Clone(req.Context())
 	out.Trailer = nil
@@ -81,8 +81,8 @@ func identified(req *http.Request, prefix string) *http.Request {
 	return out
 }
 
-// restate copies what [identified] has set from one header to another, from which a
-// proxy has removed what it takes for the client's.
+// restate copies the headers of [identified] to a request from which a proxy has
+// removed them as the client's.
 func restate(from, to http.Header) {
 	maps.DeleteFunc(to, func(name string, _ []string) bool { return isStated(name) })
 	for name, values := range from {
@@ -92,8 +92,8 @@ func restate(from, to http.Header) {
 	}
 }
 
-// upgradeOf returns the protocol that a client wants to switch to. HTTP/2 is not one:
-// its requests would be seen by no API server.
+// upgradeOf returns the protocol that a client requests an upgrade to. HTTP/2 is not
+// allowed: no API server would check its requests.
 func upgradeOf(header http.Header) string {
 	protocols := header["Upgrade"]
 	if len(protocols) != 1 || !httpguts.HeaderValuesContainsToken(header["Connection"], "Upgrade") ||
@@ -103,7 +103,7 @@ func upgradeOf(header http.Header) string {
 	return protocols[0]
 }
 
-// within returns the request with the path that follows the prefix.
+// within returns the request with the path after the prefix.
 func within(req *http.Request, prefix string) *http.Request {
 	inner, where := *req, *req.URL
 	inner.URL = &where
@@ -111,14 +111,14 @@ func within(req *http.Request, prefix string) *http.Request {
 	if raw, ok := strings.CutPrefix(where.RawPath, prefix); ok {
 		where.RawPath = "/" + strings.TrimPrefix(raw, "/")
 	} else {
-		where.RawPath = "" // nothing but the prefix was encoded, or all of it is encoded anew
+		where.RawPath = "" // only the prefix was encoded, or the whole path is encoded again
 	}
 	inner.RequestURI = where.RequestURI()
 	return &inner
 }
 
-// tokenProtocol begins the subprotocol by which browsers send a bearer token
-// with a WebSocket, as they can't set headers.
+// tokenProtocol is the prefix of the subprotocol in which browsers send a bearer token
+// with a WebSocket, because they can't set headers.
 const tokenProtocol = "base64url.bearer.authorization.k8s.io." //nolint:gosec // a name, no token
 
 func withoutToken(values []string) []string {

@@ -25,20 +25,20 @@ import (
 
 const token = "secret"
 
-// seen is what a handler sees of a request.
-type seen struct {
+// received is the request that a handler receives.
+type received struct {
 	Path, RequestURI, RawPath string
 	Header                    http.Header
 	Trailer                   http.Header
 }
 
-// hops are the ways to a handler: in the process of the API server, and in another one
+// hops are the routes to a handler: in the API server's process, and in another process
 // behind it. The client is authenticated as jane.
 func hops(t *testing.T) map[string]string {
 	t.Helper()
 	echo := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = r.Body.Read(make([]byte, 1000))
-		_ = json.NewEncoder(w).Encode(seen{r.URL.Path, r.RequestURI, r.URL.RawPath, r.Header, r.Trailer})
+		_ = json.NewEncoder(w).Encode(received{r.URL.Path, r.RequestURI, r.URL.RawPath, r.Header, r.Trailer})
 	})
 	endpoints := passthrough.Endpoints{"demo": {"echo": echo}}
 	far := httptest.NewTLSServer(&passthrough.Server{Endpoints: func() passthrough.Endpoints { return endpoints }, Token: token})
@@ -62,8 +62,8 @@ func hops(t *testing.T) map[string]string {
 	return addresses
 }
 
-// raw sends a request as it stands, and returns what the handler sees.
-func raw(t *testing.T, address, text string) seen {
+// raw sends a request verbatim, and returns what the handler receives.
+func raw(t *testing.T, address, text string) received {
 	t.Helper()
 	plain, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
 	if err != nil {
@@ -79,15 +79,15 @@ func raw(t *testing.T, address, text string) seen {
 		t.Fatal(err)
 	}
 	defer func() { _ = response.Body.Close() }()
-	var s seen
+	var s received
 	if err := json.NewDecoder(response.Body).Decode(&s); err != nil || response.StatusCode != http.StatusOK {
 		t.Fatalf("%s, %v", response.Status, err)
 	}
 	return s
 }
 
-// TestIdentity: a handler sees who the client is, and how it was reached, from the API
-// server only, whatever the client says, and names in Connection.
+// TestIdentity: a handler gets the client's identity and route from the API server
+// only, whatever headers the client sends, and names in Connection.
 func TestIdentity(t *testing.T) {
 	const forged = `X-Remote-User: root
 X-Remote-User: root2
@@ -149,7 +149,7 @@ X-Mine: kept
 	}
 }
 
-// TestTrailers: what follows a body is no header.
+// TestTrailers: trailers are not headers.
 func TestTrailers(t *testing.T) {
 	for hop, address := range hops(t) {
 		got := raw(t, address, "POST /passthrough/demo/echo HTTP/1.1\nHost: rdd\nTransfer-Encoding: chunked\nTrailer: X-Remote-User\n\n1\nx\n0\nX-Remote-User: root\n\n")
@@ -159,9 +159,9 @@ func TestTrailers(t *testing.T) {
 	}
 }
 
-// TestPath: a handler sees the path without the prefix.
+// TestPath: a handler gets the path without the prefix.
 func TestPath(t *testing.T) {
-	for path, want := range map[string]seen{
+	for path, want := range map[string]received{
 		"/passthrough/demo/echo":              {Path: "/", RequestURI: "/"},
 		"/passthrough/demo/echo/":             {Path: "/", RequestURI: "/"},
 		"/passthrough/demo/echo/a/b?c=d%20e":  {Path: "/a/b", RequestURI: "/a/b?c=d%20e"},
@@ -172,7 +172,7 @@ func TestPath(t *testing.T) {
 		for hop, address := range hops(t) {
 			got := raw(t, address, "GET "+path+" HTTP/1.1\nHost: rdd\n\n")
 			if got.Path != want.Path || got.RawPath != want.RawPath || got.RequestURI != want.RequestURI {
-				t.Errorf("%s: %s is seen as %+v, want %+v", hop, path, got, want)
+				t.Errorf("%s: %s is received as %+v, want %+v", hop, path, got, want)
 			}
 		}
 	}

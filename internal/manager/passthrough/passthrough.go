@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package passthrough leads requests for /passthrough/<controller>/<endpoint>/…
-// on the API server's port to the controller's own handler, in this process or
-// in another one. The API server has authenticated and authorised the client. The
-// handler sees the path after /passthrough/<controller>/<endpoint>, which is in the
-// header X-Forwarded-Prefix; who the client is in X-Remote-User and X-Remote-Group, as
-// in Kubernetes' API aggregation; and its address in X-Forwarded-For. Connections may
-// be upgraded, to WebSockets for example.
+// Package passthrough forwards requests for /passthrough/<controller>/<endpoint>/… on
+// the API server's port to the controller's handler, in this or another process. The
+// API server has authenticated and authorized the client. The handler gets the path
+// after /passthrough/<controller>/<endpoint>, which is in X-Forwarded-Prefix; the
+// client's identity in X-Remote-User and X-Remote-Group, as in Kubernetes' API
+// aggregation; and its address in X-Forwarded-For. Connections may be upgraded, to
+// WebSockets for example.
 package passthrough
 
 import (
@@ -23,13 +23,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Prefix begins the paths of all endpoints.
+// Prefix is the prefix of the paths of all endpoints.
 const Prefix = "/passthrough/"
 
-// Endpoints are handlers, by controller and by their names.
+// Endpoints are handlers, by controller and endpoint name.
 type Endpoints map[string]map[string]http.Handler
 
-// Names returns the names of the endpoints of each controller, sorted.
+// Names returns the sorted names of the endpoints of each controller.
 func (e Endpoints) Names() map[string][]string {
 	names := map[string][]string{}
 	for controller, endpoints := range e {
@@ -46,16 +46,16 @@ func Split(path string) (controller, endpoint, rest string) {
 	return controller, endpoint, rest
 }
 
-// prefixOf returns what begins the path of an endpoint's requests.
+// prefixOf returns the prefix of the paths of an endpoint.
 func prefixOf(controller, endpoint string) string { return Prefix + controller + "/" + endpoint }
 
 // Router finds the handler for a request.
 type Router struct {
 	// Local returns the endpoints in this process.
 	Local func() Endpoints
-	// Remote returns those of other processes.
+	// Remote returns the endpoints in other processes.
 	Remote func(ctx context.Context) ([]Remote, error)
-	// Certificate is what is shown to other processes.
+	// Certificate is the client certificate for other processes.
 	Certificate tls.Certificate
 	Log         *slog.Logger
 }
@@ -85,7 +85,7 @@ func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	Refuse(w, http.StatusNotFound, metav1.StatusReasonNotFound, notFound(controller, endpoint, known))
 }
 
-// notFound says what there is instead.
+// notFound returns a message that lists the available endpoints.
 func notFound(controller, endpoint string, known map[string][]string) string {
 	var there []string
 	for _, name := range slices.Sorted(maps.Keys(known)) {
@@ -100,7 +100,7 @@ func notFound(controller, endpoint string, known map[string][]string) string {
 	return fmt.Sprintf("no controller %q offers an endpoint %q; there are: %s", controller, endpoint, list)
 }
 
-// Refuse answers as the API server does.
+// Refuse responds with a Status, as the API server does.
 func Refuse(w http.ResponseWriter, code int, reason metav1.StatusReason, message string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)

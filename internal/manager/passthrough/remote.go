@@ -14,32 +14,31 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// tokenHeader carries the secret by which a process knows the API server.
+// tokenHeader has the secret with which the API server authenticates to a process.
 const tokenHeader = "X-Rdd-Passthrough-Token" //nolint:gosec // a name, no token
 
 // Remote is another process with endpoints.
 type Remote struct {
 	// Endpoints are the names of the endpoints of each controller.
 	Endpoints map[string][]string
-	// URL is where it listens: a scheme and a host.
+	// URL is the process's address: a scheme and a host.
 	URL string
-	// CA is the authority of its certificate, in PEM.
+	// CA is the certificate authority of the process, in PEM.
 	CA []byte
-	// Token proves to it that a request comes from the API server.
+	// Token authenticates the API server to the process.
 	Token string
 }
 
-// serve leads the request, which is [identified], to the other process.
+// serve forwards the request, which is [identified], to the other process.
 func (r Remote) serve(w http.ResponseWriter, req *http.Request, certificate tls.Certificate, log *slog.Logger) {
 	target, err := url.Parse(r.URL)
 	authorities := x509.NewCertPool()
 	if err != nil || !authorities.AppendCertsFromPEM(r.CA) {
-		log.Warn("the discovery has an endpoint without address or authority", "url", r.URL, "error", err)
-		Refuse(w, http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, "the controller's process does not say how to reach it")
+		log.Warn("the discovery has an endpoint without an address or a certificate authority", "url", r.URL, "error", err)
+		Refuse(w, http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, "the controller's process has published no address")
 		return
 	}
-	// A connection for each request, which ends with it: the next one may find
-	// another process.
+	// Use a connection for each request: the next request may go to another process.
 	transport := &http.Transport{
 		TLSClientConfig:    &tls.Config{RootCAs: authorities, Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS13},
 		DisableKeepAlives:  true,
@@ -52,7 +51,7 @@ func (r Remote) serve(w http.ResponseWriter, req *http.Request, certificate tls.
 			p.Out.Header.Set(tokenHeader, r.Token)
 		},
 		Transport:     transport,
-		FlushInterval: -1, // at once: these may be streams
+		FlushInterval: -1, // immediately: these may be streams
 		ErrorHandler: func(w http.ResponseWriter, req *http.Request, err error) {
 			log.Warn("a controller's process does not answer", "path", req.URL.Path, "error", err)
 			Refuse(w, http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, "the controller's process does not answer")
@@ -61,8 +60,7 @@ func (r Remote) serve(w http.ResponseWriter, req *http.Request, certificate tls.
 	proxy.ServeHTTP(w, req)
 }
 
-// Server is the other end of a [Remote]: it serves endpoints to those who know
-// the token.
+// Server is the other end of a [Remote]: it serves endpoints to clients with the token.
 type Server struct {
 	Endpoints func() Endpoints
 	Token     string // not empty
@@ -76,7 +74,7 @@ func (s *Server) Admits(req *http.Request) bool {
 // ServeHTTP implements [http.Handler].
 func (s *Server) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if !s.Admits(req) {
-		Refuse(w, http.StatusUnauthorized, metav1.StatusReasonUnauthorized, "only the API server is served here")
+		Refuse(w, http.StatusUnauthorized, metav1.StatusReasonUnauthorized, "only the API server may connect")
 		return
 	}
 	req.Header.Del(tokenHeader)

@@ -27,8 +27,7 @@ const (
 	loopbackAddress = "127.0.0.1"
 )
 
-// Main runs the controllers of an API group, whatever else the registry has,
-// and returns the exit code.
+// Main runs the controllers of an API group in the registry, and returns the exit code.
 func Main(ctx context.Context, registry manager.Registry, group string, args []string) int {
 	base := command.New()
 	root := newCommand(base, registry, group)
@@ -46,10 +45,10 @@ func newCommand(base *command.Base, registry manager.Registry, group string) *co
 		Short: "Run the controllers of the API group " + group + " in a process of their own",
 		Long: fmt.Sprintf(`%s runs the controllers of the API group %s
 (%s)
-until SIGINT or SIGTERM, or until the control plane has gone. It serves an
-instance of RDD, or any other Kubernetes API server that a kubeconfig names. A
-controller that another process runs is waited for; that the daemon runs none
-of these is said with: rdd service start --controllers '*,-%s'`, name, group, names, group),
+until SIGINT or SIGTERM, or until the control plane is deleted. It serves an
+instance of RDD, or any other Kubernetes API server that a kubeconfig names. If
+another process runs a controller, this one waits for it to exit. To keep the
+daemon from running these controllers: rdd service start --controllers '*,-%s'`, name, group, names, group),
 		Version:       version.RDD() + " (Kubernetes " + version.Kubernetes() + ")",
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -72,7 +71,7 @@ of these is said with: rdd service start --controllers '*,-%s'`, name, group, na
 				err = run.Run(ctx)
 			}
 			if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-				return nil // ended while it still waited
+				return nil // interrupted while it was waiting
 			}
 			return err
 		},
@@ -80,7 +79,7 @@ of these is said with: rdd service start --controllers '*,-%s'`, name, group, na
 	flags := root.Flags()
 	base.AddFlags(flags)
 	flags.StringVar(&kubeconfig, "kubeconfig", "", "the kubeconfig `file` of the API server (default: the instance's)")
-	flags.BoolVar(&run.NoWait, "no-wait", false, "fail where another process runs one of the controllers")
+	flags.BoolVar(&run.NoWait, "no-wait", false, "fail if another process runs one of the controllers")
 	run.Patience = patience
 	command.Timeout(flags, &run.Patience, "how long to wait for the control plane to be ready")
 	flags.StringVar(&run.Bind, "bind-address", loopbackAddress, "the `address` to listen on")
@@ -91,8 +90,8 @@ of these is said with: rdd service start --controllers '*,-%s'`, name, group, na
 	return root
 }
 
-// connect says how to reach the API server that the kubeconfig names, or the
-// instance's where it is empty.
+// connect configures the connection to the API server of the kubeconfig, or to the
+// instance's if kubeconfig is empty.
 func connect(ctx context.Context, base *command.Base, kubeconfig string, run *manager.Standalone) error {
 	var err error
 	if kubeconfig == "" {
@@ -110,16 +109,16 @@ func connect(ctx context.Context, base *command.Base, kubeconfig string, run *ma
 	return nil
 }
 
-// awaitFile waits for the kubeconfig of an instance that is just being made.
+// awaitFile waits for the kubeconfig of an instance that is being created.
 func awaitFile(ctx context.Context, base *command.Base, path string, patience time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	for told := false; ; told = true {
+	for reported := false; ; reported = true {
 		_, err := os.Stat(path)
 		if err == nil || !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
-		if !told {
+		if !reported {
 			base.Say("Waiting for the instance: it has no kubeconfig yet (%s).", path)
 		}
 		select {

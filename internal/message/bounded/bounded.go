@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package bounded puts text into conditions and Events. Much of it quotes an engine or another program: what is put there is safe to show, and at
-// most [printable.Condition] bytes.
+// Package bounded writes text into conditions and Events. Much of it quotes an engine
+// or another program: the text is safe to show, and has at most [printable.Condition]
+// bytes.
 package bounded
 
 import (
@@ -15,7 +16,8 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/printable"
 )
 
-// maxError is how much of an error a message quotes, so that there is room for what follows.
+// maxError is how much of an error a message quotes, so that the rest of the message
+// has room.
 const maxError = 768
 
 // Set is [apimeta.SetStatusCondition] with a message that is safe to show. It reports whether the conditions changed.
@@ -24,10 +26,10 @@ func Set(conditions *[]metav1.Condition, condition metav1.Condition) bool {
 	return apimeta.SetStatusCondition(conditions, condition)
 }
 
-// Text returns what a condition or an Event may have of a text.
+// Text returns the text in the form for a condition or an Event.
 func Text(text string) string { return printable.Text(text, printable.Condition) }
 
-// Error returns what a message may quote of an error, with words of its own behind it.
+// Error returns an error in the form for a message with other text after it.
 func Error(err error) string { return printable.Text(err.Error(), maxError) }
 
 // Events returns a recorder whose Events are safe to show.

@@ -18,7 +18,7 @@ import (
 	"unicode/utf8"
 )
 
-// Condition is the number of bytes that a condition or an Event may quote of an engine's text.
+// Condition is the maximum number of bytes of a condition's or an Event's text.
 const Condition = 1024
 
 // Text returns s on a single line, safe to show, in at most limit bytes. If s does not fit, it is cut before a character and ends with
@@ -32,8 +32,9 @@ func Lines(s string, limit int) string {
 	return convert(s, limit, true)
 }
 
-// Cut returns s, made valid UTF-8, in at most limit bytes and marked as in Text if it was longer. It changes nothing else: it is for values
-// that programs read, such as a label.
+// Cut returns s, made valid UTF-8, in at most limit bytes, and marked as in Text if it
+// was longer. It changes nothing else: it is for values that programs read, such as a
+// label.
 func Cut(s string, limit int) string {
 	if len(s) <= limit && utf8.ValidString(s) {
 		return s
@@ -62,7 +63,8 @@ func convert(s string, limit int, multiline bool) string {
 	})
 }
 
-// assemble joins what convert returns for each character of s, and stops at the limit: the work for a text of megabytes is that of the limit.
+// assemble joins the results of convert for each character of s, and stops at the limit:
+// the cost depends on the limit, not on the length of s.
 func assemble(s string, limit int, convert func(character rune, at int) string) string {
 	marker := "…(" + strconv.Itoa(len(s)) + " bytes)"
 	if limit > 0 && limit < len(marker) {
@@ -83,7 +85,7 @@ func assemble(s string, limit int, convert func(character rune, at int) string) 
 	return b.String()
 }
 
-// plain says whether s is printable ASCII, which most text is.
+// plain reports whether s is printable ASCII, as most text is.
 func plain(s string) bool {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' {
@@ -93,8 +95,9 @@ func plain(s string) bool {
 	return true
 }
 
-// visible says whether a reader sees the character where it stands. unicode.IsPrint excludes control, format, private and unassigned characters;
-// letters that Unicode names ignorable (the Hangul filler, variation selectors) and the blank Braille pattern are printable there but show nothing.
+// visible reports whether a character is visible. unicode.IsPrint excludes control,
+// format, private and unassigned characters; it includes ignorable letters (the Hangul
+// filler, variation selectors) and the blank Braille pattern, which show nothing.
 func visible(character rune) bool {
 	const blankBraille = '\u2800'
 	return unicode.IsPrint(character) && character != blankBraille &&

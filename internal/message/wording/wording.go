@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package wording tells whether a failure that goes on says something new. Errors
-// have parts that are others at each try, such as the name of a temporary file or
-// the port of a connection: compared as they are, each try would be told again.
+// Package wording decides whether a repeated failure is a new one. Errors have parts
+// that vary between attempts, such as the name of a temporary file or the port of a
+// connection, which must not count.
 package wording
 
 import (
@@ -12,16 +12,16 @@ import (
 )
 
 const (
-	// longNumber is how many digits make a number one that varies, as a port or a
-	// process ID does. Shorter ones say what happened: HTTP 404, exit code 1.
+	// longNumber is the number of digits from which a number varies, such as a port or
+	// a process ID. Shorter numbers are significant: HTTP 404, exit code 1.
 	longNumber = 4
-	// hexLength and mixedLength are how long an identifier is that varies, of
-	// hexadecimal digits and of letters and digits.
+	// hexLength and mixedLength are the minimum lengths of a varying identifier of
+	// hexadecimal digits, and of letters and digits.
 	hexLength   = 8
 	mixedLength = 12
 )
 
-// varying are parts that are known by their form.
+// varying matches parts that vary, by their form.
 var varying = regexp.MustCompile(`(?i)` + strings.Join([]string{
 	`\b\d{4}-\d\d-\d\d[t ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:z|[+-]\d\d:?\d\d)?`, // a time
 	`\b\d\d?:\d\d:\d\d(?:[.,]\d+)?\b`,
@@ -34,10 +34,10 @@ var varying = regexp.MustCompile(`(?i)` + strings.Join([]string{
 
 var token = regexp.MustCompile(`[0-9A-Za-z]+`)
 
-// Same reports whether two messages say the same, but for what varies.
+// Same reports whether two messages are equal apart from varying parts.
 func Same(a, b string) bool { return a == b || constant(a) == constant(b) }
 
-// constant returns a message with what varies replaced.
+// constant returns a message with its varying parts replaced.
 func constant(message string) string {
 	return token.ReplaceAllStringFunc(varying.ReplaceAllString(message, "*"), func(word string) string {
 		if varies(word) {
@@ -64,16 +64,16 @@ func varies(word string) bool {
 	return longest >= longNumber || digits > 0 && (hex && len(word) >= hexLength || len(word) >= mixedLength)
 }
 
-// Told is what was told last of each of several subjects. The zero value has told
-// nothing.
-type Told struct {
+// Reported has the last reported failure of each of several subjects. The zero value is
+// ready to use.
+type Reported struct {
 	mu   sync.Mutex
 	last map[string]string // guarded by mu
 }
 
-// News reports whether a failure of a subject says something else than the last
-// one did, and takes it for told.
-func (t *Told) News(subject string, failure error) bool {
+// Changed reports whether a failure of a subject differs from the last one, and records
+// it.
+func (t *Reported) Changed(subject string, failure error) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	message := failure.Error()
@@ -87,8 +87,8 @@ func (t *Told) News(subject string, failure error) bool {
 	return true
 }
 
-// Over takes a subject for well, or gone: its next failure is news.
-func (t *Told) Over(subject string) {
+// Clear clears a subject that has recovered or is deleted: its next failure is new.
+func (t *Reported) Clear(subject string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.last, subject)

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestSame: what is another at each try does not make a message a new one; what
-// says what happened does.
+// TestSame: parts that vary between attempts don't make a message a new one;
+// significant parts do.
 func TestSame(t *testing.T) {
 	for _, same := range [][2]string{
 		{"open /home/u/.docker/.config.json.1293847: permission denied", "open /home/u/.docker/.config.json.8390001: permission denied"},
@@ -29,7 +29,7 @@ func TestSame(t *testing.T) {
 		{"attempt 3 failed", "attempt 4 failed"},
 	} {
 		if !Same(same[0], same[1]) {
-			t.Errorf("%q and %q are told as two: %q, %q", same[0], same[1], constant(same[0]), constant(same[1]))
+			t.Errorf("%q and %q are distinguished: %q, %q", same[0], same[1], constant(same[0]), constant(same[1]))
 		}
 	}
 	for _, other := range [][2]string{
@@ -42,27 +42,27 @@ func TestSame(t *testing.T) {
 		{"temporary failure in name resolution", "template is invalid"},
 	} {
 		if Same(other[0], other[1]) {
-			t.Errorf("%q and %q are told as one", other[0], other[1])
+			t.Errorf("%q and %q are not distinguished", other[0], other[1])
 		}
 	}
 }
 
-// TestTold: each subject's failure is news once, until it is over.
-func TestTold(t *testing.T) {
-	var told Told
+// TestReported: each subject's failure is new once, until the subject recovers.
+func TestReported(t *testing.T) {
+	var reported Reported
 	for _, step := range []struct {
 		subject, message string
-		news             bool
+		changed          bool
 	}{
 		{"a", "open .x.1234567: denied", true}, {"a", "open .x.7654321: denied", false}, {"b", "open .x.1234567: denied", true},
 		{"a", "no space", true}, {"a", "open .x.1234567: denied", true},
 	} {
-		if got := told.News(step.subject, errors.New(step.message)); got != step.news {
+		if got := reported.Changed(step.subject, errors.New(step.message)); got != step.changed {
 			t.Errorf("%+v: %v", step, got)
 		}
 	}
-	told.Over("a")
-	if !told.News("a", errors.New("open .x.1234567: denied")) {
-		t.Error("what is over and comes back is no news")
+	reported.Clear("a")
+	if !reported.Changed("a", errors.New("open .x.1234567: denied")) {
+		t.Error("a failure after a recovery is not new")
 	}
 }

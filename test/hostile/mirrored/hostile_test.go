@@ -247,9 +247,9 @@ func (l *lane) equal(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	told := map[string]int{"container": int(r.status.Containers), "image": int(r.status.Images), "volume": int(r.status.Volumes)}
-	if !maps.Equal(want, told) {
-		return fmt.Errorf("the engine has %v, the status has %v", want, told)
+	reported := map[string]int{"container": int(r.status.Containers), "image": int(r.status.Images), "volume": int(r.status.Volumes)}
+	if !maps.Equal(want, reported) {
+		return fmt.Errorf("the engine has %v, the status has %v", want, reported)
 	}
 	return nil
 }

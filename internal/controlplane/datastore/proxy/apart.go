@@ -9,10 +9,10 @@ import (
 	kine "github.com/k3s-io/kine/pkg/server"
 )
 
-// apart is a backend whose watches share no memory. kine hands one slice of events
-// to all of them, and each appends to it what comes next: where the slice has room
-// for that, they write over each other's events. SQLite's slices are full, as its
-// revisions have no gaps; those of other drivers are not.
+// apart is a backend whose watches share no memory. kine passes one slice of events to
+// all of them, and each appends to it: if the slice has spare capacity, they overwrite
+// each other's events. SQLite's slices are full, because its revisions have no gaps;
+// other drivers' are not.
 type apart struct{ kine.Backend }
 
 // Watch implements [kine.Backend].

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package proxy is the process between a daemon and a database: kine with its
-// drivers, at a socket that only the daemon's user may use. The daemon starts
-// it, and it ends with the daemon.
+// Package proxy is the process between a daemon and a database: kine with its drivers,
+// on a socket for the daemon's user only. The daemon starts it, and it exits with the
+// daemon.
 package proxy
 
 import (
@@ -36,32 +36,30 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 )
 
-// As kine's own program has them, but for the interval: that one leaves it to
-// others to compact.
+// The values of kine's own program, except that it never compacts by itself.
 const (
 	compactInterval  = 5 * time.Minute
 	compactTimeout   = 5 * time.Second
 	compactMinRetain = 1000
 	compactBatch     = 1000
-	pollInterval     = time.Second // for what others write to the database
+	pollInterval     = time.Second // for other clients' writes to the database
 	pollBatch        = 500
 	notifyInterval   = 5 * time.Second
 	maxIdle          = 20
 	maxIdleTime      = 2 * time.Minute
-	maxReceive       = 2 << 20 // as etcd's, and more than any object
+	maxReceive       = 2 << 20 // etcd's, and larger than any object
 	keepaliveMin     = 5 * time.Second
 	connectTimeout   = 10 * time.Second
 	maxHeaders       = 64 << 10 // bytes
 	socketMode       = 0o600
 )
 
-// Main serves the endpoint that the environment names until the input ends, which
-// is when the daemon does, and returns the exit code. Signals are for the daemon: a
-// terminal and a service manager send them to this process, too, which must outlive
-// the daemon's last write.
+// Main serves the endpoint in the environment until the input ends, which is when the
+// daemon exits, and returns the exit code. It ignores signals: terminals and service
+// managers send them to this process too, which must outlive the daemon's last write.
 //
-// An address that does not parse is an error of usage. Whatever is written has none of
-// the address's secrets, which drivers repeat.
+// An address that does not parse is a usage error. The output has none of the address's
+// secrets, which drivers quote.
 func Main(ctx context.Context, input io.Reader, log io.Writer) int {
 	signal.Ignore(os.Interrupt, syscall.SIGTERM)
 	endpoint := datastore.FromEnv()
@@ -91,7 +89,7 @@ func Main(ctx context.Context, input io.Reader, log io.Writer) int {
 		failed <- serve(ctx, endpoint)
 	}()
 	select {
-	case <-ended: // also while a database that does not answer is tried again
+	case <-ended: // also while it retries a database that does not answer
 		return 0
 	case err := <-failed:
 		_, _ = fmt.Fprintln(log, err)
@@ -121,7 +119,7 @@ func serve(ctx context.Context, endpoint datastore.Endpoint) error {
 		return err
 	}
 	if backend == nil {
-		return errors.New("the endpoint speaks etcd's protocol itself")
+		return errors.New("the endpoint is an etcd, which needs no proxy")
 	}
 	if err := backend.Start(ctx); err != nil {
 		return err
@@ -143,8 +141,7 @@ func serve(ctx context.Context, endpoint datastore.Endpoint) error {
 	return server.Serve(listener)
 }
 
-// scrubbing takes the address's secrets out of the errors of requests, which are of the
-// driver.
+// scrubbing removes the address's secrets from the drivers' errors.
 func scrubbing(address datastore.Address) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
 		response, err := handle(ctx, request)
@@ -156,9 +153,9 @@ func scrubbing(address datastore.Address) grpc.UnaryServerInterceptor {
 	}
 }
 
-// listen binds the socket, which is the user's alone.
+// listen binds the socket, with access for the user only.
 func listen(ctx context.Context, path string) (net.Listener, error) {
-	// It may be that of a process that was killed.
+	// A killed process may have left the socket.
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) { //nolint:gosec // the daemon names a path of its own
 		return nil, err
 	}

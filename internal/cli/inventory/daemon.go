@@ -20,8 +20,8 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 )
 
-// ask asks the daemon for the objects.
-func (i *Inventory) ask(ctx context.Context, inst *instance.Instance) error {
+// readDaemon reads the objects from the daemon.
+func (i *Inventory) readDaemon(ctx context.Context, inst *instance.Instance) error {
 	config, err := clientcmd.BuildConfigFromFlags("", inst.ConfigFile())
 	if err != nil {
 		return err
@@ -52,7 +52,7 @@ func (i *Inventory) ask(ctx context.Context, inst *instance.Instance) error {
 	return nil
 }
 
-// listable returns the resources whose objects may be ones to be lost.
+// listable returns the resources whose objects a user may lose.
 func listable(config *rest.Config) ([]schema.GroupVersionResource, error) {
 	client, err := discovery.NewDiscoveryClientForConfig(config)
 	if err != nil {
@@ -60,7 +60,7 @@ func listable(config *rest.Config) ([]schema.GroupVersionResource, error) {
 	}
 	lists, err := client.ServerPreferredResources()
 	if lists == nil && err != nil {
-		return nil, err // that a group of another server can't be asked is no matter
+		return nil, err // an unavailable group of an aggregated server does not matter
 	}
 	var resources []schema.GroupVersionResource
 	for _, list := range lists {
@@ -75,7 +75,7 @@ func listable(config *rest.Config) ([]schema.GroupVersionResource, error) {
 		}
 	}
 	if len(resources) == 0 {
-		return nil, errors.New("the daemon names no resources")
+		return nil, errors.New("the daemon serves no resources")
 	}
 	return resources, nil
 }

@@ -13,9 +13,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// TestToldOnce: a failure that is tried again and again is one Event of the App
+// TestReportedOnce: a failure that is tried again and again is one Event of the App
 // and one line in the log, though each error is about a file of another name.
-func TestToldOnce(t *testing.T) {
+func TestReportedOnce(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	engine, _ := startEngine(t, 0)
@@ -51,17 +51,17 @@ func TestToldOnce(t *testing.T) {
 	if err := h.client().List(t.Context(), &events); err != nil {
 		t.Fatal(err)
 	}
-	var told []string
+	var messages []string
 	for i := range events.Items {
 		if e := &events.Items[i]; e.Reason == "ContextFailed" {
-			told = append(told, e.Message)
+			messages = append(messages, e.Message)
 			if e.Count > 1 {
-				t.Errorf("it is told %d times", e.Count)
+				t.Errorf("it is reported %d times", e.Count)
 			}
 		}
 	}
-	if len(told) != 1 || !strings.Contains(told[0], "meta.json: no space left on device") {
-		t.Errorf("the Events are %q", told)
+	if len(messages) != 1 || !strings.Contains(messages[0], "meta.json: no space left on device") {
+		t.Errorf("the Events are %q", messages)
 	}
 	log, err := os.ReadFile(h.instance().StderrLog())
 	if err != nil {

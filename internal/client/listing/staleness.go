@@ -20,15 +20,15 @@ import (
 const (
 	engineController = "engine"
 
-	// worthInterval is how often the worth of a table that is watched is looked at.
-	worthInterval = 3 * time.Second
-	// longestReason is how much of a condition's message a line has, in bytes.
+	// stalenessInterval is how often WatchStaleness checks.
+	stalenessInterval = 3 * time.Second
+	// longestReason bounds a condition's message in a line, in bytes.
 	longestReason = 200
 )
 
-// Worth says in lines what the mirrors of the scope are worth: nothing if they
-// are what the engines have now.
-func (l *Lister) Worth(ctx context.Context) ([]string, error) {
+// Staleness returns why the mirrors in the scope may be stale, a line for each reason;
+// none if they are current.
+func (l *Lister) Staleness(ctx context.Context) ([]string, error) {
 	var lines []string
 	if l.Unwritable != nil {
 		why, err := l.Unwritable(ctx)
@@ -36,7 +36,7 @@ func (l *Lister) Worth(ctx context.Context) ([]string, error) {
 			return nil, fmt.Errorf("read the daemon's health: %w", err)
 		}
 		if why != "" {
-			lines = append(lines, fmt.Sprintf("the daemon can't write its store (%s): the objects may be older than what the engines have", printable.Text(why, longestReason)))
+			lines = append(lines, fmt.Sprintf("the daemon can't write its store (%s): the list may be stale", printable.Text(why, longestReason)))
 		}
 	}
 	engines, err := l.engines(ctx)
@@ -51,12 +51,12 @@ func (l *Lister) Worth(ctx context.Context) ([]string, error) {
 	case gone != nil:
 		return append(lines, fmt.Sprintf("%s: see `rdd status`", gone.Message())), nil
 	case len(engines) == 0 && l.Scope.Engine != "":
-		return append(lines, fmt.Sprintf("there is no ContainerEngine %q: `rdd ctl get containerengines -A` lists those that are", printable.Text(l.Scope.Engine, longestReason))), nil
+		return append(lines, fmt.Sprintf("ContainerEngine %q not found (see `rdd ctl get containerengines -A`)", printable.Text(l.Scope.Engine, longestReason))), nil
 	case len(running) == 0:
 		return append(lines, "no engine is connected: run `rdd start`"), nil
 	}
 	for i := range running {
-		lines = append(lines, engineWorth(&running[i])...)
+		lines = append(lines, engineStaleness(&running[i])...)
 	}
 	return lines, nil
 }
@@ -72,8 +72,7 @@ func (l *Lister) engines(ctx context.Context) ([]containersv1alpha1.ContainerEng
 	}), nil
 }
 
-// controllerGone returns the absence of the controller of the engines; nil if a
-// process runs it.
+// controllerGone returns the absence of the engine controller; nil if it runs.
 func (l *Lister) controllerGone(ctx context.Context, engines []containersv1alpha1.ContainerEngine) (*liveness.Absence, error) {
 	if len(engines) == 0 {
 		return nil, nil
@@ -89,43 +88,43 @@ func (l *Lister) controllerGone(ctx context.Context, engines []containersv1alpha
 	return &gone[0], nil
 }
 
-// engineWorth says what the mirrors of an engine are worth that should run.
-func engineWorth(e *containersv1alpha1.ContainerEngine) []string {
+// engineStaleness returns why the mirrors of an engine that should run may be stale.
+func engineStaleness(e *containersv1alpha1.ContainerEngine) []string {
 	name := e.Namespace + "/" + e.Name
 	ready := apimeta.FindStatusCondition(e.Status.Conditions, containersv1alpha1.ConditionReady)
 	switch {
 	case ready == nil:
 		return []string{fmt.Sprintf("engine %s: not connected yet", name)}
 	case ready.Status != metav1.ConditionTrue && e.Status.LastSync == nil:
-		return []string{fmt.Sprintf("engine %s: %s (%s): what it has is not listed yet", name, ready.Reason, printable.Text(ready.Message, longestReason))}
+		return []string{fmt.Sprintf("engine %s: %s (%s): its objects are not mirrored yet", name, ready.Reason, printable.Text(ready.Message, longestReason))}
 	case ready.Status != metav1.ConditionTrue:
-		return []string{fmt.Sprintf("engine %s: %s since %s (%s): what is listed of it is from then",
+		return []string{fmt.Sprintf("engine %s: %s since %s (%s): its objects in the list may be stale",
 			name, ready.Reason, ready.LastTransitionTime.Local().Format(time.DateTime), printable.Text(ready.Message, longestReason))}
 	}
 	complete := apimeta.FindStatusCondition(e.Status.Conditions, containersv1alpha1.ConditionComplete)
 	if complete != nil && complete.Status != metav1.ConditionTrue {
-		return []string{fmt.Sprintf("engine %s: not all of it is listed: %s (%s)", name, complete.Reason, printable.Text(complete.Message, longestReason))}
+		return []string{fmt.Sprintf("engine %s: the list is incomplete: %s (%s)", name, complete.Reason, printable.Text(complete.Message, longestReason))}
 	}
 	return nil
 }
 
-// WatchWorth calls say with the worth of the mirrors, and again when it has
-// changed, until ctx ends. What can't be read is read again.
-func (l *Lister) WatchWorth(ctx context.Context, say func(lines []string)) {
+// WatchStaleness calls report with the lines of [Lister.Staleness] whenever they change,
+// until ctx ends. It retries after errors.
+func (l *Lister) WatchStaleness(ctx context.Context, report func(lines []string)) {
 	var last []string
 	for {
-		lines, err := l.Worth(ctx)
+		lines, err := l.Staleness(ctx)
 		if err != nil {
-			lines = []string{"the daemon does not answer: what is listed is from before"}
+			lines = []string{"the daemon does not answer: the list may be stale"}
 		}
 		if ctx.Err() == nil && !slices.Equal(lines, last) {
-			say(lines)
+			report(lines)
 			last = lines
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(worthInterval):
+		case <-time.After(stalenessInterval):
 		}
 	}
 }
