@@ -37,7 +37,8 @@ func (e *env) vmCreateCommand() *cobra.Command {
 		Use:   "create NAME FILE|CONFIGMAP",
 		Short: "Create and start a virtual machine from a template",
 		Long: `Create a virtual machine from a template, start it, and wait until it is running. The
-template is a complete lima.yaml, in a file or in the key template of a ConfigMap. The virtual machine keeps a copy of it, which
+template is a complete lima.yaml, in a file or in the key template of a ConfigMap. The
+virtual machine keeps a copy of it, which
 ` + "`rdd limavm edit`" + ` changes. The first start downloads the image that the template names.
 
 If the wait is interrupted or times out, the daemon continues to create the virtual
