@@ -332,7 +332,7 @@ type ContainerStatus struct {
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:categories=rdd
+// +kubebuilder:resource:categories={rdd,all}
 // +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=6"
 // +kubebuilder:selectablefield:JSONPath=`.status.name`
 // +kubebuilder:selectablefield:JSONPath=`.status.namespace`

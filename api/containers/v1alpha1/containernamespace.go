@@ -28,7 +28,7 @@ type ContainerNamespaceStatus struct {
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:categories=rdd
+// +kubebuilder:resource:shortName=cns,categories={rdd,all}
 // +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=2"
 // +kubebuilder:printcolumn:name="Engine",type=string,JSONPath=`.metadata.labels.containers\.rancherdesktop\.io/engine`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`

@@ -62,7 +62,7 @@ type ImageStatus struct {
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:categories=rdd
+// +kubebuilder:resource:categories={rdd,all}
 // +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=3"
 // +kubebuilder:selectablefield:JSONPath=`.status.id`
 // +kubebuilder:selectablefield:JSONPath=`.status.repoTag`

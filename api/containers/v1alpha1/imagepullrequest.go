@@ -112,7 +112,7 @@ type ImagePullRequestStatus struct {
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:shortName=ipr,categories=rdd
+// +kubebuilder:resource:shortName=ipr,categories={rdd,all}
 // +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=1"
 // +kubebuilder:printcolumn:name="Image",type=string,JSONPath=`.spec.repoTag`
 // +kubebuilder:printcolumn:name="Percent",type=integer,JSONPath=`.status.progress.percent`

@@ -55,7 +55,7 @@ type VolumeStatus struct {
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:categories=rdd
+// +kubebuilder:resource:categories={rdd,all}
 // +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=3"
 // +kubebuilder:selectablefield:JSONPath=`.status.name`
 // +kubebuilder:selectablefield:JSONPath=`.status.namespace`

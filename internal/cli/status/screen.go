@@ -58,8 +58,16 @@ func (s *Status) Print(w io.Writer) error {
 	return err
 }
 
-// ServiceLine says in a line how a daemon is.
+// ServiceLine describes the state of a daemon in a line.
 func ServiceLine(s *service.Status) string {
+	line := stateLine(s)
+	if s.Enabled != nil {
+		line += fmt.Sprintf("; starts at %s", s.Enabled.At)
+	}
+	return line
+}
+
+func stateLine(s *service.Status) string {
 	switch {
 	case !s.Created:
 		return "not created: use `rdd start` or `rdd set` to create it"
