@@ -11,26 +11,25 @@ import (
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 )
 
-// maxDeletions is how many deletions are named one by one.
+// maxDeletions is how many deletions have a finding each.
 const maxDeletions = 10
 
-// Deletion is the deletion of an object that the engine refused or fails to carry
-// out.
+// Deletion is a deletion that the engine refused or fails to carry out.
 type Deletion struct {
-	// Subject is the object.
+	// Subject is the deleted object.
 	Subject Subject
-	// What is what people call what it stands for, such as: volume data.
+	// What names the engine object, such as: volume data.
 	What string
-	// Refused is whether the engine refused, and the deletion ended. Else it is
-	// tried again.
+	// Refused is whether the engine refused and the deletion ended. If not, the
+	// controller retries it.
 	Refused bool
-	// Words are the engine's.
+	// Words is the engine's error.
 	Words string
 }
 
-// DeletionOf returns what an object's metadata and conditions say of its deletion;
-// false for nothing that concerns anyone.
-func DeletionOf(object metav1.Object, conditions []metav1.Condition) (refused bool, words string, ok bool) {
+// DeletionOf returns the engine's error for the deletion of a mirror, from its
+// metadata and conditions; ok is false if there is none.
+func DeletionOf(object metav1.Object, conditions []metav1.Condition) (refused bool, engineError string, ok bool) {
 	if c := apimeta.FindStatusCondition(conditions, containersv1alpha1.ConditionDeletionRefused); c != nil && c.Status == metav1.ConditionTrue &&
 		(object.GetDeletionTimestamp() == nil || c.ObservedGeneration == object.GetGeneration()) {
 		return true, c.Message, true
@@ -43,21 +42,21 @@ func DeletionOf(object metav1.Object, conditions []metav1.Condition) (refused bo
 
 func ofDeletions() []Definition {
 	return []Definition{{
-		Code: DeletionFailed, Severity: Error, Title: "The engine fails to remove what was deleted",
+		Code: DeletionFailed, Severity: Error, Title: "The engine failed to remove a deleted object",
 		Text: "{what}: {error}{more}",
-		Remedy: "it is tried again by itself. See what holds it where the engine runs (a mount that is busy, a file system that is full or " +
-			"read-only, a process that does not end), and the engine's own log; `{rdd} ctl describe {kind} -n {namespace} {name}` has more",
+		Remedy: "RDD retries the removal. See what blocks it on the engine's machine (a busy mount, a full or read-only file system, " +
+			"a process that does not exit), and the engine's log; `{rdd} ctl describe {kind} -n {namespace} {name}` shows more",
 		DependsOn: []Code{EngineNotAnswering},
 	}, {
-		Code: DeletionRefused, Severity: Warning, Title: "The engine refused to remove what was deleted",
+		Code: DeletionRefused, Severity: Warning, Title: "The engine refused to remove a deleted object",
 		Text: "{what}: {error}{more}",
-		Remedy: "nothing is lost, and it is not tried again: the object is there anew. Remove what uses it and delete it again; or have the engine " +
-			"remove it by force: `{rdd} ctl annotate {kind} -n {namespace} {name} " + containersv1alpha1.ForceAnnotation + "=true` before that. " +
-			"This is said for an hour",
+		Remedy: "nothing is lost, and RDD does not retry: a new object replaces the deleted one. Remove what uses it and delete it again; or " +
+			"force the removal: run `{rdd} ctl annotate {kind} -n {namespace} {name} " + containersv1alpha1.ForceAnnotation + "=true` first. " +
+			"This message is shown for an hour",
 	}}
 }
 
-// deletions says which deletions were refused, and which fail.
+// deletions adds the deletions that the engine refused or failed.
 func (d *diagnosis) deletions() {
 	for i, deletion := range d.Deletions {
 		code, more := DeletionFailed, ""
@@ -68,7 +67,7 @@ func (d *diagnosis) deletions() {
 			more = "; and " + strconv.Itoa(len(d.Deletions)-maxDeletions) + " more deletions"
 		}
 		d.add(code, deletion.Subject, string(code), "what", deletion.What, "error", deletion.Words, "more", more,
-			"kind", deletion.Subject.Kind, "namespace", deletion.Subject.Namespace, "name", deletion.Subject.Name).standing = true
+			"kind", deletion.Subject.Kind, "namespace", deletion.Subject.Namespace, "name", deletion.Subject.Name).inCondition = true
 		if i == maxDeletions-1 {
 			return
 		}

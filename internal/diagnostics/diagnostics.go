@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package diagnostics knows what can be wrong with RDD and what it runs on, and
-// what to do about each. It looks at nothing itself: what is wrong follows from
-// what was observed, so that the daemon and the command line say the same.
+// Package diagnostics defines the problems of RDD and of its machine, and the
+// remedy for each. It observes nothing itself: findings depend only on an
+// [Observed], so that the daemon and the command line report the same.
 package diagnostics
 
 import (
@@ -11,12 +11,11 @@ import (
 	"strings"
 )
 
-// Code names one thing that can be wrong. It never changes its meaning: programs
-// and the documentation (docs/troubleshooting.md) rely on it.
+// Code names one problem. Its meaning never changes: programs and the documentation
+// (docs/troubleshooting.md) rely on it.
 type Code string
 
-// Event returns the reason of Events that tell of the code: the code in camel
-// case.
+// Event returns the reason of the code's Events: the code in camel case.
 func (c Code) Event() string {
 	var reason strings.Builder
 	for word := range strings.SplitSeq(string(c), "-") {
@@ -29,39 +28,39 @@ func (c Code) Event() string {
 	return reason.String()
 }
 
-// Severity says how much it matters.
+// Severity is the severity of a problem.
 type Severity string
 
 // The severities, worst first.
 const (
-	// Error: something that the user asked for does not work.
+	// Error: something that the user requested does not work.
 	Error Severity = "error"
-	// Warning: something will stop working, or works otherwise than expected.
+	// Warning: something will stop working, or does not work as expected.
 	Warning Severity = "warning"
-	// Info: nothing has to be done.
+	// Info: the user does not have to act.
 	Info Severity = "info"
 )
 
 func (s Severity) rank() int { return slices.Index([]Severity{Error, Warning, Info}, s) }
 
-// Definition is what there is to know of a code.
+// Definition defines a code.
 type Definition struct {
 	Code     Code
 	Severity Severity
-	// Title says it in a few words.
+	// Title describes the problem in a few words.
 	Title string
-	// Text says it in full, with {arguments}.
+	// Text describes it in full, with {arguments}.
 	Text string
-	// Remedy says what to do, with {arguments} and `commands to type`.
+	// Remedy is what to do, with {arguments} and `commands to type`.
 	Remedy string
-	// Otherwise is the remedy where an argument of Remedy is not known.
+	// Otherwise is the remedy if an argument of Remedy is not known.
 	Otherwise string
-	// DependsOn are the codes whose consequence it may be: where one of them is
-	// found about the same subject, this one is not worth a word.
+	// DependsOn are the codes that may cause this one: a finding is not shown if
+	// there is one with such a code for the same subject.
 	DependsOn []Code
 }
 
-// Registry is all that can be wrong.
+// Registry is a list of definitions.
 type Registry []Definition
 
 func (r Registry) definition(code Code) Definition {
@@ -85,15 +84,15 @@ func (r Registry) causes(code Code) []Code {
 	return all
 }
 
-// Subject names what a finding concerns: an object of the API, or, for the
-// service as a whole, its instance.
+// Subject names the object that a finding concerns: an object of the API, or, for
+// the service as a whole, its instance.
 type Subject struct {
 	Kind      string `json:"kind"`
 	Namespace string `json:"namespace,omitempty"`
 	Name      string `json:"name"`
 }
 
-// String returns the subject as people write it.
+// String returns the kind, the namespace and the name.
 func (s Subject) String() string {
 	if s.Namespace == "" {
 		return s.Kind + " " + s.Name
@@ -107,30 +106,30 @@ const (
 	kindEngine  = "ContainerEngine"
 	kindHost    = "HostInfo"
 	kindService = "Service"
-	// A controller is no object.
+	// A controller is not an object of the API.
 	kindController = "Controller"
 )
 
-// Finding is one thing that is wrong.
+// Finding is one problem.
 type Finding struct {
 	Code     Code     `json:"code"`
 	Severity Severity `json:"severity"`
 	Subject  Subject  `json:"subject"`
 	Title    string   `json:"title"`
 	Message  string   `json:"message"`
-	// Remedy is what to do about it; commands to type are in `backquotes`.
+	// Remedy is what to do; commands to type are in `backquotes`.
 	Remedy string `json:"remedy"`
 
-	// state is what makes it another finding than one before with the same code
-	// and subject. Figures that change all the time are none of it.
+	// state identifies the finding among those with the same code and subject. It
+	// has no figures that change all the time.
 	state string
-	// standing is that a condition of the subject says it.
-	standing bool
-	// reaches are the subjects that suffer from it besides its own.
+	// inCondition is whether a condition of the subject reports the finding.
+	inCondition bool
+	// reaches are the subjects that the problem affects besides its own.
 	reaches []Subject
 }
 
-// arguments are names and their values, in turn.
+// arguments alternates names and their values.
 type arguments []string
 
 func (a arguments) fill(text string) string {
@@ -151,7 +150,7 @@ func (a arguments) known(text string) bool {
 	return true
 }
 
-// find makes a finding of a code.
+// find creates a finding of a code.
 func (r Registry) find(code Code, subject Subject, args arguments) Finding {
 	d := r.definition(code)
 	remedy := d.Remedy
@@ -162,7 +161,8 @@ func (r Registry) find(code Code, subject Subject, args arguments) Finding {
 		Message: args.fill(d.Text), Remedy: args.fill(remedy)}
 }
 
-// arrange returns the findings that are worth a word, worst first.
+// arrange returns the findings that are not consequences of others, most severe
+// first.
 func (r Registry) arrange(all []Finding) []Finding {
 	shown := slices.DeleteFunc(slices.Clone(all), func(f Finding) bool { return r.isConsequence(f, all) })
 	order := func(f Finding) int { return slices.IndexFunc(r, func(d Definition) bool { return d.Code == f.Code }) }
@@ -181,8 +181,8 @@ func (r Registry) isConsequence(f Finding, all []Finding) bool {
 	})
 }
 
-// Steady returns the finding without the figures in its words that change all
-// the time.
+// Steady returns the finding without the figures in its message that change all the
+// time.
 func (f Finding) Steady() Finding {
 	f.Message = f.state
 	return f

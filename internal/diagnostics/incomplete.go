@@ -9,8 +9,7 @@ import (
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 )
 
-// incomplete says what could not be mirrored or done, as the engine's condition
-// Complete has it.
+// incomplete adds the problem in the engine's condition Complete.
 func (d *diagnosis) incomplete(e *containersv1alpha1.ContainerEngine) {
 	complete := apimeta.FindStatusCondition(e.Status.Conditions, containersv1alpha1.ConditionComplete)
 	if complete == nil || complete.Status != metav1.ConditionFalse {
@@ -18,29 +17,29 @@ func (d *diagnosis) incomplete(e *containersv1alpha1.ContainerEngine) {
 	}
 	f := d.add(EngineIncomplete, subjectOf(e), complete.Reason, "error", complete.Message, "how", arguments{"rdd", d.Command}.fill(d.placeOf(e).howToComplete(complete.Reason)),
 		"namespace", e.Namespace, "name", e.Name)
-	f.standing = true
+	f.inCondition = true
 }
 
-// howToComplete says what to do about the reason for which something is missing.
+// howToComplete returns the remedy for a reason of the condition Complete.
 func (p place) howToComplete(reason string) string {
 	switch reason {
 	case containersv1alpha1.ReasonListFailed:
-		return "the engine can't list what it has: " + p.log() + " says why"
+		return "the engine can't list its objects: " + p.log() + " says why"
 	case containersv1alpha1.ReasonListSlow:
-		return "wait: RDD uses the list when it comes, and shows everything else until then. A slow disk or network is the usual cause, for volumes also their driver"
+		return "wait: RDD uses the list when the engine returns it, and shows everything else until then. The usual cause is a slow disk or network, for volumes also their driver"
 	case containersv1alpha1.ReasonInspectFailed:
-		return "wait if the object is being started or stopped, as the engine answers after that; else " + p.log() + " says why"
+		return "wait if the object is being started or stopped: the engine answers after that; otherwise " + p.log() + " says why"
 	case containersv1alpha1.ReasonWriteRefused:
 		return "the message names the policy, the webhook or the limit that refuses the object: `{rdd} ctl get validatingadmissionpolicies,validatingwebhookconfigurations,mutatingwebhookconfigurations` " +
-			"lists the first two; have them let through what the service writes"
+			"lists the first two; change them to allow the service's writes"
 	case containersv1alpha1.ReasonActFailed:
-		return "the engine failed to do it, in the words of the message; take the wish back by removing the annotation, or spec.state, where it is no longer meant"
+		return "the action failed with the engine's error in the message; to cancel it, remove the annotation or spec.state"
 	case containersv1alpha1.ReasonDeletionFailed:
 		same := ""
 		if command := p.removes(); command != "" {
-			same = ", and `" + command + "` says the same"
+			same = ", and `" + command + "` fails with the same error"
 		}
-		return "the engine failed to remove it, in the words of the message: most often a mount is busy" + same + "; it goes when the cause has"
+		return "the engine failed to remove the object with the error in the message: most often a mount is busy" + same + "; RDD retries until the engine has removed it"
 	}
 	return "see the message"
 }

@@ -20,55 +20,54 @@ const (
 	minFree  = gibibyte
 	muchFree = 10 * gibibyte
 
-	// storeLimit is a size of the store that is not normal. One with 1,200
-	// mirrors and a day of changes has some tens of MiB.
+	// storeLimit is the size from which a store is large. With 1,200 mirrors and a
+	// day of changes it has some tens of MiB.
 	storeLimit = 256 * mebibyte
 
-	// settlePatience is how long the App may take to settle before that is worth
-	// a word. A virtual machine boots within it.
+	// settlePatience is how long the App may take to settle before there is a
+	// finding. A virtual machine boots within it.
 	settlePatience = 2 * time.Minute
 )
 
-// Observed is what is known. What is nil or empty is not known, and nothing
-// follows from it.
+// Observed is the observed state. A nil or empty field is not known, and causes no
+// finding.
 type Observed struct {
-	// Now is when it was observed.
+	// Now is the time of the observation.
 	Now time.Time
-	// Command is how the user calls rdd, as in "rdd --instance other".
+	// Command is the command line of rdd for the instance, as in "rdd --instance other".
 	Command string
-	// System is what the engines of this machine are started with.
+	// System is the init system that starts the engines of this machine.
 	System System
 
 	App     *appv1alpha1.App
 	Engines []containersv1alpha1.ContainerEngine
 	Host    *rddv1alpha1.HostInfoStatus
-	// Deletions are those that an engine refused or fails to carry out.
+	// Deletions are the deletions that an engine refused or fails to carry out.
 	Deletions []Deletion
-	// Denied is the endpoint of the engine of this machine that a start would take, if
-	// none is chosen yet and the user may not use that one.
+	// Denied is the endpoint of the engine of this machine that `rdd start` would
+	// choose, if none is chosen yet and the user has no permission for it.
 	Denied string
-	// Groups are those whose members may use a socket, by its endpoint.
+	// Groups has the group whose members may use a socket, by its endpoint.
 	Groups map[string]string
 
 	Contexts *Contexts
 	Disk     *Disk
 	Store    *Store
 	Daemon   *Daemon
-	// Absent are the controllers that no process runs, though there are objects
-	// that they keep.
+	// Absent are the controllers that do not run although they have objects.
 	Absent []liveness.Absence
-	// Unwritable is why nothing can be written to the store; empty if something can.
+	// Unwritable is the error of a write to the store; empty if writes succeed.
 	Unwritable string
 }
 
-// Contexts are the contexts of Docker's client.
+// Contexts is the state of the Docker contexts.
 type Contexts struct {
-	// Host is the endpoint of the context for the App's engine; empty where there is
+	// Host is the endpoint of the context for the App's engine; empty if there is
 	// no such context.
 	Host string
 	// Current is the name of the current context.
 	Current string
-	// Chosen is whether RDD made its own the current one.
+	// Chosen is whether RDD made its context the current one.
 	Chosen bool
 }
 
@@ -76,14 +75,14 @@ type Contexts struct {
 type Disk struct {
 	// Path is a directory on it.
 	Path string
-	// Free is what the user can still write, Total the whole, in bytes.
+	// Free is the space that the user can still write, Total all of it, in bytes.
 	Free, Total int64
-	// ReadOnly is whether nothing can be written.
+	// ReadOnly is whether the file system is read-only.
 	ReadOnly bool
 }
 
-// NearlyFull reports whether there is little room, for the disk as it is and for
-// what RDD still has to write.
+// NearlyFull reports whether there is little free space, for the size of the disk
+// and for the writes of RDD.
 func (d Disk) NearlyFull() bool {
 	return d.Total > 0 && (d.Free < minFree || d.Free < min(d.Total/20, muchFree))
 }
@@ -98,8 +97,8 @@ type Store struct {
 type Daemon struct {
 	Instance string
 	PID      int
-	// Version is the daemon's, Program that of the program that asks.
+	// Version is the version of the daemon, Program the version of this program.
 	Version, Program string
-	// Failure is why it did not answer; nil where it did.
+	// Failure is why the daemon did not answer; nil if it did.
 	Failure error
 }

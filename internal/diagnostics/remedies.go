@@ -11,21 +11,21 @@ import (
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 )
 
-// System is what programs are started with on the machine.
+// System is the init system of the machine.
 type System struct {
-	// OS is as in runtime.GOOS; empty if it is not known.
+	// OS is the operating system, as in runtime.GOOS; empty if it is not known.
 	OS string
 	// Systemd is whether systemd runs.
 	Systemd bool
 }
 
-// place says where an engine is, for what there is to do about it.
+// place is where an engine runs. Remedies depend on it.
 type place struct {
 	System
 	kind     containersv1alpha1.EngineType
 	endpoint string
 	inVM     bool   // in the App's virtual machine
-	unit     string // that systemd has there
+	unit     string // the engine's systemd unit there
 }
 
 func (d *diagnosis) placeOf(e *containersv1alpha1.ContainerEngine) place {
@@ -38,7 +38,7 @@ func (p place) rest(scheme string) (string, bool) { return strings.CutPrefix(p.e
 
 func (p place) podman() bool { return strings.Contains(p.endpoint, "podman") }
 
-// rootless reports whether a local socket is that of a user's own engine.
+// rootless reports whether a local socket belongs to a user's own engine.
 func (p place) rootless() bool { return strings.Contains(p.endpoint, "/run/user/") }
 
 // host returns the host of an endpoint that names one.
@@ -49,32 +49,32 @@ func (p place) host() string {
 	return "its machine"
 }
 
-// answers says how to see whether the engine answers, and how it is started.
+// answers returns how to check whether the engine answers, and how to start it.
 func (p place) answers() string {
 	path, local := socketPath(p.endpoint)
 	address, ssh := p.rest("ssh")
 	switch {
 	case p.inVM:
-		return "it is the one in the virtual machine: `{rdd} shell sudo systemctl status " + p.unit + "` says how it is there, and " +
-			"`{rdd} limavm restart rd` starts both anew"
+		return "the engine runs in the virtual machine: `{rdd} shell sudo systemctl status " + p.unit + "` shows its status, and " +
+			"`{rdd} limavm restart rd` restarts both"
 	case p.kind == containersv1alpha1.EngineSimulated:
-		return "see whether the file is there and can be read: it is read again when it changes (docs/simulated.md)"
+		return "see whether the file is there and can be read: RDD reads it again when it changes (docs/simulated.md)"
 	case ssh:
 		return "see whether the host and its engine answer: `docker -H " + p.endpoint + " version`, and `ssh " + sshTarget(address) +
-			"` for what is wrong on the way; the engine is started on that host"
+			"` for errors of the connection; start the engine on that host"
 	case p.kind == containersv1alpha1.EngineContainerd && local:
-		return "see whether it runs: `" + p.admin() + "ctr --address " + path + " version`; " + p.starts()
+		return "check that it runs: `" + p.admin() + "ctr --address " + path + " version`; " + p.starts()
 	case local && p.podman():
-		return "see whether it runs: `podman --url " + p.endpoint + " info`; " + p.starts()
+		return "check that it runs: `podman --url " + p.endpoint + " info`; " + p.starts()
 	case local:
-		return "see whether it runs: `docker -H " + p.endpoint + " version`; " + p.starts()
+		return "check that it runs: `docker -H " + p.endpoint + " version`; " + p.starts()
 	}
-	return "see whether it answers: `docker -H " + p.endpoint + " version`; it is started on " + p.host() +
-		", and must be told to listen at that address"
+	return "check that it answers: `docker -H " + p.endpoint + " version`; start it on " + p.host() +
+		", and configure it to listen at that address"
 }
 
-// sshTarget is what ssh takes of an address: a port is its flag, a path is nothing to
-// it.
+// sshTarget returns the arguments of ssh for an address: the port as a flag, and no
+// path.
 func sshTarget(address string) string {
 	address, _, _ = strings.Cut(address, "/")
 	at := strings.LastIndexByte(address, '@') + 1
@@ -92,7 +92,7 @@ func (p place) admin() string {
 	return "sudo "
 }
 
-// starts says how an engine of this machine is started.
+// starts returns how to start an engine on this machine.
 func (p place) starts() string {
 	name := "docker"
 	switch {
@@ -109,7 +109,7 @@ func (p place) starts() string {
 	case (p.OS == "windows" || p.OS == "darwin") && name == "podman":
 		return "`podman machine start` starts it"
 	case p.OS == "darwin":
-		return "start the program that it belongs to, such as Docker Desktop"
+		return "start the program that provides it, such as Docker Desktop"
 	}
 	return p.startsOnLinux(name)
 }
@@ -129,12 +129,12 @@ func (p place) startsOnLinux(name string) string {
 	case p.rootless() && name == "docker":
 		return "`dockerd-rootless.sh` starts it"
 	case p.Systemd:
-		return "`sudo systemctl start " + name + "` starts the one of this machine"
+		return "`sudo systemctl start " + name + "` starts the engine of this machine"
 	}
-	return "`sudo service " + name + " start` starts the one of this machine"
+	return "`sudo service " + name + " start` starts the engine of this machine"
 }
 
-// log says where the engine's own log is.
+// log returns where the engine's log is.
 func (p place) log() string {
 	_, local := socketPath(p.endpoint)
 	switch {
@@ -158,8 +158,8 @@ func (p place) log() string {
 	return "`sudo journalctl -u docker`"
 }
 
-// removes is the engine's own command that removes a container by force; empty if
-// there is none to name.
+// removes returns the engine's command that forces the removal of a container;
+// empty if there is none.
 func (p place) removes() string {
 	switch {
 	case p.kind == containersv1alpha1.EngineSimulated:
@@ -174,36 +174,36 @@ func (p place) removes() string {
 	return "docker rm -f"
 }
 
-// permits says what to do if the user may not use a local socket, of which members of
-// a group, empty for none, may.
+// permits returns what to do if the user has no permission for a local socket.
+// Members of the group have it; empty for none.
 func (p place) permits(group string) string {
 	path, _ := socketPath(p.endpoint)
 	switch {
 	case strings.HasPrefix(p.endpoint, "npipe:"):
-		return "in an administrator's shell `net localgroup docker-users %USERNAME% /add` makes you a member of the group that may; " +
+		return "in an administrator's shell `net localgroup docker-users %USERNAME% /add` adds you to the group that may use it; " +
 			"log out and in again, then `{rdd} service stop` and `{rdd} service start`"
 	case group != "":
 		return joinGroup(group) + ", then `{rdd} service stop` and `{rdd} service start`"
 	case p.podman():
-		return "that is root's; your own is enabled by `systemctl --user enable --now podman.socket`, and named by " +
+		return "the socket belongs to root; enable your own with `systemctl --user enable --now podman.socket`, and use it with " +
 			"`{rdd} set containerEngine.endpoint=unix:///run/user/$(id -u)/podman/podman.sock`"
 	case p.kind == containersv1alpha1.EngineContainerd:
-		return "`ls -l " + path + "` says who may; `gid` below `[grpc]` in /etc/containerd/config.toml gives the socket to a group " +
+		return "`ls -l " + path + "` shows the permissions; `gid` below `[grpc]` in /etc/containerd/config.toml gives the socket to a group " +
 			"that you are in, or use an engine of your own: `{rdd} set containerEngine.endpoint=…`"
 	}
-	return "`ls -l " + path + "` says who may; have the engine give its socket to a group that you are in, or name an engine of your own: " +
+	return "`ls -l " + path + "` shows the permissions; configure the engine to give its socket to a group that you are in, or use an engine of your own: " +
 		"`{rdd} set containerEngine.endpoint=…`"
 }
 
-// joinGroup says how to become a member of a group.
+// joinGroup returns how to become a member of a group.
 func joinGroup(group string) string {
-	return "`sudo usermod -aG " + group + " $USER` makes you a member of the group that may; log out and in again, as a group counts " +
-		"from the next login on (in one shell `newgrp " + group + "` is enough)"
+	return "`sudo usermod -aG " + group + " $USER` adds you to the group that may use it; log out and in again, since a new group takes effect " +
+		"at the next login (for one shell `newgrp " + group + "` is enough)"
 }
 
-// Permits says what to do if the user may not use the socket of a Docker engine of
-// this machine, of which members of a group, empty for none, may. command is how the
-// user calls rdd.
+// Permits returns what to do if the user has no permission for the socket of a
+// Docker engine of this machine. Members of the group have it; empty for none.
+// command is the command line of rdd for the instance.
 func Permits(endpoint, group, command string) string {
 	p := place{kind: containersv1alpha1.EngineMoby, endpoint: endpoint}
 	if group == "" {
@@ -212,21 +212,22 @@ func Permits(endpoint, group, command string) string {
 	return joinGroup(group)
 }
 
-// denied says that a start would find no engine that the user may use.
+// denied adds that the user has no permission for the engine that `rdd start` would
+// choose.
 func (d *diagnosis) denied() {
 	if d.Denied == "" {
 		return
 	}
 	at := place{System: d.System, kind: containersv1alpha1.EngineMoby, endpoint: d.Denied}
-	words := "no engine is chosen yet, and you may not use the one at " + d.Denied + ": permission denied"
+	message := "no engine is configured, and you have no permission to use the one at " + d.Denied + ": permission denied"
 	group := d.Groups[d.Denied]
 	if group != "" {
-		words += ": it is for members of the group " + group
+		message += ": it is for members of the group " + group
 	}
-	d.add(SocketNotPermitted, theHost(), d.Denied, "error", words, "how", arguments{"rdd", d.Command}.fill(at.permits(group)))
+	d.add(SocketNotPermitted, theHost(), d.Denied, "error", message, "how", arguments{"rdd", d.Command}.fill(at.permits(group)))
 }
 
-// how says what to do about an engine that can't be reached.
+// how returns what to do about an engine that does not answer.
 func (d *diagnosis) how(code Code, e *containersv1alpha1.ContainerEngine, at place) string {
 	remedy := at.answers()
 	switch {
@@ -234,14 +235,14 @@ func (d *diagnosis) how(code Code, e *containersv1alpha1.ContainerEngine, at pla
 		remedy = at.permits(d.Groups[e.Spec.Endpoint])
 	case at.inVM:
 	case d.App != nil && metav1.IsControlledBy(e, d.App):
-		remedy += ". Or name another engine: `{rdd} set containerEngine.endpoint=…`"
+		remedy += ". Or use another engine: `{rdd} set containerEngine.endpoint=…`"
 	default:
-		remedy += ". Or name another engine: `{rdd} ctl edit containerengine -n " + e.Namespace + " " + e.Name + "`"
+		remedy += ". Or use another engine: `{rdd} ctl edit containerengine -n " + e.Namespace + " " + e.Name + "`"
 	}
 	return arguments{"rdd", d.Command}.fill(remedy)
 }
 
-// howToMakeRoom says which engines of this machine have something to remove.
+// howToMakeRoom returns how to free space in the engines of this machine.
 func (d *diagnosis) howToMakeRoom() string {
 	docker, vm, containerd := len(d.Engines) == 0, false, false
 	for i := range d.Engines {
@@ -258,11 +259,11 @@ func (d *diagnosis) howToMakeRoom() string {
 	}
 	switch {
 	case docker:
-		return "`docker system df` shows what images and containers take, `docker system prune` removes what is not used"
+		return "`docker system df` shows the space of images and containers, `docker system prune` removes unused ones"
 	case containerd:
-		return "`sudo ctr namespaces ls` and `sudo ctr -n NAMESPACE images ls` show what takes it"
+		return "`sudo ctr namespaces ls` and `sudo ctr -n NAMESPACE images ls` show what uses it"
 	case vm:
-		return "the disk of the virtual machine grows with what is in it; remove what is not used, there and elsewhere"
+		return "the disk of the virtual machine grows with its content; remove unused files, there and elsewhere"
 	}
-	return "no engine of this machine takes it; remove what is not used"
+	return "no engine of this machine uses it; remove unused files"
 }

@@ -51,7 +51,7 @@ func TestRemediesOfEngines(t *testing.T) {
 		{windows, containerd, "npipe:////./pipe/containerd-containerd", "`Start-Service containerd`", "the engine's own log"},
 		{systemd, moby, "ssh://u@far:2222", "`ssh -p 2222 u@far`", "the log of the engine on far"},
 		{systemd, moby, "ssh://far/run/d.sock", "`ssh far`", "the log of the engine on far"},
-		{systemd, moby, "tcp://far:2375", "it is started on far", "the log of the engine on far"},
+		{systemd, moby, "tcp://far:2375", "start it on far", "the log of the engine on far"},
 		{systemd, simulated, "file:///world.yaml", "the file is there", "its file"},
 	} {
 		t.Run(string(test.kind)+" "+test.endpoint+" "+test.system.OS, func(t *testing.T) {

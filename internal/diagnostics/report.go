@@ -16,36 +16,35 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/wording"
 )
 
-// over is the end of the reason of an Event that says that a finding is one no
-// more.
-const over = "Resolved"
+// resolved ends the reason of an Event for a finding that no longer exists.
+const resolved = "Resolved"
 
-// Reporter tells of findings that no condition tells of, by Events on what they
-// concern: when one appears or becomes another, and when it is over. It remembers
-// what it told, so that a new one, in a daemon that starts, tells again what is
-// still so. It is for one goroutine.
+// Reporter reports the findings that no condition reports, by Events on their
+// subjects: when a finding appears, changes or is resolved. It remembers the
+// reported findings in memory only, so that a new daemon reports them again. It is
+// for one goroutine.
 type Reporter struct {
-	events record.EventRecorder
-	codes  []Code
-	told   map[spot]Finding
+	events   record.EventRecorder
+	codes    []Code
+	reported map[spot]Finding
 }
 
-// spot is where a finding is.
+// spot identifies a finding.
 type spot struct {
 	code    Code
 	subject Subject
 }
 
-// maxQuoted is how much of a message an Event has, so that there is room for the remedy.
+// maxQuoted bounds the message in an Event, in bytes, to leave room for the remedy.
 const maxQuoted = 512
 
-// NewReporter returns a reporter of the codes that has told nothing yet.
+// NewReporter returns a reporter of the codes.
 func NewReporter(events record.EventRecorder, codes ...Code) *Reporter {
-	return &Reporter{events: events, codes: codes, told: map[spot]Finding{}}
+	return &Reporter{events: events, codes: codes, reported: map[spot]Finding{}}
 }
 
-// Report tells what is new. They are all the findings that there are, and all the
-// objects that they may concern.
+// Report sends Events for the changes since the last call. findings are all current
+// findings, concerned all their possible subjects.
 func (r *Reporter) Report(findings []Finding, concerned ...client.Object) {
 	objects := map[Subject]client.Object{}
 	for _, object := range concerned {
@@ -53,12 +52,12 @@ func (r *Reporter) Report(findings []Finding, concerned ...client.Object) {
 	}
 	current := map[spot]bool{}
 	for _, f := range findings {
-		if f.standing || !slices.Contains(r.codes, f.Code) {
+		if f.inCondition || !slices.Contains(r.codes, f.Code) {
 			continue
 		}
 		at := spot{f.Code, f.Subject}
 		current[at] = true
-		before, known := r.told[at]
+		before, known := r.reported[at]
 		object := objects[f.Subject]
 		if object == nil || known && wording.Same(before.state, f.state) {
 			continue
@@ -68,20 +67,20 @@ func (r *Reporter) Report(findings []Finding, concerned ...client.Object) {
 			kind = corev1.EventTypeNormal
 		}
 		r.events.Event(object, kind, f.Code.Event(), f.Title+": "+printable.Text(f.Message, maxQuoted)+". What to do: "+f.Remedy)
-		r.told[at] = f
+		r.reported[at] = f
 	}
-	for at, f := range r.told {
+	for at, f := range r.reported {
 		if current[at] {
 			continue
 		}
-		delete(r.told, at)
+		delete(r.reported, at)
 		if object := objects[at.subject]; object != nil {
-			r.events.Event(object, corev1.EventTypeNormal, f.Code.Event()+over, "It is over: "+f.Title)
+			r.events.Event(object, corev1.EventTypeNormal, f.Code.Event()+resolved, "Resolved: "+f.Title)
 		}
 	}
 }
 
-// subjectFor returns how findings name an object.
+// subjectFor returns an object as a subject.
 func subjectFor(object client.Object) Subject {
 	kind := ""
 	switch object.(type) {

@@ -21,8 +21,8 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
-// Diagnose returns what is wrong, worst first, without the consequences of what
-// else it returns.
+// Diagnose returns the findings, most severe first, without those that are
+// consequences of others.
 func (r Registry) Diagnose(o Observed) []Finding {
 	if o.Command == "" {
 		o.Command = "rdd"
@@ -53,7 +53,7 @@ type diagnosis struct {
 	found    []Finding
 }
 
-// add adds a finding, which is another one than that before if state is.
+// add adds a finding with a state, see [Finding].
 func (d *diagnosis) add(code Code, subject Subject, state string, args ...string) *Finding {
 	f := d.registry.find(code, subject, append(args, "rdd", d.Command))
 	f.state = state
@@ -71,9 +71,9 @@ func (d *diagnosis) daemon() {
 		f := d.add(DaemonNotAnswering, subject, "", "pid", strconv.Itoa(p.PID), "error", p.Failure.Error())
 		var invalid x509.CertificateInvalidError
 		if errors.As(p.Failure, &invalid) && invalid.Reason == x509.Expired {
-			f.Remedy = "its certificate is not valid at the time that this machine's clock shows: see whether that is right (`date`); if it is, " +
-				"the clock was set after the daemon had started, and `" + d.Command + " service stop` and `" + d.Command +
-				" service start` make new certificates: containers go on, and no data is lost"
+			f.Remedy = "its certificate is not valid at the time of this machine's clock: check the clock (`date`); if it is right, " +
+				"it was set after the daemon had started, and `" + d.Command + " service stop` and `" + d.Command +
+				" service start` create new certificates: containers continue to run, and no data is lost"
 		}
 	}
 	if p.Version != "" && p.Version != p.Program {
@@ -81,8 +81,8 @@ func (d *diagnosis) daemon() {
 	}
 }
 
-// absent says which controllers no process runs. What their objects say follows
-// from that.
+// absent adds the controllers that do not run. Problems of their objects are
+// consequences.
 func (d *diagnosis) absent() {
 	service := Subject{Kind: kindService}
 	if d.Daemon != nil {
@@ -98,7 +98,7 @@ func (d *diagnosis) absent() {
 	for _, absence := range d.Absent {
 		f := d.add(ControllerGone, Subject{Kind: kindController, Name: absence.Controller}, absence.Holder,
 			"error", absence.Message(), "group", controllerGroups[absence.Controller])
-		f.standing = true
+		f.inCondition = true
 		f.reaches = []Subject{theApp()}
 		for i := range d.Engines {
 			f.reaches = append(f.reaches, subjectOf(&d.Engines[i]))
@@ -106,7 +106,7 @@ func (d *diagnosis) absent() {
 	}
 }
 
-// controllerGroups are the groups of the controllers that are looked for.
+// controllerGroups has the group of each controller in [Observed.Absent].
 var controllerGroups = map[string]string{"app": "app", "engine": "containers", "limavm": "lima"}
 
 func subjectOf(e *containersv1alpha1.ContainerEngine) Subject {
@@ -117,7 +117,7 @@ func theApp() Subject { return Subject{Kind: kindApp, Name: appv1alpha1.AppName}
 
 func theHost() Subject { return Subject{Kind: kindHost, Name: rddv1alpha1.HostInfoName} }
 
-// engine says what an engine's condition Ready means.
+// engine adds the problem in an engine's condition Ready.
 func (d *diagnosis) engine(e *containersv1alpha1.ContainerEngine) {
 	ready := apimeta.FindStatusCondition(e.Status.Conditions, containersv1alpha1.ConditionReady)
 	if ready == nil || !e.ShouldRun() {
@@ -140,11 +140,11 @@ func (d *diagnosis) engine(e *containersv1alpha1.ContainerEngine) {
 	}
 	at := d.placeOf(e)
 	if at.inVM && !d.appRuns() && slices.Contains(codes, EngineNotAnswering) {
-		return // no virtual machine, no engine
+		return // the engine can't run without its virtual machine
 	}
 	for _, code := range codes {
 		f := d.add(code, subjectOf(e), ready.Message, "error", ready.Message, "how", d.how(code, e, at), "namespace", e.Namespace, "name", e.Name)
-		f.standing = true
+		f.inCondition = true
 		if d.App != nil && metav1.IsControlledBy(e, d.App) {
 			f.reaches = []Subject{theApp()}
 		}
@@ -156,7 +156,7 @@ func (d *diagnosis) appRuns() bool {
 	return apimeta.IsStatusConditionTrue(d.App.Status.Conditions, appv1alpha1.ConditionRunning)
 }
 
-// unit is the name that systemd has in the guest for the App's engine.
+// unit returns the systemd unit of the App's engine in the guest.
 func (d *diagnosis) unit() string {
 	if d.App != nil && d.App.Spec.ContainerEngine.Name == appv1alpha1.EngineContainerd {
 		return "containerd"
@@ -174,8 +174,8 @@ func socketPath(endpoint string) (string, bool) {
 	return "", false
 }
 
-// shared looks for engines that several ContainerEngines are connected to. It is
-// said of each but the oldest. In one namespace their mirrors have the same names.
+// shared adds engines that several ContainerEngines are connected to, for each
+// ContainerEngine but the oldest. In one namespace their mirrors have the same names.
 func (d *diagnosis) shared() {
 	first := map[string][]*containersv1alpha1.ContainerEngine{} // by ID, which several engines may have
 	for _, e := range byAge(d.Engines) {
@@ -194,21 +194,21 @@ func (d *diagnosis) shared() {
 			d.add(EngineShared, subjectOf(e), other.Namespace+"/"+other.Name, args...)
 			continue
 		}
-		words := fmt.Sprintf("%s is the same engine (%s), at %s and at %s: their objects have the same names, and only one can have them",
+		message := fmt.Sprintf("%s is the same engine (%s), at %s and at %s: their mirrors would have the same names, so only one of them can have mirrors",
 			subjectOf(other), id, other.Spec.Endpoint, e.Spec.Endpoint)
-		d.add(EngineConflict, subjectOf(e), other.Name, append(args, "error", words)...)
+		d.add(EngineConflict, subjectOf(e), other.Name, append(args, "error", message)...)
 	}
 }
 
 // sameEngine reports whether two ContainerEngines with one engine ID are connected
-// to one engine. The ID is in a file, which a copy of a disk has too; then the host
-// name or the directory differs. What is not known does not.
+// to one engine. A copied disk has the same ID in its file; then the host name or
+// the directory differs. Empty values never differ.
 func sameEngine(a, b *containersv1alpha1.ContainerEngine) bool {
 	same := func(x, y string) bool { return x == "" || y == "" || x == y }
 	return same(a.Status.HostName, b.Status.HostName) && same(a.Status.RootDir, b.Status.RootDir)
 }
 
-// mirrors reports whether there are mirrors of the engine that is in the status.
+// mirrors reports whether the engine in the status has mirrors.
 func mirrors(e *containersv1alpha1.ContainerEngine) bool {
 	ready := apimeta.FindStatusCondition(e.Status.Conditions, containersv1alpha1.ConditionReady)
 	return e.ShouldRun() && e.Status.EngineID != "" && ready != nil &&
@@ -238,9 +238,10 @@ func WantsVM(app *appv1alpha1.App) bool {
 	return app != nil && app.DeletionTimestamp == nil && app.Spec.Running && app.Spec.ContainerEngine.Endpoint == ""
 }
 
-// virtualMachine looks for what one needs, where one is wanted.
+// virtualMachine adds what is missing for the App's virtual machine, if the App
+// needs one.
 func (d *diagnosis) virtualMachine() {
-	if !WantsVM(d.App) || d.Host == nil || d.Host.CPUs == 0 { // 0: not looked at yet
+	if !WantsVM(d.App) || d.Host == nil || d.Host.CPUs == 0 { // 0: not observed yet
 		return
 	}
 	found := ""
@@ -252,19 +253,18 @@ func (d *diagnosis) virtualMachine() {
 	if l := d.Host.Limactl; l.Version == "" {
 		d.add(LimactlMissing, theApp(), l.Message, "error", l.Message, "found", found)
 	}
-	// One that runs does so by emulation, which is slow, and meant.
+	// A virtual machine that runs without KVM uses emulation: slow, but intended.
 	if v := d.Host.Virtualization; !v.Available && !d.appRuns() {
 		d.add(NoKVM, theApp(), v.Reason, "error", v.Reason, "found", found)
 	}
 }
 
-// vmFailures are the reasons of the App's conditions that say that something of its
-// virtual machine has failed.
+// vmFailures are the reasons of the App's conditions for a failed virtual machine.
 var vmFailures = []string{
 	limav1alpha1.ReasonCreateFailed, limav1alpha1.ReasonStartFailed, limav1alpha1.ReasonStopFailed, limav1alpha1.ReasonCrashLoop,
 }
 
-// machineFails says what has failed of the App's virtual machine.
+// machineFails adds the failure of the App's virtual machine.
 func (d *diagnosis) machineFails() {
 	if d.App == nil || d.App.DeletionTimestamp != nil {
 		return
@@ -281,16 +281,15 @@ func (d *diagnosis) machineFails() {
 		default:
 			continue
 		}
-		d.add(code, theApp(), condition.Reason, "reason", condition.Reason, "error", condition.Message, "vm", appv1alpha1.VMName).standing = true
+		d.add(code, theApp(), condition.Reason, "reason", condition.Reason, "error", condition.Message, "vm", appv1alpha1.VMName).inCondition = true
 		return
 	}
 }
 
-// hopeless are the reasons for which an App is not settled that say that something
-// has failed.
+// hopeless are the reasons of an unsettled App for a failure: waiting does not help.
 var hopeless = append([]string{appv1alpha1.ReasonTemplateRejected}, vmFailures...)
 
-// settled says of an App that has been unsettled for long why that is.
+// settled adds why the App has not settled, if it has failed or takes long.
 func (d *diagnosis) settled() {
 	if d.App == nil || d.App.DeletionTimestamp != nil {
 		return
@@ -302,23 +301,23 @@ func (d *diagnosis) settled() {
 	if d.Now.Sub(settled.LastTransitionTime.Time) < settlePatience && !slices.Contains(hopeless, settled.Reason) {
 		return
 	}
-	d.add(AppNotSettled, theApp(), settled.Reason+settled.Message, "reason", settled.Reason, "error", settled.Message).standing = true
+	d.add(AppNotSettled, theApp(), settled.Reason+settled.Message, "reason", settled.Reason, "error", settled.Message).inCondition = true
 }
 
-// contextFails says why the context for the App's engine is not as it should be.
+// contextFails adds why RDD can't update the context for the App's engine.
 func (d *diagnosis) contextFails() {
 	if d.App == nil || d.App.Status.DockerContextError == "" {
 		return
 	}
 	failure, socket := d.App.Status.DockerContextError, d.App.Status.DockerSocket
 	if _, local := socketPath(socket); !local {
-		socket = "" // it may want certificates
+		socket = "" // the connection may need certificates
 	}
 	d.add(ContextFailed, theApp(), failure, "error", failure, "socket", socket)
 }
 
-// contexts compares the context for the App's engine with what RDD made it. While
-// the App settles RDD may be about to make it something else.
+// contexts compares the context for the App's engine with the one that RDD wrote.
+// While the App settles RDD may still be changing it.
 func (d *diagnosis) contexts() {
 	c := d.Contexts
 	if c == nil || d.App == nil || d.App.Status.DockerContext == "" || d.App.Status.DockerSocket == "" || !isSettled(d.App) {
@@ -328,14 +327,14 @@ func (d *diagnosis) contexts() {
 	var what, how string
 	switch {
 	case c.Host == "":
-		what = fmt.Sprintf("there is no Docker context %s any more: another program removed it", name)
+		what = fmt.Sprintf("the Docker context %s does not exist: another program removed it", name)
 		how = fmt.Sprintf("`docker context create %s --docker host=%s`, or `%s stop` and `%[3]s start`", name, want, d.Command)
 	case c.Host != want:
 		what = fmt.Sprintf("the Docker context %s is for %s, and RDD's engine is at %s: another program changed it", name, c.Host, want)
 		how = fmt.Sprintf("`docker context update %s --docker host=%s`", name, want)
 	case c.Chosen && c.Current != name:
-		what = fmt.Sprintf("the current Docker context is %s, and was %s: `docker` speaks to another engine now", c.Current, name)
-		how = fmt.Sprintf("nothing, if that is meant; else `docker context use %s`", name)
+		what = fmt.Sprintf("the current Docker context is %s instead of %s: `docker` uses another engine", c.Current, name)
+		how = fmt.Sprintf("nothing if this is intended; otherwise `docker context use %s`", name)
 	default:
 		return
 	}
@@ -362,7 +361,7 @@ func (d *diagnosis) store() {
 	}
 }
 
-// Size returns a number of bytes as people read it.
+// Size formats a number of bytes in MiB or GiB.
 func Size(bytes int64) string {
 	value, unit := float64(bytes)/mebibyte, "MiB"
 	if value >= 1024 {

@@ -16,23 +16,23 @@ import (
 // over SSH takes a second or two.
 const answerLimit = 5 * time.Second
 
-// verdict is what is known of a context.
+// verdict is the result of a check of a context.
 type verdict int
 
 const (
 	answers verdict = iota
-	broken          // it is missing, or its engine does not answer
-	unsure          // it can't be read, or only its user could tell
+	broken          // it does not exist, or its engine does not answer
+	unsure          // it can't be read, or only the user can log in
 )
 
-// sshAsks are what ssh says where a login fails that could succeed with the user
-// at the terminal: RDD can't answer its questions.
+// sshAsks are errors of ssh for a login that could succeed with the user at the
+// terminal: RDD can't answer its prompts.
 var sshAsks = []string{"Permission denied", "Host key verification failed", "Too many authentication failures"}
 
-// look asks the engine of a context whether it is there, over the connection
-// that the client would make. Where it does not answer the error says why. It
-// returns early when ctx ends, and no process or connection is left.
-func (c *contexts) look(ctx context.Context, name string, limit time.Duration) (verdict, error) {
+// check pings the engine of a context over the connection that the client would use.
+// The error is why it does not answer. It returns early when ctx ends, and leaves no
+// process or connection.
+func (c *contexts) check(ctx context.Context, name string, limit time.Duration) (verdict, error) {
 	f, err := c.get(name)
 	if errors.Is(err, ErrNoContext) {
 		return broken, err
@@ -42,7 +42,7 @@ func (c *contexts) look(ctx context.Context, name string, limit time.Duration) (
 	}
 	cfg := moby.Config{Endpoint: f.host, SkipVerify: f.skipVerify}
 	if strings.HasPrefix(f.host, "tcp://") && (len(f.files) > 0 || f.skipVerify) {
-		cfg.Secret = given{name, f.files}
+		cfg.Secret = certificates{name, f.files}
 	}
 	engine, err := moby.New(cfg)
 	if err != nil {
@@ -58,8 +58,8 @@ func (c *contexts) look(ctx context.Context, name string, limit time.Duration) (
 	case context.Cause(ctx) != nil:
 		return broken, context.Cause(ctx)
 	}
-	for _, words := range sshAsks {
-		if strings.HasPrefix(f.host, "ssh://") && strings.Contains(err.Error(), words) {
+	for _, text := range sshAsks {
+		if strings.HasPrefix(f.host, "ssh://") && strings.Contains(err.Error(), text) {
 			return unsure, err
 		}
 	}

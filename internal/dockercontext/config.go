@@ -24,39 +24,40 @@ const (
 	// attempts is how often a change is tried while another program writes. Each
 	// takes a millisecond or two.
 	attempts = 100
-	// looks is how often a file is read that makes no sense.
-	looks = 10
-	// halfWritten is the wait for another program to end its writing: some empty
+	// reads is how often an invalid file is read.
+	reads = 10
+	// halfWritten is the wait for another program to finish its write: some truncate
 	// the file first.
 	halfWritten = 10 * time.Millisecond
 )
 
-// errChanged says that another program was faster.
-var errChanged = errors.New("other programs go on writing it")
+// errChanged is the error of a change if another program wrote the file first.
+var errChanged = errors.New("other programs keep writing it")
 
 // config is the client's configuration file, of which one value is read and
-// changed. Everything else in it stays as it is, byte for byte.
+// changed. The rest of it stays the same, byte for byte.
 type config struct {
 	path string
-	// looked and ready are called in a change: when the file was read, and when
-	// the new one is about to take its place. nil for nothing.
-	looked, ready func()
+	// onRead and onReady are called in a change: after the file was read, and before
+	// the new one replaces it. nil for nothing.
+	onRead, onReady func()
 }
 
-// maxFile is the largest of Docker's files that is read, in bytes: more is no
-// configuration that a person has.
+// maxFile bounds the size of Docker's files, in bytes: no real configuration is
+// larger.
 const maxFile = 4 << 20
 
-// current returns the name of the current context as it is written, empty where
-// none is.
+// current returns the name of the current context as it is written; empty if there
+// is none.
 func (c config) current() (string, error) {
 	_, value, err := c.read()
 	return value.text, err
 }
 
-// read returns the file, nil where there is none, and what it says.
+// read returns the content of the file, nil if it does not exist, and the current
+// context in it.
 func (c config) read() (data []byte, value currentValue, err error) {
-	for range looks {
+	for range reads {
 		data, err = regular.Read(c.path, maxFile)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, currentValue{}, nil
@@ -76,9 +77,9 @@ func (c config) read() (data []byte, value currentValue, err error) {
 	return data, value, nil
 }
 
-// swap makes to the current context where it is from, and reports whether it
-// did. Empty names stand for none. The client does not lock its file: where
-// another program has written it since, it is looked at again.
+// swap replaces the current context from by to, and reports whether it was from.
+// Empty names stand for none. The client does not lock its file: if another program
+// wrote it since, swap reads it again.
 func (c config) swap(from, to string) (bool, error) {
 	var err error
 	for range attempts {
@@ -93,8 +94,8 @@ func (c config) swap(from, to string) (bool, error) {
 		if from == to {
 			return true, nil
 		}
-		call(c.looked)
-		err = replaceFile(c.path, before, value.replaced(before, to), c.ready)
+		call(c.onRead)
+		err = replaceFile(c.path, before, value.replaced(before, to), c.onReady)
 		if !errors.Is(err, errChanged) {
 			break
 		}
@@ -111,18 +112,18 @@ func call(f func()) {
 	}
 }
 
-// currentValue is where in a configuration the current context stands.
+// currentValue is the current context in a configuration, and its position.
 type currentValue struct {
 	text       string
-	value      int // where the value begins, which goes to end
-	start, end int // of the member: its key, its value, and the comma that goes with it
-	open       int // behind the brace that opens the configuration
+	value      int // offset of the value, which ends at end
+	start, end int // of the member: its key, its value, and its comma
+	open       int // offset after the brace that opens the configuration
 	others     bool
 	found      bool
 }
 
-// findCurrent finds the current context in a configuration. An empty one is one
-// with no members.
+// findCurrent finds the current context in a configuration. An empty file is a
+// configuration without members.
 func findCurrent(data []byte) (currentValue, error) {
 	var found currentValue
 	if len(bytes.TrimSpace(data)) == 0 {
@@ -132,11 +133,11 @@ func findCurrent(data []byte) (currentValue, error) {
 	if token, err := decoder.Token(); err != nil {
 		return found, err
 	} else if token != json.Delim('{') {
-		return found, errors.New("it is no JSON object")
+		return found, errors.New("it is not a JSON object")
 	}
 	found.open = int(decoder.InputOffset())
 	for {
-		before := int(decoder.InputOffset()) // More goes on to what follows
+		before := int(decoder.InputOffset()) // More skips white space and commas
 		if !decoder.More() {
 			break
 		}
@@ -148,7 +149,7 @@ func findCurrent(data []byte) (currentValue, error) {
 		return found, err
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return found, errors.New("something follows the JSON object")
+		return found, errors.New("there is text after the JSON object")
 	}
 	return found, nil
 }
@@ -163,14 +164,14 @@ func (v *currentValue) takeMember(decoder *json.Decoder, start int) error {
 	if err := decoder.Decode(&value); err != nil {
 		return err
 	}
-	// The client does not tell upper case from lower case here.
+	// The client ignores the case of keys.
 	name, _ := key.(string)
 	if !strings.EqualFold(name, currentKey) {
 		v.others = true
 		return nil
 	}
 	if v.found {
-		return fmt.Errorf("%s is there twice", currentKey)
+		return fmt.Errorf("duplicate key %s", currentKey)
 	}
 	if err := json.Unmarshal(value, &v.text); err != nil {
 		return fmt.Errorf("%s: %w", currentKey, err)
@@ -180,7 +181,7 @@ func (v *currentValue) takeMember(decoder *json.Decoder, start int) error {
 	return nil
 }
 
-// replaced returns the configuration with another current context, empty for
+// replaced returns the configuration with another current context; empty for
 // none.
 func (v currentValue) replaced(data []byte, to string) []byte {
 	switch {
@@ -205,7 +206,7 @@ func (v currentValue) replaced(data []byte, to string) []byte {
 	return append(out, data[v.open:]...)
 }
 
-// span returns where the member is, with the one comma that goes with it.
+// span returns the offsets of the member with one comma.
 func (v currentValue) span(data []byte) (start, end int) {
 	if bytes.HasPrefix(bytes.TrimLeft(data[v.start:], " \t\r\n"), []byte(",")) {
 		return v.start, v.end
@@ -220,6 +221,6 @@ func (v currentValue) span(data []byte) (start, end int) {
 func member(name string) string { return "\t" + quoted(currentKey) + ": " + quoted(name) }
 
 func quoted(text string) string {
-	data, _ := json.Marshal(text) // of a string, which never fails
+	data, _ := json.Marshal(text) // never fails for a string
 	return string(data)
 }

@@ -153,7 +153,7 @@ func TestSymlink(t *testing.T) {
 	}
 }
 
-// TestModeStays: whoever may read the file may do so afterwards, and no other user.
+// TestModeStays: a change keeps the mode of the file.
 func TestModeStays(t *testing.T) {
 	c := config{path: filepath.Join(t.TempDir(), configName)}
 	write(t, c.path, "{}")
@@ -173,8 +173,8 @@ func TestModeStays(t *testing.T) {
 // counts: before the file is replaced, and in that very moment.
 func TestOthersWriteToo(t *testing.T) {
 	for name, hook := range map[string]func(*config, func()){
-		"before":        func(c *config, f func()) { c.looked = f },
-		"in the moment": func(c *config, f func()) { c.ready = f },
+		"before":        func(c *config, f func()) { c.onRead = f },
+		"in the moment": func(c *config, f func()) { c.onReady = f },
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := config{path: filepath.Join(t.TempDir(), configName)}
@@ -219,11 +219,11 @@ func TestOthersWriteToo(t *testing.T) {
 // TestNewFile: a file that appears before is not overwritten.
 func TestNewFile(t *testing.T) {
 	c := config{path: filepath.Join(t.TempDir(), configName)}
-	c.ready = func() {
-		c.ready = nil
+	c.onReady = func() {
+		c.onReady = nil
 		write(t, c.path, `{"auths":{}}`)
 	}
-	c.ready = sync.OnceFunc(c.ready)
+	c.onReady = sync.OnceFunc(c.onReady)
 	if done, err := c.swap("", "ours"); !done || err != nil {
 		t.Fatal(done, err)
 	}

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package dockercontext keeps a context of Docker's client for an engine: it
-// makes it, makes it the current one where the user has none that works, and
-// takes all of that back.
+// Package dockercontext maintains a Docker context for an engine: it creates the
+// context, makes it the current one if the user's does not work, and reverts both.
 package dockercontext
 
 import (
@@ -25,7 +24,7 @@ import (
 )
 
 const (
-	// dirEnv is where the client's configuration is; by default it is in .docker
+	// dirEnv names the directory of the client's configuration; the default is .docker
 	// in the user's home directory
 	// (https://docs.docker.com/reference/cli/docker/#environment-variables).
 	dirEnv = "DOCKER_CONFIG"
@@ -33,34 +32,34 @@ const (
 	hostEnv    = client.EnvOverrideHost
 	contextEnv = "DOCKER_CONTEXT"
 
-	// defaultContext is no context, but what the client does without one.
+	// defaultContext stands for the client's behaviour without a context.
 	defaultContext = "default"
 	// dockerEndpoint is the name of a context's one endpoint.
 	dockerEndpoint = "docker"
 )
 
-// ErrNoContext says that there is no such context.
-var ErrNoContext = errors.New("there is no such Docker context")
+// ErrNoContext is the error of a context that does not exist.
+var ErrNoContext = errors.New("no such Docker context")
 
-// endpoint is how contexts say where an engine is.
+// endpoint is the endpoint of an engine in a context.
 type endpoint struct {
 	Host          string `json:",omitempty"`
 	SkipTLSVerify bool
 }
 
-// metadata is what else contexts have.
+// metadata is the metadata of a context.
 type metadata struct {
 	Description string `json:",omitempty"`
 }
 
-// contexts are those of one user.
+// contexts are the contexts of one user.
 type contexts struct {
 	dir    string
 	config config
 	store  *store.ContextStore
 }
 
-// open returns the contexts in a directory. Nothing is read or made yet.
+// open returns the contexts in a directory. It does not read or create files.
 func open(dir string) *contexts {
 	types := store.NewConfig(func() any { return &metadata{} }, store.EndpointTypeGetter(dockerEndpoint, func() any { return &endpoint{} }))
 	return &contexts{
@@ -70,7 +69,7 @@ func open(dir string) *contexts {
 	}
 }
 
-// Dir returns where the user's contexts are.
+// Dir returns the directory of the user's contexts.
 func Dir(getenv func(string) string) (string, error) {
 	if dir := getenv(dirEnv); dir != "" {
 		return filepath.Abs(dir)
@@ -82,8 +81,8 @@ func Dir(getenv func(string) string) (string, error) {
 	return filepath.Join(home, ".docker"), nil
 }
 
-// Overridden returns the environment variable that chooses the engine whatever
-// the current context is, empty for none.
+// Overridden returns the environment variable that overrides the current context;
+// empty for none.
 func Overridden(getenv func(string) string) string {
 	for _, name := range []string{hostEnv, contextEnv} {
 		if getenv(name) != "" {
@@ -95,8 +94,8 @@ func Overridden(getenv func(string) string) string {
 
 func isDefault(name string) bool { return name == "" || name == defaultContext }
 
-// put makes a context for an engine, or changes it. files are for TLS; none for
-// a connection without. One that is as it should be is not written.
+// put creates or changes a context for an engine. files are for TLS; empty for a
+// connection without TLS. A context that is up to date is not written.
 func (c *contexts) put(ctx context.Context, name, description, host string, files tlsFiles) error {
 	unlock, err := c.lock(ctx)
 	if err != nil {
@@ -121,7 +120,7 @@ func (c *contexts) put(ctx context.Context, name, description, host string, file
 // them (github.com/moby/sys/atomicwriter).
 const storeTemp = ".tmp-"
 
-// named returns an error of the store that names no temporary file.
+// named replaces the temporary file in an error of the store with the final one.
 func named(err error) error {
 	var link *os.LinkError
 	var file *fs.PathError
@@ -138,7 +137,7 @@ func named(err error) error {
 
 func (c *contexts) write(name, description, host string, files tlsFiles) error {
 	data := store.EndpointTLSData{Files: files}
-	if len(files) > 0 { // before the metadata, without which they are not found
+	if len(files) > 0 { // before the metadata, without which the client does not find them
 		if err := c.store.ResetEndpointTLSMaterial(name, dockerEndpoint, &data); err != nil {
 			return err
 		}
@@ -154,7 +153,7 @@ func (c *contexts) write(name, description, host string, files tlsFiles) error {
 	return err
 }
 
-// remove removes a context. One that there is not is no error.
+// remove removes a context. A context that does not exist is not an error.
 func (c *contexts) remove(ctx context.Context, name string) error {
 	if !c.has(name) {
 		return nil
@@ -170,7 +169,7 @@ func (c *contexts) remove(ctx context.Context, name string) error {
 	return nil
 }
 
-// has reports whether there is a context; one that can't be read is there.
+// has reports whether a context exists; an unreadable one does.
 func (c *contexts) has(name string) bool {
 	if isDefault(name) {
 		return true
@@ -179,7 +178,7 @@ func (c *contexts) has(name string) bool {
 	return !errdefs.IsNotFound(err)
 }
 
-// metadata reads what a context says, but for its certificates.
+// metadata reads a context without its certificates.
 func (c *contexts) metadata(name string) (store.Metadata, error) {
 	if err := checkFile(c.store.GetStorageInfo(name).MetadataPath, "meta.json"); err != nil {
 		return store.Metadata{}, err
@@ -187,8 +186,8 @@ func (c *contexts) metadata(name string) (store.Metadata, error) {
 	return c.store.GetMetadata(name)
 }
 
-// checkFile checks that a file can be read to its end, which Docker's library only
-// tries. One that does not exist is the library's.
+// checkFile checks that a file is regular and not too large, which Docker's library
+// does not. The library handles a file that does not exist.
 func checkFile(elements ...string) error {
 	path := filepath.Join(elements...)
 	file, err := regular.Open(path)
@@ -206,14 +205,14 @@ func checkFile(elements ...string) error {
 	return err
 }
 
-// found is what a context says of its engine.
+// found is the connection in a context.
 type found struct {
 	host       string
 	files      tlsFiles
 	skipVerify bool
 }
 
-// get reads a context; the default one is that of the client.
+// get reads a context; the default one has the client's default endpoint.
 func (c *contexts) get(name string) (found, error) {
 	if isDefault(name) {
 		return found{host: client.DefaultDockerHost}, nil
@@ -261,11 +260,11 @@ func (c *contexts) certificates(name string) string {
 	return filepath.Join(c.store.GetStorageInfo(name).TLSPath, dockerEndpoint)
 }
 
-// current returns the name of the current context as it is written, empty where
-// none is.
+// current returns the name of the current context as it is written; empty if there
+// is none.
 func (c *contexts) current() (string, error) { return c.config.current() }
 
-// swap makes to the current context where from is, and reports whether it did.
+// swap replaces the current context from by to, and reports whether it was from.
 func (c *contexts) swap(ctx context.Context, from, to string) (bool, error) {
 	unlock, err := c.lock(ctx)
 	if err != nil {

@@ -38,10 +38,10 @@ func (u *user) docker(args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// looks checks what is found out about a context.
-func (u *user) looks(name string, want verdict, words ...string) {
+// checks compares the verdict on a context.
+func (u *user) checks(name string, want verdict, words ...string) {
 	u.t.Helper()
-	got, err := u.contexts.look(u.t.Context(), name, long)
+	got, err := u.contexts.check(u.t.Context(), name, long)
 	if got != want {
 		u.t.Errorf("%s: verdict %d, want %d: %v", name, got, want, err)
 	}
@@ -63,13 +63,13 @@ func TestTLSContexts(t *testing.T) {
 	u := newUser(t)
 	u.has("missing", "")
 	r := u.start(ours, u.memory(ours), nil)
-	r.Want(&Target{Host: engine.TLSEndpoint(), Secret: given{"ours", keys}})
+	r.Want(&Target{Host: engine.TLSEndpoint(), Secret: certificates{"ours", keys}})
 	u.must(r.settled())
 	u.isCurrent(ours)
 	if version := u.docker("version", "--format", "{{.Server.Version}}"); version == "" {
 		t.Error("the client finds no engine")
 	}
-	u.looks(ours, answers)
+	u.checks(ours, answers)
 
 	// The other instance finds it healthy.
 	other := u.start("rancher-desktop-other", u.memory("other"), nil)
@@ -80,14 +80,14 @@ func TestTLSContexts(t *testing.T) {
 
 	files := tlsFiles{"ca.pem": stranger.Cert, "cert.pem": clientPair.Cert, "key.pem": clientPair.Key}
 	u.must(u.contexts.put(t.Context(), "strange", "", engine.TLSEndpoint(), files))
-	u.looks("strange", broken, "certificate")
+	u.checks("strange", broken, "certificate")
 	u.must(u.contexts.store.CreateOrUpdate(store.Metadata{Name: "strange", Metadata: metadata{},
 		Endpoints: map[string]any{dockerEndpoint: endpoint{Host: engine.TLSEndpoint(), SkipTLSVerify: true}}}))
-	u.looks("strange", answers)
+	u.checks("strange", answers)
 	u.must(u.contexts.put(t.Context(), "plain", "", engine.TLSEndpoint(), nil))
-	u.looks("plain", broken)
+	u.checks("plain", broken)
 
-	r.Want(&Target{Host: engine.TLSEndpoint(), Secret: given{"empty", nil}})
+	r.Want(&Target{Host: engine.TLSEndpoint(), Secret: certificates{"empty", nil}})
 	if err := r.settled(); err == nil || !strings.Contains(err.Error(), "no certificates") {
 		t.Errorf("a Secret without certificates: %v", err)
 	}
@@ -121,13 +121,13 @@ func TestSSHContexts(t *testing.T) {
 	_, socket, _ := strings.Cut(engine.Endpoint(), "://")
 	u := newUser(t)
 	u.has("remote", server.Endpoint(socket))
-	u.looks("remote", answers)
+	u.checks("remote", answers)
 
 	server.Lock()
-	u.looks("remote", unsure, "Permission denied")
+	u.checks("remote", unsure, "Permission denied")
 	server.Unlock()
 	server.Forget()
-	u.looks("remote", unsure, "Host key verification failed")
+	u.checks("remote", unsure, "Host key verification failed")
 	r := u.start(ours, u.memory(ours), nil)
 	r.up(engine.Endpoint())
 	u.isCurrent("remote")
@@ -135,7 +135,7 @@ func TestSSHContexts(t *testing.T) {
 	server.Remember()
 
 	u.has("nothing", server.Endpoint("/nowhere/d.sock"))
-	u.looks("nothing", broken)
+	u.checks("nothing", broken)
 	black, connected := hole(t)
 	_, socket, _ = strings.Cut(black, "://")
 	u.has("remote", server.Endpoint(socket))

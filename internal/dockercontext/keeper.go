@@ -16,21 +16,20 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/wording"
 )
 
-// patience is how long others are told that a context is being made. A current
-// context that is slow to answer is not waited for longer.
+// patience is how long State is Busy at most while a context is created. A check of a
+// slow current context continues after that.
 const patience = time.Second
 
 // retry is the back-off after a failure.
 var retry = wait.Backoff{Duration: time.Second, Factor: 2, Steps: 100, Cap: time.Minute}
 
-// Target is an engine that a context is wanted for.
+// Target is the desired engine of a context.
 type Target struct {
-	// Host is its endpoint, as in DOCKER_HOST.
+	// Host is the endpoint of the engine, as in DOCKER_HOST.
 	Host string
-	// Secret has the certificates where the connection is with TLS; nil for
-	// without.
+	// Secret has the certificates for TLS; nil for a connection without TLS.
 	Secret engine.Secret
-	// SecretVersion is that of the Secret: another one is read again.
+	// SecretVersion is the version of the Secret: a new version is read again.
 	SecretVersion string
 }
 
@@ -42,13 +41,13 @@ func (t *Target) is(other *Target) bool {
 		(t.Secret == nil || t.Secret.String() == other.Secret.String())
 }
 
-// State is how far a [Keeper] is.
+// State is the state of a [Keeper].
 type State struct {
-	// Busy says that what is wanted has not been tried yet.
+	// Busy is whether the keeper has not yet tried to apply the target.
 	Busy bool
-	// Name is the context's while there is one, else empty.
+	// Name is the name of the context; empty if it does not exist.
 	Name string
-	// Err is why the last try failed; nil where it did not. It is tried again.
+	// Err is why the last try failed; nil if it did not. The keeper retries.
 	Err error
 }
 
@@ -59,77 +58,76 @@ func (s State) is(other State) bool {
 
 // Config describes a [Keeper]. All fields but Overridden must be set.
 type Config struct {
-	// Name is the context's, and Description what the client says of it.
+	// Name and Description are the name and the description of the context.
 	Name, Description string
-	// Dir is where the user's contexts are, see [Dir].
+	// Dir is the directory of the user's contexts, see [Dir].
 	Dir string
-	// Overridden is what keeps the context from becoming the current one, see
-	// [Overridden]; empty for nothing.
+	// Overridden is the environment variable that overrides the current context, see
+	// [Overridden]; if it is not empty, the keeper does not change the current context.
 	Overridden string
-	// Memory is the file for what there is to take back. It outlives the keeper.
+	// Memory is the file that records the changes to revert. It outlives the keeper.
 	Memory string
 	Clock  clock.WithDelayedExecution
 	Log    *slog.Logger
-	// Changed is called when State has changed. It must not wait for anything.
+	// Changed is called when State has changed. It must not block.
 	Changed func()
 }
 
-// Keeper keeps one context as it is wanted. All files are read and written by
-// its one goroutine, so that what was begun for an engine has ended before it is
-// taken back.
+// Keeper keeps one context equal to its target. Its one goroutine reads and writes
+// all files, so that a change has finished before it is reverted.
 type Keeper struct {
 	Config
 	limit time.Duration // see answerLimit
-	wake  chan struct{} // holds a value when something else is wanted
+	wake  chan struct{} // holds a value when the target has changed
 
-	mu     sync.Mutex
-	asked  bool               // guarded by mu; that anything is wanted
-	target *Target            // guarded by mu; nil for no context
-	cancel context.CancelFunc // guarded by mu; ends the try under way; nil for none
-	state  State              // guarded by mu
+	mu        sync.Mutex
+	hasTarget bool               // guarded by mu; Want was called
+	target    *Target            // guarded by mu; nil for no context
+	cancel    context.CancelFunc // guarded by mu; cancels the current try; nil for none
+	state     State              // guarded by mu
 }
 
-// NewKeeper returns a keeper that changes nothing before Start, nor before it is
-// told what is wanted. It knows of a context that one before it has left.
+// NewKeeper returns a keeper that changes nothing before Start and Want. Its state has
+// a context that an earlier keeper left.
 func NewKeeper(cfg Config) (*Keeper, error) {
 	if cfg.Name == "" || cfg.Dir == "" || cfg.Memory == "" || cfg.Clock == nil || cfg.Log == nil || cfg.Changed == nil {
-		return nil, errors.New("the keeper of a Docker context lacks a part of its configuration")
+		return nil, errors.New("a required field of the Docker context's configuration is not set")
 	}
 	k := &Keeper{Config: cfg, limit: answerLimit, wake: make(chan struct{}, 1)}
-	// What can't be read is told by the first try.
+	// The first try reports a read error.
 	if m, err := recall(cfg.Memory); err == nil && m != nil && open(m.Dir).has(m.Name) {
 		k.state.Name = m.Name
 	}
 	return k, nil
 }
 
-// Want says what the context is to be for; nil for none. It does not wait: State
-// is Busy until that has been tried. A check under way for something else ends.
+// Want sets the target of the context; nil for no context. It does not wait: State is
+// Busy until the keeper has tried to apply it. A check for another target is canceled.
 func (k *Keeper) Want(target *Target) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.asked && target.is(k.target) {
+	if k.hasTarget && target.is(k.target) {
 		return
 	}
-	k.asked, k.target, k.state.Busy = true, target, true
+	k.hasTarget, k.target, k.state.Busy = true, target, true
 	if k.cancel != nil {
 		k.cancel()
 	}
 	select {
 	case k.wake <- struct{}{}:
-	default: // it is known already
+	default: // a value is waiting
 	}
 }
 
-// State returns how far the keeper is.
+// State returns the current state.
 func (k *Keeper) State() State {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.state
 }
 
-// Start does what is wanted until ctx ends, and returns when nothing is under
-// way any more. The context stays: so does the engine.
+// Start applies the target until ctx ends, and returns when the last try has
+// finished. The context is kept, as the engine keeps running.
 func (k *Keeper) Start(ctx context.Context) error {
 	backoff := retry
 	for {
@@ -147,45 +145,45 @@ func (k *Keeper) Start(ctx context.Context) error {
 	}
 }
 
-// try does what is wanted, once.
+// try tries to apply the target, once.
 func (k *Keeper) try(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	k.mu.Lock()
-	asked, target := k.asked, k.target
+	hasTarget, target := k.hasTarget, k.target
 	k.cancel = cancel
 	select {
-	case <-k.wake: // for what is done now
+	case <-k.wake: // for the target of this try
 	default:
 	}
 	k.mu.Unlock()
-	if !asked {
+	if !hasTarget {
 		return nil
 	}
 	var err error
 	if target == nil {
 		err = k.lower(ctx)
 	} else {
-		timer := k.Clock.AfterFunc(patience, func() { k.tell(target, func(s *State) { s.Busy = false }) })
+		timer := k.Clock.AfterFunc(patience, func() { k.update(target, func(s *State) { s.Busy = false }) })
 		err = k.raise(ctx, target)
 		timer.Stop()
 	}
 	if ctx.Err() != nil {
-		return nil // something else is wanted, or nothing any more
+		return nil // there is another target, or the keeper stops
 	}
 	switch before := k.State().Err; {
 	case err == nil:
 	case before != nil && wording.Same(before.Error(), err.Error()):
 		err = before
 	default:
-		k.Log.Warn("keeping the Docker context failed, will try again", "context", k.Name, "error", err)
+		k.Log.Warn("updating the Docker context failed, will retry", "context", k.Name, "error", err)
 	}
-	k.tell(target, func(s *State) { s.Busy, s.Err = false, err })
+	k.update(target, func(s *State) { s.Busy, s.Err = false, err })
 	return err
 }
 
-// tell changes the state, unless something else is wanted by now.
-func (k *Keeper) tell(target *Target, change func(*State)) {
+// update changes the state, unless there is another target by now.
+func (k *Keeper) update(target *Target, change func(*State)) {
 	k.mu.Lock()
 	before := k.state
 	if target.is(k.target) {
@@ -198,7 +196,7 @@ func (k *Keeper) tell(target *Target, change func(*State)) {
 	}
 }
 
-// setName says whether there is a context, whatever is wanted by now.
+// setName sets the name of the existing context, for any target.
 func (k *Keeper) setName(name string) {
 	k.mu.Lock()
 	k.state.Name = name

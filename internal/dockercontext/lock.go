@@ -24,8 +24,8 @@ const (
 	lockFileMode = 0o600
 )
 
-// lock keeps other instances of RDD away until unlock is called. Its file is
-// there for as long only.
+// lock locks the contexts against other instances of RDD until unlock is called,
+// which removes the lock file.
 func (c *contexts) lock(ctx context.Context) (unlock func(), err error) {
 	path := filepath.Join(c.dir, lockName)
 	for {
@@ -36,12 +36,13 @@ func (c *contexts) lock(ctx context.Context) (unlock func(), err error) {
 		if _, err := file.TryLockContext(ctx, lockRetry); err != nil {
 			return nil, fault.New(fault.KindOf(err), "lock", path, owned.Explain(path, err))
 		}
-		// Whoever had it before has removed the file, or another was made since.
+		// The previous holder may have removed the file, and another process may have
+		// created a new one.
 		held, heldErr := file.Stat()
 		named, namedErr := os.Stat(path)
 		if heldErr == nil && namedErr == nil && os.SameFile(held, named) {
 			return func() {
-				removed := os.Remove(path) // Windows removes no file that is open
+				removed := os.Remove(path) // fails on Windows while the file is open
 				_ = file.Unlock()
 				if removed != nil {
 					_ = os.Remove(path)

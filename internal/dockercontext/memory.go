@@ -17,26 +17,26 @@ import (
 
 const memoryMode = 0o600
 
-// memory is what has to be taken back, in a file: a daemon that is killed leaves
-// it to the next. It is written before what it speaks of is done.
+// memory records the changes to revert in a file, for the next daemon if this one is
+// killed. Each record is written before the change.
 type memory struct {
-	// Dir is where the contexts are, and Name is ours among them.
+	// Dir is the directory of the contexts, and Name the name of RDD's context.
 	Dir  string `json:"dir"`
 	Name string `json:"name"`
-	// Made says that the context was made. Without it that may not have come to be.
+	// Made is whether the context was created. If false, it may or may not exist.
 	Made bool `json:"made,omitempty"`
-	// Before is the current context before ours, as it was written; nil where
-	// ours was not made the current one.
+	// Before is the current context before RDD's, as it was written; nil if RDD did
+	// not change the current context.
 	Before *before `json:"before,omitempty"`
 }
 
 type before struct {
 	Name string `json:"name"`
-	// Missing says that there was no such context already then.
+	// Missing is whether that context did not exist.
 	Missing bool `json:"missing,omitempty"`
 }
 
-// recall reads what there is to take back; nil for nothing.
+// recall reads the changes to revert; nil for none.
 func recall(file string) (*memory, error) {
 	data, err := regular.Read(file, maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -63,10 +63,10 @@ func (m *memory) save(file string) error {
 	return nil
 }
 
-// undo removes the context, and makes the current one what it was, if it still
-// is ours. A context that can't be given up stays, as the client fails without.
-// If there is nothing to take back, nothing is written or locked: the directory
-// may be read-only, or not a directory any more.
+// undo removes the context, and restores the previous current one if RDD's still is
+// current. If that fails, the context is kept: the client fails without its current
+// context. If there is nothing to revert, undo does not write or lock: the directory
+// may be read-only, or no longer a directory.
 func (m *memory) undo(ctx context.Context) error {
 	c := open(m.Dir)
 	current, err := c.current()
@@ -85,13 +85,13 @@ func (m *memory) undo(ctx context.Context) error {
 	return c.remove(ctx, m.Name)
 }
 
-// absent reports whether an error says that there is no such file, nor can be.
+// absent reports whether an error means that the file does not and can't exist.
 func absent(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
 
-// previous returns the context to go back to: the default one where that of
-// before has been removed since.
+// previous returns the context to restore: the default one if the previous one has
+// been removed since.
 func (m *memory) previous(c *contexts) string {
 	if m.Before == nil || !m.Before.Missing && !c.has(m.Before.Name) {
 		return ""
@@ -99,8 +99,8 @@ func (m *memory) previous(c *contexts) string {
 	return m.Before.Name
 }
 
-// Forget takes back what a keeper did that has the file as its memory, and runs
-// any longer. It is for the end of an instance.
+// Forget reverts the changes of a stopped keeper from its memory file. It is for the
+// deletion of an instance.
 func Forget(ctx context.Context, file string) error {
 	m, err := recall(file)
 	if err != nil || m == nil {

@@ -8,26 +8,23 @@ import (
 	"path/filepath"
 )
 
-// Observation is how a user's contexts are. What can't be read is taken for
-// absent.
+// Observation is the state of a user's contexts. Unreadable files count as absent.
 type Observation struct {
-	// Dir is where they are.
+	// Dir is the directory of the contexts.
 	Dir string
-	// Host is the endpoint of the context that was asked for; empty where there is
-	// none.
+	// Host is the endpoint of the observed context; empty if it does not exist.
 	Host string
-	// Certificates is the directory of that context's ca.pem, cert.pem and key.pem,
-	// those that it has; empty if it has none.
+	// Certificates is the directory of that context's ca.pem, cert.pem and key.pem;
+	// empty if it has none of them.
 	Certificates string
 	// Current is the name of the current context.
 	Current string
-	// Chosen is whether a keeper made its own context the current one.
+	// Chosen is whether a keeper made its context the current one.
 	Chosen bool
 }
 
-// Observe looks at the contexts in dir, or where a keeper has left its own, and
-// at the context of the name. memory is the keeper's file. Nothing is connected
-// to.
+// Observe reads the context with a name, and the current context, in dir, or in the
+// directory that a keeper recorded in its memory file. It does not connect to engines.
 func Observe(dir, name, memory string) Observation {
 	o := Observation{Dir: dir, Current: defaultContext}
 	if m, err := recall(memory); err == nil && m != nil && m.Name == name {
@@ -48,9 +45,9 @@ func Observe(dir, name, memory string) Observation {
 	return o
 }
 
-// Places returns the directories in which something changes when the context of
-// the name, or which one is the current one, is changed. The client names the
-// first for the digest of the name; it is there only while the context is.
+// Places returns the directories to watch for changes of the context with a name and
+// of the current context. The client names the first for the digest of the name; it
+// exists only while the context does.
 func (o Observation) Places(name string) []string {
 	digest := sha256.Sum256([]byte(name))
 	return []string{filepath.Join(o.Dir, "contexts", "meta", hex.EncodeToString(digest[:])), o.Dir}

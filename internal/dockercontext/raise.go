@@ -13,18 +13,18 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/atomicfile"
 )
 
-// choices is how often another current context is looked at that was chosen
-// during the look at the one before.
+// choices is how often the current context is checked if another program changes it
+// during the check.
 const choices = 10
 
-// raise makes the context for an engine, and makes it the current one where the
-// user has none that works.
+// raise creates or updates the context for an engine, and makes it the current one if
+// the user's does not work.
 func (k *Keeper) raise(ctx context.Context, t *Target) error {
 	m, err := recall(k.Memory)
 	if err != nil {
 		return err
 	}
-	if m != nil && (m.Dir != k.Dir || m.Name != k.Name) { // the daemon before had another environment
+	if m != nil && (m.Dir != k.Dir || m.Name != k.Name) { // the previous daemon had another environment
 		if err := m.undo(ctx); err != nil {
 			return err
 		}
@@ -57,20 +57,21 @@ func (k *Keeper) raise(ctx context.Context, t *Target) error {
 	return k.choose(ctx, c, m)
 }
 
-// choose makes the context the current one, if that is missing or does not
-// answer. If another has become the current one since, it looks at that.
+// choose makes the context the current one if the current one does not exist or its
+// engine does not answer. If another program changes the current context during that,
+// choose checks the new one.
 func (k *Keeper) choose(ctx context.Context, c *contexts, m *memory) error {
 	for range choices {
 		current, err := c.current()
 		if err != nil || current == k.Name {
 			return err
 		}
-		state, reason := c.look(ctx, current, k.limit)
+		state, reason := c.check(ctx, current, k.limit)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case state == unsure:
-			k.Log.Info("the current Docker context stays: whether it works can't be told", "context", current, "error", reason)
+			k.Log.Info("the current Docker context is kept: RDD can't check whether it works", "context", current, "error", reason)
 			return nil
 		case state == answers:
 			return nil
@@ -81,20 +82,20 @@ func (k *Keeper) choose(ctx context.Context, c *contexts, m *memory) error {
 		}
 		done, err := c.swap(ctx, current, k.Name)
 		if errors.Is(err, atomicfile.ErrMounted) {
-			return fmt.Errorf("%w; or set DOCKER_CONTEXT=%s where you use docker", err, k.Name)
+			return fmt.Errorf("%w; or set DOCKER_CONTEXT=%s for docker", err, k.Name)
 		}
 		if err != nil {
 			return err
 		}
 		if done {
-			k.Log.Info("the Docker context is the current one now", "context", k.Name, "before", current, "error", reason)
+			k.Log.Info("changed the current Docker context", "context", k.Name, "before", current, "error", reason)
 			return nil
 		}
 	}
 	return fault.New(fault.Failed, "change the current Docker context in", c.config.path, errChanged)
 }
 
-// lower takes back what raise did, also that of a daemon before this one.
+// lower reverts the changes of raise, also those of an earlier daemon.
 func (k *Keeper) lower(ctx context.Context) error {
 	m, err := recall(k.Memory)
 	if err != nil {

@@ -17,22 +17,21 @@ import (
 )
 
 const (
-	newFileMode = 0o600 // as the client makes it
+	newFileMode = 0o600 // as the client creates it
 	writable    = 0o200
 )
 
-// errNoExchange says that the file system can't exchange two files.
+// errNoExchange is the error of a file system that can't exchange two files.
 var errNoExchange = errors.ErrUnsupported
 
-// replaceFile puts a file with the content after in the place of the one that
-// has the content before (nil: that there is none), and keeps its mode and
-// owner; if the name is a link, its target. It is [errChanged] if another program has written
-// the file since, and what that wrote stands then. ready is called when the new
-// file is complete; nil for nothing.
+// replaceFile replaces a file with the content before (nil: no file) by one with the
+// content after, and keeps its mode and owner; if path is a link, it replaces the
+// target. The error is [errChanged] if another program has written the file since;
+// that content is kept. ready is called when the new file is complete; nil for nothing.
 //
-// A file that is mounted by itself is not replaced ([atomicfile.ErrMounted]), nor
-// written in place: Docker's client doesn't either, a reader could see half of it,
-// and it is shared with a system that has not got our context.
+// A file that is a mount point is not replaced ([atomicfile.ErrMounted]), nor written
+// in place: Docker's client does not either, a reader could see half of it, and the
+// system that shares it does not have RDD's context.
 func replaceFile(path string, before, after []byte, ready func()) error {
 	path, mode, err := target(path)
 	if err != nil {
@@ -45,7 +44,7 @@ func replaceFile(path string, before, after []byte, ready func()) error {
 	return atomicfile.Named(path, err)
 }
 
-// exchangeFile is replaceFile for a path that is no link.
+// exchangeFile is replaceFile for a path that is not a link.
 func exchangeFile(path string, mode fs.FileMode, before, after []byte, ready func()) error {
 	tmp, err := writeBeside(path, after, mode)
 	if err != nil {
@@ -66,14 +65,14 @@ func exchangeFile(path string, mode fs.FileMode, before, after []byte, ready fun
 	if err != nil {
 		return err
 	}
-	// The name of the temporary file now leads to what was replaced.
-	if had, err := readFile(tmp); err == nil && equal(had, before) {
+	// The temporary file now has the replaced content.
+	if replaced, err := readFile(tmp); err == nil && equal(replaced, before) {
 		return nil
 	}
 	return putBack(tmp, path, after)
 }
 
-// putNew gives a file its name, where that is still free.
+// putNew gives a file its final name, unless another file has it.
 func putNew(tmp, path string) error {
 	err := os.Link(tmp, path)
 	switch {
@@ -85,13 +84,13 @@ func putNew(tmp, path string) error {
 	return nil
 }
 
-// putBack undoes an exchange that has taken the file of another program away.
+// putBack reverts an exchange that replaced the file of another program.
 func putBack(tmp, path string, ours []byte) error {
 	if err := exchange(tmp, path); err != nil {
 		return err
 	}
-	// A program that wrote between the two exchanges has the last word.
-	if had, err := readFile(tmp); err == nil && !equal(had, ours) {
+	// The write of a program between the two exchanges is the newest.
+	if replaced, err := readFile(tmp); err == nil && !equal(replaced, ours) {
 		if err := exchange(tmp, path); err != nil {
 			return err
 		}
@@ -99,8 +98,7 @@ func putBack(tmp, path string, ours []byte) error {
 	return errChanged
 }
 
-// target returns the file that a path leads to, and the mode that it has or is
-// to have.
+// target returns the file that a path resolves to, and its current or future mode.
 func target(path string) (string, fs.FileMode, error) {
 	resolved, err := follow(path)
 	if err != nil {
@@ -112,7 +110,7 @@ func target(path string) (string, fs.FileMode, error) {
 		return resolved, newFileMode, nil
 	case err != nil:
 		return "", 0, err
-	case info.Mode().Perm()&writable == 0: // root could write it all the same
+	case info.Mode().Perm()&writable == 0: // root could write it nevertheless
 		return "", 0, fmt.Errorf("%w: it is read-only", fs.ErrPermission)
 	}
 	return resolved, info.Mode().Perm(), nil
@@ -121,12 +119,12 @@ func target(path string) (string, fs.FileMode, error) {
 // maxLinks is how long a chain of links may be, as in Linux (path_resolution(7)).
 const maxLinks = 40
 
-// follow returns the file that opening path would open, or make: the last of a
-// chain of links need not be there, but its directory must.
+// follow returns the file that opening path would open or create: the target of a
+// chain of links may not exist, but its directory must.
 func follow(path string) (string, error) {
 	at := path
 	for range maxLinks {
-		dir, name := filepath.Split(at) // which keeps what follows a link, as in link/..
+		dir, name := filepath.Split(at) // does not clean the path, as in link/..
 		dir, err := filepath.EvalSymlinks(cmp.Or(dir, "."))
 		if errors.Is(err, fs.ErrNotExist) && at != path {
 			return "", fmt.Errorf("it is a link to %s: %w", at, err)
@@ -138,9 +136,9 @@ func follow(path string) (string, error) {
 		link, notLink := os.Readlink(file)
 		switch {
 		case notLink != nil && at != path && (name == "" || name == "." || name == ".."):
-			return "", fmt.Errorf("it is a link to %s, which is no file", at)
-		case notLink != nil: // or nothing yet
-			return file, nil //nolint:nilerr // what is no link is the file itself
+			return "", fmt.Errorf("it is a link to %s, which is not a file", at)
+		case notLink != nil: // or the file does not exist
+			return file, nil //nolint:nilerr // it is not a link but the file itself
 		case filepath.IsAbs(link):
 			at = link
 		default:
@@ -150,9 +148,8 @@ func follow(path string) (string, error) {
 	return "", fmt.Errorf("it is a link to a link, and so on, more than %d times", maxLinks)
 }
 
-// writeBeside writes a temporary file into the directory of path, with the owner of
-// the file that is there, or of the directory, if this user may. It is on disk
-// when the function returns.
+// writeBeside writes a temporary file into the directory of path, if permitted with
+// the owner of the existing file or of the directory. It is synced to disk.
 func writeBeside(path string, data []byte, mode fs.FileMode) (_ string, err error) {
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
@@ -173,7 +170,7 @@ func writeBeside(path string, data []byte, mode fs.FileMode) (_ string, err erro
 	return tmp.Name(), tmp.Sync()
 }
 
-// readFile returns nil for a file that is not there.
+// readFile returns nil for a file that does not exist.
 func readFile(path string) ([]byte, error) {
 	data, err := regular.Read(path, maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -185,5 +182,5 @@ func readFile(path string) ([]byte, error) {
 	return data, err
 }
 
-// equal tells an empty file from none.
+// equal compares contents; an empty file is not equal to none.
 func equal(a, b []byte) bool { return (a == nil) == (b == nil) && bytes.Equal(a, b) }

@@ -12,21 +12,20 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
-// tlsFiles are the certificates of a context, by the names that the client's
-// files have.
+// tlsFiles are the certificates of a context, by the names of the client's files.
 type tlsFiles map[string][]byte
 
 func (f tlsFiles) equal(other tlsFiles) bool { return maps.EqualFunc(f, other, bytes.Equal) }
 
-// secretKeys are the names of a Secret's keys that a file may come from, in the
-// order in which they are looked for (see the spec of the ContainerEngine).
+// secretKeys are the keys of a Secret for each file, in the order of preference (see
+// the spec of the ContainerEngine).
 var secretKeys = map[string][]string{
 	"ca.pem":   {"ca.crt", "ca.pem"},
 	"cert.pem": {"tls.crt", "cert.pem"},
 	"key.pem":  {"tls.key", "key.pem"},
 }
 
-// readTLS returns what a Secret has for a context; nil for no Secret.
+// readTLS returns the certificates in a Secret; nil for no Secret.
 func readTLS(ctx context.Context, secret engine.Secret) (tlsFiles, error) {
 	if secret == nil {
 		return nil, nil
@@ -45,23 +44,23 @@ func readTLS(ctx context.Context, secret engine.Secret) (tlsFiles, error) {
 		}
 	}
 	if len(files) == 0 {
-		return nil, fmt.Errorf("the Secret %s has no certificates: %w", secret, errTLSUnsaid)
+		return nil, fmt.Errorf("the Secret %s has no certificates: %w", secret, errTLSWithoutFiles)
 	}
 	return files, nil
 }
 
-// errTLSUnsaid is a limit of the client: it takes TLS for wanted where there are
-// files for it.
-var errTLSUnsaid = errors.New("a Docker context can't say that a connection is with TLS and without them")
+// errTLSWithoutFiles is a limit of the client: it uses TLS only if there are files
+// for it.
+var errTLSWithoutFiles = errors.New("a Docker context can't use TLS without certificates")
 
-// given is a Secret with the certificates of a context.
-type given struct {
+// certificates is a Secret with the certificates of a context.
+type certificates struct {
 	name  string
 	files tlsFiles
 }
 
 // String implements [engine.Secret].
-func (g given) String() string { return "of the Docker context " + g.name }
+func (c certificates) String() string { return "of the Docker context " + c.name }
 
 // Read implements [engine.Secret].
-func (g given) Read(context.Context) (map[string][]byte, error) { return g.files, nil }
+func (c certificates) Read(context.Context) (map[string][]byte, error) { return c.files, nil }

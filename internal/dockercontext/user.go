@@ -2,10 +2,10 @@
 
 package dockercontext
 
-// User are the contexts of a user, for those who only read them.
+// User reads the contexts of a user.
 type User struct{ contexts *contexts }
 
-// Open returns the contexts that Docker's client would use. Nothing is read yet.
+// Open returns the contexts that Docker's client would use. It does not read files.
 func Open(getenv func(string) string) (User, error) {
 	dir, err := Dir(getenv)
 	if err != nil {
@@ -14,12 +14,11 @@ func Open(getenv func(string) string) (User, error) {
 	return User{open(dir)}, nil
 }
 
-// Current returns the name of the current context, empty where none is set.
+// Current returns the name of the current context; empty if none is set.
 func (u User) Current() (string, error) { return u.contexts.current() }
 
-// Host returns where a context's engine is, as DOCKER_HOST would have it. That of
-// no name is the client's default. [ErrNoContext] says that there is no such
-// context.
+// Host returns the endpoint of a context, as in DOCKER_HOST; for an empty name the
+// client's default. The error is [ErrNoContext] if the context does not exist.
 func (u User) Host(name string) (string, error) {
 	found, err := u.contexts.get(name)
 	return found.host, err

@@ -11,11 +11,11 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/printable"
 )
 
-// maxInfo is how many bytes each word may have that an engine says of itself.
+// maxInfo bounds each field of an [Info], in bytes.
 const maxInfo = 1 << 10
 
-// Bounded returns the description with words that are safe to show. One that tells engines apart and is not becomes its hash: it has to stay another one
-// than any other.
+// Bounded returns the description with values that are safe to show. An unsafe value of a field that identifies the engine is replaced by its hash, which
+// keeps it unique.
 func (i Info) Bounded() Info {
 	for _, name := range []*string{&i.ID, &i.HostName, &i.RootDir} {
 		if printable.Text(*name, maxInfo) != *name {
@@ -29,10 +29,10 @@ func (i Info) Bounded() Info {
 	return i
 }
 
-// Clamp32 returns the number, or the nearest one that a status has room for.
+// Clamp32 returns the nearest number that fits into 32 bits.
 func Clamp32(number int64) int32 {
 	return int32(max(math.MinInt32, min(math.MaxInt32, number)))
 }
 
-// NoTime stands for a time of an engine that has no form in RFC 3339, in whose place a mirror has none and says so.
+// NoTime stands for a time of an engine that RFC 3339 can't express. A mirror omits it and reports that.
 func NoTime() time.Time { return time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) }

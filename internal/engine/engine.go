@@ -24,46 +24,42 @@ const (
 	KindContainer Kind = "container"
 )
 
-// Kinds has all kinds, in the order in which they are listed.
+// Kinds has all kinds, in the order of their lists.
 var Kinds = []Kind{KindNamespace, KindImage, KindVolume, KindContainer}
 
-// Key names an object of an engine. An image is one object, however many tags
-// it has.
+// Key names an object of an engine. An image with several tags is one object.
 type Key struct {
 	Kind Kind
-	// Namespace of the engine that a container or an image is in; empty where
-	// the engine has but one, and its IDs do not repeat.
+	// Namespace of the engine that a container or an image is in; empty if the
+	// engine has only one, and its IDs are unique.
 	Namespace string
-	// ID of a container or an image; the name of a volume or a namespace. For
-	// an image it may also be a reference, which stands for whatever image it
-	// leads to at the time.
+	// ID of a container or an image; the name of a volume or a namespace. For an
+	// image it may also be a reference, which the engine resolves to an image.
 	ID string
 }
 
-// Errors that callers tell apart, with [errors.Is].
+// Errors that callers distinguish with [errors.Is].
 var (
-	// ErrNotFound says that the engine has no such object.
+	// ErrNotFound: the engine has no such object.
 	ErrNotFound = errors.New("not found in the engine")
-	// ErrRefused says that the engine understood and will not: the object is in
-	// use, or not in a state for it. The same again is of no use by itself.
+	// ErrRefused: the engine refused the request because the object is in use, or in
+	// a wrong state. A retry without another change fails again.
 	ErrRefused = errors.New("refused by the engine")
-	// ErrFailed says that the engine answered that it could not, for a fault of its
-	// own. It is said of removals.
+	// ErrFailed: a removal failed because of an internal error of the engine.
 	ErrFailed = errors.New("failed in the engine")
 )
 
-// Denied is what errors say of a local engine whose socket the user may not use,
-// in the words of Unix. Readers of a ContainerEngine's condition tell that by it.
+// Denied is a part of the error for a local socket for which the user has no
+// permission, as Unix words it. Readers of a ContainerEngine's condition match it.
 const Denied = "permission denied"
 
 // Info describes an engine.
 type Info struct {
-	// ID is the engine's name for itself, the same over restarts; empty where
-	// the engine has none.
+	// ID identifies the engine across restarts; empty if the engine has none.
 	ID string
-	// HostName is what the engine calls its machine, and RootDir the directory
-	// that it keeps its objects in; empty where it does not say. An ID alone may be
-	// copied with the file that it is kept in.
+	// HostName is the host name that the engine reports, and RootDir its data
+	// directory; empty if it does not report them. The ID alone is in a file that may
+	// be copied.
 	HostName     string
 	RootDir      string
 	Version      string
@@ -76,35 +72,35 @@ type Info struct {
 	Clock time.Time
 }
 
-// Event says that something happened to an object.
+// Event reports that an object may have changed.
 type Event struct {
 	// Key names the object.
 	Key Key
-	// All says that it is about all objects of Key's kind, as engines do not name
-	// what they prune. Key has no ID then; without All, a Key that has none names
-	// nothing.
+	// All is true for an event about all objects of Key's kind, such as a prune,
+	// which names no objects. Key has no ID then; without All, a Key without an ID
+	// names nothing.
 	All bool
 	// At is the time on the engine's clock.
 	At time.Time
-	// Gone says that the engine removed the object.
+	// Gone is true if the engine removed the object.
 	Gone bool
-	// Passing says that most often another event follows in a moment: how the
-	// object is between the two is not worth a look.
+	// Passing is true if another event most often follows in a moment: the state
+	// between the two does not need an inspection.
 	Passing bool
-	// Lost is why an event could not be read, of which only the kind is known;
-	// the key has no ID then.
+	// Lost is why an event could not be decoded; only its kind is known, and the key
+	// has no ID.
 	Lost error
 }
 
-// Object is the state of an object: the field of its kind is set. Its status
-// has everything but conditions whose transition times others know, and lists
-// are sorted: the same state is always the same Object.
+// Object is the state of an object: the field of its kind is set. The conditions of
+// its status have no transition times, and lists are sorted: the same state is always
+// the same Object.
 type Object struct {
-	// Key is the object's, with its ID, whatever it was asked for by.
+	// Key is the key of the object with its ID, even if it was inspected by a
+	// reference.
 	Key Key
-	// Affects is another object that the engine shows, or doesn't, because this
-	// one came or went, of which it does not tell; the zero Key for none. It is
-	// said once, and with an error, too.
+	// Affects is another object that changed with this one without an event of its
+	// own; the zero Key for none. It is reported once, also together with an error.
 	Affects Key
 
 	Container *containersv1alpha1.ContainerStatus
@@ -114,22 +110,22 @@ type Object struct {
 	Images []containersv1alpha1.ImageStatus
 }
 
-// Item is an object as a list shows it, which may be less than all of it.
+// Item is an object in a list, which may show only a part of it.
 type Item struct {
 	Key Key
-	// Tags are those of an image.
+	// Tags are the tags of an image.
 	Tags []string
-	// Current reports whether an object whose status is known could still be
-	// this item. A false alarm costs an Inspect, a miss leaves a stale object:
-	// in doubt it is false. now is the time on the engine's clock at which the
-	// list was made.
+	// Current reports whether the known state of an object still agrees with the
+	// item. If in doubt it returns false: a false negative costs an Inspect, a false
+	// positive leaves a stale object. now is the time of the list on the engine's
+	// clock.
 	Current func(known Object, now time.Time) bool
-	// Fingerprint stands for all that the list shows of the object but what changes
-	// by itself: two items of one object with the same fingerprint are the same.
-	// Nil, or 0, if there is none.
+	// Fingerprint is a hash of the item without the values that change by
+	// themselves: two items of one object with the same fingerprint are equal. Nil,
+	// or 0, if there is none.
 	Fingerprint func() uint64
-	// Fits reports whether what changes by itself, such as for how long a container
-	// has run, can be that of an object whose status is known. Nil if nothing does.
+	// Fits reports whether the values that change by themselves, such as the uptime
+	// of a container, agree with the known state. Nil if there are none.
 	Fits func(known Object, now time.Time) bool
 }
 
@@ -137,58 +133,57 @@ type Item struct {
 type Secret interface {
 	// String is namespace/name, for errors.
 	String() string
-	// Read returns what it has now. The values must get into no log, status or
-	// error.
+	// Read returns the current content. The values must not appear in a log, a status
+	// or an error.
 	Read(ctx context.Context) (map[string][]byte, error)
 }
 
-// Refresher is an [Engine] whose connections are made with a [Secret].
+// Refresher is an [Engine] whose connections use a [Secret].
 type Refresher interface {
-	// Refresh tells that the Secret has changed: calls from now on use
-	// connections that were made with what it has now. What is under way goes on.
+	// Refresh must be called when the Secret has changed: later calls use new
+	// connections with its current content. Current calls continue.
 	Refresh()
 }
 
-// RemoveOptions say what to remove of an object, and how.
+// RemoveOptions are the options of a removal.
 type RemoveOptions struct {
 	// Tag is the tag of an image to remove; empty for an image without one.
 	Tag string
-	// Force asks for the engine's forced remove of an image or a volume, where it
-	// has one. Containers are always removed by force.
+	// Force requests the engine's forced remove of an image or a volume, if it has
+	// one. Containers are always removed by force.
 	Force bool
 }
 
-// Engine is a connection to a container engine. All methods may be called at
-// the same time, return when their context ends, and fail with what the
-// connection failed with; [ErrNotFound] is never said of a lost connection.
+// Engine is a connection to a container engine. All methods may be called
+// concurrently, return when their context ends, and return the error of a failed
+// connection; that is never [ErrNotFound].
 type Engine interface {
-	// Info asks the engine who it is.
+	// Info returns the description and the identity of the engine.
 	Info(ctx context.Context) (Info, error)
 
 	// Watch calls sink for every event from since (on the engine's clock) on, in
-	// order. It calls ready, perhaps more than once, when no event can be missed
-	// any more, and returns when the stream breaks, always with an error.
+	// order. It calls ready, perhaps more than once, when the stream has begun and
+	// can't miss events. It returns when the stream breaks, always with an error.
 	Watch(ctx context.Context, since time.Time, ready func(), sink func(Event)) error
 
-	// List returns all objects of a kind, or an error and nothing. With a
-	// [PartialError] it returns those that can be used. It may take as long as the
-	// deadline of ctx allows.
+	// List returns all objects of a kind, or an error. With a [PartialError] it
+	// returns the usable ones. It is bounded by the deadline of ctx only.
 	List(ctx context.Context, kind Kind) ([]Item, error)
 
-	// Inspect returns the state of an object, which others may have been given
-	// too: it is not to be changed.
+	// Inspect returns the state of an object. Callers share it and must not change
+	// it.
 	Inspect(ctx context.Context, key Key) (Object, error)
 
-	// Remove removes a container (a running one too) or a volume. Of an image
-	// it removes the tag, or the image where there is none. [ErrRefused] says
-	// that it is in use. A namespace it removes where it is empty;
-	// [errors.ErrUnsupported] says that this engine's are none to be removed.
+	// Remove removes a container (also a running one), a volume, a tag of an image or
+	// an untagged image, or an empty namespace. The error is [ErrRefused] if the
+	// object is in use, and [errors.ErrUnsupported] if the engine can't remove
+	// namespaces.
 	Remove(ctx context.Context, key Key, options RemoveOptions) error
 
-	// Act does something to a container, and returns when the engine has done it.
-	// [ErrRefused] says that the container is not in a state for it.
+	// Act executes an action on a container, and returns when the engine has finished
+	// it. The error is [ErrRefused] if the container is in a wrong state.
 	Act(ctx context.Context, key Key, action containersv1alpha1.Action) error
 
-	// Close ends the connection. What is under way fails.
+	// Close ends the connection. Current calls fail.
 	Close() error
 }

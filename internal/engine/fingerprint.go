@@ -7,11 +7,11 @@ import (
 	"hash/fnv"
 )
 
-// FingerprintOf returns a number that stands for a value, by its JSON. The order of lists counts.
+// FingerprintOf returns a hash of the JSON of a value. The order of lists counts.
 func FingerprintOf(value any) uint64 {
 	sum := fnv.New64a()
 	if err := json.NewEncoder(sum).Encode(value); err != nil {
-		return 0 // what can't be encoded has no fingerprint
+		return 0 // a value that can't be encoded has no fingerprint
 	}
 	return sum.Sum64()
 }

@@ -18,14 +18,14 @@ const (
 	// maxName is for volumes and for references of images: a path that is a
 	// volume's name, or a registry's host, path and digest.
 	maxName = 4096
-	// maxIdentity is for what an engine says of itself. It is in the status of its
-	// ContainerEngine, and is compared with that.
+	// maxIdentity bounds the fields of an engine's identity, which are kept in the
+	// status of its ContainerEngine and compared with it.
 	maxIdentity = 1024
 )
 
-// CheckKey returns why an object can't have the key: what an engine sends need
-// not be what an engine has. Every key from an engine is checked where it enters.
-// A key with an empty ID in particular would stand for all of its kind.
+// CheckKey returns why a key is invalid: an engine may send anything, so every key
+// from an engine is checked. A key with an empty ID would mean all objects of its
+// kind.
 func CheckKey(key Key) error {
 	limit := maxID
 	if key.Kind == KindVolume || key.Kind == KindImage {
@@ -43,8 +43,8 @@ func CheckKey(key Key) error {
 	return checkNamespace(key.Namespace)
 }
 
-// checkNamespace takes what fits into a header, where containerd has it. Empty is
-// for engines with but one.
+// checkNamespace accepts a namespace that fits into a header, as containerd needs it.
+// It is empty for engines with only one.
 func checkNamespace(name string) error {
 	if name == "" {
 		return nil
@@ -58,11 +58,11 @@ func checkNamespace(name string) error {
 	return nil
 }
 
-// CheckTag returns why an image can't have the tag.
+// CheckTag returns why a tag is invalid.
 func CheckTag(tag string) error { return checkText(tag, maxName) }
 
-// Check returns why an engine can't be who it says. Its machine's name and its
-// directory are empty where they can't be true.
+// Check returns why the ID of an engine is invalid. It clears an invalid host name or
+// directory.
 func (i *Info) Check() error {
 	if i.ID != "" {
 		if err := checkText(i.ID, maxIdentity); err != nil {
@@ -96,19 +96,18 @@ func checkText(text string, limit int) error {
 	case strings.ContainsFunc(text, unicode.IsControl):
 		return errors.New("has control characters")
 	case text == ".", text == "..", strings.HasPrefix(text, "../"), strings.Contains(text, "/../"), strings.HasSuffix(text, "/.."):
-		return errors.New("would lead to another path of the API")
+		return errors.New("would change the path of the API request")
 	}
 	return nil
 }
 
-// PartialError says that a list has entries that can't be used. It comes with
-// all others: these can be compared, but an object that is not among them may
-// exist nevertheless.
+// PartialError is the error of a list with unusable entries. The list has all other
+// entries: these can be compared, but an object that is missing may exist.
 type PartialError struct {
 	Kind Kind
 	// Unusable is the number of entries that can't be used.
 	Unusable int
-	// First says what is wrong with the first of them.
+	// First is why the first of them is unusable.
 	First error
 }
 
@@ -120,10 +119,10 @@ func (e *PartialError) Error() string {
 	return fmt.Sprintf("the engine's list of %ss has %d entries that can't be mirrored, the first of them because %v", e.Kind, e.Unusable, e.First)
 }
 
-// Unwrap returns what is wrong with the first entry.
+// Unwrap returns why the first entry is unusable.
 func (e *PartialError) Unwrap() error { return e.First }
 
-// Usable sorts out the items whose key can't be one.
+// Usable collects the items of a list with valid keys and tags.
 type Usable struct {
 	kind    Kind
 	items   []Item
@@ -133,7 +132,7 @@ type Usable struct {
 // NewUsable returns an empty list of items of a kind.
 func NewUsable(kind Kind) *Usable { return &Usable{kind: kind} }
 
-// Add takes an item, unless its key or one of its tags can't be one.
+// Add adds an item, unless its key or one of its tags is invalid.
 func (u *Usable) Add(item Item) {
 	if err := CheckKey(item.Key); err != nil {
 		u.Drop(err)
@@ -156,7 +155,7 @@ func (u *Usable) Drop(why error) {
 	u.problem.Unusable++
 }
 
-// List returns what [Engine.List] does.
+// List returns the results of [Engine.List].
 func (u *Usable) List() ([]Item, error) {
 	if u.problem != nil {
 		return u.items, u.problem

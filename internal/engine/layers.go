@@ -13,25 +13,24 @@ const (
 	// shownLayers is how many layers a pull's progress lists. Docker allows 127 in
 	// an image that it can run.
 	shownLayers = 128
-	// knownLayers is of how many layers the progress is known at all.
+	// knownLayers bounds the layers whose progress is tracked.
 	knownLayers = 4096
 	// maxLayerText is the length of a layer's ID or status, in bytes.
 	maxLayerText = 256
-	// maxLayerBytes is the largest size that a layer is believed to have: the sum
-	// of all must fit into 63 bits.
+	// maxLayerBytes bounds the size of a layer: the sum of all must fit into 63 bits.
 	maxLayerBytes = 1 << 50
 )
 
-// Layer is how far a pull is with one layer.
+// Layer is the progress of a pull for one layer.
 type Layer struct {
 	Status              string
 	CurrentBytes, Bytes int64
-	// Unpacked is how much of it is unpacked, from 0 to 1.
+	// Unpacked is the unpacked part of the layer, from 0 to 1.
 	Unpacked float64
 }
 
-// Layers adds up the layers of a pull. Its memory and the work for one message
-// have a limit, whatever the engine reports.
+// Layers sums up the layers of a pull. Its memory and the work for one message are
+// bounded.
 type Layers struct {
 	index   map[string]int
 	ids     []string
@@ -41,7 +40,7 @@ type Layers struct {
 	percent int32
 }
 
-// layerSum is a sum over layers, kept up to date with each change.
+// layerSum is a sum over layers, updated with each change.
 type layerSum struct {
 	current, bytes int64
 	known          int     // layers whose size is known
@@ -62,7 +61,7 @@ func (s *layerSum) add(l Layer, sign int) {
 	s.unpacked += float64(sign) * l.Unpacked
 }
 
-// Update changes what is known of a layer. It reports whether the layer counts.
+// Update updates a layer. It reports whether the layer counts.
 func (l *Layers) Update(id string, change func(*Layer)) bool {
 	id = shortText(id)
 	i, ok := l.index[id]
@@ -96,7 +95,7 @@ func (l *Layers) count(i, sign int) {
 	}
 }
 
-// Downloaded returns how much of the layers is downloaded, in percent.
+// Downloaded returns the downloaded part of the layers, in percent.
 func (l *Layers) Downloaded() int32 {
 	if l.total.bytes > 0 {
 		l.percent = max(l.percent, int32(max(0, min(99, 100*(float64(l.total.current)/float64(l.total.bytes))))))
@@ -104,7 +103,7 @@ func (l *Layers) Downloaded() int32 {
 	return l.percent
 }
 
-// Done returns how much of the work is done, in percent. The layers whose size is
+// Done returns the finished part of the work, in percent. The layers whose size is
 // not known yet count as much as the others do on average, and unpacking as much
 // as downloading.
 func (l *Layers) Done() int32 {
@@ -119,12 +118,12 @@ func (l *Layers) Done() int32 {
 	// Of a layer of unknown size as much is downloaded as is unpacked.
 	done := (float64(s.current)+s.unpackedBytes)/2 + average*s.unpacked
 	all := float64(s.bytes) + average*float64(s.count-s.known)
-	// New layers must not take it back, and the end is reported by the pull's end.
+	// New layers must not lower it, and 100 is for the end of the pull.
 	l.percent = max(l.percent, int32(max(0, min(99, 100*done/all+rounding))))
 	return l.percent
 }
 
-// rounding is for what sums of fractions lose.
+// rounding compensates the rounding errors of sums.
 const rounding = 1e-6
 
 // Progress returns the sum, and the layers: those beyond the first ones as one.
@@ -141,7 +140,7 @@ func (l *Layers) Progress(percent int32) containersv1alpha1.PullProgress {
 		last := l.hidden
 		last.add(l.layers[shownLayers-1], 1)
 		p.Layers[shownLayers-1] = containersv1alpha1.LayerProgress{
-			ID: fmt.Sprintf("%d more", last.count), Status: "more layers than are listed", CurrentBytes: last.current, TotalBytes: last.bytes,
+			ID: fmt.Sprintf("%d more", last.count), Status: "more layers", CurrentBytes: last.current, TotalBytes: last.bytes,
 		}
 	}
 	return p

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Limit returns a context for a call that may take as long as the caller says, by
-// the deadline of ctx, or, where that has none, as long as limit.
+// Limit returns a context for a call that is bounded by the deadline of ctx or, if
+// ctx has none, by limit.
 func Limit(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
 	if _, set := ctx.Deadline(); set {
 		return context.WithCancel(ctx)

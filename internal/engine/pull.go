@@ -10,9 +10,9 @@ import (
 
 // Puller is an engine that can pull images from a registry.
 type Puller interface {
-	// Pull pulls the image that a reference names into a namespace of the
-	// engine, and returns it when it is there. It calls progress, one call after
-	// the other, as often as the engine tells of any. [ErrRefused] says that the
-	// engine or the registry will not: the same again is of no use by itself.
+	// Pull pulls an image by its reference into a namespace of the engine, and returns
+	// it when the engine has it. It calls progress sequentially, as often as the
+	// engine reports progress. The error is [ErrRefused] if the engine or the registry
+	// refuses: a retry fails again.
 	Pull(ctx context.Context, namespace, reference string, progress func(containersv1alpha1.PullProgress)) (image Key, err error)
 }

@@ -12,12 +12,12 @@ import (
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 )
 
-// ComposeProjectLabel is set by Docker Compose on the containers that it makes
+// ComposeProjectLabel is set by Docker Compose on the containers that it creates
 // (https://docs.docker.com/compose/).
 const ComposeProjectLabel = "com.docker.compose.project"
 
-// Condition returns a condition of a container in the phase. It leaves the
-// transition time to who knows the one before.
+// Condition returns a condition of a container in the phase. The caller sets the
+// transition time.
 func Condition(kind string, value bool, phase containersv1alpha1.Phase) metav1.Condition {
 	c := metav1.Condition{Type: kind, Status: metav1.ConditionFalse, Reason: "Unknown"}
 	if value {
@@ -29,10 +29,10 @@ func Condition(kind string, value bool, phase containersv1alpha1.Phase) metav1.C
 	return c
 }
 
-// maxPortSummary is how many bytes a summary of ports may have: it is a cell of a table.
+// maxPortSummary bounds a summary of ports, in bytes: it is a cell of a table.
 const maxPortSummary = 1 << 10
 
-// PortSummary writes ports as `docker ps` does. What does not fit is counted.
+// PortSummary formats ports as `docker ps` does. Ports that do not fit are counted.
 func PortSummary(ports []containersv1alpha1.Port) string {
 	const more = ", … (%d more)"
 	var summary strings.Builder

@@ -7,25 +7,25 @@ import (
 	"io"
 )
 
-// AllLines is a [LogOptions.Tail] for everything that there is.
+// AllLines is a [LogOptions.Tail] for the whole log.
 const AllLines = -1
 
-// LogOptions say which part of a container's log to read.
+// LogOptions select the part of a container's log to read.
 type LogOptions struct {
-	// Tail is how many of the last lines to begin with.
+	// Tail is the number of the last lines to begin with.
 	Tail int
-	// Follow goes on until the container ends.
+	// Follow continues until the container exits.
 	Follow bool
 }
 
-// Logger is an engine that keeps what containers write.
+// Logger is an engine that keeps the logs of containers.
 type Logger interface {
-	// Logs returns what a container wrote to its standard output and error, in
-	// order, byte for byte. [ErrRefused] says that it is not kept.
+	// Logs returns the standard output and error of a container, in order, byte for
+	// byte. The error is [ErrRefused] if the engine does not keep them.
 	Logs(ctx context.Context, key Key, options LogOptions) (io.ReadCloser, error)
 }
 
-// ExecOptions say what to run.
+// ExecOptions describe the process to run.
 type ExecOptions struct {
 	// Command is the program and its arguments.
 	Command []string
@@ -37,20 +37,20 @@ type ExecOptions struct {
 
 // Execer is an engine that can run further processes in a container.
 type Execer interface {
-	// Exec prepares a process. [ErrRefused] says that the container does not run.
+	// Exec prepares a process. The error is [ErrRefused] if the container does not
+	// run.
 	Exec(ctx context.Context, key Key, options ExecOptions) (Process, error)
 }
 
-// Process is a process that is to run in a container.
+// Process is a prepared process in a container.
 type Process interface {
-	// Run runs it once, and returns its exit code when it has ended. It reads
-	// stdin, which is nil where none is attached, to its end. When ctx ends so
-	// does Run, and the engine's side of the streams; whether the process ends
-	// is up to the process.
+	// Run runs the process once, and returns its exit code. It reads stdin, which is
+	// nil if none is attached, to its end. When ctx ends, Run returns and the engine
+	// closes the streams; the process may continue.
 	Run(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer) (exitCode int, err error)
 
-	// Resize tells the size of its terminal, in characters. It fails before the
-	// process runs.
+	// Resize sets the size of its terminal, in characters. It fails until the process
+	// runs.
 	Resize(ctx context.Context, size TerminalSize) error
 }
 

@@ -22,82 +22,84 @@ import (
 // actTimeout bounds one act: a stop waits for the container's grace period.
 const actTimeout = 10 * time.Minute
 
-// slowStop is how long a stop or a restart may take: most containers have ten
-// seconds to end by themselves.
+// slowStop is how long a stop or a restart may take: most containers have a grace
+// period of ten seconds.
 const slowStop = time.Minute
 
-// wish is what a Container asks to be done to its container, once.
-type wish struct {
+// request is an action that a Container requests, once.
+type request struct {
 	action containersv1alpha1.Action
-	// generation is that of the spec.state that asks; 0 where the annotation does.
+	// generation is the metadata.generation whose spec.state requests the action; 0
+	// if the annotation does.
 	generation int64
-	// fulfilled says that the container is as it would be afterwards.
-	fulfilled bool
+	// satisfied is whether the container already is in the resulting phase.
+	satisfied bool
 }
 
-// wishOf returns what a Container asks for, nil for nothing. phase is how its
-// container is. An act whose end was not recorded, because the daemon was killed, is
-// found fulfilled, and not repeated.
-func wishOf(m *containersv1alpha1.Container, phase containersv1alpha1.Phase) *wish {
+// requestOf returns the action that a Container requests, nil for none. phase is the
+// observed phase of its container. An act that finished but was not recorded because
+// the daemon was killed is satisfied, and not repeated.
+func requestOf(m *containersv1alpha1.Container, phase containersv1alpha1.Phase) *request {
 	stopped := phase == containersv1alpha1.PhaseExited || phase == containersv1alpha1.PhaseCreated || phase == containersv1alpha1.PhaseDead
 	running := phase == containersv1alpha1.PhaseRunning || phase == containersv1alpha1.PhaseRestarting
 	paused := phase == containersv1alpha1.PhasePaused
 	if action := containersv1alpha1.Action(m.Annotations[containersv1alpha1.ActionAnnotation]); action != "" {
-		w := &wish{action: action}
+		r := &request{action: action}
 		switch action {
 		case containersv1alpha1.ActionStart, containersv1alpha1.ActionUnpause:
-			w.fulfilled = phase == containersv1alpha1.PhaseRunning
+			r.satisfied = phase == containersv1alpha1.PhaseRunning
 		case containersv1alpha1.ActionStop:
-			w.fulfilled = stopped
+			r.satisfied = stopped
 		case containersv1alpha1.ActionPause:
-			w.fulfilled = paused
+			r.satisfied = paused
 		}
-		return w
+		return r
 	}
 	if m.Spec.State == "" || m.Status.ObservedGeneration >= m.Generation {
 		return nil
 	}
-	w := &wish{generation: m.Generation}
+	r := &request{generation: m.Generation}
 	switch m.Spec.State {
 	case containersv1alpha1.StateRunning:
-		w.action, w.fulfilled = containersv1alpha1.ActionStart, running
+		r.action, r.satisfied = containersv1alpha1.ActionStart, running
 		if paused {
-			w.action = containersv1alpha1.ActionUnpause
+			r.action = containersv1alpha1.ActionUnpause
 		}
 	case containersv1alpha1.StatePaused:
-		w.action, w.fulfilled = containersv1alpha1.ActionPause, paused
+		r.action, r.satisfied = containersv1alpha1.ActionPause, paused
 	case containersv1alpha1.StateExited:
-		w.action, w.fulfilled = containersv1alpha1.ActionStop, stopped
+		r.action, r.satisfied = containersv1alpha1.ActionStop, stopped
 	}
-	return w
+	return r
 }
 
-// in reports whether a container's mirrors have the wish.
-func (w *wish) in(mirrors []client.Object) bool {
+// isIn reports whether a container's mirrors have the request.
+func (r *request) isIn(mirrors []client.Object) bool {
 	return slices.ContainsFunc(mirrors, func(obj client.Object) bool {
 		m, ok := obj.(*containersv1alpha1.Container)
 		if !ok {
 			return false
 		}
-		other := wishOf(m, m.Status.Status)
-		return other != nil && other.generation == w.generation && (w.generation != 0 || other.action == w.action)
+		other := requestOf(m, m.Status.Status)
+		return other != nil && other.generation == r.generation && (r.generation != 0 || other.action == r.action)
 	})
 }
 
-// act is a wish that is being fulfilled, or was tried.
+// act is the execution of a request.
 type act struct {
-	wish
+	request
 	observed  time.Time
 	completed time.Time // zero while it is under way
 	err       error
 
-	tries   int       // that failed, and were no refusals
-	missing int       // of them, those for which the engine said that it has no such container
-	retry   time.Time // when to try again; zero where it is not to be
+	tries   int       // failed tries that the engine did not refuse
+	missing int       // of them, those for which the engine did not find the container
+	retry   time.Time // when to retry; zero if there is no retry
 }
 
-// pause returns how long to wait before the next try: not at all after the first
-// one that found no container, which most often is gone.
+// pause returns how long to wait before the next try. If the first one did not find
+// the container it is zero: the container most often is removed, and so is its
+// mirror soon.
 func (a *act) pause() time.Duration {
 	if a.tries == 1 && a.missing == 1 {
 		return 0
@@ -105,15 +107,15 @@ func (a *act) pause() time.Duration {
 	return min(retryMin<<min(a.tries, 20), retryMax)
 }
 
-// again reports whether an act that has ended is to be tried again: it was neither
-// done nor refused, and the engine has not denied the container too often.
-func (a *act) again() bool {
+// canRetry reports whether to retry a finished act: it neither succeeded nor was
+// refused, and the engine did not report the container as missing too often.
+func (a *act) canRetry() bool {
 	return a.err != nil && !errors.Is(a.err, engine.ErrRefused) &&
 		(!errors.Is(a.err, engine.ErrNotFound) || a.missing < contradictions)
 }
 
-// acts are what is done to containers outside of the workers, as the engine may
-// take its time.
+// acts are the acts on containers. They run outside of the workers because they may
+// take minutes.
 type acts struct {
 	wg sync.WaitGroup
 
@@ -121,7 +123,7 @@ type acts struct {
 	list map[engine.Key]*act // guarded by mu
 }
 
-// get returns a copy of what is done to a container, nil for nothing.
+// get returns a copy of the act on a container, nil for none.
 func (a *acts) get(key engine.Key) *act {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -139,8 +141,8 @@ func (a *acts) forget(key engine.Key) {
 	delete(a.list, key)
 }
 
-// forgetEnded forgets what was done to a container that is gone. What is
-// under way ends first, and queues the container again.
+// forgetEnded forgets the act on a removed container. An act under way finishes
+// first, and queues the container again.
 func (a *acts) forgetEnded(key engine.Key) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -149,7 +151,7 @@ func (a *acts) forgetEnded(key engine.Key) {
 	}
 }
 
-// put notes an act.
+// put records an act.
 func (a *acts) put(key engine.Key, next *act) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -159,10 +161,10 @@ func (a *acts) put(key engine.Key, next *act) {
 	a.list[key] = next
 }
 
-// act does what a Container asks for, and tells what came of it. phase is how
-// the container is, and before are its mirrors as they were when the engine was
-// asked for it: a wish that came later may be for a container that has changed
-// since, and is not fulfilled by what it was like before.
+// act executes the request of a Container and records the result. phase is the
+// observed phase of the container, and before are its mirrors at the time of that
+// observation: a later request may be for a container that has changed since, so
+// phase does not satisfy it.
 func (a *actor) act(ctx context.Context, key engine.Key, phase containersv1alpha1.Phase, before []client.Object) error {
 	mirrors := a.table.of(key)
 	if len(mirrors) != 1 || mirrors[0].GetDeletionTimestamp() != nil {
@@ -177,11 +179,11 @@ func (a *actor) act(ctx context.Context, key engine.Key, phase containersv1alpha
 		if current = a.nextAct(key, m, phase, current); current == nil {
 			return nil
 		}
-		if !current.fulfilled {
+		if !current.satisfied {
 			a.startAct(ctx, key, *current)
 			return nil
 		}
-		if !current.in(before) {
+		if !current.isIn(before) {
 			a.queue.Add(key)
 			return nil
 		}
@@ -190,25 +192,24 @@ func (a *actor) act(ctx context.Context, key engine.Key, phase containersv1alpha
 	switch {
 	case current.completed.IsZero():
 		return nil // its end queues the container
-	case current.again():
-		a.tryAgain(key, *current)
+	case current.canRetry():
+		a.retryAct(key, *current)
 		return nil
 	}
 	return a.record(ctx, key, m, current)
 }
 
-// nextAct returns what is to be done now, nil for nothing. last is what failed,
-// and is to be tried again after a pause unless something else is asked for
-// before; nil for none.
+// nextAct returns the act to start now, nil for none. last is the failed act, which
+// is retried after its pause unless the request changes before; nil for none.
 func (a *actor) nextAct(key engine.Key, m *containersv1alpha1.Container, phase containersv1alpha1.Phase, last *act) *act {
-	w := wishOf(m, phase)
-	if w == nil {
+	r := requestOf(m, phase)
+	if r == nil {
 		a.acts.forget(key)
 		a.problems.clear(key, containersv1alpha1.ReasonActFailed)
 		return nil
 	}
-	next := &act{wish: *w, observed: a.clock.Now()}
-	if last == nil || last.wish != *w {
+	next := &act{request: *r, observed: a.clock.Now()}
+	if last == nil || last.request != *r {
 		a.problems.clear(key, containersv1alpha1.ReasonActFailed)
 		return next
 	}
@@ -220,26 +221,26 @@ func (a *actor) nextAct(key engine.Key, m *containersv1alpha1.Container, phase c
 	return next
 }
 
-// startAct asks the engine, in the background.
+// startAct starts an act in the background.
 func (a *actor) startAct(ctx context.Context, key engine.Key, next act) {
 	a.acts.put(key, &next)
 	a.acts.wg.Go(func() {
 		ctx, cancel := context.WithTimeout(ctx, actTimeout)
 		defer cancel()
 		done := next
-		slow := a.whenSlow(ctx, next.action, func(took time.Duration) {
-			a.problems.add(key, containersv1alpha1.ReasonActFailed, fmt.Errorf("%s: no answer of the engine within %s", next.action, took))
+		stopTimer := a.whenSlow(ctx, next.action, func(took time.Duration) {
+			a.problems.add(key, containersv1alpha1.ReasonActFailed, fmt.Errorf("%s: no answer from the engine within %s", next.action, took))
 		})
 		done.err = a.engine.Act(ctx, key, next.action)
-		slow()
+		stopTimer()
 		done.completed = a.clock.Now()
 		a.acts.put(key, &done)
 		a.queue.Add(key)
 	})
 }
 
-// whenSlow calls f when an act takes longer than it ever should, unless the
-// returned function is called before, which waits for f.
+// whenSlow calls f if an act takes too long. The returned function cancels that, and
+// waits for f.
 func (a *actor) whenSlow(ctx context.Context, action containersv1alpha1.Action, f func(time.Duration)) (done func()) {
 	patience := problemGrace
 	if action == containersv1alpha1.ActionStop || action == containersv1alpha1.ActionRestart {
@@ -263,8 +264,8 @@ func (a *actor) whenSlow(ctx context.Context, action containersv1alpha1.Action, 
 	}
 }
 
-// record writes what came of an act into the Container, and then takes the
-// annotation away that asked for it.
+// record writes the result of an act into the Container, and then removes the
+// annotation that requested it.
 func (a *actor) record(ctx context.Context, key engine.Key, m *containersv1alpha1.Container, done *act) error {
 	result := &containersv1alpha1.LastAction{
 		Action:      done.action,
@@ -277,7 +278,7 @@ func (a *actor) record(ctx context.Context, key engine.Key, m *containersv1alpha
 	case errors.Is(done.err, engine.ErrRefused):
 		result.State, result.Error = containersv1alpha1.ActionFailed, bounded.Text(done.err.Error())
 	case done.err != nil:
-		result.State, result.Error = containersv1alpha1.ActionFailed, bounded.Text(fmt.Sprintf("the engine says %q, and shows it nevertheless", bounded.Error(done.err)))
+		result.State, result.Error = containersv1alpha1.ActionFailed, bounded.Text(fmt.Sprintf("the engine reports %q, but still lists the container", bounded.Error(done.err)))
 	}
 	updated := m.DeepCopy()
 	updated.Status.LastAction = result
@@ -294,14 +295,14 @@ func (a *actor) record(ctx context.Context, key engine.Key, m *containersv1alpha
 	}
 	a.acts.forget(key)
 	a.problems.clear(key, containersv1alpha1.ReasonActFailed)
-	a.queue.Add(key) // there may be another wish
+	a.queue.Add(key) // there may be another request
 	return nil
 }
 
-// tryAgain has an act tried again that the connection broke off, or for which the
-// engine found no container: most often that is gone, and so is its object soon.
-func (a *actor) tryAgain(key engine.Key, failed act) {
-	a.log.Debug("an act failed, will try again", "action", failed.action, "id", key.ID, "error", failed.err)
+// retryAct schedules the retry of an act that a broken connection interrupted, or
+// for which the engine did not find the container.
+func (a *actor) retryAct(key engine.Key, failed act) {
+	a.log.Debug("an act failed, will retry", "action", failed.action, "id", key.ID, "error", failed.err)
 	a.problems.suspect(key, containersv1alpha1.ReasonActFailed, fmt.Errorf("%s: %w", failed.action, failed.err))
 	failed.tries++
 	if errors.Is(failed.err, engine.ErrNotFound) {
@@ -313,8 +314,8 @@ func (a *actor) tryAgain(key engine.Key, failed act) {
 	a.queue.AddAfter(key, pause)
 }
 
-// removeAction takes the annotation away, if no client wrote to the object since it
-// was read.
+// removeAction removes the annotation, unless a client has written the object since
+// it was read.
 func (a *actor) removeAction(ctx context.Context, m *containersv1alpha1.Container) error {
 	without := m.DeepCopy()
 	delete(without.Annotations, containersv1alpha1.ActionAnnotation)

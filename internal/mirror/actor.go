@@ -14,8 +14,9 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
-// actor does in the engine what objects ask for: it acts on containers, and removes
-// what deleted mirrors stand for. It writes to the mirrors what came of it.
+// actor executes in the engine what clients request through mirrors: it acts on
+// containers, and removes the engine objects of deleted mirrors. It writes the
+// results to the mirrors.
 type actor struct {
 	owner    owner
 	engine   engine.Engine
@@ -34,20 +35,20 @@ type actor struct {
 	acts      acts
 	deletions *deletions
 
-	alive context.Context //nolint:containedctx // of what is asked of the engine
+	alive context.Context //nolint:containedctx // of calls to the engine
 }
 
-// mirrors is what an [actor] needs of a [syncer].
+// mirrors are the methods of a [syncer] that an [actor] needs.
 type mirrors interface {
 	// create creates a mirror with its status.
 	create(ctx context.Context, want client.Object) error
-	// began returns when the sync of an object began that is under way; zero for none.
+	// began returns when the current sync of an object began; zero for none.
 	began(key engine.Key) time.Time
-	// releaseNamespace has a ContainerNamespace go that the user deleted.
+	// releaseNamespace removes a ContainerNamespace that the user deleted.
 	releaseNamespace(ctx context.Context, key engine.Key, have client.Object) error
 }
 
-// wait waits for what the engine was asked for.
+// wait waits for the calls to the engine.
 func (a *actor) wait() {
 	a.deletions.wg.Wait()
 	a.acts.wg.Wait()

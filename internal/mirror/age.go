@@ -9,9 +9,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// setAge notes what the age of a mirror is counted from if it was made in the future:
-// now, or what have, which may be nil, says already. Tables show an age that is
-// negative as <invalid>.
+// setAge sets AgeFrom in want if the object was created in the future: to its value
+// in have, which may be nil, or to now. Tables would show a negative age as
+// <invalid>.
 func setAge(want, have client.Object, now time.Time) {
 	created, from := kinds[kindOf(want)].status.ages(want)
 	if created == nil || *created == nil || !(*created).After(now) {

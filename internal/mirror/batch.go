@@ -10,8 +10,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
-// batch is a set of objects that are to be synced once each, whatever comes of
-// it.
+// batch is a set of objects to sync once each, whether or not the sync succeeds.
 type batch struct {
 	first bool // the first of a connection
 	done  chan struct{}
@@ -65,11 +64,11 @@ func (b *batch) checkLocked() {
 	}
 }
 
-// finished is closed when the set is complete and all of it was synced.
+// finished is closed when the set is complete and each object was synced.
 func (b *batch) finished() <-chan struct{} { return b.done }
 
-// progress says how far the kind is of which most is left; empty where that is
-// little.
+// progress describes the progress of the kind with the most remaining objects; empty
+// if few remain.
 func (b *batch) progress() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -87,7 +86,7 @@ func (b *batch) progress() string {
 	return fmt.Sprintf("%s of %s %ss", thousands(b.ended[most]), thousands(b.totals[most]), most)
 }
 
-// thousands writes a number as people read it: 4,200.
+// thousands formats a number with separators: 4,200.
 func thousands(n int) string {
 	digits := strconv.Itoa(n)
 	for at := len(digits) - 3; at > 0; at -= 3 {

@@ -16,20 +16,20 @@ import (
 )
 
 const (
-	// maxStatus is what the status of a mirror may weigh as JSON, in bytes. The API server takes 3 MiB; but the store keeps each revision with the one
+	// maxStatus bounds the status of a mirror as JSON, in bytes. The API server accepts 3 MiB; but the store keeps each revision with the one
 	// before, and each watcher gets each revision.
 	maxStatus = 128 << 10
-	// reserved is for what is not the engine's: conditions of others, and what was done through the object.
+	// reserved is for fields that are not from the engine: conditions of other writers, and lastAction.
 	reserved = 24 << 10
 	// frame is for the names of the fields, numbers, times and the engine's conditions.
 	frame = 4 << 10
 
-	// longestValue and shortestValue are where values are cut: at the first of longestValue, half of it and so on at which the status fits.
+	// longestValue and shortestValue bound the length at which values are cut: the first of longestValue, half of it and so on with which the status fits.
 	longestValue, shortestValue = 64 << 10, 1 << 10
-	// nameLimit is where values are cut at the least by which programs find an object. No engine's names are legal beyond it.
+	// nameLimit is the minimum length of values by which programs find an object. No engine allows longer names.
 	nameLimit = 4 << 10
 
-	// maxID is the longest of an engine's IDs, namespaces and names that can stand for an object: annotations have room for 256 KiB.
+	// maxID bounds an engine's IDs, namespaces and names, in bytes: annotations have room for 256 KiB.
 	maxID = 4 << 10
 
 	reasonTooLarge    = "TooLarge"
@@ -44,8 +44,8 @@ func checkKey(key engine.Key) error {
 	return nil
 }
 
-// mirrors returns the mirrors that an engine object should have, each within its bounds: longer values are cut, and entries left out; what that
-// concerns is in the condition Truncated.
+// mirrors returns the desired mirrors of an engine object, each within its bounds: longer values are cut, and entries left out; the condition
+// Truncated names the fields.
 func (o owner) mirrors(object engine.Object, namespace string) []client.Object {
 	objects := kinds[object.Key.Kind].want(o, object, namespace)
 	for _, obj := range objects {
@@ -54,7 +54,7 @@ func (o owner) mirrors(object engine.Object, namespace string) []client.Object {
 	return objects
 }
 
-// bound brings the status of a mirror within its bounds. It changes no array or map, which the mirror may share with what the engine returned.
+// bound brings the status of a mirror within its bounds. It changes no array or map: the mirror may share them with the engine's answer.
 func bound(obj client.Object) {
 	parts, times := kinds[kindOf(obj)].status.bounds(obj)
 	shrink(parts, maxStatus-reserved-frame)
@@ -75,7 +75,7 @@ func bound(obj client.Object) {
 		Type:    containersv1alpha1.ConditionTruncated,
 		Status:  metav1.ConditionTrue,
 		Reason:  reason,
-		Message: printable.Text("the status lacks what the engine has in: "+strings.Join(notes, "; "), printable.Condition),
+		Message: printable.Text("the status omits data of the engine in: "+strings.Join(notes, "; "), printable.Condition),
 	})
 }
 
@@ -173,7 +173,7 @@ type timeField struct {
 	value **metav1.Time
 }
 
-// clear makes a time absent that RFC 3339 has no form for, and reports whether it did.
+// clear removes a time that RFC 3339 can't express, and reports whether it did.
 func (t timeField) clear() bool {
 	at := *t.value
 	if at == nil {

@@ -16,9 +16,9 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
-// compare lists every kind and queues what differs from its mirrors, as a part
-// of the batch. Of a kind whose list fails nothing is queued, and the others go
-// on. The result says whether every kind was listed.
+// compare lists every kind and queues the objects that differ from their mirrors, as
+// a part of the batch. If the list of a kind fails, nothing of that kind is queued.
+// The result is whether every kind was listed.
 func (s *syncer) compare(b *batch) <-chan bool {
 	s.mu.Lock()
 	s.current = b
@@ -26,15 +26,16 @@ func (s *syncer) compare(b *batch) <-chan bool {
 	return s.lists.compare(b)
 }
 
-// comparison returns what the last comparison found; nil for none.
+// comparison returns the batch of the last comparison; nil for none.
 func (s *syncer) comparison() *batch {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.current
 }
 
-// enqueueDifferent queues what differs of one kind, and what is looked at anyhow.
-// Where the list is not complete, what is not in it may exist nevertheless.
+// enqueueDifferent queues the objects of one kind that differ from their mirrors,
+// and a few others in turn. If the list is not complete, objects that are missing in
+// it may exist.
 func (s *syncer) enqueueDifferent(kind engine.Kind, items []engine.Item, complete bool, b *batch) {
 	now := s.connection.now()
 	var different, same []engine.Key
@@ -42,7 +43,7 @@ func (s *syncer) enqueueDifferent(kind engine.Kind, items []engine.Item, complet
 	for _, item := range items {
 		listed[item.Key] = true
 		mirrors := s.table.of(item.Key)
-		if len(mirrors) > 0 && !slices.ContainsFunc(mirrors, wants) && s.matches(item, engineObject(item.Key, mirrors), now) {
+		if len(mirrors) > 0 && !slices.ContainsFunc(mirrors, isPending) && s.matches(item, engineObject(item.Key, mirrors), now) {
 			same = append(same, item.Key)
 		} else {
 			different = append(different, item.Key)
@@ -68,19 +69,19 @@ func (s *syncer) matches(item engine.Item, known engine.Object, now time.Time) b
 	return item.Current(known, now) || s.inspected.match(item, s.table.versionOf(item.Key), known, now)
 }
 
-// wants reports whether a mirror asks for something to be done, if only by what it
-// lacks.
-func wants(m client.Object) bool {
-	if c, ok := m.(*containersv1alpha1.Container); ok && wishOf(c, c.Status.Status) != nil {
+// isPending reports whether a mirror needs a sync even if it shows what the engine
+// has: it requests an action, is deleted, lacks its finalizer, or has a problem.
+func isPending(m client.Object) bool {
+	if c, ok := m.(*containersv1alpha1.Container); ok && requestOf(c, c.Status.Status) != nil {
 		return true
 	}
 	if apimeta.FindStatusCondition(*conditionsOf(m), containersv1alpha1.ConditionSynced) != nil {
-		return true // an earlier daemon's, perhaps, and over by now
+		return true // an earlier daemon may have written it, and the problem may be solved
 	}
 	return m.GetDeletionTimestamp() != nil || !controllerutil.ContainsFinalizer(m, containersv1alpha1.MirrorFinalizer)
 }
 
-// inTurn returns a few of the keys, others each time.
+// inTurn returns a few of the keys: the next ones with each call.
 func (s *syncer) inTurn(kind engine.Kind, keys []engine.Key) []engine.Key {
 	if len(keys) <= deepResync {
 		return keys

@@ -14,14 +14,14 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/bounded"
 )
 
-// provedAfter is how long a connection has to stand after its first comparison
-// until the next attempt to connect is a first one again.
+// provedAfter is how long a connection must last after its first comparison to reset
+// the back-off.
 const provedAfter = 10 * time.Second
 
 // reconnect is the back-off between attempts to connect.
 var reconnect = wait.Backoff{Duration: 100 * time.Millisecond, Factor: 2, Jitter: 0.1, Steps: 100, Cap: 9 * time.Second} // ten at the most, with the jitter
 
-// keepConnected connects, and connects again when the connection breaks.
+// keepConnected connects, and reconnects when the connection breaks.
 func (s *Session) keepConnected(ctx context.Context) {
 	backoff := reconnect
 	for ctx.Err() == nil {
@@ -31,7 +31,7 @@ func (s *Session) keepConnected(ctx context.Context) {
 			return
 		}
 		pause := backoff.Step()
-		s.log.Info("no connection to the engine", "error", err, "retryIn", pause)
+		s.log.Info("not connected to the engine", "error", err, "retryIn", pause)
 		s.setState(s.failure(err, was), fmt.Sprintf("%s; next try in %s", bounded.Error(err), pause.Round(100*time.Millisecond)))
 		select {
 		case <-ctx.Done():
@@ -42,8 +42,8 @@ func (s *Session) keepConnected(ctx context.Context) {
 	}
 }
 
-// failure returns the reason for a connection that ended with err. A session
-// that had a stream is Disconnected until it has one again.
+// failure returns the reason of Ready for a connection that ended with err. A session
+// that was connected before is Disconnected until it is connected again.
 func (s *Session) failure(err error, was string) string {
 	switch {
 	case anotherEngine(err):
@@ -54,12 +54,12 @@ func (s *Session) failure(err error, was string) string {
 	return containersv1alpha1.ReasonConnectFailed
 }
 
-// connected holds one connection, from its first question to its end, which is
-// the error. ok is called once the connection has proved good.
+// connected opens one connection and uses it until it breaks, which is the error. ok
+// is called after provedAfter.
 func (s *Session) connected(ctx context.Context, ok func()) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
-	defer s.problems.clearAll(connectionReasons()...) // a list may have failed since the stream's end
+	defer s.problems.clearAll(connectionReasons()...) // a list may have failed since the stream broke
 	defer wg.Wait()
 	defer s.syncer.lists.disconnect()
 	defer cancel()
@@ -78,10 +78,10 @@ func (s *Session) connected(ctx context.Context, ok func()) error {
 		}), s.syncer.event)
 		select {
 		case broken <- err:
-		default: // it is told already why
+		default: // the reader has an error already
 		}
 		s.connection.link.disconnect()
-		s.problems.clearAll(connectionReasons()...) // that it broke is said
+		s.problems.clearAll(connectionReasons()...) // the condition Ready reports the broken connection
 		s.connection.removals.clear()
 		s.actor.deletions.clear()
 	})
@@ -93,23 +93,23 @@ func (s *Session) connected(ctx context.Context, ok func()) error {
 	return s.serve(ctx, broken, ok)
 }
 
-// connectionReasons are those of problems that end with the connection.
+// connectionReasons are the reasons of problems that end with the connection.
 func connectionReasons() []string {
 	return []string{containersv1alpha1.ReasonListFailed, containersv1alpha1.ReasonListSlow, containersv1alpha1.ReasonInspectFailed}
 }
 
-// serve compares everything, says that it has, and compares again and again.
+// serve makes the first comparison, reports it, and compares periodically.
 func (s *Session) serve(ctx context.Context, broken <-chan error, ok func()) error {
 	first := newBatch()
 	first.first = true
-	s.setStateIf(containersv1alpha1.ReasonConnecting, containersv1alpha1.ReasonConnecting, "connecting: listing what the engine has")
+	s.setStateIf(containersv1alpha1.ReasonConnecting, containersv1alpha1.ReasonConnecting, "connecting: listing the engine's objects")
 	listed := s.syncer.compare(first)
 	complete := false
 	for waiting := true; waiting; {
 		select {
 		case complete = <-listed:
 			listed = nil
-		case <-first.finished(): // which is after all was listed
+		case <-first.finished(): // only after every kind was listed
 			waiting = false
 		case err := <-broken:
 			return err
@@ -155,15 +155,15 @@ func (s *Session) keepComparing(ctx context.Context, broken <-chan error, ok fun
 	}
 }
 
-// unless asks something of the engine, until the connection breaks: an engine that
-// does not answer must not hide that.
-func unless(ctx context.Context, broken <-chan error, ask func(context.Context) error) error {
+// unless calls the engine, and returns early if the connection breaks: an engine
+// that does not answer must not hide that.
+func unless(ctx context.Context, broken <-chan error, call func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
-	var asking sync.WaitGroup
-	defer asking.Wait()
+	var calling sync.WaitGroup
+	defer calling.Wait()
 	defer cancel()
 	answer := make(chan error, 1)
-	asking.Go(func() { answer <- ask(ctx) })
+	calling.Go(func() { answer <- call(ctx) })
 	select {
 	case err := <-answer:
 		return err
@@ -172,8 +172,8 @@ func unless(ctx context.Context, broken <-chan error, ask func(context.Context) 
 	}
 }
 
-// compared notes that a comparison was made. Where a list is missing that is a
-// problem of its own: what happens is mirrored, and the rest when it comes.
+// compared records a comparison. A missing list is a problem of its own: events are
+// mirrored, and the listed objects when the list arrives.
 func (s *Session) compared(complete bool) {
 	s.mu.Lock()
 	if complete {

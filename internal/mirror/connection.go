@@ -19,16 +19,16 @@ const (
 	// removals that it did not report.
 	identityTTL = time.Second
 
-	// clockSlack is how much later than the engine's clock, as it was when the engine
-	// last said who it is, an event may be.
+	// clockSlack is how far an event may be in the future of the engine's clock, which
+	// is known from the last identification.
 	clockSlack = time.Minute
 )
 
-// connection is what RDD has of one engine from one connection to the next: who
-// the engine is, what its clock shows, and which removals it reported.
+// connection is the state of one engine across reconnects: its identity, its clock,
+// and the removals that it reported.
 type connection struct {
 	engine engine.Engine
-	table  *table // a known mirror is a proof of the engine's identity
+	table  *table // a mirrored object proves the engine's identity
 	clock  clock.Clock
 	log    *slog.Logger
 
@@ -36,14 +36,14 @@ type connection struct {
 	removals removals
 
 	mu         sync.Mutex
-	known      identity      // guarded by mu; of the engine that the mirrors are of
-	info       *engine.Info  // guarded by mu; what the engine last said of itself; nil before the first answer
-	identified time.Time     // guarded by mu; when the engine last proved who it is
+	known      identity      // guarded by mu; of the mirrored engine
+	info       *engine.Info  // guarded by mu; the engine's last answer; nil before the first one
+	identified time.Time     // guarded by mu; when the engine last proved its identity
 	ahead      time.Duration // guarded by mu; the engine's clock minus ours
 	lastEvent  time.Time     // guarded by mu; on the engine's clock
 }
 
-// lastInfo returns what the engine last said of itself; nil before the first
+// lastInfo returns the engine's last description of itself; nil before the first
 // answer.
 func (c *connection) lastInfo() *engine.Info {
 	c.mu.Lock()
@@ -58,8 +58,8 @@ func (c *connection) now() time.Time {
 	return c.clock.Now().Add(c.ahead)
 }
 
-// identify asks the engine who it is, and fails if it is not the one that the
-// mirrors are of.
+// identify requests the engine's identity, and fails unless it is the mirrored
+// engine.
 func (c *connection) identify(ctx context.Context) error {
 	c.mu.Lock()
 	recent := c.link.up() && c.clock.Since(c.identified) < identityTTL
@@ -67,7 +67,7 @@ func (c *connection) identify(ctx context.Context) error {
 	if recent {
 		return nil
 	}
-	asked := c.clock.Now()
+	began := c.clock.Now()
 	info, err := c.engine.Info(ctx)
 	if err != nil {
 		return err
@@ -80,12 +80,12 @@ func (c *connection) identify(ctx context.Context) error {
 	defer c.mu.Unlock()
 	c.info = &info
 	c.identified = c.clock.Now()
-	c.ahead = info.Clock.Sub(asked)
+	c.ahead = info.Clock.Sub(began)
 	return nil
 }
 
-// identifyAgain has the engine prove who it is over a connection that was made with
-// what the Secret has now.
+// identifyAgain reconnects with the current content of the Secret and identifies the
+// engine.
 func (c *connection) identifyAgain(ctx context.Context) error {
 	if r, ok := c.engine.(engine.Refresher); ok {
 		r.Refresh()
@@ -96,8 +96,8 @@ func (c *connection) identifyAgain(ctx context.Context) error {
 	return c.identify(ctx)
 }
 
-// noteTime records when an event was, if that can be: not before the stream
-// begins, and not in the future of the engine.
+// noteTime records the time of an event, unless it is before the last one or in the
+// engine's future.
 func (c *connection) noteTime(at time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -107,9 +107,9 @@ func (c *connection) noteTime(at time.Time) {
 	}
 }
 
-// watchSince returns when the event stream has to begin: after the last event
-// that arrived, or now. The clock is the engine's, which may have been turned
-// back: what it does from now on would be missed by a stream that begins later.
+// watchSince returns when the event stream must begin: at the last event, or now, on
+// the engine's clock. That clock may have been set back, and a stream that begins in
+// its future would miss events.
 func (c *connection) watchSince() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -119,9 +119,9 @@ func (c *connection) watchSince() time.Time {
 	return c.lastEvent
 }
 
-// verifyGone makes sure that an engine which reports not found is the one that
-// had the object: either it reported the removal itself, or it proves who it is.
-// number is that of the connection before the engine was asked.
+// verifyGone checks that the engine which does not find an object is the mirrored
+// one: it reported the removal, or it proves its identity. number is the number of
+// the connection before the call to the engine.
 func (c *connection) verifyGone(ctx context.Context, key engine.Key, number uint64) error {
 	if c.link.number() != number || !c.link.up() {
 		return errUnverified

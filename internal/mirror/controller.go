@@ -34,13 +34,13 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/mirror/streams"
 )
 
-// Open connects to the engine that a ContainerEngine names; secret is the one
-// that its spec names, nil for none. An error says that it never can: the type
-// or the endpoint is not supported.
+// Open opens the engine that a ContainerEngine names, with the Secret that the spec
+// names, nil for none. An error is permanent: the type or the endpoint is not
+// supported.
 type Open func(spec containersv1alpha1.ContainerEngineSpec, secret engine.Secret) (engine.Engine, error)
 
-// setup adds the controller of ContainerEngines to its host. The gate learns from
-// its sessions what is in use.
+// setup adds the controller of ContainerEngines to its host. The gate reads from its
+// sessions which objects are in use.
 func setup(host manager.Host, open Open, gate *gate) error {
 	r := &reconciler{
 		client:   host.GetClient(),
@@ -75,7 +75,7 @@ func setup(host manager.Host, open Open, gate *gate) error {
 	return ctrl.NewControllerManagedBy(host).
 		Named("engine").
 		WithOptions(controller.Options{NewQueue: manager.NewQueue, MaxConcurrentReconciles: reconcilers}).
-		// All of a namespace, as one that goes may be what another one waits for.
+		// All in the namespace: one may wait for the deletion of another.
 		Watches(&containersv1alpha1.ContainerEngine{}, handler.EnqueueRequestsFromMapFunc(r.neighbours),
 			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, liveness.WhenMarked(engineConditions)))).
 		WatchesRawSource(r.waker.Source()).
@@ -89,8 +89,8 @@ func engineConditions(obj client.Object) []metav1.Condition {
 	return nil
 }
 
-// reconciler starts and stops sessions as ContainerEngines say, and writes what
-// the sessions report. It is a runnable of its manager and ends them with it.
+// reconciler starts and stops the sessions of ContainerEngines, and writes their
+// states. It is a runnable of its manager, and stops the sessions when that stops.
 type reconciler struct {
 	client   client.Client
 	reader   client.Reader
@@ -107,15 +107,15 @@ type reconciler struct {
 
 	mu       sync.Mutex
 	sessions map[types.UID]*running // guarded by mu
-	stopped  bool                   // guarded by mu; no session starts any more
+	stopped  bool                   // guarded by mu; no session may start
 }
 
 func (r *reconciler) wake(request reconcile.Request) func() {
 	return func() { r.waker.Wake(request) }
 }
 
-// Start implements manager.Runnable: it waits for the end of the manager, and
-// then ends all sessions. The mirrors stay.
+// Start implements manager.Runnable: it waits until the manager stops, and then stops
+// all sessions. The mirrors are kept.
 func (r *reconciler) Start(ctx context.Context) error {
 	<-ctx.Done()
 	r.endAll()
@@ -125,16 +125,16 @@ func (r *reconciler) Start(ctx context.Context) error {
 // Reconcile implements [reconcile.Reconciler].
 func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (_ reconcile.Result, err error) {
 	var e containersv1alpha1.ContainerEngine
-	// Not from the cache: it may be behind what this controller wrote last, and a
-	// state that comes back would be taken for written.
+	// Not from the cache, which may be older than this controller's last write: a
+	// state that returns to its earlier value would not be written.
 	found := r.reader.Get(ctx, request.NamespacedName, &e)
 	if client.IgnoreNotFound(found) != nil {
 		return reconcile.Result{}, found
 	}
 	if done, err := r.forgetOthers(ctx, request.NamespacedName, e.UID); err != nil || !done || found != nil {
-		return reconcile.Result{}, err // the end of the removal wakes this
+		return reconcile.Result{}, err // the end of the removal wakes the reconciler
 	}
-	// It goes when the mirrors have.
+	// The finalizer keeps it until its mirrors are removed.
 	if err := finalizer.Ensure(ctx, r.client, &e, finalizer.Cleanup); err != nil {
 		return reconcile.Result{}, err
 	}
@@ -153,7 +153,8 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	return reconcile.Result{}, r.stop(ctx, &e)
 }
 
-// neighbours returns a ContainerEngine and all others in its namespace.
+// neighbours returns the requests for a ContainerEngine and all others in its
+// namespace.
 func (r *reconciler) neighbours(ctx context.Context, obj client.Object) []reconcile.Request {
 	requests := []reconcile.Request{{NamespacedName: client.ObjectKeyFromObject(obj)}}
 	var all containersv1alpha1.ContainerEngineList
@@ -169,8 +170,8 @@ func (r *reconciler) neighbours(ctx context.Context, obj client.Object) []reconc
 	return requests
 }
 
-// report puts what a session says into the status. acted is the generation
-// that was acted on.
+// report sets the status to the state of a session. acted is the generation that the
+// controller acted on.
 func report(e *containersv1alpha1.ContainerEngine, acted int64, state State) {
 	if state.Reason == containersv1alpha1.ReasonStopped && acted == e.Generation {
 		e.Status = containersv1alpha1.ContainerEngineStatus{Conditions: e.Status.Conditions}
@@ -205,8 +206,7 @@ func report(e *containersv1alpha1.ContainerEngine, acted int64, state State) {
 	bounded.Set(&status.Conditions, completeness(acted, state))
 }
 
-// completeness says whether all that the engine has is mirrored. Nothing is known
-// of that without a connection.
+// completeness returns the condition Complete. It is Unknown without a connection.
 func completeness(acted int64, state State) metav1.Condition {
 	c := metav1.Condition{
 		Type:               containersv1alpha1.ConditionComplete,

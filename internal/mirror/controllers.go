@@ -8,8 +8,8 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 )
 
-// Controllers returns the controllers of the API group: the kinds, and the one
-// that mirrors engines into them.
+// Controllers returns the controllers of the API group: one for each mirrored kind,
+// which installs its definition, and the one that mirrors engines.
 func Controllers(open Open) []manager.Controller {
 	kind := func(name, plural string) manager.Controller {
 		return manager.Controller{

@@ -20,31 +20,30 @@ import (
 )
 
 const (
-	// contradictions is how often an engine may deny what it shows before that is
-	// a failure: it may be a moment behind itself.
+	// contradictions is how often an engine may report an object removed and still
+	// list it before that is a failure: its lists may be a moment behind.
 	contradictions = 3
 
-	// statusGrace is how long a removal may take before the mirror shows what
-	// becomes of the object: most often that is gone by then.
+	// statusGrace is how long a removal may take before the mirror shows the state of
+	// the object: most removals are faster.
 	statusGrace = 500 * time.Millisecond
 
 	// failurePatience is how long the removal of an image, a volume or a namespace
-	// may fail before the deletion ends as if it had been refused: what a user was
-	// told had failed must not disappear hours later.
+	// may fail before the deletion ends as if the engine had refused it: a deletion
+	// that was reported as failed must not succeed hours later.
 	failurePatience = 30 * time.Second
 )
 
 // Reasons of the conditions Deleting and DeletionRefused.
 const (
-	reasonRefused      = "Refused"      // the engine does not want to
-	reasonFailed       = "Failed"       // the engine could not
-	reasonContradicted = "Contradicted" // the engine says that it has, and shows the object
+	reasonRefused      = "Refused"      // the engine refused
+	reasonFailed       = "Failed"       // the engine failed
+	reasonContradicted = "Contradicted" // the engine reports the object removed and still lists it
 )
 
-// delete deals with a mirror that was deleted while the engine still has what it
-// stands for, which want shows. The engine removes it in the background, and a
-// later sync finds that it has. have may lack a status: it may have been deleted
-// before that was written.
+// delete handles a deleted mirror whose object, which want shows, still is in the
+// engine. It removes the object in the background, and a later sync finds it gone.
+// have may lack a status, if it was deleted before the first one was written.
 func (a *actor) delete(ctx context.Context, key engine.Key, have, want client.Object) error {
 	d, known := a.deletions.of(have.GetUID())
 	now := a.clock.Now()
@@ -72,16 +71,16 @@ func (a *actor) delete(ctx context.Context, key engine.Key, have, want client.Ob
 	return nil
 }
 
-// isOlder reports whether the sync under way began before a time. What it has of
-// the engine may be older then: it may show an object that is removed by now, and
-// what has its name next must not be removed for it.
+// isOlder reports whether the current sync began before a time. Its observation of
+// the engine may be older then: it may show an object that is removed by now, and the
+// next object of that name must not be removed for it.
 func (a *actor) isOlder(key engine.Key, at time.Time) bool {
 	began := a.mirrors.began(key)
 	return !began.IsZero() && began.Before(at)
 }
 
-// startRemoval has the engine remove what a mirror stands for. The end queues the
-// object again.
+// startRemoval removes a mirror's object from the engine, in the background. The
+// object is queued again when that has finished.
 func (a *actor) startRemoval(key engine.Key, have, want client.Object) {
 	options := engine.RemoveOptions{Tag: tagOf(want), Force: have.GetAnnotations()[containersv1alpha1.ForceAnnotation] == "true"}
 	a.deletions.start(removal{
@@ -93,27 +92,27 @@ func (a *actor) startRemoval(key engine.Key, have, want client.Object) {
 }
 
 // endsDeletion reports whether an engine's answer ends the deletion of an object
-// that it still shows.
+// that the engine still lists.
 func endsDeletion(key engine.Key, err error) bool {
 	ends := kinds[key.Kind].endsDeletion
 	return ends != nil && ends(err)
 }
 
-// awaitRemoval shows what becomes of an object whose removal takes long.
+// awaitRemoval shows the state of an object whose removal takes long.
 func (a *actor) awaitRemoval(ctx context.Context, key engine.Key, have, want client.Object, d deletion) error {
-	took := a.clock.Since(d.asked)
-	if d.asked.IsZero() || took < statusGrace {
-		return nil // the removal queues the object when it takes longer, and when it has ended
+	took := a.clock.Since(d.started)
+	if d.started.IsZero() || took < statusGrace {
+		return nil // the removal queues the object when it takes longer, and when it has finished
 	}
 	if took < problemGrace {
 		return a.showDeletion(ctx, have, want, nil)
 	}
-	return a.fail(ctx, key, have, want, reasonFailed, fmt.Errorf("the engine has been removing it since %s, and has not answered",
-		d.asked.UTC().Format(time.RFC3339)))
+	return a.fail(ctx, key, have, want, reasonFailed, fmt.Errorf("the engine has not answered the removal since %s",
+		d.started.UTC().Format(time.RFC3339)))
 }
 
-// settle does what follows from the engine's answer to a removal, after which it
-// still shows the object. It reports whether to try again.
+// settle handles the engine's answer to a removal after which it still lists the
+// object. It reports whether to retry.
 func (a *actor) settle(ctx context.Context, key engine.Key, have, want client.Object, d deletion) (again bool, err error) {
 	lasted := a.clock.Since(d.since)
 	switch {
@@ -127,14 +126,14 @@ func (a *actor) settle(ctx context.Context, key engine.Key, have, want client.Ob
 		return true, a.fail(ctx, key, have, want, reasonContradicted, contradiction(d.err))
 	case errors.Is(d.err, engine.ErrFailed) && kinds[key.Kind].endsDeletion != nil && lasted >= failurePatience:
 		return false, a.refuse(ctx, key, have, want, reasonFailed, d.err)
-	case d.failed == 1 && lasted < problemGrace: // as of two removals at a time
+	case d.failed == 1 && lasted < problemGrace: // two clients may remove it at a time
 		return true, a.showDeletion(ctx, have, want, nil)
 	}
 	return true, a.fail(ctx, key, have, want, reasonFailed, d.err)
 }
 
-// engineWords returns what an engine said, without what RDD's kinds of errors add.
-func engineWords(err error) string {
+// engineMessage returns the engine's error without the prefix of RDD's error kinds.
+func engineMessage(err error) string {
 	text := err.Error()
 	for _, kind := range []error{engine.ErrRefused, engine.ErrFailed} {
 		if errors.Is(err, kind) {
@@ -146,18 +145,18 @@ func engineWords(err error) string {
 
 func contradiction(err error) error {
 	if err == nil {
-		return errors.New("the engine says that it has removed it, and shows it nevertheless")
+		return errors.New("the engine reports the object removed, but still lists it")
 	}
-	return fmt.Errorf("the engine says %q, and shows it nevertheless", err.Error())
+	return fmt.Errorf("the engine reports %q, but still lists the object", err.Error())
 }
 
-// fail puts on a mirror why the engine has not removed what it stands for. It is
-// tried again.
+// fail reports on a mirror why the engine has not removed its object. The removal is
+// retried.
 func (a *actor) fail(ctx context.Context, key engine.Key, have, want client.Object, reason string, err error) error {
-	message := engineWords(err)
+	message := engineMessage(err)
 	a.problems.note(key, []string{have.GetName()}, containersv1alpha1.ReasonDeletionFailed, errors.New(message), 0)
-	// Its words stay for a while: an engine's errors may have parts that are random,
-	// and each change is a write.
+	// The message stays for a while: an engine's errors may have random parts, and
+	// each change is a write.
 	if known := a.problems.of(key, have.GetName()); known != nil && known.reason == containersv1alpha1.ReasonDeletionFailed {
 		message = known.message
 	}
@@ -169,8 +168,8 @@ func (a *actor) fail(ctx context.Context, key engine.Key, have, want client.Obje
 	})
 }
 
-// showDeletion writes how the engine has what a deleted mirror stands for, and a
-// condition; nil for none that is new.
+// showDeletion writes the state of a deleted mirror's object, and a condition; nil
+// for no new one.
 func (a *actor) showDeletion(ctx context.Context, have, want client.Object, condition *metav1.Condition) error {
 	now := a.clock.Now()
 	updated := withStatus(have, want, now)
@@ -196,20 +195,19 @@ func (a *actor) writeDeletion(ctx context.Context, updated client.Object) error 
 	return client.IgnoreNotFound(a.writer.status(ctx, updated))
 }
 
-// deletionIsMeant reports whether the deletion of a mirror is meant for the
-// engine. It is not where it comes from the deletion of the ContainerEngine or
-// of the whole namespace, whose garbage the mirrors then are. Either was
-// written before the mirror was deleted, so asking the API server itself, and
-// no cache, tells for sure.
+// deletionIsMeant reports whether the deletion of a mirror is meant for the engine.
+// It is not if the mirror is garbage of the deleted ContainerEngine or namespace.
+// Their deletion was written before the mirror's, so it reads the API server and not
+// a cache.
 func (a *actor) deletionIsMeant(ctx context.Context) (bool, error) {
 	return deletionCounts(ctx, a.reader, a.owner.namespace, a.owner.name, func(e *containersv1alpha1.ContainerEngine) bool {
 		return e.UID == a.owner.reference.UID
 	})
 }
 
-// deletionCounts reports whether deletions of the mirrors of a ContainerEngine
-// are meant for the engine: it is there, runs, and is the one that is expected,
-// and its namespace stays.
+// deletionCounts reports whether deletions of the mirrors of a ContainerEngine are
+// meant for the engine: the ContainerEngine exists, runs, and is the expected one,
+// and its namespace is not being deleted.
 func deletionCounts(ctx context.Context, reader client.Reader, namespace, name string, expected func(*containersv1alpha1.ContainerEngine) bool) (bool, error) {
 	var e containersv1alpha1.ContainerEngine
 	if err := reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &e); err != nil {

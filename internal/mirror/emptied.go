@@ -12,16 +12,16 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
-// emptiedPause is how long a kind that is suddenly empty has until it is listed
-// again: an engine may not have read its own files yet.
+// emptiedPause is the wait before a kind that is suddenly empty is listed again: an
+// engine that starts may not have loaded its objects yet.
 const emptiedPause = 5 * time.Second
 
-// list lists a kind. Only where complete is true may an object that is not in it
-// be gone; some items may come with an error.
+// list lists a kind. Only if complete is true, an object that is not in the list is
+// gone. There may be items and an error.
 func (c *connection) list(ctx context.Context, kind engine.Kind) (items []engine.Item, complete bool, err error) {
-	suspect := c.emptiedUnheard(kind)
+	isSuspect := c.emptiedSilently(kind)
 	items, err = c.engine.List(ctx, kind)
-	if err == nil && len(items) == 0 && suspect() {
+	if err == nil && len(items) == 0 && isSuspect() {
 		items, err = c.listAgain(ctx, kind)
 	}
 	if err != nil {
@@ -30,10 +30,10 @@ func (c *connection) list(ctx context.Context, kind engine.Kind) (items []engine
 	return items, true, nil
 }
 
-// listAgain lists a kind again of which all objects have gone without an event.
-// That there are none is believed only if it is the same engine for sure.
+// listAgain lists a kind again whose objects are all missing without an event. It
+// accepts the empty list only if the engine proves that it is the same one.
 func (c *connection) listAgain(ctx context.Context, kind engine.Kind) ([]engine.Item, error) {
-	c.log.Warn("the engine lists nothing of a kind, and reported no removal: it is asked again", "kind", kind, "in", emptiedPause)
+	c.log.Warn("the engine lists no objects of a kind but reported no removal: will list again", "kind", kind, "in", emptiedPause)
 	select {
 	case <-ctx.Done():
 		return nil, ctx.Err()
@@ -46,18 +46,18 @@ func (c *connection) listAgain(ctx context.Context, kind engine.Kind) ([]engine.
 	return nil, c.prove(ctx, kind)
 }
 
-// emptiedUnheard takes notice of a prune that the engine has reported until now.
-// The result reports whether a kind has mirrors of objects whose removal the
-// engine has not reported.
-func (c *connection) emptiedUnheard(kind engine.Kind) func() bool {
+// emptiedSilently clears a prune that the engine has reported. The result reports
+// whether a kind has mirrors of objects whose removal the engine has not reported,
+// and there was no prune.
+func (c *connection) emptiedSilently(kind engine.Kind) func() bool {
 	pruned := c.removals.take(engine.Key{Kind: kind})
 	return func() bool {
 		return !pruned && slices.ContainsFunc(c.table.keys(kind), func(key engine.Key) bool { return !c.removals.has(key) })
 	}
 }
 
-// unusable reports whether nothing else is wrong with lists but entries that can't
-// be mirrored.
+// unusable reports whether a list failed only because of entries that can't be
+// mirrored.
 func unusable(err error) bool {
 	var partial *engine.PartialError
 	return errors.As(err, &partial)

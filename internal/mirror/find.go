@@ -46,8 +46,8 @@ func (r *reconciler) puller(namespace, containerNamespace string) (pull.Target, 
 	return pull.Target{}, false
 }
 
-// mirrored reports whether an engine object has mirrors, and queues it where it
-// has none.
+// mirrored reports whether an engine object has mirrors, and queues it if it has
+// none.
 func (s *Session) mirrored(key engine.Key) bool {
 	if len(s.table.of(key)) > 0 {
 		return true
@@ -56,8 +56,8 @@ func (s *Session) mirrored(key engine.Key) bool {
 	return false
 }
 
-// container is a [streams.Find]. The name is that of the object, or the
-// container's ID where one container has it. It may be younger than its mirror.
+// container is a [streams.Find]. name is the name of the Container, or the container's
+// ID if only one container has it. The mirror may not exist yet.
 func (r *reconciler) container(ctx context.Context, name string) (engine.Engine, engine.Key, error) {
 	began := r.clock.Now()
 	for {
@@ -74,9 +74,9 @@ func (r *reconciler) container(ctx context.Context, name string) (engine.Engine,
 }
 
 const (
-	// connectPatience is how long a question about a container waits for engines that
-	// are being connected, as just after the daemon's start, and connectPoll how often
-	// it looks.
+	// connectPatience is how long a request for a container waits for engines that
+	// are connecting, for example after the daemon's start; connectPoll is how often
+	// it checks.
 	connectPatience = 10 * time.Second
 	connectPoll     = 200 * time.Millisecond
 )
@@ -91,7 +91,7 @@ func (r *reconciler) isConnecting(ctx context.Context) bool {
 		e := &all.Items[i]
 		ready := apimeta.FindStatusCondition(e.Status.Conditions, containersv1alpha1.ConditionReady)
 		if ready != nil && ready.Reason == containersv1alpha1.ReasonConflict {
-			continue // it has no session, and gets none while the other one is there
+			continue // it has no session, and gets none while the other one exists
 		}
 		if e.ShouldRun() && r.isBeginning(e.UID) {
 			return true
@@ -100,7 +100,7 @@ func (r *reconciler) isConnecting(ctx context.Context) bool {
 	return false
 }
 
-// isBeginning reports whether a session has not begun yet, or connects for the first
+// isBeginning reports whether a session has not started, or connects for the first
 // time.
 func (r *reconciler) isBeginning(uid types.UID) bool {
 	r.mu.Lock()
@@ -145,9 +145,9 @@ func (r *reconciler) findContainer(ctx context.Context, name string) (engine.Eng
 	return nil, key, fmt.Errorf("container %q: %w", name, engine.ErrNotFound)
 }
 
-// mirroredContainer returns the session of the container that has a mirror of
-// that name or, if there is none, that ID; nil for none. Two engines may have one
-// and the same container, but in one engine an ID must lead to one.
+// mirroredContainer returns the session and the key of the container with a mirror of
+// that name or, if there is none, with that ID; nil for none. Two engines may have the
+// same container, but in one engine the ID must be unique.
 func mirroredContainer(sessions []*Session, name string) (*Session, engine.Key, error) {
 	for _, s := range sessions {
 		if key, ok := s.table.named(name); ok {
@@ -160,7 +160,7 @@ func mirroredContainer(sessions []*Session, name string) (*Session, engine.Key, 
 		case 1:
 			return s, keys[0], nil
 		default:
-			return nil, engine.Key{}, fmt.Errorf("%w: %d containers have the ID %q: name one by its object", engine.ErrRefused, len(keys), name)
+			return nil, engine.Key{}, fmt.Errorf("%w: %d containers have the ID %q: use the name of a Container object", engine.ErrRefused, len(keys), name)
 		}
 	}
 	return nil, engine.Key{}, nil

@@ -27,15 +27,14 @@ const (
 	// namedUsers is how many users of an object a refusal names.
 	namedUsers = 5
 
-	// provedUsers is how many users are looked up to prove that there is one: what
-	// a session knows may be a moment behind the API server.
+	// provedUsers is how many users are read from the API server to confirm that one
+	// exists: a session may be a moment behind it.
 	provedUsers = 20
 )
 
-// gate decides which mirrors may be deleted: not those whose removal the engine
-// would refuse, as what they stand for is in use. It knows that from the sessions
-// of this process, and where the engine's controller runs elsewhere, from the API
-// server.
+// gate refuses the deletion of mirrors whose removal the engine would refuse because
+// the object is in use. It reads the users from the sessions of this process, or, if
+// the engine's controller runs elsewhere, from the API server.
 type gate struct {
 	sessions atomic.Pointer[reconciler] // nil until the engine's controller runs here
 }
@@ -65,7 +64,7 @@ func (g *gate) hooks() []admission.Hook {
 	}
 }
 
-// refusal returns why a mirror may not be deleted, empty where it may.
+// refusal returns why a mirror may not be deleted; empty if it may.
 func (g *gate) refusal(ctx context.Context, reader client.Reader, m client.Object, what string) (string, error) {
 	name := m.GetLabels()[containersv1alpha1.EngineLabel]
 	if name == "" || !controllerutil.ContainsFinalizer(m, containersv1alpha1.MirrorFinalizer) ||
@@ -74,7 +73,7 @@ func (g *gate) refusal(ctx context.Context, reader client.Reader, m client.Objec
 	}
 	known := g.known(m)
 	if known != nil && !known.inUse(m) {
-		return "", nil // which is most often so, and costs no look at the API server
+		return "", nil // the most frequent case, without a read from the API server
 	}
 	var kind containersv1alpha1.EngineType
 	counts, err := deletionCounts(ctx, reader, m.GetNamespace(), name, func(e *containersv1alpha1.ContainerEngine) bool {
@@ -99,12 +98,12 @@ func (g *gate) refusal(ctx context.Context, reader client.Reader, m client.Objec
 	return refusalText(m, what, users, more), nil
 }
 
-// refuses reports whether engines of a type refuse to remove what is in use.
+// refuses reports whether engines of a type refuse to remove objects in use.
 func refuses(engineType containersv1alpha1.EngineType, kind engine.Kind) bool {
 	if engineType == containersv1alpha1.EngineContainerd {
 		return kind == engine.KindNamespace // an image's name is removed, and the image stays for its containers
 	}
-	return kind != engine.KindNamespace // which only ends to be shown
+	return kind != engine.KindNamespace // deleting a moby namespace only removes its mirror
 }
 
 // known returns the table of the session that a mirror belongs to, nil for none.
@@ -121,7 +120,7 @@ func (g *gate) known(m client.Object) *table {
 	return nil
 }
 
-// listKnown fills a table from the API server with the mirrors that use others.
+// listKnown returns a table of the mirrors that use others, from the API server.
 func listKnown(ctx context.Context, reader client.Reader, namespace, name string) (*table, error) {
 	t := newTable()
 	for _, kind := range kinds {
@@ -142,8 +141,8 @@ func listKnown(ctx context.Context, reader client.Reader, namespace, name string
 	return t, nil
 }
 
-// inUse reports whether the engine would not remove what a mirror stands for. An
-// image that has other names only loses one.
+// inUse reports whether the engine would refuse to remove a mirror's object. An image
+// with several names only loses one.
 func (t *table) inUse(m client.Object) bool {
 	key := keyOf(m)
 	if len(t.users(key)) == 0 {
@@ -168,8 +167,8 @@ func (t *table) inUse(m client.Object) bool {
 	})
 }
 
-// prove returns some of the users that the API server has too, and how many more
-// there may be. It returns none where there is none.
+// prove returns some of the users that exist in the API server, and how many more
+// there may be.
 func prove(ctx context.Context, reader client.Reader, m client.Object, users []client.Object) (proved []client.Object, more int, err error) {
 	slices.SortFunc(users, func(a, b client.Object) int { return strings.Compare(userName(a), userName(b)) })
 	for i, user := range users {
@@ -188,7 +187,7 @@ func prove(ctx context.Context, reader client.Reader, m client.Object, users []c
 	return proved, 0, nil
 }
 
-// userName is what people call a container or an image.
+// userName returns the name or the ID of a container or an image.
 func userName(m client.Object) string {
 	return printable.Text(cmp.Or(titleOf(m), keyOf(m).ID), maxName)
 }
@@ -215,17 +214,17 @@ func refusalText(m client.Object, what string, users []client.Object, more int) 
 			parts = append(parts, string(kind)+"s "+strings.Join(names, ", "))
 		}
 	}
-	who := strings.Join(parts, " and ")
+	list := strings.Join(parts, " and ")
 	if more > 0 {
-		who += fmt.Sprintf(" and %d more", more)
+		list += fmt.Sprintf(" and %d more", more)
 	}
 	them := "them"
 	if len(users)+more == 1 {
 		them = "that " + string(kindOf(users[0]))
 	}
 	if kindOf(m) == engine.KindNamespace {
-		return fmt.Sprintf("%s is not empty: it has %s: remove %s first", what, who, them)
+		return fmt.Sprintf("%s is not empty: it has %s: remove %s first", what, list, them)
 	}
 	return fmt.Sprintf("%s is used by %s: remove %s first, or annotate the %s with %s=true and delete it again, "+
-		"which asks for the engine's own forced remove", what, who, them, kindOf(m), containersv1alpha1.ForceAnnotation)
+		"which forces the removal in the engine", what, list, them, kindOf(m), containersv1alpha1.ForceAnnotation)
 }

@@ -10,27 +10,27 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
-// identity is by what an engine is known again. An ID alone is a file that may be
-// copied with the disk that it is on. What is empty is not known.
+// identity identifies an engine. The ID alone is not enough: it is in a file, which
+// may be copied with its disk. Empty fields are not known.
 type identity struct{ id, rootDir, hostName string }
 
 func identityOf(info *engine.Info) identity {
 	return identity{id: info.ID, rootDir: info.RootDir, hostName: info.HostName}
 }
 
-// errUnnamed says that an engine which had an ID answers without one. That may be
-// any engine.
-var errUnnamed = errors.New("the engine does not report its ID, which it did before: nothing is changed on its word")
+// errUnnamed is the error of an engine that reported an ID before and does not now: it
+// may be any engine.
+var errUnnamed = errors.New("the engine no longer reports its ID: the mirrors are not changed")
 
-// changedError says that another engine answers.
-type changedError struct{ had, has string }
+// changedError is the error of an endpoint at which another engine answers.
+type changedError struct{ mirrored, found string }
 
 func (e *changedError) Error() string {
-	return fmt.Sprintf("the endpoint answers as engine %q, and the mirrors are of %q: nothing is changed on its word; "+
-		"stop and start the ContainerEngine (spec.running) to mirror the other engine instead", e.has, e.had)
+	return fmt.Sprintf("the endpoint answers as engine %q, but the mirrors are of %q: the mirrors are not changed; "+
+		"stop and start the ContainerEngine (spec.running) to mirror the other engine instead", e.found, e.mirrored)
 }
 
-// anotherEngine reports whether err says that another engine answers.
+// anotherEngine reports whether err is a [changedError].
 func anotherEngine(err error) bool {
 	var changed *changedError
 	return errors.As(err, &changed)
@@ -39,9 +39,9 @@ func anotherEngine(err error) bool {
 // differ reports whether both values are known and not the same.
 func differ(known, reported string) bool { return known != "" && reported != "" && known != reported }
 
-// recognize makes sure that the engine which answers is the one that the mirrors
-// are of. The name of a machine may change: another one alone is another engine
-// only if nothing is there any more that was.
+// recognize checks that the engine which answers is the mirrored one. A machine may
+// be renamed: another host name alone means another engine only if that has none of
+// the mirrored objects.
 func (c *connection) recognize(ctx context.Context, info *engine.Info) error {
 	c.mu.Lock()
 	known := c.known
@@ -51,16 +51,16 @@ func (c *connection) recognize(ctx context.Context, info *engine.Info) error {
 	case known.id != "" && now.id == "":
 		return errUnnamed
 	case differ(known.id, now.id):
-		return &changedError{had: known.id, has: now.id}
+		return &changedError{mirrored: known.id, found: now.id}
 	case differ(known.rootDir, now.rootDir):
-		return &changedError{had: known.id + " in " + known.rootDir, has: now.id + " in " + now.rootDir}
+		return &changedError{mirrored: known.id + " in " + known.rootDir, found: now.id + " in " + now.rootDir}
 	case differ(known.hostName, now.hostName):
 		familiar, err := c.familiar(ctx)
 		if err != nil {
-			return fmt.Errorf("the engine's machine is now %q, and was %q; whether it is the same engine can't be seen: %w", now.hostName, known.hostName, err)
+			return fmt.Errorf("the host name of the engine changed from %q to %q, and listing its objects to identify it failed: %w", known.hostName, now.hostName, err)
 		}
 		if !familiar {
-			return &changedError{had: known.id + " on " + known.hostName, has: now.id + " on " + now.hostName}
+			return &changedError{mirrored: known.id + " on " + known.hostName, found: now.id + " on " + now.hostName}
 		}
 	}
 	c.mu.Lock()
@@ -76,8 +76,8 @@ func (c *connection) recognize(ctx context.Context, info *engine.Info) error {
 	return nil
 }
 
-// familiar reports whether the engine has one of the objects at least that have
-// mirrors, or there are no mirrors.
+// familiar reports whether the engine has at least one of the mirrored objects, or
+// there are no mirrors.
 func (c *connection) familiar(ctx context.Context) (bool, error) {
 	mirrored := false
 	var failures []error
@@ -99,20 +99,20 @@ func (c *connection) familiar(ctx context.Context) (bool, error) {
 	return !mirrored, errors.Join(failures...)
 }
 
-// prove makes sure that it is the known engine, in every respect, which reports
-// that it has nothing of a kind.
+// prove checks that the engine which lists no objects of a kind has the known
+// identity in every field.
 func (c *connection) prove(ctx context.Context, kind engine.Kind) error {
 	info, err := c.engine.Info(ctx)
 	if err != nil {
-		return fmt.Errorf("whether it is the same engine that has no %ss any more can't be seen: %w", kind, err)
+		return fmt.Errorf("the engine lists no %ss, and identifying it failed: %w", kind, err)
 	}
 	c.mu.Lock()
 	known := c.known
 	c.mu.Unlock()
 	if now := identityOf(&info); now.id == "" || now != known {
 		return &changedError{
-			had: fmt.Sprintf("%s in %s on %s", known.id, known.rootDir, known.hostName),
-			has: fmt.Sprintf("%s in %s on %s, without any %s", now.id, now.rootDir, now.hostName, kind),
+			mirrored: fmt.Sprintf("%s in %s on %s", known.id, known.rootDir, known.hostName),
+			found:    fmt.Sprintf("%s in %s on %s, without any %s", now.id, now.rootDir, now.hostName, kind),
 		}
 	}
 	return nil

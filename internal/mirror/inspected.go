@@ -9,11 +9,9 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
-// inspectedItems remembers the items of lists that are not what their mirrors show although the mirrors are what an inspection shows: an engine may say
-// another thing in its lists, and a mirror may have less than the engine. Without it such objects would be inspected at each comparison. An item is
-// known until it changes, or one of its mirrors does.
-//
-// It holds a few words for each such object that was in the last list.
+// inspectedItems remembers the listed items that differ from their mirrors although the mirrors equal an inspection: an engine may list an object
+// otherwise than it inspects it, and a mirror may omit values. Without it such objects would be inspected at each comparison. An item is known until it
+// or one of its mirrors changes. Memory: some words for each such object in the last list.
 type inspectedItems struct {
 	mu      sync.Mutex
 	known   map[engine.Key]inspectedItem // guarded by mu
@@ -23,7 +21,7 @@ type inspectedItems struct {
 type inspectedItem struct {
 	fingerprint uint64
 	mirrors     mirrorsVersion // when it was inspected
-	// unfit says that an inspection did not help: what changes by itself does not fit either.
+	// unfit is whether the values that change by themselves differ even after an inspection.
 	unfit bool
 }
 
@@ -37,7 +35,7 @@ func newInspectedItems() *inspectedItems {
 	return &inspectedItems{known: map[engine.Key]inspectedItem{}, waiting: map[engine.Key]inspectedItem{}}
 }
 
-// match reports whether an item, which is not what its mirrors show, is known nevertheless. If not, it will be once it was inspected.
+// match reports whether an item that differs from its mirrors is known. If not, it will be after an inspection.
 func (s *inspectedItems) match(item engine.Item, mirrors mirrorsVersion, known engine.Object, now time.Time) bool {
 	if item.Fingerprint == nil || mirrors.count == 0 {
 		return false
@@ -71,7 +69,7 @@ func (s *inspectedItems) begin(key engine.Key) inspectedItem {
 	return item
 }
 
-// finish remembers an item that was inspected. mirrors are those that it has now.
+// finish remembers an inspected item. mirrors is the version of its mirrors after that.
 func (s *inspectedItems) finish(key engine.Key, item inspectedItem, mirrors mirrorsVersion) {
 	if item.fingerprint == 0 {
 		return

@@ -21,27 +21,27 @@ type mirrorKind struct {
 	object func() client.Object
 	list   func() client.ObjectList
 
-	// workers is how many objects are synced at the same time, not counting those
-	// that the engine takes long for.
+	// workers is how many objects are synced at the same time, not counting those for
+	// which the engine takes long.
 	workers int
 	// removedByEvent says that an event which reports the removal of an object is
 	// enough to remove its mirrors. An engine reports the removal of an image by one
 	// of several names, and an inspection also finds what else changed.
 	removedByEvent bool
 	// endsDeletion reports whether an answer of the engine ends the deletion of an
-	// object that the engine still shows. It is nil for a kind whose removal is
-	// forced, and retried until the object is gone.
+	// object that the engine still lists. It is nil for a kind whose removal is
+	// forced, and retried until the engine has removed the object.
 	endsDeletion func(error) bool
 
-	// want returns the mirrors that an object of the engine should have, however
-	// large. namespace is the name of its ContainerNamespace.
+	// want returns the desired mirrors of an engine object, without bounds. namespace
+	// is the name of its ContainerNamespace.
 	want func(o owner, object engine.Object, namespace string) []client.Object
 	// namespace returns the engine's namespace of an object; empty if the object
 	// does not exist.
 	namespace func(object engine.Object) string
 
-	// uses returns the engine objects that can't be removed while m's exists; nil
-	// for a kind that uses nothing.
+	// uses returns the engine objects that m's object uses, which can't be removed
+	// while it exists; nil for a kind that uses none.
 	uses func(m client.Object) []engine.Key
 
 	status statusKind
@@ -50,21 +50,21 @@ type mirrorKind struct {
 // statusKind handles the status of one kind of mirror, whatever its type.
 type statusKind interface {
 	conditions(m client.Object) *[]metav1.Condition
-	// title is what users call the object; empty if that is not known.
+	// title returns the object's name for users; empty if it is not known.
 	title(m client.Object) string
 	// bounds returns the fields that can be made smaller.
 	bounds(m client.Object) ([]part, []timeField)
-	// ages returns where m has the time at which its object was made, and the time that
-	// its age is counted from instead; nil for a kind that has neither.
+	// ages returns the fields createdAt and ageFrom of m; nil for a kind without
+	// them.
 	ages(m client.Object) (created, from **metav1.Time)
-	// known adds the status of a mirror to what is known of an engine object.
+	// known sets the status of a mirror in an engine object.
 	known(object *engine.Object, m client.Object)
-	// replace gives m the status of want, and keeps what only m knows. It reports
-	// whether that changed m.
+	// replace sets the status of m to the status of want, and keeps the fields that are
+	// not from the engine. It reports whether that changed m.
 	replace(m, want client.Object, now time.Time) bool
 }
 
-// kinds has each kind that is mirrored.
+// kinds has each mirrored kind.
 var kinds = map[engine.Kind]mirrorKind{
 	engine.KindContainer: {
 		object:         func() client.Object { return &containersv1alpha1.Container{} },
@@ -169,14 +169,13 @@ var byType = func() map[reflect.Type]engine.Kind {
 // kindOf returns the kind of engine object that a mirror is of; empty for none.
 func kindOf(m client.Object) engine.Kind { return byType[reflect.TypeOf(m)] }
 
-// conditionsOf returns the conditions of a mirror, to be changed.
+// conditionsOf returns the conditions of a mirror, for changes.
 func conditionsOf(m client.Object) *[]metav1.Condition { return kinds[kindOf(m)].status.conditions(m) }
 
-// titleOf returns what users call the object that a mirror is of; empty if that is
-// not known.
+// titleOf returns the name for users of a mirror's object; empty if it is not known.
 func titleOf(m client.Object) string { return kinds[kindOf(m)].status.title(m) }
 
-// engineObject returns what is known of an engine object from its mirrors.
+// engineObject returns an engine object as its mirrors show it.
 func engineObject(key engine.Key, mirrors []client.Object) engine.Object {
 	object := engine.Object{Key: key}
 	for _, m := range mirrors {
@@ -185,11 +184,10 @@ func engineObject(key engine.Key, mirrors []client.Object) engine.Object {
 	return object
 }
 
-// withStatus returns have with the status of want, or nil if that changes nothing.
-// What only the mirror knows is kept: what was done through it, and since when its
-// conditions have their values. It shares nothing with either: a client decodes
-// the answer to a write into the arrays and maps of what it wrote, while others may
-// read the same answer of the engine.
+// withStatus returns have with the status of want, or nil if that changes nothing. It
+// keeps the fields that are not from the engine: lastAction, and the transition times
+// of conditions. It is a deep copy: a client decodes the answer to a write into the
+// arrays and maps of the written object, while others may read the engine's answer.
 func withStatus(have, want client.Object, now time.Time) client.Object {
 	updated := have.DeepCopyObject().(client.Object)
 	if !kinds[kindOf(have)].status.replace(updated, want, now) {
@@ -198,7 +196,7 @@ func withStatus(have, want client.Object, now time.Time) client.Object {
 	return updated.DeepCopyObject().(client.Object)
 }
 
-// typed says where the parts are of a status of type S in a mirror of type O.
+// typed accesses the fields of a status of type S in a mirror of type O.
 type typed[O client.Object, S any] struct {
 	of           func(O) *S
 	conditionsOf func(*S) *[]metav1.Condition
@@ -206,7 +204,8 @@ type typed[O client.Object, S any] struct {
 	partsOf      func(*S) ([]part, []timeField)
 	agesOf       func(*S) (created, from **metav1.Time) // nil if there are none
 	addTo        func(*engine.Object, *S)
-	// keep gives a status what only the old one knows; nil for nothing but conditions.
+	// keep copies the fields that are not from the engine, but for conditions, from the
+	// old status; nil if there are none.
 	keep func(updated *S, old S)
 }
 

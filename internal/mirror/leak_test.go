@@ -74,7 +74,7 @@ type leaking struct {
 	docker  *client.Client
 	kube    ctrlclient.Client
 	series  func() int
-	events  int   // told by the engine, about
+	events  int   // reported by the engine, about
 	most    int64 // of the heap, with the first containers mirrored
 	keys    []engine.Key
 }

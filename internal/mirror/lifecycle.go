@@ -21,20 +21,19 @@ const (
 	// reconcilers is how many ContainerEngines are reconciled at a time.
 	reconcilers = 4
 
-	// stopPatience is how long the end of a session may take. A call to an engine
-	// that its context does not end, such as an open(2) that blocks, is left behind.
+	// stopPatience is how long a session may take to stop. A call to an engine that
+	// ignores its context, such as an open(2) that blocks, is abandoned.
 	stopPatience = 5 * time.Second
 )
 
-// running is what is under way for one ContainerEngine: a session, or the
-// removal of the mirrors. Nothing of it is waited for in Reconcile: what ends in
-// the background wakes the reconciler.
+// running is the background work for one ContainerEngine: a session, or the removal
+// of the mirrors. Reconcile does not wait for it: its end wakes the reconciler.
 type running struct {
 	owner    owner
 	endpoint string
-	secret   string // the name of the one that the spec names; empty for none
+	secret   string // the name of the Secret in the spec; empty for none
 	resync   time.Duration
-	// reconnect is the request for a new connection that it is the answer to.
+	// reconnect is the value of ReconnectAnnotation that the session has observed.
 	reconnect string
 
 	purge *purgeProcess // nil while there is a session
@@ -42,8 +41,8 @@ type running struct {
 	opened  chan struct{} // closed when the engine is open, or never can be; nil with a purge
 	session *Session      // guarded by reconciler.mu; nil until the engine is open, and while mirrors are removed
 	failure error         // guarded by reconciler.mu; why there is no session
-	ended   chan struct{} // guarded by reconciler.mu; nil until it is to end, closed when it has
-	removed bool          // guarded by reconciler.mu; its end is that of a stop: the mirrors go next
+	ended   chan struct{} // guarded by reconciler.mu; nil until it must end, closed when it has ended
+	removed bool          // guarded by reconciler.mu; the removal of the mirrors follows its end
 }
 
 // purgeProcess is the removal of all mirrors of an owner, in the background.
@@ -53,7 +52,7 @@ type purgeProcess struct {
 	err    error // valid when done is closed
 }
 
-// stateOf returns the state of the engine. There must be no purge.
+// stateOf returns the state of the engine. There must not be a purge.
 func (r *reconciler) stateOf(run *running) State {
 	r.mu.Lock()
 	session, failure := run.session, run.failure
@@ -76,14 +75,14 @@ func (p *purgeProcess) finished() bool {
 	}
 }
 
-// suits reports whether a session is what the spec asks for.
+// suits reports whether a session has the settings of the spec.
 func (run *running) suits(e *containersv1alpha1.ContainerEngine) bool {
 	return run.endpoint == e.Spec.Endpoint && run.secret == e.SecretName() && run.resync == e.Resync() &&
 		run.reconnect == e.Annotations[containersv1alpha1.ReconnectAnnotation]
 }
 
-// end ends what is under way for a ContainerEngine, and reports whether nothing
-// of it is left. If not, its end wakes the reconciler.
+// end ends the background work for a ContainerEngine, and reports whether it has
+// ended. If not, its end wakes the reconciler.
 func (r *reconciler) end(e *containersv1alpha1.ContainerEngine) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -100,9 +99,9 @@ func (r *reconciler) end(e *containersv1alpha1.ContainerEngine) bool {
 	}
 }
 
-// endLocked begins the end of what is under way, unless it has begun, and returns
-// a channel that is closed when it has ended, or [stopPatience] later. An engine
-// that is not open yet does nothing, and is closed once it is.
+// endLocked cancels background work, once, and returns a channel that is closed when
+// the work has ended, or after [stopPatience]. An engine that is still being opened
+// is closed after that.
 func (r *reconciler) endLocked(run *running) <-chan struct{} {
 	if run.ended != nil {
 		return run.ended
@@ -117,7 +116,7 @@ func (r *reconciler) endLocked(run *running) <-chan struct{} {
 	wake := r.wake(reconcile.Request{NamespacedName: types.NamespacedName{Namespace: run.owner.namespace, Name: run.owner.name}})
 	stopped := make(chan struct{})
 	go func() {
-		defer wake() // also if it was left behind: what it wrote last is removed
+		defer wake() // also if it was abandoned: its last writes must be removed
 		defer close(stopped)
 		if session != nil {
 			session.Stop()
@@ -135,18 +134,17 @@ func (r *reconciler) endLocked(run *running) <-chan struct{} {
 	return run.ended
 }
 
-// awaitOrAbandon waits for the end of what runs for an engine, or until that has
-// taken too long.
+// awaitOrAbandon waits until stopped is closed, at most [stopPatience].
 func (r *reconciler) awaitOrAbandon(stopped <-chan struct{}, o owner) {
 	select {
 	case <-stopped:
 	case <-r.clock.After(stopPatience):
-		r.log.Error("a call to the engine does not return and is left behind", "engine", o.String(), "after", stopPatience)
+		r.log.Error("a call to the engine does not return and is abandoned", "engine", o.String(), "after", stopPatience)
 	}
 }
 
-// endAll ends everything, all at once, and waits for that. No session starts any
-// more.
+// endAll ends all background work at once, and waits for that. No session can start
+// afterwards.
 func (r *reconciler) endAll() {
 	r.mu.Lock()
 	r.stopped = true
@@ -165,9 +163,10 @@ func (r *reconciler) endAll() {
 	wg.Wait()
 }
 
-// run makes sure that a session runs as the spec says, and reports its state.
+// run makes sure that a session with the settings of the spec runs, and reports its
+// state.
 func (r *reconciler) run(ctx context.Context, e *containersv1alpha1.ContainerEngine) error {
-	// A stop that is under way comes to its end first: it forgets the engine.
+	// A removal of the mirrors that has begun finishes first: it clears the engine's ID.
 	if r.moved(e) || r.purging(e) {
 		if forgotten, err := r.forgetMoved(ctx, e); err != nil || !forgotten {
 			return err
@@ -183,15 +182,15 @@ func (r *reconciler) run(ctx context.Context, e *containersv1alpha1.ContainerEng
 	if run == nil {
 		run = r.begin(e)
 	}
-	if run != nil { // else the manager ends
+	if run != nil { // otherwise the manager stops
 		report(e, e.Generation, r.stateOf(run))
 	}
 	return nil
 }
 
-// moved reports whether the mirrors are of an engine at another endpoint. That
-// one is most often another engine too, and then they are in the way. What runs
-// tells it before the status, which may come from a cache that is behind.
+// moved reports whether the mirrors are of an engine at another endpoint: most often
+// another engine, whose mirrors must be removed. A running session has precedence
+// over the status, which may come from a stale cache.
 func (r *reconciler) moved(e *containersv1alpha1.ContainerEngine) bool {
 	if run := r.current(e); run != nil && run.purge == nil && run.endpoint == e.Spec.Endpoint {
 		return false
@@ -199,8 +198,8 @@ func (r *reconciler) moved(e *containersv1alpha1.ContainerEngine) bool {
 	return e.Status.EngineID != "" && e.Status.Endpoint != e.Spec.Endpoint
 }
 
-// purging reports whether the removal of the mirrors is under way, or follows the
-// end of the session.
+// purging reports whether the mirrors are being removed, or will be when the session
+// has ended.
 func (r *reconciler) purging(e *containersv1alpha1.ContainerEngine) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -220,8 +219,8 @@ func (r *reconciler) isEnding(run *running) bool {
 	return run.ended != nil
 }
 
-// begin opens the engine in the background, and starts a session with it. It
-// returns nil if the manager ends.
+// begin opens the engine in the background, and starts a session with it. It returns
+// nil if the manager stops.
 func (r *reconciler) begin(e *containersv1alpha1.ContainerEngine) *running {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -253,8 +252,8 @@ func (r *reconciler) begin(e *containersv1alpha1.ContainerEngine) *running {
 	return run
 }
 
-// openSession opens an engine and starts the session, unless that is to end by
-// then. Opening may block whatever else happens, as of a FIFO that has no writer.
+// openSession opens an engine and starts the session, unless it was canceled before.
+// Opening may block forever, for example for a FIFO without a writer.
 func (r *reconciler) openSession(run *running, spec containersv1alpha1.ContainerEngineSpec, cfg sessionConfig) {
 	defer cfg.changed()
 	defer close(run.opened)
@@ -274,7 +273,8 @@ func (r *reconciler) openSession(run *running, spec containersv1alpha1.Container
 	}
 }
 
-// forgetMoved removes the mirrors of the engine before, and then its ID. It reports whether that is done.
+// forgetMoved removes the mirrors of the previous engine, and then its ID. It reports
+// whether that has finished.
 func (r *reconciler) forgetMoved(ctx context.Context, e *containersv1alpha1.ContainerEngine) (bool, error) {
 	done, err := r.purged(ctx, e)
 	if err != nil || !done {
@@ -289,8 +289,7 @@ func (r *reconciler) forgetMoved(ctx context.Context, e *containersv1alpha1.Cont
 	return true, nil
 }
 
-// stop ends the session, removes the mirrors, and, for a ContainerEngine that
-// is deleted, lets it go.
+// stop ends the session, removes the mirrors, and releases a deleted ContainerEngine.
 func (r *reconciler) stop(ctx context.Context, e *containersv1alpha1.ContainerEngine) error {
 	done, err := r.purged(ctx, e)
 	state := State{Reason: containersv1alpha1.ReasonStopped, Message: "stopped"}
@@ -311,8 +310,8 @@ func (r *reconciler) stop(ctx context.Context, e *containersv1alpha1.ContainerEn
 	return nil
 }
 
-// purged starts the removal of all mirrors, which may take a while, and
-// reports whether it is complete.
+// purged starts the removal of all mirrors in the background, once, and reports
+// whether it is complete.
 func (r *reconciler) purged(ctx context.Context, e *containersv1alpha1.ContainerEngine) (bool, error) {
 	run := r.current(e)
 	if run != nil && (run.purge == nil || r.isEnding(run)) {
@@ -332,7 +331,7 @@ func (r *reconciler) purged(ctx context.Context, e *containersv1alpha1.Container
 		return false, nil
 	}
 	if err := run.purge.err; err != nil {
-		r.end(e) // the queue tries again
+		r.end(e) // the queue retries
 		return false, err
 	}
 	return true, nil
@@ -356,10 +355,10 @@ func (r *reconciler) startPurge(ctx context.Context, e *containersv1alpha1.Conta
 	}()
 }
 
-// forgetOthers ends what runs for ContainerEngines that had the name and are
-// gone, other than by [reconciler.stop]: a client took their finalizers away.
-// It reports whether their mirrors are gone too. uid is the one that has the
-// name now, empty for none.
+// forgetOthers ends the background work for ContainerEngines that had the name
+// before and were deleted without [reconciler.stop]: a client removed their
+// finalizers. It reports whether their mirrors are removed. uid is the UID of the
+// ContainerEngine that has the name now, empty for none.
 func (r *reconciler) forgetOthers(ctx context.Context, name types.NamespacedName, uid types.UID) (bool, error) {
 	all := true
 	for _, o := range r.owners(name) {
@@ -370,7 +369,7 @@ func (r *reconciler) forgetOthers(ctx context.Context, name types.NamespacedName
 		done, err := r.purged(ctx, gone)
 		if err != nil {
 			r.mu.Lock()
-			r.sessions[gone.UID] = &running{owner: o} // to be known when it is tried again
+			r.sessions[gone.UID] = &running{owner: o} // for the retry
 			r.mu.Unlock()
 			return false, err
 		}
@@ -384,7 +383,7 @@ func (r *reconciler) forgetOthers(ctx context.Context, name types.NamespacedName
 	return all, nil
 }
 
-// owners returns the ContainerEngines of a name for which something runs.
+// owners returns the ContainerEngines of a name that have background work.
 func (r *reconciler) owners(name types.NamespacedName) []owner {
 	r.mu.Lock()
 	defer r.mu.Unlock()

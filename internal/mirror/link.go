@@ -9,7 +9,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
-// link tells one connection to the engine from the next.
+// link counts the connections to the engine, and knows whether there is one.
 type link struct {
 	mu    sync.Mutex
 	count uint64 // guarded by mu; connections so far
@@ -29,8 +29,8 @@ func (l *link) disconnect() {
 	l.isUp = false
 }
 
-// whileUp calls f where the connection stands, and has its end wait for that:
-// what f notes is there when the end clears it.
+// whileUp calls f if the engine is connected. A disconnect waits for f, so that it
+// clears what f recorded.
 func (l *link) whileUp(f func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -45,23 +45,22 @@ func (l *link) up() bool {
 	return l.isUp
 }
 
-// number is that of the connection that stands or stood last; 0 before the
-// first.
+// number returns the number of the current or last connection; 0 before the first.
 func (l *link) number() uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.count
 }
 
-// removalStays is how long it is known that a removal was carried out, as events
-// from before it may have queued the object again.
+// removalStays is how long a finished removal is remembered: earlier events may have
+// queued the object again.
 const removalStays = 2 * time.Second
 
-// removals are the objects of which the engine itself told, in the connection
-// that stands, that it removed them.
+// removals are the objects that the engine reported as removed in the current
+// connection.
 type removals struct {
 	mu   sync.Mutex
-	keys map[engine.Key]time.Time // guarded by mu; when the mirrors were removed, zero for not yet
+	keys map[engine.Key]time.Time // guarded by mu; when the mirrors were removed, zero if they are not
 }
 
 func (r *removals) add(key engine.Key) {
@@ -80,7 +79,7 @@ func (r *removals) has(key engine.Key) bool {
 	return ok
 }
 
-// take reports whether key is among them, and forgets it.
+// take removes key, and reports whether it was among the removals.
 func (r *removals) take(key engine.Key) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -89,7 +88,7 @@ func (r *removals) take(key engine.Key) bool {
 	return ok
 }
 
-// done notes that the mirrors are removed.
+// done records that the mirrors are removed.
 func (r *removals) done(key engine.Key, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -98,7 +97,7 @@ func (r *removals) done(key engine.Key, now time.Time) {
 	}
 }
 
-// sweep forgets what was done a while ago.
+// sweep forgets finished removals after removalStays.
 func (r *removals) sweep(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

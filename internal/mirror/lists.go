@@ -22,31 +22,31 @@ const (
 	maxListLimit = 5 * time.Minute
 )
 
-// lists has the kinds of objects listed beside each other: one that is slow, or
-// that fails and is tried again, does not keep the others waiting. A list is used
-// when it comes, however late: what it shows is only what to look at.
+// lists requests the lists of all kinds concurrently: a kind that is slow, or that fails
+// and is retried, does not delay the others. A list is used whenever it arrives: it
+// only selects the objects to inspect.
 type lists struct {
 	clock    clock.WithDelayedExecution
 	problems *problems
 	list     listFunc
-	// use takes a list, as a part of a comparison.
+	// use handles a list, as a part of a comparison.
 	use func(kind engine.Kind, items []engine.Item, complete bool, b *batch)
 
 	wg sync.WaitGroup
 
 	mu      sync.Mutex
-	broken  chan<- error                  // guarded by mu; gets what ends the connection
+	broken  chan<- error                  // guarded by mu; receives the error that ends the connection
 	alive   context.Context               // guarded by mu; of the connection; nil for none
 	current map[engine.Kind]*listing      // guarded by mu; under way
-	next    map[engine.Kind]*listing      // guarded by mu; to begin when the one under way has ended
+	next    map[engine.Kind]*listing      // guarded by mu; starts when the current one has finished
 	longest map[engine.Kind]time.Duration // guarded by mu
 }
 
-// listing is one list that is wanted, with its retries.
+// listing is one requested list, with its retries.
 type listing struct {
 	kind    engine.Kind
-	batches []*batch // guarded by lists.mu; whose part it is
-	// settled is closed when the list is used, or its failure is said.
+	batches []*batch // guarded by lists.mu; that it is a part of
+	// settled is closed when the list is used, or its failure is reported.
 	settled chan struct{}
 	once    sync.Once
 
@@ -55,8 +55,8 @@ type listing struct {
 	last error // guarded by mu; of the last try
 }
 
-// listFunc lists a kind. Only where complete is true may an object that is not in
-// the list be gone; with a [engine.PartialError] the list can be used.
+// listFunc lists a kind. Only if complete is true, an object that is not in the list
+// is gone; with an [engine.PartialError] the list can be used.
 type listFunc func(context.Context, engine.Kind) (items []engine.Item, complete bool, err error)
 
 func newLists(c clock.WithDelayedExecution, p *problems, list listFunc, use func(engine.Kind, []engine.Item, bool, *batch)) *lists {
@@ -64,16 +64,15 @@ func newLists(c clock.WithDelayedExecution, p *problems, list listFunc, use func
 		current: map[engine.Kind]*listing{}, next: map[engine.Kind]*listing{}, longest: map[engine.Kind]time.Duration{}}
 }
 
-// connect begins a connection, which ends with ctx. broken, which has room for
-// one, gets the error of a list that says that another engine answers.
+// connect begins a connection, which ends with ctx. broken, with a buffer of one,
+// receives the error of a list that shows that another engine answers.
 func (l *lists) connect(ctx context.Context, broken chan<- error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.alive, l.broken = ctx, broken
 }
 
-// disconnect waits for the end of what is under way; the context of connect has
-// ended.
+// disconnect waits for the lists under way; the context of connect must have ended.
 func (l *lists) disconnect() {
 	l.mu.Lock()
 	l.alive = nil
@@ -82,8 +81,8 @@ func (l *lists) disconnect() {
 	l.wg.Wait()
 }
 
-// compare lists every kind, as a part of a comparison. The result is sent once
-// each is listed, or its failure is said: whether all were listed.
+// compare lists every kind, as a part of a comparison. The channel receives whether
+// all were listed, once each is listed or its failure is reported.
 func (l *lists) compare(b *batch) <-chan bool {
 	result := make(chan bool, 1)
 	var all []*listing
@@ -95,7 +94,7 @@ func (l *lists) compare(b *batch) <-chan bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.alive == nil {
-		return result // its reader left with the connection
+		return result // its reader has ended with the connection
 	}
 	alive := l.alive
 	l.wg.Go(func() {
@@ -114,7 +113,7 @@ func (l *lists) compare(b *batch) <-chan bool {
 	return result
 }
 
-// request has one kind listed after a while, and again where that is under way.
+// request lists one kind after a delay, and again if a list is under way.
 func (l *lists) request(kind engine.Kind, after time.Duration) {
 	if after <= 0 {
 		l.want(kind, newBatch(), false)
@@ -123,8 +122,8 @@ func (l *lists) request(kind engine.Kind, after time.Duration) {
 	l.clock.AfterFunc(after, func() { l.want(kind, newBatch(), false) })
 }
 
-// want returns the listing of a kind: a new one, or, where join is set, one that
-// is under way. It is nil without a connection.
+// want returns the listing of a kind: a new one, or, if join is true, one under way
+// that failed or takes long. It is nil without a connection.
 func (l *lists) want(kind engine.Kind, b *batch, join bool) *listing {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -133,7 +132,7 @@ func (l *lists) want(kind engine.Kind, b *batch, join bool) *listing {
 	}
 	current := l.current[kind]
 	if current != nil && join && current.isSettled() && !current.complete() {
-		return current // it has failed, or takes long, which is said
+		return current // it failed or takes long, and that is reported
 	}
 	if next := l.next[kind]; current != nil && next != nil {
 		next.batches = append(next.batches, b)
@@ -177,7 +176,7 @@ func (l *lists) run(ctx context.Context, wanted *listing) {
 	})
 	defer func() {
 		grace.Stop()
-		wanted.fail(nil) // what has begun to say a failure has ended then
+		wanted.fail(nil) // waits for the grace function if that runs
 	}()
 	backoff := reconnect
 	for {
@@ -192,9 +191,9 @@ func (l *lists) run(ctx context.Context, wanted *listing) {
 			<-ctx.Done()
 			return
 		case err == nil:
-			wanted.fail(nil) // it is not said any more, and then cleared
+			wanted.fail(nil) // the grace function does not report it again
 			l.problems.clear(key, containersv1alpha1.ReasonListFailed)
-		case unusable(err): // it is of no use to ask again before the next comparison
+		case unusable(err): // a retry before the next comparison would not help
 			l.problems.add(key, containersv1alpha1.ReasonListFailed, err)
 		}
 		if err == nil || unusable(err) {
@@ -207,7 +206,7 @@ func (l *lists) run(ctx context.Context, wanted *listing) {
 		wanted.fail(err)
 		l.problems.suspect(key, containersv1alpha1.ReasonListFailed, err)
 		if l.problems.has(key, containersv1alpha1.ReasonListFailed) || wanted.isSettled() {
-			// What was slow, and has failed now, is not forgotten for a moment.
+			// A list that was reported as slow and failed stays reported.
 			l.problems.add(key, containersv1alpha1.ReasonListFailed, err)
 			wanted.settle()
 		}
@@ -219,7 +218,7 @@ func (l *lists) run(ctx context.Context, wanted *listing) {
 	}
 }
 
-// once lists a kind, and says it where that takes long.
+// once lists a kind, and reports it if that takes long.
 func (l *lists) once(ctx context.Context, wanted *listing) ([]engine.Item, bool, error) {
 	key, limit := engine.Key{Kind: wanted.kind}, l.limit(wanted.kind)
 	limited, cancel := context.WithTimeout(ctx, limit)
@@ -233,7 +232,7 @@ func (l *lists) once(ctx context.Context, wanted *listing) ([]engine.Item, bool,
 		}
 		if !l.problems.has(key, containersv1alpha1.ReasonListFailed) {
 			l.problems.add(key, containersv1alpha1.ReasonListSlow,
-				fmt.Errorf("not listed within %s, and the engine has %s in all", problemGrace, limit))
+				fmt.Errorf("the engine has not returned the list within %s (limit %s)", problemGrace, limit))
 		}
 		wanted.settle()
 	})
@@ -251,7 +250,7 @@ func (l *lists) once(ctx context.Context, wanted *listing) ([]engine.Item, bool,
 	return items, complete, err
 }
 
-// end ends the connection, with why.
+// end ends the connection with an error.
 func (l *lists) end(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -303,8 +302,8 @@ func (w *listing) fail(err error) {
 	w.last = err
 }
 
-// whileFailed calls f where the last try failed, before the end of the next one is
-// noted.
+// whileFailed calls f if the last try failed. The result of the next try is recorded
+// after that.
 func (w *listing) whileFailed(f func(error)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -13,22 +13,22 @@ import (
 )
 
 const (
-	// slowWrite is how long a write may take before there are too many at a time:
-	// the API server needs the processors for others, too.
+	// slowWrite is how long a write may take before the load is too high: the API
+	// server needs the processors for other clients, too.
 	slowWrite = 100 * time.Millisecond
 
-	// stuckWrite is how long a write may take before another one takes its turn:
-	// what holds it up, an admission webhook for instance, need not hold up others.
+	// stuckWrite is how long a write may take before another one takes its turn: what
+	// blocks it, such as an admission webhook, must not block others.
 	stuckWrite = time.Second
 
-	// writesPerProcessor is the most that is written at a time.
+	// writesPerProcessor bounds the concurrent writes.
 	writesPerProcessor = 4
 )
 
-// load bounds how many mirrors are written at a time by all sessions of a manager,
-// so that the API server, which may share this machine, goes on to answer others.
-// The bound is halved where a write takes long, and grows by one for each round of
-// writes that don't, as TCP has it with its window.
+// load bounds the concurrent writes of all sessions of a manager, so that the API
+// server, which may share this machine, still answers other clients. As for a TCP
+// window, a slow write halves the bound, and each round of fast writes raises it by
+// one.
 type load struct {
 	clock clock.WithDelayedExecution
 	most  float64
@@ -70,7 +70,7 @@ func (l *load) acquire(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-	l.running-- // acquire got the turn just now
+	l.running-- // it got its turn at the same time
 	l.startLocked()
 	return ctx.Err()
 }
@@ -81,7 +81,7 @@ type pending struct {
 	stuck bool // guarded by load.mu
 }
 
-// release notes the end of a write.
+// release ends a write.
 func (l *load) release(t *pending) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -89,7 +89,7 @@ func (l *load) release(t *pending) {
 	switch took := now.Sub(t.began); {
 	case took < slowWrite:
 		l.bound = min(l.most, l.bound+1/l.bound)
-	case !t.began.Before(l.lowered): // else it was under way when that was done for another one
+	case !t.began.Before(l.lowered): // otherwise another write has lowered the bound during this one
 		l.bound, l.lowered = max(1, l.bound/2), now
 	}
 	if t.stuck {

@@ -25,11 +25,11 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		events:  counter("events_total", "Events received from the engine."),
 		writes:  counter("writes_total", "Writes to the API server, by verb.", "verb"),
-		retries: counter("retries_total", "Syncs that failed and were tried again."),
-		repairs: counter("resync_repairs_total", "Objects whose mirrors a comparison with the engine had to mend, after the first one."),
+		retries: counter("retries_total", "Syncs that failed and were retried."),
+		repairs: counter("resync_repairs_total", "Objects whose mirrors a comparison with the engine repaired, after the first comparison."),
 		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: "rdd", Subsystem: "mirror", Name: "event_to_write_seconds",
-			Help:    "Time from an event to the end of the write that it led to.",
+			Help:    "Time from an event to the end of the write that it caused.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14), // 1 ms to 8 s
 		}, []string{"engine", "kind"}),
 	}
@@ -41,7 +41,7 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
-// forget removes what is counted for an engine.
+// forget removes the metrics of an engine.
 func (m *metrics) forget(name string) {
 	labels := prometheus.Labels{"engine": name}
 	for _, vector := range []interface {
@@ -51,7 +51,7 @@ func (m *metrics) forget(name string) {
 	}
 }
 
-var mirroredObjects = prometheus.NewDesc("rdd_mirror_objects", "Mirrors there are.", []string{"engine", "kind"}, nil)
+var mirroredObjects = prometheus.NewDesc("rdd_mirror_objects", "Number of mirrors.", []string{"engine", "kind"}, nil)
 
 // Describe implements [prometheus.Collector].
 func (r *reconciler) Describe(descriptions chan<- *prometheus.Desc) { descriptions <- mirroredObjects }

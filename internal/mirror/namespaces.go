@@ -13,10 +13,10 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
-// namespaces knows the ContainerNamespace of each namespace of an engine. Its
-// name is the namespace's, or a hash where Kubernetes would refuse that; where
-// another engine's ContainerNamespace has that name already, the engine's name
-// follows a dot.
+// namespaces has the ContainerNamespace of each namespace of an engine. It has the
+// name of the namespace, or a hash if that is not a valid name in Kubernetes; if
+// another engine's ContainerNamespace already has the name, a dot and the name of the
+// ContainerEngine are appended.
 type namespaces struct {
 	syncer *syncer
 
@@ -25,8 +25,9 @@ type namespaces struct {
 	released map[engine.Key]struct{} // guarded by mu; deleted by the user in this connection
 }
 
-// name returns the name of the ContainerNamespace, which it makes where it does
-// not exist: who creates the object has the name. It is empty for no namespace.
+// name returns the name of the ContainerNamespace, and creates it if it does not
+// exist: the engine that creates the object owns the name. It is empty for no
+// namespace.
 func (n *namespaces) name(ctx context.Context, namespace string) (string, error) {
 	if namespace == "" {
 		return "", nil
@@ -47,7 +48,7 @@ func (n *namespaces) name(ctx context.Context, namespace string) (string, error)
 	return name, nil
 }
 
-// of returns the engine's namespace that a ContainerNamespace stands for.
+// of returns the engine's namespace of a ContainerNamespace.
 func (n *namespaces) of(name string) (namespace string, ok bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -81,8 +82,8 @@ func (n *namespaces) claim(ctx context.Context, namespace string) (string, error
 	return "", errors.Join(failures...)
 }
 
-// release has a ContainerNamespace go that the user deleted. It is not created
-// again before the next connection.
+// release records that the user deleted a ContainerNamespace. It is not created again
+// before the next connection.
 func (n *namespaces) release(key engine.Key) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

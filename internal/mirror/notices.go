@@ -20,16 +20,16 @@ import (
 )
 
 const (
-	// marksAtOnce bounds the writes of one look at the problems.
+	// marksAtOnce bounds the writes of one report.
 	marksAtOnce = 100
 
-	// markRetry is when a mark that the API server refused is tried again.
+	// markRetry is the time until a mark that the API server refused is retried.
 	markRetry = time.Minute
 )
 
-// notices tells of the problems: in the condition Synced of the mirrors, and in
-// Events of them and of the ContainerEngine. What the ContainerEngine's own
-// conditions say is the reconciler's matter.
+// notices reports the problems: in the condition Synced of the mirrors, and in Events
+// on them and on the ContainerEngine. The reconciler writes the conditions of the
+// ContainerEngine.
 type notices struct {
 	problems *problems
 	table    *table
@@ -38,12 +38,12 @@ type notices struct {
 	events   record.EventRecorder
 	clock    clock.PassiveClock
 
-	later map[engine.Key]time.Time // marks that were refused, and when to try again; of the one caller of tell
+	later map[engine.Key]time.Time // marks that were refused, and when to retry them; for the caller of report only
 }
 
-// tell tells what changed since the last call. It is for one goroutine.
-func (n *notices) tell(ctx context.Context) {
-	for _, p := range n.problems.news() {
+// report reports the changes since the last call. It is for one goroutine.
+func (n *notices) report(ctx context.Context) {
+	for _, p := range n.problems.takeUnannounced() {
 		n.announce(&p)
 	}
 	now := n.clock.Now()
@@ -77,7 +77,7 @@ func (n *notices) announce(p *problem) {
 	}
 }
 
-// mark makes the condition Synced of an object's mirrors true.
+// mark updates the condition Synced of an object's mirrors.
 func (n *notices) mark(ctx context.Context, key engine.Key) {
 	for _, m := range n.table.of(key) {
 		marked := n.marked(m, nil, n.problems.of(key, m.GetName()))
@@ -89,7 +89,7 @@ func (n *notices) mark(ctx context.Context, key engine.Key) {
 		case err == nil:
 		case apierrors.IsNotFound(err):
 		case refusedForGood(err):
-			// The ContainerEngine says it nevertheless.
+			// The ContainerEngine reports the problem nevertheless.
 			if n.later == nil {
 				n.later = map[engine.Key]time.Time{}
 			}
@@ -102,16 +102,15 @@ func (n *notices) mark(ctx context.Context, key engine.Key) {
 	}
 }
 
-// inWrite returns updated, which is to be written instead of have, with the
-// condition Synced as it is once the write has succeeded; nil where there is
-// nothing to write. updated is nil where nothing else changes.
+// inWrite returns updated, the new version of have, with the condition Synced for a
+// successful write; nil if nothing changes. updated is nil if nothing else changes.
 func (n *notices) inWrite(key engine.Key, have, updated client.Object) client.Object {
 	lasting := n.problems.of(key, have.GetName(), containersv1alpha1.ReasonInspectFailed, containersv1alpha1.ReasonWriteRefused)
 	return n.marked(have, updated, lasting)
 }
 
-// marked returns updated, or a copy of have where that is nil, with the problem
-// in its condition Synced; nil where it equals have.
+// marked returns updated, or a copy of have if that is nil, with the problem in its
+// condition Synced; nil if that equals have.
 func (n *notices) marked(have, updated client.Object, p *problem) client.Object {
 	old := apimeta.FindStatusCondition(*conditionsOf(have), containersv1alpha1.ConditionSynced)
 	if old == nil && p == nil {
@@ -135,9 +134,8 @@ func (n *notices) marked(have, updated client.Object, p *problem) client.Object 
 	return updated
 }
 
-// refusedForGood reports whether the API server refused a write in a way that
-// the same write will meet again: it is invalid or too large, or a policy or a
-// webhook denies it.
+// refusedForGood reports whether the API server refused a write that a retry can't
+// help: it is invalid or too large, or a policy or a webhook denies it.
 func refusedForGood(err error) bool {
 	return apierrors.IsInvalid(err) || apierrors.IsRequestEntityTooLargeError(err) || apierrors.IsForbidden(err) || apierrors.IsBadRequest(err)
 }

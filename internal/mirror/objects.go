@@ -16,7 +16,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
-// keyOf returns the key of what a mirror stands for.
+// keyOf returns the key of a mirror's engine object.
 func keyOf(obj client.Object) engine.Key {
 	annotations := obj.GetAnnotations()
 	key := engine.Key{
@@ -30,7 +30,7 @@ func keyOf(obj client.Object) engine.Key {
 	return key
 }
 
-// owner is who mirrors belong to.
+// owner is the ContainerEngine that owns mirrors.
 type owner struct {
 	namespace string // of the ContainerEngine and of its mirrors
 	name      string
@@ -48,8 +48,8 @@ func newOwner(e *containersv1alpha1.ContainerEngine) owner {
 // String names the ContainerEngine.
 func (o owner) String() string { return o.namespace + "/" + o.name }
 
-// owns reports whether a mirror is the owner's: it has both its label and its
-// UID. Everything else is none of the owner's business.
+// owns reports whether an object is a mirror of the owner: it has its label and its
+// owner reference. The controller ignores all other objects.
 func (o owner) owns(obj client.Object) bool {
 	if obj.GetNamespace() != o.namespace || obj.GetLabels()[containersv1alpha1.EngineLabel] != o.name {
 		return false
@@ -59,8 +59,8 @@ func (o owner) owns(obj client.Object) bool {
 	})
 }
 
-// meta returns the metadata of a mirror. The engine's ID is kept in an
-// annotation where it is not the name, and so is its namespace.
+// meta returns the metadata of a mirror. Annotations have the engine's ID, if it is
+// not the name, and the engine's namespace.
 func (o owner) meta(name string, key engine.Key) metav1.ObjectMeta {
 	m := metav1.ObjectMeta{
 		Name:            name,
@@ -79,13 +79,13 @@ func (o owner) meta(name string, key engine.Key) metav1.ObjectMeta {
 	return m
 }
 
-// mirrorAnnotations are those that say what a mirror stands for, and whose it is.
+// mirrorAnnotations are the annotations that identify a mirror's object and owner.
 func mirrorAnnotations() []string {
 	return []string{containersv1alpha1.IDAnnotation, containersv1alpha1.NamespaceAnnotation, containersv1alpha1.OwnerAnnotation}
 }
 
-// damaged reports whether a client took away from a mirror what makes it one, or
-// put something else there.
+// damaged reports whether a client removed or changed the finalizer or the
+// annotations of a mirror.
 func damaged(have, want client.Object) bool {
 	return !controllerutil.ContainsFinalizer(have, containersv1alpha1.MirrorFinalizer) ||
 		slices.ContainsFunc(mirrorAnnotations(), func(name string) bool {
@@ -131,8 +131,8 @@ func wantNamespace(o owner, object engine.Object, namespace string) []client.Obj
 	return []client.Object{&containersv1alpha1.ContainerNamespace{ObjectMeta: o.meta(namespace, object.Key), Status: *object.Namespace}}
 }
 
-// containerName is the container's ID where no other container may have it, and
-// Kubernetes takes it as a name, which it does but for simulated engines.
+// containerName is the container's ID, or a hash if the engine has namespaces, or if
+// the ID is not a valid name in Kubernetes (only simulated engines have such IDs).
 func (o owner) containerName(key engine.Key) string {
 	switch {
 	case key.Namespace != "":
@@ -150,7 +150,7 @@ func (o owner) imageName(key engine.Key, tag string) string {
 	return containersv1alpha1.ImageName(o.name, key.ID, tag)
 }
 
-// namespaceName is the name that a ContainerNamespace should have.
+// namespaceName is the preferred name of a ContainerNamespace.
 func (o owner) namespaceName(namespace string) string {
 	if len(validation.IsDNS1123Subdomain(namespace)) == 0 {
 		return namespace
@@ -158,8 +158,8 @@ func (o owner) namespaceName(namespace string) string {
 	return containersv1alpha1.ContainerNamespaceName(o.name, namespace)
 }
 
-// ownConditions are those that say what the engine has. Each other one of a mirror
-// is written by who knows of it.
+// ownConditions are the conditions with the state of the engine object. Other
+// conditions of a mirror have other writers.
 func ownConditions() []string {
 	return []string{
 		containersv1alpha1.ConditionRunning, containersv1alpha1.ConditionPaused, containersv1alpha1.ConditionRestarting,
@@ -167,8 +167,8 @@ func ownConditions() []string {
 	}
 }
 
-// mergeConditions gives the engine's conditions their transition times, and
-// keeps those that are not the engine's.
+// mergeConditions sets the transition times of the engine's conditions, and keeps all
+// other conditions.
 func mergeConditions(old, want []metav1.Condition, now time.Time) []metav1.Condition {
 	var merged []metav1.Condition
 	for _, condition := range want {

@@ -12,19 +12,19 @@ import (
 )
 
 const (
-	// paceBurst events on one object are handled at once, and from then on one
-	// in each paceInterval: an object that never rests costs a few writes a
-	// second, and one that does what objects do is never delayed.
+	// paceBurst events on one object are handled at once, later ones at most once in
+	// each paceInterval: an object that changes all the time costs a few writes a
+	// second, and all others are never delayed.
 	paceBurst    = 6
 	paceInterval = 250 * time.Millisecond
 
-	// passing is how long the event after one that is [engine.Event.Passing] may
-	// take.
+	// passing is the delay of an event that is [engine.Event.Passing]: another one
+	// follows.
 	passing = 100 * time.Millisecond
 )
 
-// pacer says how long to wait before an object is looked at again. Only objects
-// with a recent event take room.
+// pacer delays the syncs of objects with many events. Only objects with a recent
+// event use memory.
 type pacer struct {
 	clock clock.PassiveClock
 
@@ -43,7 +43,7 @@ func newPacer(c clock.PassiveClock) *pacer {
 	return &pacer{clock: c, debts: map[engine.Key]debt{}, swept: c.Now()}
 }
 
-// delay notes an event on an object and returns how long to wait.
+// delay records an event on an object and returns how long to wait.
 func (p *pacer) delay(key engine.Key) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -51,8 +51,8 @@ func (p *pacer) delay(key engine.Key) time.Duration {
 	p.sweepLocked(now)
 	d := p.debts[key].left(now)
 	if d.events >= paceBurst {
-		// The wait ends when the bucket has room again; events until then join
-		// the one that waits.
+		// The wait ends when the bucket has room again; events until then are merged
+		// with this one.
 		p.debts[key] = debt{events: d.events, at: now}
 		return time.Duration((d.events - paceBurst + 1) * float64(paceInterval))
 	}
@@ -66,7 +66,7 @@ func (d debt) left(now time.Time) debt {
 	return debt{events: max(0, events), at: now}
 }
 
-// sweepLocked forgets objects that have come to rest, now and then.
+// sweepLocked periodically forgets objects without recent events.
 func (p *pacer) sweepLocked(now time.Time) {
 	const interval = 2 * paceBurst * paceInterval
 	if now.Sub(p.swept) < interval {

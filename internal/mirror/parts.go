@@ -12,9 +12,9 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// part is a field of a status that can be made smaller. Weights are of its JSON, in bytes, and rather too large than too small.
+// part is a field of a status that can be made smaller. Weights are upper bounds of its JSON, in bytes.
 type part interface {
-	// weight returns what it weighs if its values are cut at limit; without a limit if that is 0.
+	// weight returns its weight with values cut at limit; 0 is no limit.
 	weight(limit int) int
 	// valid reports whether all of it is UTF-8.
 	valid() bool
@@ -24,7 +24,7 @@ type part interface {
 	trim(limit int)
 	// hasEntries reports whether it has entries to leave out.
 	hasEntries() bool
-	// note names it and says what is missing, empty for nothing.
+	// note names the field and what is missing; empty if nothing is.
 	note() string
 }
 
@@ -125,7 +125,7 @@ type list[T any] struct {
 	field    string
 	items    *[]T
 	overhead int             // of an entry's JSON, for each two values and for the entry
-	key      func(*T) string // nil if entries have none. It can't be cut: two might be the same then
+	key      func(*T) string // nil if entries have none. Keys are not cut: two might become equal
 	values   func(*T) []*string
 	clone    func(T) T // nil if a copy shares nothing
 
@@ -280,7 +280,7 @@ func (*dict) hasEntries() bool { return true }
 
 func (d *dict) note() string { return d.missing.note(d.field) }
 
-// missing counts what is missing of a field's entries.
+// missing counts the missing entries and values of a field.
 type missing struct {
 	all  *int // entries, before the first was left out
 	left int
@@ -308,15 +308,15 @@ func (m *missing) note(field string) string {
 	return field + " (" + strings.Join(words, ", ") + ")"
 }
 
-// usable reports whether a key can stay as it is.
+// usable reports whether a key is UTF-8 and not too long.
 func usable(key string, limit int) bool {
 	return utf8.ValidString(key) && !tooWide(key, limit)
 }
 
 func tooWide(key string, limit int) bool { return limit > 0 && widthAt(key, limit+1) > limit }
 
-// width returns the bytes that a string takes in JSON, without quotes. As encoding/json does by default, what HTML reads is escaped. Of what no
-// status has room for it is not the whole.
+// width returns the size of a string in JSON, in bytes, without quotes. HTML characters are escaped, as encoding/json does by default. It is at most
+// maxStatus.
 func width(s string) int { return widthAt(s, maxStatus) }
 
 // widthAt returns the width of a string that is cut at limit; 0 is none.
@@ -347,8 +347,8 @@ func characterWidth(character rune) int {
 	return utf8.RuneLen(character)
 }
 
-// cutValue makes a string UTF-8, and cuts it so that its width is at most limit, which 0 is none of. The end of a string that was cut says how many
-// bytes it had. It reports whether it was.
+// cutValue makes a string UTF-8, and cuts it to a width of at most limit; 0 is no limit. A cut string ends with its original number of bytes. It
+// reports whether it cut the string.
 func cutValue(s string, limit int) (string, bool) {
 	length := len(s)
 	if !utf8.ValidString(s) {

@@ -15,33 +15,33 @@ import (
 
 const (
 	// patienceTime is how long a worker waits for the engine's answer before
-	// another one takes its place, and crowdedTime where many are waited for.
+	// another one takes its place, and crowdedTime if many workers wait.
 	patienceTime = 200 * time.Millisecond
 	crowdedTime  = 20 * time.Millisecond
 
-	// maxAside bounds the calls that workers left aside, for one engine.
+	// maxAside bounds the calls of replaced workers, for one engine.
 	maxAside = 128
-	// asideStay is how long a call may at least stay aside before it makes room
-	// for another one; that doubles with each time that it was given up.
+	// asideStay is how long a call of a replaced worker lasts at least before it may
+	// be evicted; it doubles with each eviction.
 	asideStay = 500 * time.Millisecond
 )
 
 var (
-	// errCrowded ends a call that has made room for another one.
-	errCrowded = errors.New("the engine has not answered yet, and there are many calls that it has not answered")
-	// errAnnounced ends a call whose object the engine has removed.
+	// errCrowded ends an evicted call.
+	errCrowded = errors.New("the engine has not answered, and too many calls wait for it")
+	// errAnnounced ends a call for an object that the engine reported as removed.
 	errAnnounced = errors.New("the engine has removed it")
 )
 
-// patience has workers go on with the next object while an engine takes long for
-// one: the worker that waits is replaced, and ends when its object is done. The
-// object stays its, so that it is not asked for twice at a time.
+// patience lets other objects be synced while the engine takes long for one: another
+// worker replaces the waiting one, which ends after its object. No other worker gets
+// that object before, so that there is one call for it at a time.
 type patience struct {
 	clock clock.WithDelayedExecution
 	// replace starts a worker for objects of a kind.
 	replace func(engine.Kind)
-	// silent is called, once, for a call that was not answered for problemGrace, with
-	// mu held: it is before the answer, and what follows from that.
+	// silent is called once for a call without an answer for problemGrace. mu is held,
+	// so that it returns before the answer is handled.
 	silent func(engine.Key)
 	// times are the constants of the same names; others in tests.
 	patienceTime, crowdedTime, asideStay, silentTime time.Duration
@@ -66,7 +66,7 @@ type turn struct {
 	tries int // that failed before
 
 	replaced bool // guarded by patience.mu; another worker has taken the place
-	// What follows is of the call that is under way.
+	// The fields below are for the current call.
 	cancel    context.CancelCauseFunc // guarded by patience.mu
 	began     time.Time               // guarded by patience.mu
 	timer     clock.Timer             // guarded by patience.mu
@@ -83,13 +83,13 @@ func (p *patience) finish(t *turn) bool {
 	return t.replaced
 }
 
-// call asks the engine, as a part of a turn. An evictable call may be given up for
+// call calls the engine, as a part of a turn. An evictable call may be canceled for
 // another one.
-func (p *patience) call(ctx context.Context, t *turn, evictable bool, ask func(context.Context) error) error {
+func (p *patience) call(ctx context.Context, t *turn, evictable bool, do func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	p.begin(t, cancel, evictable)
-	err := ask(ctx)
+	err := do(ctx)
 	p.answered(t)
 	if cause := context.Cause(ctx); err != nil && (errors.Is(cause, errCrowded) || errors.Is(cause, errAnnounced)) {
 		return cause
@@ -117,7 +117,7 @@ func (p *patience) answered(t *turn) {
 	delete(p.turns, t.key)
 }
 
-// lost takes that a worker has waited long enough. cancel tells the call.
+// lost replaces a worker that has waited too long. cancel belongs to its call.
 func (p *patience) lost(t *turn, cancel context.CancelCauseFunc) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -126,7 +126,7 @@ func (p *patience) lost(t *turn, cancel context.CancelCauseFunc) {
 	}
 	if !t.replaced {
 		if p.aside >= p.maxAside {
-			p.evictLocked() // its turn ends in a moment, and makes room
+			p.evictLocked() // the evicted turn ends in a moment
 			t.timer = p.clock.AfterFunc(p.crowdedTime, func() { p.lost(t, cancel) })
 			return
 		}
@@ -144,7 +144,7 @@ func (p *patience) lost(t *turn, cancel context.CancelCauseFunc) {
 	})
 }
 
-// evictLocked has the oldest of the calls make room that may be given up.
+// evictLocked evicts the oldest evictable call.
 func (p *patience) evictLocked() {
 	var oldest *turn
 	now := p.clock.Now()
@@ -160,7 +160,7 @@ func (p *patience) evictLocked() {
 	}
 }
 
-// announced ends the call for an object that the engine says it has removed.
+// announced ends the call for an object that the engine reported as removed.
 func (p *patience) announced(key engine.Key) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -170,14 +170,14 @@ func (p *patience) announced(key engine.Key) {
 	}
 }
 
-// turnKey is where a context has the turn of the worker whose it is.
+// turnKey is the context key of a worker's turn.
 type turnKey struct{}
 
 func withTurn(ctx context.Context, t *turn) context.Context {
 	return context.WithValue(ctx, turnKey{}, t)
 }
 
-// turnOf returns the turn of the worker that a context is of; nil for none.
+// turnOf returns the turn in a context; nil for none.
 func turnOf(ctx context.Context) *turn {
 	t, _ := ctx.Value(turnKey{}).(*turn)
 	return t

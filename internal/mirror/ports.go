@@ -9,11 +9,11 @@ import (
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 )
 
-// maxPlainPorts is how many ports a Container shows each by itself.
+// maxPlainPorts is how many ports a Container shows one by one.
 const maxPlainPorts = 64
 
-// foldPorts returns the ports with runs as one entry each, if there are more than [maxPlainPorts]: consecutive numbers of one protocol that lead to the
-// same addresses of the host, with the same distance to the numbers there. "8000-8010/tcp" is such an entry, with the host port "8000-8010". The ports
+// foldPorts returns the ports with runs as one entry each, if there are more than [maxPlainPorts]: consecutive numbers of one protocol on the
+// same host addresses, with the same distance to the host ports. "8000-8010/tcp" is such an entry, with the host port "8000-8010". The ports
 // must be in ascending order, and are not changed.
 func foldPorts(ports []containersv1alpha1.Port) []containersv1alpha1.Port {
 	if len(ports) <= maxPlainPorts {
@@ -51,7 +51,7 @@ type hostPort struct {
 	number  uint64
 }
 
-// newPortRun returns a run of one port. It can't be extended if one of its numbers is none.
+// newPortRun returns a run of one port, and whether it can be extended: all its numbers are valid.
 func newPortRun(port *containersv1alpha1.Port) (*portRun, bool) {
 	text, protocol, _ := strings.Cut(port.Name, "/")
 	number, ok := portNumber(text)
@@ -69,7 +69,7 @@ func newPortRun(port *containersv1alpha1.Port) (*portRun, bool) {
 	return run, true
 }
 
-// portNumber reads a number as engines write it, so that the run can write it again.
+// portNumber parses a port number in its canonical form.
 func portNumber(text string) (uint64, bool) {
 	number, err := strconv.ParseUint(text, 10, 16)
 	return number, err == nil && strconv.FormatUint(number, 10) == text

@@ -21,50 +21,50 @@ import (
 )
 
 const (
-	// problemGrace is how long something may fail before that is said.
+	// problemGrace is how long something may fail before it is reported.
 	problemGrace = 5 * time.Second
 
-	// messageInterval is how long the words of a problem stay: errors may have
-	// parts that are others each time, and each change is a write.
+	// messageInterval is how long the message of a problem stays: errors may have
+	// random parts, and each change is a write.
 	messageInterval = time.Minute
 
-	// maxProblems bounds what is kept in detail, and maxCountedProblems what is
-	// only counted beyond that.
+	// maxProblems bounds the problems that are kept, and maxCountedProblems those
+	// beyond that, which are only counted.
 	maxProblems        = 2048
 	maxCountedProblems = 1 << 16
 
-	// maxMessage bounds text that comes from an engine or the API server, in bytes:
-	// a condition has room for it, the name of the object, and how many more.
+	// maxMessage bounds text from an engine or the API server, in bytes: a condition
+	// has room for it, the name of the object, and the number of other problems.
 	maxMessage = 768
 
 	// maxName bounds the name of an object in a message, in bytes.
 	maxName = 128
 
-	// newsAtOnce bounds the Events of one look at the problems.
-	newsAtOnce = 20
+	// announcedAtOnce bounds the Events of one report.
+	announcedAtOnce = 20
 )
 
-// problem is one thing that could not be done.
+// problem is one failure for an engine object or a kind.
 type problem struct {
 	key    engine.Key // without an ID: the whole kind
 	reason string     // one of ConditionSynced's
-	// mirrors are the names of those that it concerns; empty for all of the key.
+	// mirrors are the names of the affected mirrors; empty for all of the key.
 	mirrors []string
 	message string
 	since   time.Time // when it began
-	shown   time.Time // from when on it is said
+	shown   time.Time // when it becomes visible
 
-	worded  time.Time // when message was taken
-	visible bool      // shown has passed
-	told    bool      // an Event has said it
+	worded    time.Time // when message was set
+	visible   bool      // shown has passed
+	announced bool      // an Event has reported it
 }
 
-// concerns reports whether a problem is one of the mirror.
+// concerns reports whether a problem affects the mirror.
 func (p *problem) concerns(mirror string) bool {
 	return len(p.mirrors) == 0 || slices.Contains(p.mirrors, mirror)
 }
 
-// condition is what a mirror says of it.
+// condition returns the condition Synced of an affected mirror.
 func (p *problem) condition() metav1.Condition {
 	return metav1.Condition{
 		Type:               containersv1alpha1.ConditionSynced,
@@ -75,32 +75,32 @@ func (p *problem) condition() metav1.Condition {
 	}
 }
 
-// problemID tells problems apart: one object may have several.
+// problemID identifies a problem: one object may have several.
 type problemID struct {
 	key    engine.Key
 	reason string
 }
 
-// counted is what is known of a problem that is only counted.
+// counted is a problem that is only counted.
 type counted struct {
 	reason string
-	shown  time.Time // from when on it is said
+	shown  time.Time // when it becomes visible
 }
 
-// problemSummary is all that is wrong with an engine's mirrors, in short.
+// problemSummary summarizes the problems of an engine.
 type problemSummary struct {
 	Count int
-	// Worst is the message of the worst problem, and Reason its reason; empty for
-	// none. Of problems that are only counted there is but the reason.
+	// Worst is the message of the most severe problem, and Reason its reason; empty
+	// for none. Worst is empty for a problem that is only counted.
 	Worst, Reason string
 }
 
-// problems knows what could not be done for the objects of one engine. It is
-// told by whoever fails and whoever succeeds, and asked by those who write the
-// conditions. Its memory is bounded: of problems beyond a number it has the count.
+// problems are the current failures for the objects of one engine. Syncs, acts,
+// deletions and lists add and clear them; the writers of conditions and Events read
+// them. Memory is bounded: problems beyond a number are only counted.
 type problems struct {
 	clock clock.PassiveClock
-	// subject says what an object is called, such as: container web.
+	// subject returns the kind and the name of an object, such as: container web.
 	subject func(engine.Key) string
 	seed    maphash.Seed
 
@@ -108,7 +108,7 @@ type problems struct {
 	known   map[problemID]*problem    // guarded by mu
 	byKey   map[engine.Key][]*problem // guarded by mu; those of known
 	counted map[uint64]counted        // guarded by mu; by hash
-	touched map[engine.Key]struct{}   // guarded by mu; whose mirrors may not say what is so
+	touched map[engine.Key]struct{}   // guarded by mu; objects whose mirrors may have a stale condition Synced
 }
 
 func newProblems(c clock.PassiveClock, subject func(engine.Key) string) *problems {
@@ -121,14 +121,14 @@ func newProblems(c clock.PassiveClock, subject func(engine.Key) string) *problem
 	}
 }
 
-// add notes what could not be done for an object, or, where the key has no ID,
-// for a whole kind. It is said at once.
+// add adds a problem of an object, or, if the key has no ID, of a whole kind. It is
+// visible at once.
 func (p *problems) add(key engine.Key, reason string, err error) {
 	p.note(key, nil, reason, err, 0)
 }
 
-// suspect notes what failed and may succeed in a moment: it is said where it is
-// not cleared before [problemGrace] is over, counted from the first time.
+// suspect adds a problem that may be cleared soon: it becomes visible [problemGrace]
+// after the first failure.
 func (p *problems) suspect(key engine.Key, reason string, err error) {
 	p.note(key, nil, reason, err, problemGrace)
 }
@@ -158,8 +158,8 @@ func (p *problems) note(key engine.Key, mirrors []string, reason string, err err
 	}
 }
 
-// admitLocked makes room for a problem, nil where there is none: it is counted
-// then.
+// admitLocked adds a problem. If there is no room it only counts the problem, and
+// returns nil.
 func (p *problems) admitLocked(id problemID, now time.Time, grace time.Duration) *problem {
 	hash := p.hash(id)
 	before, wasCounted := p.counted[hash]
@@ -182,8 +182,8 @@ func (p *problems) admitLocked(id problemID, now time.Time, grace time.Duration)
 
 func (p *problems) hash(id problemID) uint64 { return maphash.Comparable(p.seed, id) }
 
-// clear takes that what could not be done was, or has no object any more: all
-// of it where no reasons are named.
+// clear removes the problems of an object with some reasons, or all of them if there
+// are no reasons.
 func (p *problems) clear(key engine.Key, reasons ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -205,7 +205,7 @@ func (p *problems) clear(key engine.Key, reasons ...string) {
 	}
 }
 
-// clearAll clears the problems of some reasons, whatever they are of.
+// clearAll removes the problems with some reasons of all objects.
 func (p *problems) clearAll(reasons ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -228,8 +228,8 @@ func (p *problems) dropLocked(known *problem) {
 	p.touched[known.key] = struct{}{}
 }
 
-// of returns the worst problem that is said of a mirror, but for some reasons;
-// nil for none. The result is a copy.
+// of returns a copy of the most severe visible problem of a mirror, except some
+// reasons; nil for none.
 func (p *problems) of(key engine.Key, mirror string, except ...string) *problem {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -247,7 +247,7 @@ func (p *problems) of(key engine.Key, mirror string, except ...string) *problem 
 	return &copied
 }
 
-// has reports whether a problem is said.
+// has reports whether an object has a visible problem with a reason.
 func (p *problems) has(key engine.Key, reason string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -263,7 +263,7 @@ func (p *problems) visibleLocked(known *problem) bool {
 	return known.visible
 }
 
-// summary says how many problems there are, and which is the worst.
+// summary returns the number of visible problems, and the most severe one.
 func (p *problems) summary() problemSummary {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -296,27 +296,27 @@ func (p *problems) summary() problemSummary {
 	return s
 }
 
-// news returns problems that no Event has told of yet, a few at a time, and
-// takes them for told.
-func (p *problems) news() []problem {
+// takeUnannounced returns some visible problems that no Event has reported, and marks
+// them as announced.
+func (p *problems) takeUnannounced() []problem {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var news []problem
+	var unannounced []problem
 	for _, known := range p.known {
-		if len(news) == newsAtOnce {
+		if len(unannounced) == announcedAtOnce {
 			break
 		}
-		if !known.told && p.visibleLocked(known) {
-			known.told = true
-			news = append(news, *known)
+		if !known.announced && p.visibleLocked(known) {
+			known.announced = true
+			unannounced = append(unannounced, *known)
 		}
 	}
-	slices.SortFunc(news, func(a, b problem) int { return worse(&a, &b) })
-	return news
+	slices.SortFunc(unannounced, func(a, b problem) int { return worse(&a, &b) })
+	return unannounced
 }
 
-// takeTouched returns the objects whose mirrors may say something else than is
-// so, and forgets that.
+// takeTouched returns and clears the objects whose mirrors may have a stale condition
+// Synced.
 func (p *problems) takeTouched() []engine.Key {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -333,16 +333,15 @@ func (p *problems) takeTouched() []engine.Key {
 	return keys
 }
 
-// touch has an object be among those of takeTouched again.
+// touch adds an object to takeTouched.
 func (p *problems) touch(key engine.Key) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.touched[key] = struct{}{}
 }
 
-// problemReasons has all reasons, the worst first: what concerns a whole kind
-// before what concerns one object, and what users did not ask for themselves
-// before what they did.
+// problemReasons has all reasons, most severe first: a whole kind before one object,
+// and failures to mirror before failures of users' requests.
 func problemReasons() []string {
 	return []string{
 		containersv1alpha1.ReasonListFailed, containersv1alpha1.ReasonListSlow,
@@ -351,7 +350,7 @@ func problemReasons() []string {
 	}
 }
 
-// worse orders problems: the worst and, of those, the oldest first.
+// worse orders problems: most severe first, and oldest first among equals.
 func worse(a, b *problem) int {
 	reasons := problemReasons()
 	return cmp.Or(
@@ -361,20 +360,20 @@ func worse(a, b *problem) int {
 	)
 }
 
-// message says all of it in one sentence for a ContainerEngine.
+// message returns the message of a ContainerEngine's condition Complete.
 func (s problemSummary) message() string {
 	switch {
 	case s.Count == 0:
-		return "all that the engine has is mirrored"
-	case s.Worst == "": // what was known in detail is over
-		return fmt.Sprintf("%d of many problems are left, and are being tried again", s.Count)
+		return "all objects of the engine are mirrored"
+	case s.Worst == "": // only counted problems remain
+		return fmt.Sprintf("%d problems remain and are being retried", s.Count)
 	case s.Count == 1:
 		return s.Worst
 	}
 	return fmt.Sprintf("%s; and %d more", s.Worst, s.Count-1)
 }
 
-// suffix is what other messages end with: empty for no problems.
+// suffix returns the end of the message of Ready: empty without problems.
 func (s problemSummary) suffix() string {
 	switch s.Count {
 	case 0:

@@ -27,7 +27,7 @@ func TestProblemsAreSaidAfterAWhile(t *testing.T) {
 	p.suspect(key, containersv1alpha1.ReasonInspectFailed, errors.New("first"))
 	clock.SetTime(clock.Now().Add(problemGrace - time.Second))
 	p.suspect(key, containersv1alpha1.ReasonInspectFailed, errors.New("second"))
-	if s := p.summary(); s.Count != 0 || p.of(key, "web") != nil || len(p.news()) != 0 {
+	if s := p.summary(); s.Count != 0 || p.of(key, "web") != nil || len(p.takeUnannounced()) != 0 {
 		t.Errorf("said too early: %+v", s)
 	}
 	clock.SetTime(clock.Now().Add(time.Second))
@@ -55,20 +55,20 @@ func TestProblemsAreSaidAfterAWhile(t *testing.T) {
 func TestProblemIsToldOnce(t *testing.T) {
 	p, clock := newTestProblems()
 	key := containerKey("web")
-	told, messages := 0, map[string]bool{}
+	announced, messages := 0, map[string]bool{}
 	for i := range 120 { // two minutes
 		p.add(key, containersv1alpha1.ReasonWriteRefused, fmt.Errorf("request %d denied", i))
-		told += len(p.news())
+		announced += len(p.takeUnannounced())
 		messages[p.summary().Worst] = true
 		clock.SetTime(clock.Now().Add(time.Second))
 	}
-	if told != 1 || len(messages) != 2 {
-		t.Errorf("told %d times, in the words %v", told, messages)
+	if announced != 1 || len(messages) != 2 {
+		t.Errorf("announced %d times, with the messages %v", announced, messages)
 	}
 	p.clear(key, containersv1alpha1.ReasonWriteRefused)
 	p.add(key, containersv1alpha1.ReasonWriteRefused, errors.New("denied"))
-	if news := p.news(); len(news) != 1 {
-		t.Errorf("after it was over it is told %d times", len(news))
+	if unannounced := p.takeUnannounced(); len(unannounced) != 1 {
+		t.Errorf("after it was cleared it is announced %d times", len(unannounced))
 	}
 }
 

@@ -19,8 +19,8 @@ const (
 	purgeWorkers = 4
 )
 
-// purge removes every mirror of an owner, and asks nothing of an engine. It
-// reads the API server itself, so that when it returns nil there is none left.
+// purge removes every mirror of an owner without a call to the engine. It reads the
+// API server and no cache: when it returns nil, there are no mirrors.
 func purge(ctx context.Context, c client.Client, reader client.Reader, o owner) error {
 	var failures []error
 	for _, types := range kinds {
@@ -41,9 +41,10 @@ func purge(ctx context.Context, c client.Client, reader client.Reader, o owner) 
 	return errors.Join(failures...)
 }
 
-// orphaned reports whether an object is a mirror of an owner that was deleted
-// with the wish to keep what it owns. Mirrors can't outlive it: nothing would
-// keep them current. The annotation tells them from what a person made.
+// orphaned reports whether an object is a mirror that lost its owner reference, when
+// the owner was deleted with the propagation policy Orphan. Mirrors are removed
+// nevertheless: no controller would update them. The annotation distinguishes them
+// from objects of other clients.
 func (o owner) orphaned(obj client.Object) bool {
 	return len(obj.GetOwnerReferences()) == 0 && controllerutil.ContainsFinalizer(obj, containersv1alpha1.MirrorFinalizer) &&
 		obj.GetAnnotations()[containersv1alpha1.OwnerAnnotation] == string(o.reference.UID)

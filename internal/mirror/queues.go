@@ -12,14 +12,14 @@ import (
 )
 
 const (
-	// resyncPriority puts what a comparison found behind what happens now, and
-	// retryPriority what has failed twice behind all that was not tried yet.
+	// resyncPriority puts objects from a comparison behind those from events, and
+	// retryPriority objects that failed twice behind all others.
 	resyncPriority = -100
 	retryPriority  = -200
 )
 
-// queues holds the objects that are to be synced, those of each kind in a queue of
-// their own, so that one kind does not wait for another.
+// queues holds the objects to sync, each kind in its own queue, so that one kind does
+// not wait for another.
 type queues map[engine.Kind]priorityqueue.PriorityQueue[engine.Key]
 
 func newQueues(name string) queues {
@@ -32,7 +32,7 @@ func newQueues(name string) queues {
 	return q
 }
 
-// add queues objects. A key without an ID names none, whoever says it.
+// add queues objects. It ignores keys without an ID.
 func (q queues) add(o priorityqueue.AddOpts, keys ...engine.Key) {
 	byKind := map[engine.Kind][]engine.Key{}
 	for _, key := range keys {
@@ -50,7 +50,7 @@ func (q queues) add(o priorityqueue.AddOpts, keys ...engine.Key) {
 // Add queues an object.
 func (q queues) Add(key engine.Key) { q.AddAfter(key, 0) }
 
-// AddAfter queues an object after a while.
+// AddAfter queues an object after a delay.
 func (q queues) AddAfter(key engine.Key, after time.Duration) {
 	if queue := q[key.Kind]; queue != nil && key.ID != "" {
 		queue.AddWithOpts(priorityqueue.AddOpts{After: after}, key)
@@ -66,7 +66,7 @@ func (q queues) retry(key engine.Key) {
 	queue.AddWithOpts(priorityqueue.AddOpts{RateLimited: true, Priority: &priority}, key)
 }
 
-// waiting is how many objects are to be synced now.
+// waiting returns the number of objects that are ready to be synced.
 func (q queues) waiting() int {
 	n := 0
 	for _, queue := range q {

@@ -18,22 +18,22 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/bounded"
 )
 
-// refusalShown is how long a mirror shows that its deletion was refused, unless
-// its engine object changes before.
+// refusalShown is how long a mirror shows that its deletion was refused. A change of
+// the engine object ends that earlier.
 const refusalShown = time.Hour
 
-// refusedNow reports whether the engine refused the deletion of a mirror that is
-// being deleted. A deletion is a generation of the object, and the condition may
-// be of one before: then it is about an object that this one replaced.
+// refusedNow reports whether the engine refused the current deletion of a mirror. A
+// deletion changes the generation: a condition of an earlier generation is about the
+// mirror that this one replaced.
 func refusedNow(obj client.Object) bool {
 	refused := apimeta.FindStatusCondition(*conditionsOf(obj), containersv1alpha1.ConditionDeletionRefused)
 	return obj.GetDeletionTimestamp() != nil && refused != nil && refused.Status == metav1.ConditionTrue &&
 		refused.ObservedGeneration == obj.GetGeneration()
 }
 
-// refuse ends a deletion that the engine refused: it must not be carried out hours
-// later, when what is in the way has gone. The refusal is written before anything
-// else, so that a daemon that is killed here knows it when it runs again.
+// refuse ends a deletion that the engine refused: it must not succeed hours later,
+// when the object is no longer in use. The refusal is written first, so that it
+// survives a daemon that is killed here.
 func (a *actor) refuse(ctx context.Context, key engine.Key, have, want client.Object, reason string, err error) error {
 	updated := withStatus(have, want, a.clock.Now())
 	if updated == nil {
@@ -41,12 +41,12 @@ func (a *actor) refuse(ctx context.Context, key engine.Key, have, want client.Ob
 	}
 	conditions := conditionsOf(updated)
 	apimeta.RemoveStatusCondition(conditions, containersv1alpha1.ConditionDeleting)
-	apimeta.RemoveStatusCondition(conditions, containersv1alpha1.ConditionDeletionRefused) // of the object before
+	apimeta.RemoveStatusCondition(conditions, containersv1alpha1.ConditionDeletionRefused) // about the previous object
 	refused := metav1.Condition{
 		Type:               containersv1alpha1.ConditionDeletionRefused,
 		Status:             metav1.ConditionTrue,
 		Reason:             reason,
-		Message:            engineWords(err),
+		Message:            engineMessage(err),
 		ObservedGeneration: have.GetGeneration(),
 		LastTransitionTime: metav1.NewTime(a.clock.Now().Truncate(time.Second)),
 	}
@@ -56,14 +56,13 @@ func (a *actor) refuse(ctx context.Context, key engine.Key, have, want client.Ob
 	}
 	a.problems.clear(key, containersv1alpha1.ReasonDeletionFailed)
 	if heldByOthers(updated) {
-		a.tellRefusal(updated, refused)
+		a.announceRefusal(updated, refused)
 	}
 	return a.replace(ctx, updated, want)
 }
 
-// replace replaces a deleted mirror whose deletion the engine refused by a new
-// one, which shows the refusal. While it has finalizers of others it can't be
-// replaced, and stays as it is.
+// replace replaces a deleted mirror whose deletion the engine refused with a new one,
+// which shows the refusal. While a mirror has other finalizers it can't be replaced.
 func (a *actor) replace(ctx context.Context, have, want client.Object) error {
 	if meant, err := a.deletionIsMeant(ctx); err != nil || !meant {
 		return err // the ContainerEngine stops, or the namespace is deleted: no new mirrors
@@ -84,13 +83,13 @@ func heldByOthers(obj client.Object) bool {
 	return len(finalizers) > 1 || len(finalizers) == 1 && !controllerutil.ContainsFinalizer(obj, containersv1alpha1.MirrorFinalizer)
 }
 
-func (a *actor) tellRefusal(on client.Object, refused metav1.Condition) {
+func (a *actor) announceRefusal(on client.Object, refused metav1.Condition) {
 	a.events.Event(on, corev1.EventTypeWarning, containersv1alpha1.ConditionDeletionRefused,
-		"the deletion ended, and is not tried again: "+refused.Message)
+		"the engine refused the deletion, and it is not retried: "+refused.Message)
 }
 
-// withRefusal returns updated, nil for no change of have, with the refusal of the
-// deletion of the mirror before, and without one that is no longer shown.
+// withRefusal returns updated, nil for no change of have, with the pending refusal
+// from the mirror that this one replaces, and without an expired one.
 func (a *actor) withRefusal(have, updated client.Object) client.Object {
 	pending, isPending := a.deletions.refusedOf(nameOf(have))
 	shown := apimeta.FindStatusCondition(*conditionsOf(have), containersv1alpha1.ConditionDeletionRefused)
@@ -114,21 +113,21 @@ func (a *actor) withRefusal(have, updated client.Object) client.Object {
 	return updated
 }
 
-// wroteRefusal takes that a mirror was written as [actor.withRefusal] returned
-// it.
+// wroteRefusal announces the refusal that [actor.withRefusal] returned, after the
+// write of the mirror.
 func (a *actor) wroteRefusal(m client.Object) {
 	if refused, ok := a.deletions.takeRefused(nameOf(m)); ok {
-		a.tellRefusal(m, refused)
+		a.announceRefusal(m, refused)
 	}
 }
 
-// forget takes that an object has left the engine.
+// forget forgets an object that the engine has removed.
 func (a *actor) forget(key engine.Key) {
 	a.acts.forgetEnded(key)
 	a.deletions.forgetRefused(key)
 }
 
-// forgetDeletion takes that a mirror is gone.
+// forgetDeletion forgets the deletion of a mirror that has been removed.
 func (a *actor) forgetDeletion(m client.Object) {
 	if _, known := a.deletions.of(m.GetUID()); known {
 		a.problems.clear(keyOf(m), containersv1alpha1.ReasonDeletionFailed)
@@ -136,7 +135,7 @@ func (a *actor) forgetDeletion(m client.Object) {
 	a.deletions.forget(m.GetUID())
 }
 
-// refusal is what the next mirror of a name shows.
+// refusal is the refused deletion that the next mirror of a name shows.
 type refusal struct {
 	key       engine.Key
 	condition metav1.Condition
@@ -163,8 +162,8 @@ func (d *deletions) takeRefused(name mirrorName) (metav1.Condition, bool) {
 	return r.condition, ok
 }
 
-// forgetRefused forgets an object that has left the engine: another one of the
-// name has nothing to do with it.
+// forgetRefused forgets the refusals of an object that the engine has removed:
+// another one of the name is not related to it.
 func (d *deletions) forgetRefused(key engine.Key) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

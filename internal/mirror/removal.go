@@ -15,34 +15,34 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
-// removers is how many removals an engine is asked for at a time. One that takes
-// longer than [problemGrace] no longer counts: it delays only itself.
+// removers bounds the concurrent removals of an engine. A removal that takes longer
+// than [problemGrace] no longer counts: it delays only itself.
 const removers = 8
 
-// removal is one try to remove what a deleted mirror stands for.
+// removal is one try to remove the engine object of a deleted mirror.
 type removal struct {
 	uid    types.UID // the mirror's
 	remove func() error
-	final  func(error) bool    // whether an answer of the engine leads to no other try
-	wake   func(time.Duration) // has the object looked at after that time
+	final  func(error) bool    // whether there is no retry after an answer of the engine
+	wake   func(time.Duration) // queues the object after that time
 }
 
-// deletion is what is known of the deletion of one mirror. Times are zero for
-// what has not happened.
+// deletion is the state of the deletion of one mirror. Times are zero for what has
+// not happened.
 type deletion struct {
-	since    time.Time // of the first try
-	underWay bool      // the engine is being asked, or will be
-	asked    time.Time // of the try under way
-	ended    bool      // err is the engine's answer, which nothing has followed from yet
-	answered time.Time // of err
+	since    time.Time // the first try
+	underWay bool      // a removal runs, or waits for a remover
+	started  time.Time // the current try
+	ended    bool      // err is the engine's answer, which is not handled yet
+	answered time.Time // the time of err
 	err      error
-	agreed   int       // times in a row that the engine claimed that the object is gone
-	failed   int       // times in a row that it failed
-	next     time.Time // not to be tried before
+	agreed   int       // times in a row that the engine reported the object removed
+	failed   int       // times in a row that the removal failed
+	next     time.Time // the earliest retry
 }
 
-// deletions are those of which the mirrors are not gone yet. They are carried out
-// outside of the workers, as an engine may take its time.
+// deletions are the deletions of mirrors that still exist. The removals run outside
+// of the workers because they may take minutes.
 type deletions struct {
 	clock   clock.WithTicker
 	limiter workqueue.TypedRateLimiter[types.UID]
@@ -66,7 +66,7 @@ func newDeletions(ctx context.Context, c clock.WithTicker) *deletions {
 	}
 }
 
-// of returns a copy of what is known of the deletion of a mirror.
+// of returns a copy of the deletion of a mirror.
 func (d *deletions) of(uid types.UID) (deletion, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -76,7 +76,7 @@ func (d *deletions) of(uid types.UID) (deletion, bool) {
 	return deletion{}, false
 }
 
-// start has a removal done as soon as one of the removers is free.
+// start runs a removal as soon as one of the removers is free.
 func (d *deletions) start(r removal) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -85,7 +85,7 @@ func (d *deletions) start(r removal) {
 		known = &deletion{since: d.clock.Now()}
 		d.byUID[r.uid] = known
 	}
-	known.underWay, known.ended, known.err, known.asked = true, false, nil, time.Time{}
+	known.underWay, known.ended, known.err, known.started = true, false, nil, time.Time{}
 	if d.busy == removers {
 		d.waiting = append(d.waiting, r)
 		return
@@ -94,10 +94,10 @@ func (d *deletions) start(r removal) {
 	d.runLocked(r)
 }
 
-// runLocked does a removal in the background, by a remover that is counted.
+// runLocked runs a removal in the background. The caller has counted the remover.
 func (d *deletions) runLocked(r removal) {
 	if known := d.byUID[r.uid]; known != nil {
-		known.asked = d.clock.Now()
+		known.started = d.clock.Now()
 	}
 	answer := make(chan error, 1)
 	d.wg.Go(func() { answer <- r.remove() })
@@ -130,7 +130,7 @@ func (d *deletions) await(answer <-chan error, patience time.Duration) (err erro
 	}
 }
 
-// release lets a remover do the next removal.
+// release starts the next removal with a free remover.
 func (d *deletions) release() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -138,7 +138,7 @@ func (d *deletions) release() {
 		next := d.waiting[0]
 		d.waiting = d.waiting[1:]
 		if d.byUID[next.uid] == nil {
-			continue // the engine removed it without being asked
+			continue // the mirror is removed: another client removed the object
 		}
 		d.runLocked(next)
 		return
@@ -146,8 +146,8 @@ func (d *deletions) release() {
 	d.busy--
 }
 
-// end notes the engine's answer. It returns when to look at the object, and
-// whether its mirror is still there.
+// end records the engine's answer. It returns when to sync the object, and whether its
+// mirror still exists.
 func (d *deletions) end(r removal, err error) (pause time.Duration, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -165,13 +165,13 @@ func (d *deletions) end(r removal, err error) (pause time.Duration, ok bool) {
 		known.agreed, known.failed = 0, known.failed+1
 	}
 	if pause = d.limiter.When(r.uid); known.agreed == 1 {
-		pause = 0 // once is what always happens
+		pause = 0 // the normal case: the object is removed
 	}
 	known.next = d.clock.Now().Add(pause)
 	return pause, true
 }
 
-// forget takes that a mirror is gone.
+// forget forgets the deletion of a mirror that has been removed.
 func (d *deletions) forget(uid types.UID) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -179,8 +179,8 @@ func (d *deletions) forget(uid types.UID) {
 	d.limiter.Forget(uid)
 }
 
-// clear has everything tried again at once, as the next connection may be to an
-// engine that has recovered.
+// clear makes all removals retry at once: after a reconnect the engine may have
+// recovered.
 func (d *deletions) clear() {
 	d.mu.Lock()
 	defer d.mu.Unlock()

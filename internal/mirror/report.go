@@ -10,33 +10,32 @@ import (
 )
 
 const (
-	// manyWait is how many objects have to wait for that to be worth a word.
+	// manyWait is the number of waiting objects from which Ready reports them.
 	manyWait = 1000
 
 	// countDelay is how long counts wait for more changes before they are reported.
 	countDelay = time.Second
 )
 
-// tell tells of changed numbers of mirrors and of problems, a while after they
-// changed: it must cost nothing for each single one.
-func (s *Session) tell(ctx context.Context) {
+// reportChanges reports changed counts of mirrors and problems, at most once in each
+// countDelay.
+func (s *Session) reportChanges(ctx context.Context) {
 	s.repeat(ctx, func() {
 		s.connection.removals.sweep(s.clock.Now())
-		s.tellProgress()
+		s.reportProgress()
 		if s.isUnreported() {
 			s.changed()
 		}
 	})
 }
 
-// tellMirrors likewise has the mirrors and Events tell of problems. It writes, which
-// may take long where the API server is busy: what the ContainerEngine says does
-// not wait for that.
-func (s *Session) tellMirrors(ctx context.Context) {
-	s.repeat(ctx, func() { s.notices.tell(ctx) })
+// reportProblems reports problems on mirrors and by Events. Its writes may take long
+// if the API server is busy; the status of the ContainerEngine does not wait for them.
+func (s *Session) reportProblems(ctx context.Context) {
+	s.repeat(ctx, func() { s.notices.report(ctx) })
 }
 
-// repeat does something after each countDelay, until ctx ends.
+// repeat calls do after each countDelay, until ctx ends.
 func (s *Session) repeat(ctx context.Context, do func()) {
 	ticker := s.clock.NewTicker(countDelay)
 	defer ticker.Stop()
@@ -50,13 +49,13 @@ func (s *Session) repeat(ctx context.Context, do func()) {
 	}
 }
 
-// tellProgress says how far the first comparison of a connection is, or, later,
-// how much there is to be done where that is much.
-func (s *Session) tellProgress() {
+// reportProgress reports the progress of the first comparison of a connection, or,
+// after that, the number of waiting objects if there are many.
+func (s *Session) reportProgress() {
 	first := s.syncer.comparison()
 	waiting := ""
 	if n := s.syncer.queue.waiting(); n >= manyWait {
-		waiting = "; " + thousands(n) + " changes are on their way"
+		waiting = "; " + thousands(n) + " changes are pending"
 	}
 	switch state := s.State(); {
 	case state.Reason == containersv1alpha1.ReasonConnected:

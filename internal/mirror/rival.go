@@ -39,8 +39,8 @@ func older(a, b *containersv1alpha1.ContainerEngine) bool {
 	return a.UID < b.UID
 }
 
-// sameEndpoint reports whether two endpoints lead to one engine as far as can be
-// seen from here: a socket may have two paths, as /var/run is a link to /run.
+// sameEndpoint reports whether two endpoints are known to be the same: a socket may
+// have two paths, since /var/run is a link to /run.
 func sameEndpoint(a, b string) bool {
 	if a == b {
 		return true
@@ -58,12 +58,12 @@ func sameEndpoint(a, b string) bool {
 	return err == nil && os.SameFile(socketA, socketB)
 }
 
-// yield leaves the engine to another ContainerEngine. Mirrors that are there, as
-// it was not always so, would no longer be true, and in the other's way.
+// yield leaves the engine to another ContainerEngine, and removes existing mirrors:
+// they would be stale, and have the names of the other's mirrors.
 func (r *reconciler) yield(ctx context.Context, e *containersv1alpha1.ContainerEngine, rival string) error {
 	report(e, e.Generation, State{
 		Reason:  containersv1alpha1.ReasonConflict,
-		Message: fmt.Sprintf("ContainerEngine %s of this namespace mirrors %s already", rival, e.Spec.Endpoint),
+		Message: fmt.Sprintf("ContainerEngine %s of this namespace already mirrors %s", rival, e.Spec.Endpoint),
 	})
 	done, err := r.purged(ctx, e)
 	if done {

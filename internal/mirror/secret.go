@@ -20,14 +20,14 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
-// secret is the Secret that a ContainerEngine names. It is read from the API
-// server each time, and only its metadata is watched, so that no key is kept. A
-// nil one is no Secret, and never changes.
+// secret is the Secret that a ContainerEngine names. It is read from the API server
+// each time, and only its metadata is watched, so that no key stays in memory. A nil
+// *secret is no Secret, and never changes.
 type secret struct {
 	key      client.ObjectKey
 	reader   client.Reader // not from a cache
 	metadata metadata.Interface
-	// wake holds a value when there is another version than there was.
+	// wake holds a value after a change.
 	wake chan struct{}
 
 	mu      sync.Mutex
@@ -49,7 +49,7 @@ func (r *reconciler) secretOf(e *containersv1alpha1.ContainerEngine) *secret {
 	}
 }
 
-// material is what an engine is given.
+// material returns the Secret for an engine.
 func (s *secret) material() engine.Secret {
 	if s == nil {
 		return nil // and not an interface that holds a nil
@@ -67,15 +67,15 @@ func (s *secret) Read(ctx context.Context) (map[string][]byte, error) {
 	if err != nil && !apierrors.IsNotFound(err) {
 		return nil, fmt.Errorf("read the Secret %s: %w", s.key, err)
 	}
-	s.saw(found.ResourceVersion, true)
+	s.setVersion(found.ResourceVersion, true)
 	if err != nil {
-		return nil, fmt.Errorf("there is no Secret %s: it must have ca.crt (the engine's authority), "+
-			"and tls.crt with tls.key where the engine asks for a client certificate", s.key)
+		return nil, fmt.Errorf("the Secret %s does not exist: it must have ca.crt (the engine's certificate authority), "+
+			"and tls.crt and tls.key if the engine requires a client certificate", s.key)
 	}
 	return found.Data, nil
 }
 
-// changed returns a channel that has a value when the Secret was changed, made
+// changed returns a channel that receives a value when the Secret was created, changed
 // or deleted.
 func (s *secret) changed() <-chan struct{} {
 	if s == nil {
@@ -93,23 +93,23 @@ func (s *secret) follow(ctx context.Context) {
 		s.key.Namespace, 0, toolscache.Indexers{}, func(options *metav1.ListOptions) {
 			options.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, s.key.Name).String()
 		}).Informer()
-	seen := func(obj any) {
+	observe := func(obj any) {
 		if m, ok := obj.(client.Object); ok {
-			s.saw(m.GetResourceVersion(), false)
+			s.setVersion(m.GetResourceVersion(), false)
 		}
 	}
-	// It fails only if the informer has stopped, which was not started yet.
+	// It fails only if the informer has stopped, and that has not started.
 	_, _ = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-		AddFunc:    seen,
-		UpdateFunc: func(_, obj any) { seen(obj) },
-		DeleteFunc: func(any) { s.saw("", false) },
+		AddFunc:    observe,
+		UpdateFunc: func(_, obj any) { observe(obj) },
+		DeleteFunc: func(any) { s.setVersion("", false) },
 	})
 	informer.RunWithContext(ctx)
 }
 
-// saw takes the version that the Secret has, empty for none. Before the first
-// one was read there is no connection that another could matter to.
-func (s *secret) saw(version string, read bool) {
+// setVersion records the version of the Secret, empty for none. Changes before the
+// first read do not matter: there is no connection yet.
+func (s *secret) setVersion(version string, read bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	first := !s.read
@@ -123,6 +123,6 @@ func (s *secret) saw(version string, read bool) {
 	}
 	select {
 	case s.wake <- struct{}{}:
-	default: // it is known already
+	default: // a value is waiting
 	}
 }

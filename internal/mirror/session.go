@@ -17,26 +17,26 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
-// State is how far a session is.
+// State is the state of a session.
 type State struct {
 	Reason  string // one of the Ready condition's
 	Message string
-	// Info is what the engine last said of itself; nil before the first answer.
+	// Info is the engine's last description of itself; nil before the first answer.
 	Info *engine.Info
 	// Synced is when all mirrors were last compared with the engine.
 	Synced time.Time
 	Counts map[engine.Kind]int
-	// Problems is what could not be done.
+	// Problems summarizes the failures.
 	Problems problemSummary
 }
 
-// sessionConfig is what a session needs. All fields but secret must be set.
+// sessionConfig configures a session. All fields but secret must be set.
 type sessionConfig struct {
 	owner  owner
 	engine engine.Engine
-	// secret is what the engine's connections are made with; nil for none.
+	// secret has the certificates for the engine's connections; nil for none.
 	secret *secret
-	// known is the engine that the existing mirrors are of.
+	// known identifies the engine of the existing mirrors.
 	known  identity
 	resync time.Duration
 
@@ -47,12 +47,12 @@ type sessionConfig struct {
 	clock   clock.WithTickerAndDelayedExecution
 	log     *slog.Logger
 	metrics *metrics
-	// changed is called when State has changed. It must not wait for anything.
+	// changed is called when State has changed. It must not block.
 	changed func()
 }
 
-// Session mirrors one engine for as long as it runs: it connects, reconnects, and
-// keeps the mirrors equal. It owns the parts and all their goroutines.
+// Session mirrors one engine while it runs: it connects, reconnects, and keeps the
+// mirrors equal. It owns the parts and all their goroutines.
 type Session struct {
 	owner  owner
 	secret *secret
@@ -60,7 +60,7 @@ type Session struct {
 	watch  mirrorWatch
 	clock  clock.WithTickerAndDelayedExecution
 	log    *slog.Logger
-	// changed is called when State has changed. It must not wait for anything.
+	// changed is called when State has changed. It must not block.
 	changed func()
 
 	table      *table
@@ -86,8 +86,7 @@ func startSession(cfg sessionConfig) *Session {
 	return s
 }
 
-// newSession puts the parts of a session together. None of them depends on the
-// session.
+// newSession creates a session from its parts. None of them depends on the session.
 func newSession(cfg sessionConfig) *Session {
 	ctx, cancel := context.WithCancel(context.Background())
 	t := newTable()
@@ -116,14 +115,13 @@ func newSession(cfg sessionConfig) *Session {
 	}
 }
 
-// Stop ends the session and waits for everything that it started. The mirrors
-// stay.
+// Stop ends the session and waits for all its goroutines. The mirrors are kept.
 func (s *Session) Stop() {
 	s.cancel()
 	<-s.done
 }
 
-// State returns how far the session is.
+// State returns the current state.
 func (s *Session) State() State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -137,9 +135,9 @@ func (s *Session) State() State {
 	return state
 }
 
-// Report returns the state for whoever writes it down. Whatever the reason was for
-// that, it is what later changes are compared with: a problem may begin, be
-// written down for another reason, and end between two looks at the problems.
+// Report returns the state for the status of the ContainerEngine. Later changes are
+// compared with the last reported state, whatever caused that report: a problem may
+// begin, be reported because of another change, and end between two checks.
 func (s *Session) Report() State {
 	state := s.State()
 	s.mu.Lock()
@@ -148,7 +146,7 @@ func (s *Session) Report() State {
 	return state
 }
 
-// isUnreported reports whether numbers or problems are not what was last reported.
+// isUnreported reports whether counts or problems differ from the reported ones.
 func (s *Session) isUnreported() bool {
 	now := s.State()
 	s.mu.Lock()
@@ -166,7 +164,7 @@ func (s *Session) setState(reason, message string) {
 	}
 }
 
-// setStateIf is setState, where the reason is still was.
+// setStateIf is setState if the reason still is was.
 func (s *Session) setStateIf(was, reason, message string) {
 	s.mu.Lock()
 	changed := s.state.Reason == was && (s.state.Reason != reason || s.state.Message != message)
@@ -197,8 +195,8 @@ func (s *Session) run(ctx context.Context) {
 	}
 	defer stopWatching()
 	s.syncer.start()
-	wg.Go(func() { s.tell(ctx) })
-	wg.Go(func() { s.tellMirrors(ctx) })
+	wg.Go(func() { s.reportChanges(ctx) })
+	wg.Go(func() { s.reportProblems(ctx) })
 	wg.Go(func() { s.secret.follow(ctx) })
 	s.keepConnected(ctx)
 }

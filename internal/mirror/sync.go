@@ -19,16 +19,14 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
-// errUnverified says that what the engine answered can't be trusted, as it may
-// be another engine by now.
+// errUnverified is the error of an answer that may be from another engine.
 var errUnverified = errors.New("the connection to the engine broke before the answer was verified")
 
-// errForeign says that an object which is not ours has the name of a mirror.
+// errForeign is the error of an object with the name of a mirror and another owner.
 var errForeign = errors.New("an object of that name exists and is not a mirror of this engine")
 
 // sync makes the mirrors of one engine object equal to it. It reads the engine
-// first and writes what differs; called again with nothing changed it writes
-// nothing. A nil error means that the mirrors are equal.
+// first and writes only differences. A nil error means that the mirrors are equal.
 func (s *syncer) sync(ctx context.Context, key engine.Key) error {
 	if s.namespaces.isReleased(key) {
 		return nil
@@ -36,8 +34,8 @@ func (s *syncer) sync(ctx context.Context, key engine.Key) error {
 	if err := checkKey(key); err != nil {
 		return err
 	}
-	seen, asked, told := s.connection.link.number(), s.table.of(key), s.connection.removals.has(key)
-	if told && kinds[key.Kind].removedByEvent {
+	number, before, reportedGone := s.connection.link.number(), s.table.of(key), s.connection.removals.has(key)
+	if reportedGone && kinds[key.Kind].removedByEvent {
 		return s.removeAnnounced(ctx, key)
 	}
 	object, err := s.inspect(ctx, key)
@@ -46,7 +44,7 @@ func (s *syncer) sync(ctx context.Context, key engine.Key) error {
 	}
 	switch {
 	case errors.Is(err, engine.ErrNotFound):
-		if err := s.connection.verifyGone(ctx, key, seen); err != nil {
+		if err := s.connection.verifyGone(ctx, key, number); err != nil {
 			return err
 		}
 		s.forget(key)
@@ -56,23 +54,23 @@ func (s *syncer) sync(ctx context.Context, key engine.Key) error {
 	case err != nil:
 		s.connection.link.whileUp(func() { s.problems.suspect(key, containersv1alpha1.ReasonInspectFailed, err) })
 		return fmt.Errorf("inspect %s %s: %w", key.Kind, key.ID, err)
-	case object.Key != key: // an image that was asked for by reference
-		s.connection.removals.take(object.Key) // it is there, perhaps again
+	case object.Key != key: // an image that was inspected by a reference
+		s.connection.removals.take(object.Key) // the engine has it, perhaps again
 		s.queue.Add(object.Key)
 		return nil
-	case told: // and made again since
+	case reportedGone: // and created again
 		s.connection.removals.take(key)
 	}
 	namespace, err := s.namespaces.name(ctx, kinds[key.Kind].namespace(object))
 	if err != nil {
 		var refused refusals
-		refused.fail(fmt.Errorf("write the ContainerNamespace that it is in: %w", err))
+		refused.fail(fmt.Errorf("write its ContainerNamespace: %w", err))
 		refused.note(s.problems, key)
 		return err
 	}
 	want, have := s.owner.mirrors(object, namespace), s.table.of(key)
 	err = s.write(ctx, key, have, want)
-	// Only of tags that are news: an engine may show one tag on two images.
+	// Only for new tags: an engine may list one tag for two images.
 	for _, rival := range s.table.rivals(key, newTags(have, want)) {
 		s.queue.Add(rival)
 	}
@@ -80,13 +78,13 @@ func (s *syncer) sync(ctx context.Context, key engine.Key) error {
 		s.problems.clear(key)
 	}
 	if err == nil && object.Container != nil {
-		return s.actor.act(ctx, key, object.Container.Status, asked)
+		return s.actor.act(ctx, key, object.Container.Status, before)
 	}
 	return err
 }
 
-// inspect asks the engine for an object. The worker that asks is replaced where
-// that takes long.
+// inspect inspects an object in the engine. Another worker replaces this one if that
+// takes long.
 func (s *syncer) inspect(ctx context.Context, key engine.Key) (object engine.Object, err error) {
 	t := turnOf(ctx)
 	if t == nil {
@@ -99,9 +97,8 @@ func (s *syncer) inspect(ctx context.Context, key engine.Key) (object engine.Obj
 	return object, err
 }
 
-// removeAnnounced removes the mirrors of an object of which the engine told, in
-// this connection, that it removed it. An event that comes later of the same name
-// queues it again.
+// removeAnnounced removes the mirrors of an object that the engine reported as removed
+// in this connection. A later event for the same name queues the object again.
 func (s *syncer) removeAnnounced(ctx context.Context, key engine.Key) error {
 	s.forget(key)
 	if err := s.write(ctx, key, s.table.of(key), nil); err != nil {
@@ -112,20 +109,20 @@ func (s *syncer) removeAnnounced(ctx context.Context, key engine.Key) error {
 	return nil
 }
 
-// forget drops what was known of an object that left the engine.
+// forget forgets an object that the engine has removed.
 func (s *syncer) forget(key engine.Key) {
 	s.actor.forget(key)
 	switch key.Kind {
 	case engine.KindNamespace:
 		s.namespaces.forget(key.ID)
-	case engine.KindImage: // where it was a reference, an image has lost it
+	case engine.KindImage: // if the key is a reference, an image has lost it
 		for _, loser := range s.table.rivals(key, []string{key.ID}) {
 			s.queue.Add(loser)
 		}
 	}
 }
 
-// newTags returns the tags of images that are wanted and not there yet.
+// newTags returns the desired tags that no mirror has.
 func newTags(have, want []client.Object) []string {
 	var tags []string
 	for _, w := range want {
@@ -137,8 +134,8 @@ func newTags(have, want []client.Object) []string {
 	return tags
 }
 
-// write makes the mirrors of one engine object, which are have, what they
-// should be. It does all it can, and returns what failed.
+// write changes the mirrors of one engine object from have to want. It continues after
+// a failure, and returns all failures.
 func (s *syncer) write(ctx context.Context, key engine.Key, have, want []client.Object) error {
 	var failures []error
 	var refused refusals
@@ -176,7 +173,7 @@ func (s *syncer) write(ctx context.Context, key engine.Key, have, want []client.
 	return errors.Join(failures...)
 }
 
-// refusals are the writes of an object's mirrors that failed.
+// refusals are the failed writes of an object's mirrors.
 type refusals struct {
 	mirrors []string
 	first   error
@@ -184,7 +181,7 @@ type refusals struct {
 }
 
 func (r *refusals) add(m client.Object, err error) {
-	// A conflict is no failure: the retry reads the newer version.
+	// A conflict is not a failure: the retry reads the newer version.
 	if err == nil || apierrors.IsConflict(err) || errors.Is(err, context.Canceled) {
 		return
 	}
@@ -198,8 +195,8 @@ func (r *refusals) fail(err error) {
 	}
 }
 
-// note says which writes were refused for good at once, and of others that they
-// fail where they go on to.
+// note adds the problem: visible at once for writes that were refused for good, and
+// after problemGrace for others.
 func (r *refusals) note(p *problems, key engine.Key) {
 	if r.first == nil {
 		return
@@ -223,9 +220,9 @@ func (s *syncer) create(ctx context.Context, want client.Object) error {
 	return s.update(ctx, created, want)
 }
 
-// adopt deals with an object that has the name of a mirror and is not in the
-// table: a mirror of ours that the watch has not brought yet, or another
-// client's object, which stays as it is.
+// adopt handles an object with the name of a mirror that is not in the table: a mirror
+// of this engine that the watch has not delivered, or another client's object, which
+// is not changed.
 func (s *syncer) adopt(ctx context.Context, want client.Object) error {
 	have := kinds[kindOf(want)].object()
 	if err := s.reader.Get(ctx, client.ObjectKeyFromObject(want), have); err != nil {
@@ -236,7 +233,7 @@ func (s *syncer) adopt(ctx context.Context, want client.Object) error {
 	}
 	s.table.watched(have)
 	if have.GetDeletionTimestamp() != nil {
-		s.queue.Add(keyOf(have)) // it is known now, and its deletion acts
+		s.queue.Add(keyOf(have)) // the next sync handles its deletion
 		return nil
 	}
 	return s.update(ctx, have, want)
@@ -258,10 +255,9 @@ func (s *syncer) update(ctx context.Context, have, want client.Object) error {
 	return nil
 }
 
-// mend gives a mirror back what makes it one, if a client took it away: without
-// the finalizer its deletion would not reach the engine, and without the
-// annotations it would stand for something else. It returns the mirror as it is
-// then.
+// mend restores the finalizer and the annotations of a mirror: without the finalizer
+// its deletion would not reach the engine, and the annotations identify its object. It
+// returns the new version of the mirror.
 func (s *syncer) mend(ctx context.Context, have, want client.Object) (client.Object, error) {
 	if !damaged(have, want) {
 		return have, nil
@@ -283,9 +279,10 @@ func (s *syncer) mend(ctx context.Context, have, want client.Object) (client.Obj
 	return mended, nil
 }
 
-// release takes a mirror's finalizer away and deletes it: nothing is asked of
-// the engine. A mirror that is gone is no error, and one that was written
-// since is: it may have its finalizer again, with which a deletion acts.
+// release removes a mirror's finalizer and deletes the mirror without a call to the
+// engine. A removed mirror is not an error. A mirror that was written since have is:
+// it may have its finalizer again, so that its deletion would remove the engine
+// object.
 func release(ctx context.Context, c client.Client, have client.Object) error {
 	stripped := have
 	if controllerutil.ContainsFinalizer(have, containersv1alpha1.MirrorFinalizer) {
@@ -297,7 +294,7 @@ func release(ctx context.Context, c client.Client, have client.Object) error {
 		}
 	}
 	if have.GetDeletionTimestamp() != nil {
-		return nil // it went with its last finalizer, or waits for another's
+		return nil // the API server removed it, or it has other finalizers
 	}
 	return client.IgnoreNotFound(c.Delete(ctx, stripped, client.Preconditions{
 		UID: ptr.To(have.GetUID()), ResourceVersion: ptr.To(stripped.GetResourceVersion()),

@@ -15,18 +15,17 @@ import (
 )
 
 const (
-	// A failed object is retried after these.
+	// retryMin and retryMax bound the back-off of a failed object.
 	retryMin = 20 * time.Millisecond
 	retryMax = 30 * time.Second
 
-	// deepResync is how many objects of a kind each comparison inspects although
-	// they look as they are known, in turn: a list does not show everything.
+	// deepResync is how many objects of a kind each comparison inspects in turn although
+	// they equal their mirrors in the list: a list does not show everything.
 	deepResync = 16
 )
 
-// syncer makes mirrors equal to what the engine has: it takes events and lists,
-// queues the objects that they name, and has workers inspect each object and write
-// its mirrors.
+// syncer keeps mirrors equal to the engine's objects: it queues the objects that
+// events and lists name, and its workers inspect each object and write its mirrors.
 type syncer struct {
 	owner      owner
 	connection *connection
@@ -53,7 +52,7 @@ type syncer struct {
 	mu        sync.Mutex
 	busy      map[engine.Key]*syncing  // guarded by mu; being synced
 	arrived   map[engine.Key]time.Time // guarded by mu; the first event since the last sync
-	current   *batch                   // guarded by mu; what the last comparison found
+	current   *batch                   // guarded by mu; of the last comparison
 	deepAfter map[engine.Kind]string   // guarded by mu; where the next deep comparison continues
 }
 
@@ -69,7 +68,7 @@ func (s *syncer) start() {
 // syncing is one sync of an engine object.
 type syncing struct {
 	began time.Time
-	// arrived is when the first event arrived that it answers; zero for none.
+	// arrived is when the first event that caused it arrived; zero for none.
 	arrived time.Time
 	wrote   bool // guarded by syncer.mu
 }
@@ -84,7 +83,7 @@ func (s *syncer) begin(key engine.Key) *syncing {
 	return run
 }
 
-// finish records that it was synced, and whether that failed.
+// finish records the end of a sync, and whether it failed.
 func (s *syncer) finish(key engine.Key, run *syncing, failed bool) {
 	s.mu.Lock()
 	delete(s.busy, key)
@@ -104,7 +103,7 @@ func (s *syncer) finish(key engine.Key, run *syncing, failed bool) {
 
 func (s *syncer) isBusy(key engine.Key) bool { return !s.began(key).IsZero() }
 
-// began returns when the sync of an object began that is under way; zero for none.
+// began returns when the current sync of an object began; zero for none.
 func (s *syncer) began(key engine.Key) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -22,17 +22,16 @@ type mirrorName struct {
 
 func nameOf(obj client.Object) mirrorName { return mirrorName{kindOf(obj), obj.GetName()} }
 
-// table holds the newest known version of each mirror of one owner, whether a
-// watch brought it or a write returned it: a write is known at once, and what a
-// watch still brings of the time before is old. Its objects are not to be
-// changed.
+// table holds the newest known version of each mirror of one owner, from a watch or
+// from the result of a write: it has a write at once, and ignores older versions that
+// the watch delivers later. Its objects must not be changed.
 type table struct {
 	mu      sync.Mutex
 	objects map[mirrorName]client.Object           // guarded by mu
 	byKey   map[engine.Key]map[mirrorName]struct{} // guarded by mu
 	byTag   map[string]map[mirrorName]engine.Key   // guarded by mu; by referenceOf
-	gone    map[mirrorName]types.UID               // guarded by mu; removed here, not yet by the watch
-	ours    map[mirrorName]uint64                  // guarded by mu; the newest version that is our own write
+	gone    map[mirrorName]types.UID               // guarded by mu; removed by this controller, not yet in the watch
+	ours    map[mirrorName]uint64                  // guarded by mu; the newest version that this controller wrote
 	counts  map[engine.Kind]int                    // guarded by mu
 	uses    uses                                   // guarded by mu
 }
@@ -58,7 +57,7 @@ func version(obj client.Object) uint64 {
 	return v
 }
 
-// wrote records the result of a write of our own.
+// wrote records the result of a write by this controller.
 func (t *table) wrote(obj client.Object) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -67,7 +66,7 @@ func (t *table) wrote(obj client.Object) {
 	t.storeLocked(name, obj)
 }
 
-// watched records what a watch brought.
+// watched records a version from a watch.
 func (t *table) watched(obj client.Object) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -86,7 +85,7 @@ func (t *table) foreign(name mirrorName) bool {
 	return ok && version(obj) > t.ours[name]
 }
 
-// removed records that our own write removed a mirror.
+// removed records that this controller removed a mirror.
 func (t *table) removed(obj client.Object) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -97,8 +96,8 @@ func (t *table) removed(obj client.Object) {
 	}
 }
 
-// watchedRemoval records that a watch saw a mirror go. It reports whether that
-// was not known: another client removed it.
+// watchedRemoval records a removal from a watch. It reports whether another client
+// removed the mirror.
 func (t *table) watchedRemoval(obj client.Object) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -169,9 +168,9 @@ func tagOf(obj client.Object) string {
 	return ""
 }
 
-// referenceOf returns the tag that a mirror depends on, empty for none: that of an
-// image, and the one of a container's image where the engine has namespaces, and
-// says of the image only where the tag leads to.
+// referenceOf returns the tag that a mirror depends on, empty for none: the tag of an
+// image, or of a container's image if the engine has namespaces, because containerd
+// only stores the tag and resolves it to an image.
 func referenceOf(obj client.Object) string {
 	if c, ok := obj.(*containersv1alpha1.Container); ok && c.Annotations[containersv1alpha1.NamespaceAnnotation] != "" {
 		return c.Status.ImageName
@@ -226,9 +225,9 @@ func (t *table) newest(key engine.Key) uint64 {
 	return newest
 }
 
-// rivals returns what depends on one of the tags in the same namespace, but for
-// key itself: a tag has moved, and the engine does not say from which image, nor
-// of which containers.
+// rivals returns the other objects in the same namespace that depend on one of the
+// tags: a tag has moved, and the engine does not report the previous image, nor the
+// affected containers.
 func (t *table) rivals(key engine.Key, tags []string) []engine.Key {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -263,7 +262,7 @@ func (t *table) count(kind engine.Kind) int {
 	return t.counts[kind]
 }
 
-// subject says what an object is called by people: by its name where it has one.
+// subject returns the kind of an object and its name, or its ID if it has no name.
 func (t *table) subject(key engine.Key) string {
 	if key.ID == "" {
 		return "the list of " + string(key.Kind) + "s"

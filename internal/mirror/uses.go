@@ -11,9 +11,9 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
-// usesOf returns the engine objects that can't be removed while there is what a
-// mirror stands for: the image and the volumes of a container, and the namespace
-// in which a container or an image is, where the engine has several.
+// usesOf returns the engine objects that a mirror's object uses: the image and the
+// volumes of a container, and the namespace of a container or an image if the engine
+// has several. The engine can't remove them while they are in use.
 func usesOf(m client.Object) []engine.Key {
 	if uses := kinds[kindOf(m)].uses; uses != nil {
 		return uses(m)
@@ -37,8 +37,8 @@ func usedByContainer(obj client.Object) []engine.Key {
 	return append(used, namespaceOf(m)...)
 }
 
-// namespaceOf returns the engine's namespace that a mirror's object is in; none if
-// the engine has but one.
+// namespaceOf returns the engine's namespace of a mirror's object; none if the engine
+// has only one.
 func namespaceOf(m client.Object) []engine.Key {
 	namespace := m.GetAnnotations()[containersv1alpha1.NamespaceAnnotation]
 	if namespace == "" {
@@ -47,7 +47,7 @@ func namespaceOf(m client.Object) []engine.Key {
 	return []engine.Key{{Kind: engine.KindNamespace, ID: namespace}}
 }
 
-// uses tells which mirrors use an engine object. It is part of a table, and
+// uses has the mirrors that use each engine object. It is a part of a table, and
 // guarded by its mutex.
 type uses map[engine.Key]map[mirrorName]struct{}
 

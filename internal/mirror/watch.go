@@ -11,8 +11,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// mirrorWatch brings a syncer what happens to its mirrors, from the caches
-// that all sessions of a manager share.
+// mirrorWatch delivers changes of mirrors to their syncers, from the caches that all
+// sessions of a manager share.
 type mirrorWatch struct{ informers cache.Informers }
 
 // start fills the syncer's table and keeps it up to date until stop is called.
@@ -46,8 +46,8 @@ func (w mirrorWatch) start(ctx context.Context, s *syncer) (stop func(), err err
 	return stop, nil
 }
 
-// handler takes what the watch brings: it goes into the table, and if another
-// client wrote it the object is queued.
+// handler records the versions from the watch in the table, and queues objects whose
+// mirrors another client wrote.
 func (s *syncer) handler() toolscache.ResourceEventHandler {
 	changed := func(obj any) {
 		m, ok := obj.(client.Object)
@@ -62,7 +62,7 @@ func (s *syncer) handler() toolscache.ResourceEventHandler {
 	return toolscache.ResourceEventHandlerDetailedFuncs{
 		AddFunc: func(obj any, initial bool) {
 			if m, ok := obj.(client.Object); ok && initial && s.owner.owns(m) {
-				// The first comparison looks at all that were there before.
+				// The first comparison checks all mirrors that existed before.
 				s.table.wrote(m)
 				return
 			}
@@ -80,8 +80,8 @@ func (s *syncer) handler() toolscache.ResourceEventHandler {
 	}
 }
 
-// retargeted looks at what a mirror stood for, when a client has it stand for
-// something else: that has no mirror now.
+// retargeted queues the previous object of a mirror whose annotations a client changed
+// to another object: the previous one has no mirror now.
 func (s *syncer) retargeted(old, obj any) {
 	before, _ := old.(client.Object)
 	after, _ := obj.(client.Object)
@@ -90,7 +90,7 @@ func (s *syncer) retargeted(old, obj any) {
 	}
 }
 
-// lost takes that a mirror is gone: it was deleted, or given to another owner.
+// lost handles a mirror that was removed, or that has another owner now.
 func (s *syncer) lost(obj any) {
 	if tombstone, ok := obj.(toolscache.DeletedFinalStateUnknown); ok {
 		obj = tombstone.Obj

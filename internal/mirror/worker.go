@@ -13,7 +13,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
-// event takes an event of the stream: it names an object, and that is queued.
+// event handles an event of the stream: it queues the object that the event names.
 func (s *syncer) event(e engine.Event) {
 	s.noteEvent(e)
 	s.connection.noteTime(e.At)
@@ -28,14 +28,14 @@ func (s *syncer) event(e engine.Event) {
 		s.lists.request(e.Key.Kind, s.pacer.delay(engine.Key{Kind: e.Key.Kind}))
 		return
 	case e.Key.ID == "":
-		return // it is about nothing
+		return // it names no object
 	case e.Gone:
 		s.connection.removals.add(e.Key)
 		s.patience.announced(e.Key)
 		s.queue.Add(e.Key)
 		return
 	}
-	s.connection.removals.take(e.Key) // it may be there again
+	s.connection.removals.take(e.Key) // the object may exist again
 	delay := s.pacer.delay(e.Key)
 	if e.Passing {
 		delay = max(delay, passing)
@@ -47,8 +47,8 @@ func (s *syncer) startWorker(kind engine.Kind) {
 	s.workers.Go(func() { s.work(s.alive, kind) })
 }
 
-// work syncs one object of a kind after the other until the queue ends, or
-// another worker has taken its place.
+// work syncs objects of a kind until the queue is shut down, or another worker has
+// taken its place.
 func (s *syncer) work(ctx context.Context, kind engine.Kind) {
 	queue := s.queue[kind]
 	for {
@@ -69,7 +69,7 @@ func (s *syncer) work(ctx context.Context, kind engine.Kind) {
 			s.requeueForeign(key, known)
 		case ctx.Err() != nil:
 		default:
-			s.log.Debug("sync failed, will try again", "kind", key.Kind, "id", key.ID, "error", err)
+			s.log.Debug("sync failed, will retry", "kind", key.Kind, "id", key.ID, "error", err)
 			s.queue.retry(key)
 		}
 		s.finishInBatch(key)
@@ -80,21 +80,21 @@ func (s *syncer) work(ctx context.Context, kind engine.Kind) {
 	}
 }
 
-// clearProblems takes that an object was synced.
+// clearProblems clears the problems that a successful sync ends.
 func (s *syncer) clearProblems(key engine.Key) {
-	over := []string{containersv1alpha1.ReasonInspectFailed, containersv1alpha1.ReasonWriteRefused}
+	reasons := []string{containersv1alpha1.ReasonInspectFailed, containersv1alpha1.ReasonWriteRefused}
 	isDeleted := func(m client.Object) bool { return m.GetDeletionTimestamp() != nil }
 	if !slices.ContainsFunc(s.table.of(key), isDeleted) {
-		// The mirror may have gone while its deletion failed, and be replaced.
-		over = append(over, containersv1alpha1.ReasonDeletionFailed)
+		// A mirror whose deletion failed may have been removed and replaced.
+		reasons = append(reasons, containersv1alpha1.ReasonDeletionFailed)
 	}
-	s.problems.clear(key, over...)
+	s.problems.clear(key, reasons...)
 }
 
-// silent takes that the engine has not answered for an object in problemGrace.
+// silent reports that the engine has not answered for an object within problemGrace.
 func (s *syncer) silent(key engine.Key) {
 	s.connection.link.whileUp(func() {
-		s.problems.add(key, containersv1alpha1.ReasonInspectFailed, fmt.Errorf("the engine has not answered for %s", problemGrace))
+		s.problems.add(key, containersv1alpha1.ReasonInspectFailed, fmt.Errorf("no answer from the engine within %s", problemGrace))
 	})
 	s.finishInBatch(key)
 }
@@ -106,7 +106,7 @@ func (s *syncer) finishInBatch(key engine.Key) {
 }
 
 // requeueForeign queues an object again if another client wrote one of its
-// mirrors while it was synced: after the version that was known before.
+// mirrors during the sync. known is the newest version before it.
 func (s *syncer) requeueForeign(key engine.Key, known uint64) {
 	for _, m := range s.table.of(key) {
 		if s.table.foreign(nameOf(m)) && version(m) > known {
@@ -116,14 +116,14 @@ func (s *syncer) requeueForeign(key engine.Key, known uint64) {
 	}
 }
 
-// noteEvent records what an event is beside the name of an object: a prune, which
-// names none, and one that could not be read. Both have all of the kind compared.
+// noteEvent handles events that name no object: a prune, and one that could not be
+// decoded. For both, all objects of the kind are compared.
 func (s *syncer) noteEvent(e engine.Event) {
 	switch {
 	case e.Key.ID != "":
 	case e.All:
 		s.connection.removals.add(e.Key)
 	case e.Lost != nil:
-		s.log.Debug("an event can't be read: all of its kind is compared", "kind", e.Key.Kind, "error", e.Lost)
+		s.log.Debug("an event can't be decoded: will compare all objects of its kind", "kind", e.Key.Kind, "error", e.Lost)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// writer writes mirrors. The table has each write at once.
+// writer writes mirrors, and records each write in the table.
 type writer struct {
 	client client.Client
 	table  *table
@@ -17,7 +17,7 @@ type writer struct {
 	counted func(verb string, m client.Object)
 }
 
-// create creates a mirror without its status. m becomes what was created.
+// create creates a mirror without its status. m is set to the created version.
 func (w *writer) create(ctx context.Context, m client.Object) error {
 	if err := w.client.Create(ctx, m); err != nil {
 		return err
@@ -26,7 +26,7 @@ func (w *writer) create(ctx context.Context, m client.Object) error {
 	return nil
 }
 
-// status writes the status of a mirror. updated becomes what was written.
+// status writes the status of a mirror. updated is set to the written version.
 func (w *writer) status(ctx context.Context, updated client.Object) error {
 	err := w.client.Status().Update(ctx, updated)
 	switch {
@@ -38,8 +38,8 @@ func (w *writer) status(ctx context.Context, updated client.Object) error {
 	return err
 }
 
-// patch writes what updated has more or less than have, unless another client
-// wrote the mirror since. updated becomes what was written.
+// patch writes the difference between have and updated, and fails if another client
+// wrote the mirror since. updated is set to the written version.
 func (w *writer) patch(ctx context.Context, have, updated client.Object) error {
 	if err := w.client.Patch(ctx, updated, client.MergeFromWithOptions(have, client.MergeFromWithOptimisticLock{})); err != nil {
 		return err
@@ -48,7 +48,7 @@ func (w *writer) patch(ctx context.Context, have, updated client.Object) error {
 	return nil
 }
 
-// remove removes a mirror, and asks nothing of the engine.
+// remove removes a mirror without a call to the engine.
 func (w *writer) remove(ctx context.Context, have client.Object) error {
 	if err := release(ctx, w.client, have); err != nil {
 		return err

@@ -348,7 +348,7 @@ func TestContainerdAway(t *testing.T) {
 	e.waitReason(ce, containersv1alpha1.ReasonDisconnected)
 	e.eventually("it is said what to do", func() (bool, string) {
 		message := readyMessage(e.getEngine("moby"))
-		return strings.Contains(message, "is containerd running?") || strings.Contains(message, "is containerd running, and"), message
+		return strings.Contains(message, "check that containerd runs"), message
 	})
 	program.Start()
 	e.waitReason(ce, containersv1alpha1.ReasonConnected)

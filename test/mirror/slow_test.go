@@ -138,7 +138,7 @@ func TestHangingInspects(t *testing.T) {
 	e.must(err)
 	e.mirrored(ids[0], "")
 
-	e.waitComplete("moby", containersv1alpha1.ReasonInspectFailed, hanging-1, "container held-", "has not answered for 5s", "and 10 more")
+	e.waitComplete("moby", containersv1alpha1.ReasonInspectFailed, hanging-1, "container held-", "no answer from the engine within 5s", "and 10 more")
 	first := &containersv1alpha1.Container{ObjectMeta: metav1.ObjectMeta{Name: ids[1], Namespace: namespace}}
 	e.waitSynced(first, containersv1alpha1.ReasonInspectFailed)
 	e.eventually("Events tell it", func() (bool, string) {

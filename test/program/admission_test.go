@@ -181,7 +181,7 @@ func TestOwnedIsHeld(t *testing.T) {
 	h := newHome(t)
 	engine, _ := startEngine(t, 3)
 	h.ok("set", "running=true", "containerEngine.endpoint="+engine.Endpoint())
-	h.fails(3, []string{"belongs to App app", "delete or stop that"}, "ctl", "delete", "containerengine", "moby")
+	h.fails(3, []string{"owned by App app", "delete or stop the owner"}, "ctl", "delete", "containerengine", "moby")
 	h.fails(3, []string{"metadata.finalizers", "belongs to App app"},
 		"ctl", "patch", "containerengine", "moby", "--type=merge", "-p", `{"metadata":{"finalizers":[]}}`)
 	h.fails(3, []string{"belongs to App app"}, "ctl", "delete", "containerengines", "--all", "--dry-run=server")

@@ -138,7 +138,7 @@ func TestVirtualMachine(t *testing.T) {
 		t.Fatalf("%d containers are mirrored", len(before))
 	}
 	contains(t, v.ok("status"), "VM", "Started", "Connected", "3 containers")
-	v.fails(3, []string{"belongs to App app", "delete or stop that"}, "ctl", "delete", "limavm", "rd", "-n", namespace)
+	v.fails(3, []string{"owned by App app", "delete or stop the owner"}, "ctl", "delete", "limavm", "rd", "-n", namespace)
 
 	v.ok("set", "virtualMachine.cpus=1", "virtualMachine.memory=3Gi", "virtualMachine.disk=101Gi")
 	contains(t, v.template(), "cpus: 1", "memory: 3GiB", "disk: 101GiB")

@@ -205,7 +205,7 @@ func TestContextTakenOver(t *testing.T) {
 	const found = "context-taken-over of App /app"
 
 	choose("other")
-	h.finds([]string{"is other, and was " + ours, "`docker context use " + ours + "`"}, found)
+	h.finds([]string{"is other instead of " + ours, "`docker context use " + ours + "`"}, found)
 	h.tells(1, corev1.EventTypeWarning, "ContextTakenOver", "App/app")
 	choose(ours)
 	h.finds(nil)
@@ -350,7 +350,7 @@ func TestStatusOfAnotherVersion(t *testing.T) {
 	if err := os.WriteFile(path, []byte(other), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	h.finds([]string{"the daemon that runs is rdd 0.0.0-before", "`rdd service start`"}, "daemon-other-version of Service /"+h.name)
+	h.finds([]string{"the running daemon is rdd 0.0.0-before", "`rdd service start`"}, "daemon-other-version of Service /"+h.name)
 	if screen := h.ok("status"); !strings.Contains(screen, "App        desired state stopped: Settled") {
 		t.Errorf("it tells nothing of the App:\n%s", screen)
 	}

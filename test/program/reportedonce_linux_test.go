@@ -67,7 +67,7 @@ func TestReportedOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if lines := strings.Count(string(log), "keeping the Docker context failed"); lines != 1 {
+	if lines := strings.Count(string(log), "updating the Docker context failed"); lines != 1 {
 		t.Errorf("%d lines in the log:\n%s", lines, log)
 	}
 }

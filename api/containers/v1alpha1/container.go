@@ -4,18 +4,18 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// ContainerState is a state that a container can be driven to.
+// ContainerState is a desired state of a container.
 // +kubebuilder:validation:Enum=running;paused;exited
 type ContainerState string
 
-// The states that a container can be driven to.
+// The desired states.
 const (
 	StateRunning ContainerState = "running"
 	StatePaused  ContainerState = "paused"
 	StateExited  ContainerState = "exited"
 )
 
-// Phase is the state of a container in the engine's words.
+// Phase is the state of a container as the engine names it.
 // +kubebuilder:validation:Enum=created;running;paused;restarting;removing;exited;dead
 type Phase string
 
@@ -30,7 +30,7 @@ const (
 	PhaseDead       Phase = "dead"
 )
 
-// Action is something to do to a container, once.
+// Action is a one-time action on a container.
 // +kubebuilder:validation:Enum=start;stop;pause;unpause;restart
 type Action string
 
@@ -52,35 +52,36 @@ const (
 	ConditionDead       = "Dead"
 )
 
-// ConditionDeleting is False on any mirror that is to be deleted and whose
-// engine refuses that (reason Refused, with the engine's words as its message),
-// or agrees and goes on to show the object (reason Contradicted).
+// ConditionDeleting is False on a deleted mirror if the engine fails to remove the
+// object (reason Failed, with the engine's error as the message), or reports it
+// removed and still lists it (reason Contradicted).
 const ConditionDeleting = "Deleting"
 
 // Types of conditions that any mirror may have. Each is absent when all is well.
 const (
-	// ConditionSynced is False while the mirror is not, or may not be, what the
-	// engine has. Its reasons are those of a ContainerEngine's Complete.
+	// ConditionSynced is False while the mirror differs, or may differ, from the
+	// engine object. It has the same reasons as a ContainerEngine's Complete.
 	ConditionSynced = "Synced"
-	// ConditionTruncated is True while the status leaves out part of what the
-	// engine says, as that is too large. Its message names the fields.
+	// ConditionTruncated is True while the status omits part of what the engine
+	// reports because it is too large. The message names the fields.
 	ConditionTruncated = "Truncated"
 	// ConditionDeletionRefused is True on a mirror that replaces a deleted one
-	// whose removal the engine refused. Its message has the engine's words.
+	// whose removal the engine refused. The message is the engine's error.
 	ConditionDeletionRefused = "DeletionRefused"
 )
 
-// ContainerSpec is what is wanted of a container.
+// ContainerSpec is the desired state of a container.
 type ContainerSpec struct {
-	// State is what the container is to be driven to, once for each time that
-	// it is changed. Without it the container is only observed.
+	// State is the desired state. The controller brings the container to it once
+	// for each change of this field. If it is empty, the controller only observes
+	// the container.
 	// +optional
 	State ContainerState `json:"state,omitempty"`
 }
 
-// PortBinding is an address of the host that leads to a port of a container.
+// PortBinding is a host address that is forwarded to a port of a container.
 type PortBinding struct {
-	// HostIP is the address; 0.0.0.0 and :: stand for all.
+	// HostIP is the address; 0.0.0.0 and :: are all addresses.
 	// +optional
 	HostIP string `json:"hostIP,omitempty"`
 
@@ -95,8 +96,8 @@ type Port struct {
 	// +required
 	Name string `json:"name"`
 
-	// Bindings has the addresses of the host that lead to the port; none for a
-	// port that is exposed and not published.
+	// Bindings are the host addresses that are forwarded to the port; empty for a
+	// port that is exposed but not published.
 	// +listType=atomic
 	// +optional
 	Bindings []PortBinding `json:"bindings,omitempty"`
@@ -112,7 +113,7 @@ type Mount struct {
 	// +optional
 	Name string `json:"name,omitempty"`
 
-	// Source is where the content comes from, on the engine's machine.
+	// Source is the source of the content on the engine's machine.
 	// +optional
 	Source string `json:"source,omitempty"`
 
@@ -124,11 +125,11 @@ type Mount struct {
 	// +optional
 	Driver string `json:"driver,omitempty"`
 
-	// Mode has the options of the mount.
+	// Mode is the options of the mount.
 	// +optional
 	Mode string `json:"mode,omitempty"`
 
-	// ReadOnly is whether the container may not write to it.
+	// ReadOnly is whether the container can only read the mount.
 	// +optional
 	ReadOnly bool `json:"readOnly,omitempty"`
 }
@@ -144,7 +145,7 @@ type NetworkAttachment struct {
 	IPAddress string `json:"ipAddress,omitempty"`
 }
 
-// Pod says which pod of Kubernetes a container belongs to.
+// Pod is the Kubernetes pod that a container belongs to.
 type Pod struct {
 	// Name of the pod.
 	// +required
@@ -158,53 +159,53 @@ type Pod struct {
 	// +optional
 	UID string `json:"uid,omitempty"`
 
-	// Sandbox is whether this container is none of the pod's own, but the one that
-	// holds its namespaces.
+	// Sandbox is whether this is the pod's sandbox container, which holds its
+	// Linux namespaces.
 	// +optional
 	Sandbox bool `json:"sandbox,omitempty"`
 }
 
-// ActionState says how an action ended.
+// ActionState is the result of an action.
 // +kubebuilder:validation:Enum=Succeeded;Failed
 type ActionState string
 
-// How an action can end.
+// The results of an action.
 const (
 	ActionSucceeded ActionState = "Succeeded"
 	ActionFailed    ActionState = "Failed"
 )
 
-// LastAction is the last thing that was done to a container through its object.
+// LastAction is the last action that was requested through the Container object.
 type LastAction struct {
-	// Action is what was done.
+	// Action is the requested action.
 	// +required
 	Action Action `json:"action"`
 
-	// State says how it ended.
+	// State is the result of the action.
 	// +required
 	State ActionState `json:"state"`
 
-	// Error has the engine's words where it failed.
+	// Error is the engine's error if the action failed.
 	// +optional
 	Error string `json:"error,omitempty"`
 
-	// ObservedAt is when the wish was seen.
+	// ObservedAt is when the controller observed the request.
 	// +required
 	ObservedAt metav1.Time `json:"observedAt"`
 
-	// CompletedAt is when the engine had answered.
+	// CompletedAt is when the engine answered.
 	// +required
 	CompletedAt metav1.Time `json:"completedAt"`
 
-	// Generation is the metadata.generation whose spec.state asked for it; 0
-	// where the annotation did.
+	// Generation is the metadata.generation whose spec.state requested the action;
+	// 0 if the annotation did.
 	// +optional
 	Generation int64 `json:"generation,omitempty"`
 }
 
 // ContainerStatus is the container as the engine describes it.
 type ContainerStatus struct {
-	// Name of the container, without a slash before it.
+	// Name of the container, without a leading slash.
 	// +optional
 	Name string `json:"name,omitempty"`
 
@@ -220,7 +221,7 @@ type ContainerStatus struct {
 	// +optional
 	ImageName string `json:"imageName,omitempty"`
 
-	// Path is the program that runs.
+	// Path is the program that the container runs.
 	// +optional
 	Path string `json:"path,omitempty"`
 
@@ -229,7 +230,7 @@ type ContainerStatus struct {
 	// +optional
 	Args []string `json:"args,omitempty"`
 
-	// Labels are those of the container in the engine.
+	// Labels are the container's labels in the engine.
 	// +optional
 	Labels map[string]string `json:"labels,omitempty"`
 
@@ -238,7 +239,7 @@ type ContainerStatus struct {
 	Status Phase `json:"status,omitempty"`
 
 	// PID is the process ID of the container's program on the engine's machine;
-	// 0 where it does not run.
+	// 0 if it does not run.
 	// +optional
 	PID int64 `json:"pid,omitempty"`
 
@@ -250,20 +251,21 @@ type ContainerStatus struct {
 	// +optional
 	Error string `json:"error,omitempty"`
 
-	// CreatedAt is when the container was made.
+	// CreatedAt is when the container was created.
 	// +optional
 	CreatedAt *metav1.Time `json:"createdAt,omitempty"`
 
-	// AgeFrom is what the age is counted from if createdAt is in the future, as of an
-	// engine whose clock is ahead: when the object was mirrored. Absent otherwise.
+	// AgeFrom is when the object was mirrored. Its age is counted from there if
+	// createdAt is in the future because the engine's clock is ahead. Absent
+	// otherwise.
 	// +optional
 	AgeFrom *metav1.Time `json:"ageFrom,omitempty"`
 
-	// StartedAt is when it was last started.
+	// StartedAt is when the container was last started.
 	// +optional
 	StartedAt *metav1.Time `json:"startedAt,omitempty"`
 
-	// FinishedAt is when it last ended.
+	// FinishedAt is when the container last exited.
 	// +optional
 	FinishedAt *metav1.Time `json:"finishedAt,omitempty"`
 
@@ -277,7 +279,7 @@ type ContainerStatus struct {
 	// +optional
 	Ports []Port `json:"ports,omitempty"`
 
-	// PortSummary has the ports in one line, for people.
+	// PortSummary is the ports in one line, for tables.
 	// +optional
 	PortSummary string `json:"portSummary,omitempty"`
 
@@ -287,7 +289,7 @@ type ContainerStatus struct {
 	// +optional
 	Mounts []Mount `json:"mounts,omitempty"`
 
-	// Networks are those that the container is connected to.
+	// Networks are the networks that the container is connected to.
 	// +listType=map
 	// +listMapKey=name
 	// +optional
@@ -297,13 +299,13 @@ type ContainerStatus struct {
 	// +optional
 	ComposeProject string `json:"composeProject,omitempty"`
 
-	// Pod is the pod of Kubernetes that the container belongs to, where it is one
-	// of a cluster's.
+	// Pod is the Kubernetes pod that the container belongs to; absent if it
+	// belongs to none.
 	// +optional
 	Pod *Pod `json:"pod,omitempty"`
 
-	// RestartPolicy is no, always, unless-stopped, or on-failure, the last with
-	// a colon and the number of tries where that is limited.
+	// RestartPolicy is no, always, unless-stopped, or on-failure, the last followed
+	// by a colon and the maximum number of retries if there is one.
 	// +optional
 	RestartPolicy string `json:"restartPolicy,omitempty"`
 
@@ -311,11 +313,12 @@ type ContainerStatus struct {
 	// +optional
 	RestartCount int32 `json:"restartCount"`
 
-	// ObservedGeneration is the generation whose spec.state was acted on last.
+	// ObservedGeneration is the generation whose spec.state the controller last
+	// acted on.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// LastAction is the last thing that was done through this object.
+	// LastAction is the last action that was requested through this object.
 	// +optional
 	LastAction *LastAction `json:"lastAction,omitempty"`
 
@@ -327,13 +330,13 @@ type ContainerStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
-// Container mirrors a container; its name is the container's ID, or a hash where
-// IDs may repeat, see [NamespacedContainerName].
+// Container mirrors a container. Its name is the container's ID, or a hash if IDs
+// may repeat, see [NamespacedContainerName].
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:categories={rdd,all}
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=6"
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=8"
 // +kubebuilder:selectablefield:JSONPath=`.status.name`
 // +kubebuilder:selectablefield:JSONPath=`.status.namespace`
 // +kubebuilder:selectablefield:JSONPath=`.status.status`
@@ -349,7 +352,7 @@ type Container struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// Spec has a default, so that a server-side apply may take its last field back.
+	// Spec has a default, so that a server-side apply can remove its last field.
 	// +kubebuilder:default={}
 	// +optional
 	Spec ContainerSpec `json:"spec,omitempty"`

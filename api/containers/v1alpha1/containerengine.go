@@ -13,8 +13,8 @@ import (
 // +kubebuilder:validation:Enum=moby;containerd;simulated
 type EngineType string
 
-// ReconnectAnnotation asks for a new connection, each time its value changes. The
-// mirrors stay.
+// ReconnectAnnotation requests a new connection each time its value changes. The
+// mirrors are kept.
 const ReconnectAnnotation = "containers.rancherdesktop.io/reconnectRequested"
 
 // The kinds of engines.
@@ -24,13 +24,13 @@ const (
 	EngineSimulated  EngineType = "simulated"
 )
 
-// DefaultResyncPeriod is the time between two comparisons where none is given.
+// DefaultResyncPeriod is the time between two comparisons if the spec sets none.
 const DefaultResyncPeriod = time.Minute
 
 // Types of a ContainerEngine's conditions. [ConditionComplete] is the second.
 const (
-	// ConditionReady is True while the engine answers, and every kind of object is
-	// listed or named in [ConditionComplete].
+	// ConditionReady is True while the engine is connected and every kind of object
+	// is listed or named in [ConditionComplete].
 	ConditionReady = "Ready"
 )
 
@@ -46,9 +46,9 @@ const (
 	ReasonUnsupported   = "Unsupported"
 )
 
-// Reasons for which something is not mirrored, or not done. They are those of
-// [ConditionSynced] on a mirror, and of [ConditionComplete] on its
-// ContainerEngine, which has the worst of them.
+// Reasons why the controller could not mirror an object or act on it. A mirror
+// has them in [ConditionSynced]; its ContainerEngine has the most severe one in
+// [ConditionComplete].
 const (
 	// ReasonListFailed: a kind of object could not be listed.
 	ReasonListFailed = "ListFailed"
@@ -58,54 +58,54 @@ const (
 	ReasonInspectFailed = "InspectFailed"
 	// ReasonWriteRefused: the API server, a policy or a webhook refuses the mirror.
 	ReasonWriteRefused = "WriteRefused"
-	// ReasonActFailed: an action on a container failed, and is tried again.
+	// ReasonActFailed: an action on a container failed; the controller retries it.
 	ReasonActFailed = "ActFailed"
 	// ReasonDeletionFailed: the engine failed to remove an object.
 	ReasonDeletionFailed = "DeletionFailed"
-	// ReasonComplete: all that the engine has is mirrored. It comes with True.
+	// ReasonComplete: every engine object is mirrored. The status is True.
 	ReasonComplete = "Complete"
 )
 
-// ReasonControllerGone is the reason of a condition that is Unknown because no
-// running controller writes it.
+// ReasonControllerGone is the reason of a condition that is Unknown because its
+// controller does not run.
 const ReasonControllerGone = "ControllerGone"
 
-// ContainerEngineSpec says which engine to connect to.
+// ContainerEngineSpec describes the engine to connect to.
 //
-// +kubebuilder:validation:XValidation:rule="self.type == oldSelf.type",message="type is immutable: make another ContainerEngine"
+// +kubebuilder:validation:XValidation:rule="self.type == oldSelf.type",message="type is immutable: create another ContainerEngine"
 // +kubebuilder:validation:XValidation:rule="self.type != 'moby' || self.endpoint.matches('^(unix:///|npipe:////|tcp://|ssh://).')",message="endpoint of a moby engine must begin with unix:///, npipe:////, tcp:// or ssh://"
 // +kubebuilder:validation:XValidation:rule="self.type != 'containerd' || self.endpoint.matches('^(unix:///|npipe:////).')",message="endpoint of a containerd engine must begin with unix:/// or npipe:////"
 // +kubebuilder:validation:XValidation:rule="self.type != 'simulated' || self.endpoint.matches('^file:///.')",message="endpoint of a simulated engine must begin with file:///"
-// +kubebuilder:validation:XValidation:rule="!has(self.secretRef) || (self.type == 'moby' && self.endpoint.startsWith('tcp://'))",message="secretRef is for the type moby and endpoints that begin with tcp://",fieldPath=".secretRef"
+// +kubebuilder:validation:XValidation:rule="!has(self.secretRef) || (self.type == 'moby' && self.endpoint.startsWith('tcp://'))",message="secretRef requires the type moby and an endpoint that begins with tcp://",fieldPath=".secretRef"
 // +kubebuilder:validation:XValidation:rule="duration(self.resyncPeriod) >= duration('1s')",message="resyncPeriod must be at least 1s",fieldPath=".resyncPeriod"
 type ContainerEngineSpec struct {
 	// Type is the kind of engine: moby (the Docker API), containerd, or
-	// simulated (fixed objects from a file). It can't be changed.
+	// simulated (fixed objects from a file). It is immutable.
 	// +required
 	Type EngineType `json:"type"`
 
 	// Endpoint is where the engine listens: unix:///path, npipe:////./pipe/name,
-	// tcp://host:port, ssh://user@host:port/path (port and path may be left out),
-	// or, for a simulated engine, file:///path.
+	// tcp://host:port, ssh://user@host:port/path (port and path are optional), or,
+	// for a simulated engine, file:///path.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	Endpoint string `json:"endpoint"`
 
-	// SecretRef names a Secret with certificates. With it the connection to a
-	// tcp:// endpoint is TLS, and the engine must prove its host's name. The
-	// Secret is read for every new connection.
+	// SecretRef names a Secret with TLS certificates. If it is set, the connection
+	// to a tcp:// endpoint uses TLS, and the engine's certificate must be valid for
+	// its host name. The controller reads the Secret for every new connection.
 	// +optional
 	SecretRef *SecretReference `json:"secretRef,omitempty"`
 
-	// Running is whether to be connected. False disconnects and removes the
-	// mirrors; the engine itself is left alone.
+	// Running is whether the controller connects to the engine. If false, it
+	// disconnects and removes the mirrors; the engine keeps running.
 	// +kubebuilder:default=true
 	// +optional
 	Running *bool `json:"running,omitempty"`
 
 	// ResyncPeriod is the time between two comparisons of all mirrors with the
-	// engine, which repair what an event stream lost.
+	// engine, which repair mirrors after lost events.
 	// +kubebuilder:default="60s"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Format=duration
@@ -114,45 +114,46 @@ type ContainerEngineSpec struct {
 	ResyncPeriod *metav1.Duration `json:"resyncPeriod,omitempty"`
 }
 
-// SecretReference names a Secret in the namespace of the object that has it.
+// SecretReference names a Secret in the namespace of the referring object.
 type SecretReference struct {
-	// Name is that of a Secret with the keys ca.crt (the authorities that may
-	// have signed the engine's certificate; without it those that the system
-	// trusts), and tls.crt with tls.key (the client's own certificate and its
-	// private key, where the engine asks for one), all in PEM. Docker's names for
-	// them will do too: ca.pem, cert.pem, key.pem.
+	// Name is the name of a Secret with the keys ca.crt (the CA certificates that
+	// verify the engine's certificate; default: the system's), and tls.crt and
+	// tls.key (the client certificate and its private key, if the engine requires
+	// one), all in PEM. Docker's names work too: ca.pem, cert.pem, key.pem.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
 }
 
-// ContainerEngineStatus is what is known of the engine.
+// ContainerEngineStatus is the observed state of the engine.
 type ContainerEngineStatus struct {
-	// ObservedGeneration is the generation of the spec that was acted on.
+	// ObservedGeneration is the generation of the spec that the controller last
+	// acted on.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// ObservedReconnectRequest is the value of the annotation
-	// containers.rancherdesktop.io/reconnectRequested that was acted on.
+	// containers.rancherdesktop.io/reconnectRequested that the controller last
+	// acted on.
 	// +optional
 	ObservedReconnectRequest string `json:"observedReconnectRequest,omitempty"`
 
-	// EngineID is how the engine names itself. Another engine at the same
-	// endpoint is not mirrored.
+	// EngineID is the ID that the engine reports. The controller does not mirror
+	// another engine at the same endpoint.
 	// +optional
 	EngineID string `json:"engineID,omitempty"`
 
-	// HostName is what the engine calls its machine.
+	// HostName is the host name that the engine reports.
 	// +optional
 	HostName string `json:"hostName,omitempty"`
 
-	// RootDir is the directory that the engine keeps its objects in. The same
-	// EngineID with another directory is another engine.
+	// RootDir is the engine's data directory. The same EngineID with another
+	// directory is another engine.
 	// +optional
 	RootDir string `json:"rootDir,omitempty"`
 
-	// Endpoint is where EngineID answered.
+	// Endpoint is the endpoint at which the engine reported EngineID.
 	// +optional
 	Endpoint string `json:"endpoint,omitempty"`
 
@@ -168,7 +169,7 @@ type ContainerEngineStatus struct {
 	// +optional
 	OS string `json:"os,omitempty"`
 
-	// Architecture is that of the engine's machine, as in GOARCH.
+	// Architecture is the architecture of the engine's machine, as in GOARCH.
 	// +optional
 	Architecture string `json:"architecture,omitempty"`
 
@@ -195,13 +196,13 @@ type ContainerEngineStatus struct {
 	// +optional
 	Volumes int32 `json:"volumes"`
 
-	// Failed is the number of objects of the engine that are not mirrored as they
-	// are, or to which something could not be done, and of kinds that could not be
-	// listed. Complete has the worst of them.
+	// Failed is the number of problems: objects of the engine that could not be
+	// mirrored or acted on, and kinds that could not be listed. The condition
+	// Complete describes the most severe one.
 	// +optional
 	Failed int32 `json:"failed,omitempty"`
 
-	// LastSync is when all mirrors were last compared with the engine.
+	// LastSync is when the controller last compared all mirrors with the engine.
 	// +optional
 	LastSync *metav1.Time `json:"lastSync,omitempty"`
 
@@ -212,13 +213,13 @@ type ContainerEngineStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
-// ContainerEngine is a connection to a container engine, and the owner of the
-// objects that mirror what is in it.
+// ContainerEngine is a connection to a container engine. It owns the objects that
+// mirror the engine's containers, images, volumes and namespaces.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=ce,categories={rdd,all}
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=5"
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=7"
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="the name must have at most 63 characters: it is a label of every mirror",fieldPath=".metadata"
 // +kubebuilder:printcolumn:name="Type",type=string,JSONPath=`.spec.type`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
@@ -245,7 +246,7 @@ func (e *ContainerEngine) ShouldRun() bool {
 	return e.DeletionTimestamp == nil && (e.Spec.Running == nil || *e.Spec.Running)
 }
 
-// SecretName returns the name of the Secret that the spec names, or nothing.
+// SecretName returns the name of the Secret that the spec names; empty if none.
 func (e *ContainerEngine) SecretName() string {
 	if e.Spec.SecretRef == nil {
 		return ""

@@ -10,7 +10,7 @@ type ContainerNamespaceStatus struct {
 	// +optional
 	Name string `json:"name,omitempty"`
 
-	// Labels are those of the namespace in the engine.
+	// Labels are the namespace's labels in the engine.
 	// +optional
 	Labels map[string]string `json:"labels,omitempty"`
 
@@ -22,14 +22,14 @@ type ContainerNamespaceStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
-// ContainerNamespace mirrors a namespace of containerd; a moby engine has one,
-// named moby. Where that name is taken by another engine's, the engine's own
-// name follows a dot.
+// ContainerNamespace mirrors a containerd namespace; a moby engine has one, named
+// moby. If another engine's ContainerNamespace already has that name, a dot and
+// the name of the ContainerEngine are appended.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=cns,categories={rdd,all}
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=2"
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=4"
 // +kubebuilder:printcolumn:name="Engine",type=string,JSONPath=`.metadata.labels.containers\.rancherdesktop\.io/engine`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type ContainerNamespace struct {

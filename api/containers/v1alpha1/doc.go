@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package v1alpha1 is version v1alpha1 of the API group
-// containers.rancherdesktop.io: a container engine, and objects that mirror
-// what is in it.
+// containers.rancherdesktop.io: a container engine, and the objects that mirror its
+// containers, images, volumes and namespaces.
 //
 // +kubebuilder:object:generate=true
 // +groupName=containers.rancherdesktop.io
@@ -22,27 +22,27 @@ const (
 	// ContainerEngine that the mirror belongs to, in the same namespace.
 	EngineLabel = "containers.rancherdesktop.io/engine"
 
-	// ActionAnnotation on a Container asks for one act, an [Action].
+	// ActionAnnotation on a Container requests one [Action].
 	ActionAnnotation = "containers.rancherdesktop.io/action"
 
-	// ForceAnnotation on a mirror that is then deleted, with the value "true", asks
-	// the engine for its forced remove.
+	// ForceAnnotation with the value "true" on a mirror makes its deletion a forced
+	// remove in the engine.
 	ForceAnnotation = "containers.rancherdesktop.io/force"
 
-	// IDAnnotation holds the engine's own name for what a mirror stands for: the
-	// ID of an image or a container, the name of a volume or a namespace.
+	// IDAnnotation holds the engine's name for the mirrored object: the ID of an
+	// image or a container, the name of a volume or a namespace.
 	IDAnnotation = "containers.rancherdesktop.io/id"
 
-	// NamespaceAnnotation holds the engine's own name for the namespace that a
-	// container or an image is in, where an engine has several.
+	// NamespaceAnnotation holds the engine's name for the namespace that a container
+	// or an image is in, if the engine has several.
 	NamespaceAnnotation = "containers.rancherdesktop.io/namespace"
 
-	// OwnerAnnotation holds the UID of the ContainerEngine, so that a mirror is
-	// known for one that lost its owner reference.
+	// OwnerAnnotation holds the UID of the ContainerEngine. It identifies a mirror
+	// that has lost its owner reference.
 	OwnerAnnotation = "containers.rancherdesktop.io/owner"
 
-	// MirrorFinalizer is on every mirror: an object that is deleted goes when
-	// the engine has removed what it stands for.
+	// MirrorFinalizer is on every mirror: the controller removes it from a deleted
+	// mirror when the engine has removed the object.
 	MirrorFinalizer = "engine.rancherdesktop.io/mirror"
 )
 

@@ -10,12 +10,11 @@ type ImageStatus struct {
 	// +optional
 	ID string `json:"id,omitempty"`
 
-	// RepoTag is the one tag that this object stands for; empty for an image
-	// that has no tag.
+	// RepoTag is the tag that this object mirrors; empty for an untagged image.
 	// +optional
 	RepoTag string `json:"repoTag,omitempty"`
 
-	// RepoDigests are the references by digest under which a registry has it.
+	// RepoDigests are the image's references by digest in registries.
 	// +listType=atomic
 	// +optional
 	RepoDigests []string `json:"repoDigests,omitempty"`
@@ -24,16 +23,17 @@ type ImageStatus struct {
 	// +optional
 	Namespace string `json:"namespace,omitempty"`
 
-	// CreatedAt is when the image was made.
+	// CreatedAt is when the image was created.
 	// +optional
 	CreatedAt *metav1.Time `json:"createdAt,omitempty"`
 
-	// AgeFrom is what the age is counted from if createdAt is in the future, as of an
-	// engine whose clock is ahead: when the object was mirrored. Absent otherwise.
+	// AgeFrom is when the object was mirrored. Its age is counted from there if
+	// createdAt is in the future because the engine's clock is ahead. Absent
+	// otherwise.
 	// +optional
 	AgeFrom *metav1.Time `json:"ageFrom,omitempty"`
 
-	// Architecture is the one that the image is for, as in GOARCH.
+	// Architecture is the architecture that the image is for, as in GOARCH.
 	// +optional
 	Architecture string `json:"architecture,omitempty"`
 
@@ -45,7 +45,7 @@ type ImageStatus struct {
 	// +optional
 	Size int64 `json:"size,omitempty"`
 
-	// Labels are those of the image in the engine.
+	// Labels are the image's labels in the engine.
 	// +optional
 	Labels map[string]string `json:"labels,omitempty"`
 
@@ -57,13 +57,13 @@ type ImageStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
-// Image mirrors one tag of an image, or an image that has no tag. Its name is
-// a hash, see [ImageName].
+// Image mirrors one tag of an image, or an untagged image. Its name is a hash, see
+// [ImageName].
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:categories={rdd,all}
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=3"
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=5"
 // +kubebuilder:selectablefield:JSONPath=`.status.id`
 // +kubebuilder:selectablefield:JSONPath=`.status.repoTag`
 // +kubebuilder:selectablefield:JSONPath=`.status.namespace`

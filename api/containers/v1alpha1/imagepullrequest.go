@@ -4,7 +4,8 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// Conditions of an ImagePullRequest. It ends with exactly one of them True.
+// Conditions of an ImagePullRequest. When it has finished, exactly one of them is
+// True.
 const (
 	ConditionComplete = "Complete"
 	ConditionFailed   = "Failed"
@@ -14,31 +15,32 @@ const (
 const (
 	// ReasonWaiting: no connected engine has the namespace.
 	ReasonWaiting = "Waiting"
-	// ReasonPulling: the engine pulls.
+	// ReasonPulling: the engine is pulling the image.
 	ReasonPulling = "Pulling"
-	// ReasonRetrying: the connection to the engine broke; the pull begins again.
+	// ReasonRetrying: the connection to the engine broke; the controller starts the
+	// pull again.
 	ReasonRetrying = "Retrying"
-	// ReasonPulled: the image is there.
+	// ReasonPulled: the engine has the image.
 	ReasonPulled = "Pulled"
 	// ReasonPullFailed: the engine or the registry refused.
 	ReasonPullFailed = "PullFailed"
 )
 
-// ImagePullRequestSpec says which image to pull, and where to. It can't be
-// changed.
+// ImagePullRequestSpec describes which image to pull, and into which namespace. It
+// is immutable.
 //
-// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="the spec is immutable: make another ImagePullRequest"
+// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="the spec is immutable: create another ImagePullRequest"
 type ImagePullRequestSpec struct {
 	// Namespace is the name of a ContainerNamespace in the namespace of the
-	// request: it says which engine, and where in it. Docker's is moby.
+	// request. It selects the engine and the namespace in it. Docker's is moby.
 	// +kubebuilder:default=moby
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +optional
 	Namespace string `json:"namespace,omitempty"`
 
-	// RepoTag is the image: [host[:port]/]name[:tag][@digest], as `docker pull`
-	// takes it.
+	// RepoTag is the image reference: [host[:port]/]name[:tag][@digest], as for
+	// `docker pull`.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
@@ -46,74 +48,77 @@ type ImagePullRequestSpec struct {
 	RepoTag string `json:"repoTag"`
 }
 
-// LayerProgress is how far a layer of an image is.
+// LayerProgress is the progress of one layer of an image.
 type LayerProgress struct {
-	// ID names the layer.
+	// ID is the layer's ID.
 	ID string `json:"id"`
 
-	// Status is the engine's word for what it does with the layer.
+	// Status is the layer's state as the engine names it.
 	Status string `json:"status"`
 
-	// CurrentBytes were downloaded of it.
+	// CurrentBytes is the number of bytes of the layer that are downloaded.
 	// +optional
 	CurrentBytes int64 `json:"currentBytes,omitempty"`
 
-	// TotalBytes is the size of its download; 0 where that is not known.
+	// TotalBytes is the download size of the layer; 0 if it is not known.
 	// +optional
 	TotalBytes int64 `json:"totalBytes,omitempty"`
 }
 
-// PullProgress is how far a pull is.
+// PullProgress is the progress of a pull.
 type PullProgress struct {
-	// Percent of the work is done, downloading and unpacking; 100 when the image
-	// is there.
+	// Percent is the part of the download and unpacking that is done; 100 when the
+	// engine has the image.
 	Percent int32 `json:"percent"`
 
-	// CurrentBytes were downloaded so far.
+	// CurrentBytes is the number of bytes that are downloaded.
 	CurrentBytes int64 `json:"currentBytes"`
 
-	// TotalBytes is the size of what must be downloaded, as far as it is known.
+	// TotalBytes is the number of bytes to download, as far as it is known.
 	TotalBytes int64 `json:"totalBytes"`
 
-	// Layers are those of the image, in the order in which the engine told of
-	// them.
+	// Layers are the layers of the image, in the order in which the engine
+	// reported them.
 	// +listType=atomic
 	// +optional
 	Layers []LayerProgress `json:"layers,omitempty"`
 }
 
-// ImagePullRequestStatus is how far the request is.
+// ImagePullRequestStatus is the observed state of the request.
 type ImagePullRequestStatus struct {
-	// ObservedGeneration is the generation of the spec that was acted on.
+	// ObservedGeneration is the generation of the spec that the controller last
+	// acted on.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// Progress is how far the pull is. It is brought up to date twice a second
-	// at most.
+	// Progress is the progress of the pull. The controller updates it at most twice
+	// a second.
 	// +optional
 	Progress *PullProgress `json:"progress,omitempty"`
 
-	// StartedAt is when the pull began, the last time.
+	// StartedAt is when the pull last started.
 	// +optional
 	StartedAt *metav1.Time `json:"startedAt,omitempty"`
 
-	// CompletedAt is when the request ended. A while later it is removed.
+	// CompletedAt is when the request finished. The controller deletes the request
+	// about a minute later.
 	// +optional
 	CompletedAt *metav1.Time `json:"completedAt,omitempty"`
 
-	// Conditions has Complete and Failed.
+	// Conditions are Complete and Failed.
 	// +listType=map
 	// +listMapKey=type
 	// +optional
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
-// ImagePullRequest asks an engine to pull an image. Deleting it ends the pull.
+// ImagePullRequest requests that an engine pulls an image. Deleting it cancels the
+// pull.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=ipr,categories={rdd,all}
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=1"
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=3"
 // +kubebuilder:printcolumn:name="Image",type=string,JSONPath=`.spec.repoTag`
 // +kubebuilder:printcolumn:name="Percent",type=integer,JSONPath=`.status.progress.percent`
 // +kubebuilder:printcolumn:name="Complete",type=string,JSONPath=`.status.conditions[?(@.type=="Complete")].status`

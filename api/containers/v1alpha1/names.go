@@ -9,7 +9,7 @@ import (
 )
 
 // ImageName returns the name of the Image object for a tag of an image (or for
-// the untagged image, where tag is empty) in the engine of that name: img- and
+// the untagged image, if tag is empty) in the engine of that name: img- and
 // the SHA-256, in hexadecimal, of the three parts with a zero byte between them.
 func ImageName(engine, id, tag string) string {
 	return hashedName("img-", engine, id, tag)
@@ -23,31 +23,31 @@ func VolumeName(engine, volume string) string {
 }
 
 // ContainerName returns the name of the Container object for a container in the
-// engine of that name whose ID Kubernetes would refuse as a name: ctr- and the
-// SHA-256, in hexadecimal, of the two parts with a zero byte between them. Other
-// containers' names are their IDs.
+// engine of that name if the ID is not a valid name in Kubernetes: ctr- and the
+// SHA-256, in hexadecimal, of the two parts with a zero byte between them. The
+// names of other Containers are the IDs.
 func ContainerName(engine, id string) string {
 	return hashedName("ctr-", engine, id)
 }
 
 // NamespacedContainerName returns the name of the Container object for a
-// container in a namespace of the engine of that name, where the same ID may be in
-// several: ctr- and the SHA-256, in hexadecimal, of the three parts with a zero
-// byte between them.
+// container in a namespace of the engine of that name, since several namespaces can
+// have the same ID: ctr- and the SHA-256, in hexadecimal, of the three parts with a
+// zero byte between them.
 func NamespacedContainerName(engine, namespace, id string) string {
 	return hashedName("ctr-", engine, namespace, id)
 }
 
-// NamespacedImageName is [ImageName] for an image in a namespace of the engine:
-// of four parts, in this order.
+// NamespacedImageName is [ImageName] for an image in a namespace of the engine. It
+// hashes all four parts, in this order.
 func NamespacedImageName(engine, namespace, id, tag string) string {
 	return hashedName("img-", engine, namespace, id, tag)
 }
 
 // ContainerNamespaceName returns the name of the ContainerNamespace object for a
-// namespace in the engine of that name that Kubernetes would refuse as a name:
+// namespace in the engine of that name if it is not a valid name in Kubernetes:
 // ns- and the SHA-256, in hexadecimal, of the two parts with a zero byte between
-// them. Other namespaces' names are their own.
+// them. Other ContainerNamespaces have the name of the namespace.
 func ContainerNamespaceName(engine, namespace string) string {
 	return hashedName("ns-", engine, namespace)
 }

@@ -14,7 +14,7 @@ type VolumeStatus struct {
 	// +optional
 	Namespace string `json:"namespace,omitempty"`
 
-	// Driver that keeps the volume.
+	// Driver of the volume.
 	// +optional
 	Driver string `json:"driver,omitempty"`
 
@@ -26,20 +26,21 @@ type VolumeStatus struct {
 	// +optional
 	Scope string `json:"scope,omitempty"`
 
-	// Labels are those of the volume in the engine.
+	// Labels are the volume's labels in the engine.
 	// +optional
 	Labels map[string]string `json:"labels,omitempty"`
 
-	// Options are those that the driver was given.
+	// Options are the driver options of the volume.
 	// +optional
 	Options map[string]string `json:"options,omitempty"`
 
-	// CreatedAt is when the volume was made.
+	// CreatedAt is when the volume was created.
 	// +optional
 	CreatedAt *metav1.Time `json:"createdAt,omitempty"`
 
-	// AgeFrom is what the age is counted from if createdAt is in the future, as of an
-	// engine whose clock is ahead: when the object was mirrored. Absent otherwise.
+	// AgeFrom is when the object was mirrored. Its age is counted from there if
+	// createdAt is in the future because the engine's clock is ahead. Absent
+	// otherwise.
 	// +optional
 	AgeFrom *metav1.Time `json:"ageFrom,omitempty"`
 
@@ -56,7 +57,7 @@ type VolumeStatus struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:categories={rdd,all}
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=3"
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=5"
 // +kubebuilder:selectablefield:JSONPath=`.status.name`
 // +kubebuilder:selectablefield:JSONPath=`.status.namespace`
 // +kubebuilder:printcolumn:name="Volume",type=string,JSONPath=`.status.name`

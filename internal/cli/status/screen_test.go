@@ -119,7 +119,7 @@ Disk       40 GiB of 100 GiB free, store 3.0 MiB (/data)
 
 error: The engine does not answer (engine-not-answering, ContainerEngine rancher-desktop/moby)
   tcp://far:2375: EOF
-  What to do: see whether it answers: ‘docker -H tcp://far:2375 version’; it is started on far, and must be told to listen at that address. Or name another engine: ‘rdd ctl edit containerengine -n rancher-desktop moby’. It is tried again by itself
+  What to do: check that it answers: ‘docker -H tcp://far:2375 version’; start it on far, and configure it to listen at that address. Or use another engine: ‘rdd ctl edit containerengine -n rancher-desktop moby’. RDD reconnects when the engine answers
 `},
 		"a virtual machine starts": {statusOf("", metav1.Condition{}, condition("Settled", no, "WaitingForVM", "it boots")), `
 Instance   2
@@ -135,8 +135,8 @@ Instance   2
 Service    ready, up for 3m7s (process 4711, rdd 0.1.0, 131 MB, https://127.0.0.1:6445)
 
 error: The daemon does not answer (daemon-not-answering, Service 2)
-  process 4711 lives and says that it is ready, but did not answer: no answer within 10s
-  What to do: see ‘rdd service log’; ‘rdd service stop --timeout 30s’ ends it, by force if need be, and ‘rdd service start’ starts it again: containers continue to run
+  process 4711 runs and is ready, but did not answer: no answer within 10s
+  What to do: see ‘rdd service log’; ‘rdd service stop --timeout 30s’ stops the daemon, by force if necessary, and ‘rdd service start’ starts it again: containers continue to run
 `},
 	} {
 		t.Run(name, func(t *testing.T) {

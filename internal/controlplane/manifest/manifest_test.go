@@ -49,7 +49,7 @@ func TestPolicies(t *testing.T) {
 	install := func(revision, words string) (resourceVersions, message string, err error) {
 		t.Helper()
 		text := strings.Replace(string(original), policyRevision.FindString(string(original)), `revision: "`+revision+`"`, 1)
-		text = strings.ReplaceAll(text, "delete or stop that instead", words)
+		text = strings.ReplaceAll(text, "delete or stop the owner instead", words)
 		source := manifest.Source{Files: fstest.MapFS{policyPath: {Data: []byte(text)}}, Path: policyPath}
 		err = manifest.InstallPolicies(t.Context(), client, []manifest.Source{source})
 		const name = "owned-engines.rdd.rancherdesktop.io"
@@ -63,11 +63,11 @@ func TestPolicies(t *testing.T) {
 		}
 		return policy.ResourceVersion + " " + binding.ResourceVersion, policy.Spec.Validations[0].MessageExpression, err
 	}
-	first, _, err := install("102", "delete or stop that instead")
+	first, _, err := install("102", "delete or stop the owner instead")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, _, err := install("102", "delete or stop that instead"); err != nil || again != first {
+	if again, _, err := install("102", "delete or stop the owner instead"); err != nil || again != first {
 		t.Errorf("the same again: %v, versions %s, before %s", err, again, first)
 	}
 	if _, message, err := install("104", "newer"); err != nil || !strings.Contains(message, "newer") {

@@ -38,7 +38,7 @@ func (e *Engine) Act(ctx context.Context, key engine.Key, action containersv1alp
 		return e.stop(ctx, key, c, process)
 	case containersv1alpha1.ActionRestart:
 		if ofCRI(c) {
-			return fmt.Errorf("%w: container %s is of a pod, in which each container is started once: stop it, and the kubelet makes another one",
+			return fmt.Errorf("%w: container %s belongs to a pod, which starts each container once: stop it, and the kubelet creates another one",
 				engine.ErrRefused, key.ID)
 		}
 		if err := e.stop(ctx, key, c, process); err != nil {
@@ -50,13 +50,13 @@ func (e *Engine) Act(ctx context.Context, key engine.Key, action containersv1alp
 		return e.start(ctx, key, c, process)
 	case containersv1alpha1.ActionPause:
 		if process.GetStatus() != task.Status_RUNNING {
-			return refuse(key, process, "only one that runs can be paused")
+			return refuse(key, process, "only a running container can be paused")
 		}
 		_, err = e.tasks.Pause(in(ctx, key.Namespace), &tasksapi.PauseTaskRequest{ContainerID: key.ID})
 		return e.refusal(err)
 	case containersv1alpha1.ActionUnpause:
 		if process.GetStatus() != task.Status_PAUSED {
-			return refuse(key, process, "only one that is paused can be unpaused")
+			return refuse(key, process, "only a paused container can be unpaused")
 		}
 		_, err = e.tasks.Resume(in(ctx, key.Namespace), &tasksapi.ResumeTaskRequest{ContainerID: key.ID})
 		return e.refusal(err)
@@ -64,7 +64,7 @@ func (e *Engine) Act(ctx context.Context, key engine.Key, action containersv1alp
 	return fmt.Errorf("%w: there is no action %q", engine.ErrRefused, action)
 }
 
-// refuse says that a container is not in a state for something.
+// refuse returns the error for a container in a wrong state.
 func refuse(key engine.Key, process *task.Process, why string) error {
 	return fmt.Errorf("%w: container %s is %s: %s", engine.ErrRefused, key.ID, phase(process), why)
 }
@@ -88,7 +88,7 @@ func (e *Engine) remove(ctx context.Context, key engine.Key, options engine.Remo
 		return e.removeImage(ctx, key, options.Tag)
 	case engine.KindNamespace:
 		_, err := e.namespaces.Delete(in(ctx, key.ID), &namespacesapi.DeleteNamespaceRequest{Name: key.ID})
-		return e.translate(err) // it refuses where there is something in it
+		return e.translate(err) // containerd refuses unless it is empty
 	case engine.KindVolume:
 		return fmt.Errorf("%w: containerd has no volumes", engine.ErrNotFound)
 	}
@@ -134,8 +134,8 @@ func (e *Engine) removeContainer(ctx context.Context, key engine.Key) error {
 	return err
 }
 
-// removeImage removes a name of an image. With its last tag go the names that
-// are digests, and so the image.
+// removeImage removes a tag of an image. With the last tag it also removes the names
+// that are digests, and so the image.
 func (e *Engine) removeImage(ctx context.Context, key engine.Key, tag string) error {
 	records, err := e.imageRecords(ctx, key.Namespace, fmt.Sprintf("target.digest==%q", key.ID))
 	if err != nil {
@@ -149,7 +149,7 @@ func (e *Engine) removeImage(ctx context.Context, key engine.Key, tag string) er
 	doomed := all
 	switch {
 	case tag == "" && len(named.tags) > 0:
-		return fmt.Errorf("%w: image %s has got a tag: %s", engine.ErrRefused, key.ID, named.tags[0])
+		return fmt.Errorf("%w: image %s has a new tag: %s", engine.ErrRefused, key.ID, named.tags[0])
 	case tag != "" && (len(named.tags) != 1 || named.tags[0] != tag):
 		doomed = []string{tag}
 	}

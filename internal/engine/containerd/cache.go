@@ -8,33 +8,32 @@ import (
 	containersapi "github.com/containerd/containerd/api/services/containers/v1"
 )
 
-// Most events of a container's life are about its task alone: its record, and
-// where the name of its image leads to, are asked for once, and again after an
-// event of theirs. Each cache is that of the last few.
+// Most events of a container are about its task only: its record and the target of
+// its image's name are cached until an event about them. These bound the caches.
 const (
 	maxRecords = 64 // of some 10 kB
 	maxTargets = 256
 )
 
-// record is what containerd keeps of a container, with its specification read.
+// record is containerd's record of a container, with its decoded specification.
 type record struct {
 	*containersapi.Container
 	spec spec
 }
 
-// cache has answers of containerd that hold until an event says otherwise, by
-// namespace and name. It is used only while there is a stream of events, and a
-// comparison begins with an empty one: events may have been lost.
+// cache has answers of containerd by namespace and name, which are valid until an
+// event about them. It is used only while there is an event stream, and is emptied
+// before each comparison: events may have been lost.
 type cache[V any] struct {
 	limit int
 
 	mu      sync.Mutex
-	trusted bool            // guarded by mu; events come
-	changes uint64          // guarded by mu; how often anything was forgotten
+	trusted bool            // guarded by mu; there is an event stream
+	changes uint64          // guarded by mu; how often an entry was dropped
 	entries map[[2]string]V // guarded by mu
 }
 
-// get returns an answer, if there is one that holds.
+// get returns a valid answer, if there is one.
 func (c *cache[V]) get(namespace, name string) (V, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -42,15 +41,15 @@ func (c *cache[V]) get(namespace, name string) (V, bool) {
 	return value, ok
 }
 
-// mark is to be taken before containerd is asked, for put.
+// mark must be called before the call to containerd, for put.
 func (c *cache[V]) mark() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.changes
 }
 
-// put keeps an answer, unless something has changed since the mark: it may be
-// from before the change.
+// put stores an answer, unless an entry was dropped since the mark: the answer may be
+// older.
 func (c *cache[V]) put(mark uint64, namespace, name string, value V) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -77,7 +76,7 @@ func (c *cache[V]) clear() {
 	clear(c.entries)
 }
 
-// trust says whether events come from now on, and empties the cache.
+// trust records whether there is an event stream, and empties the cache.
 func (c *cache[V]) trust(events bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -18,7 +18,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/limits"
 )
 
-// spec is what is read of a container's specification
+// spec is the used part of a container's specification
 // (https://github.com/opencontainers/runtime-spec/blob/main/config.md).
 type spec struct {
 	Process struct {
@@ -36,13 +36,12 @@ type specMount struct {
 	Options     []string `json:"options"`
 }
 
-// bind reports whether something from outside is mounted.
+// bind reports whether it is a bind mount.
 func (m specMount) bind() bool {
 	return m.Type == "bind" || slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind")
 }
 
-// specOf returns a container's specification, an empty one where it can't be
-// read.
+// specOf returns a container's specification; an empty one if it can't be decoded.
 func specOf(c *containersapi.Container) spec {
 	var s spec
 	_ = limits.Unmarshal(c.GetSpec().GetValue(), &s)
@@ -52,9 +51,9 @@ func specOf(c *containersapi.Container) spec {
 // recordOf reads a container's specification.
 func recordOf(c *containersapi.Container) record { return record{c, specOf(c)} }
 
-// containerStatus puts together what containerd says of a container, and what
-// those who made it wrote on it. process is its task, nil for none; image is the
-// digest that the name of its image leads to now.
+// containerStatus returns a container's status from containerd's record and the labels
+// of the client that created it. process is its task, nil for none; image is the
+// current digest of its image's name.
 func containerStatus(namespace string, c record, process *task.Process, image string) *containersv1alpha1.ContainerStatus {
 	l := labelsOf(c.Container, c.spec)
 	kept := criMetadataOf(c.Container)
@@ -93,8 +92,8 @@ func containerStatus(namespace string, c record, process *task.Process, image st
 	return status
 }
 
-// setState says how a container's task is. Without one nothing is known of the
-// last run: a container whose task is deleted is as one that never ran.
+// setState sets the state of a container's task. Without a task the last run is not
+// known: the container looks as if it had never run.
 func setState(status *containersv1alpha1.ContainerStatus, process *task.Process) {
 	setPhase(status, phase(process))
 	switch status.Status {
@@ -135,8 +134,7 @@ func phase(process *task.Process) containersv1alpha1.Phase {
 	return containersv1alpha1.PhaseCreated
 }
 
-// mounts returns what is mounted from outside: as nerdctl has noted it, and else
-// the bind mounts.
+// mounts returns the mounts that nerdctl recorded, or else the bind mounts.
 func mounts(s spec, l labels) []containersv1alpha1.Mount {
 	converted := l.mounts()
 	if len(converted) == 0 {
@@ -152,7 +150,7 @@ func mounts(s spec, l labels) []containersv1alpha1.Mount {
 	return slices.CompactFunc(converted, func(a, b containersv1alpha1.Mount) bool { return a.Destination == b.Destination })
 }
 
-// timeOf returns a time as objects have it, in whole seconds.
+// timeOf returns a time in whole seconds.
 func timeOf(t *timestamppb.Timestamp) *metav1.Time {
 	if t == nil || t.GetSeconds() == 0 {
 		return nil
@@ -160,8 +158,8 @@ func timeOf(t *timestamppb.Timestamp) *metav1.Time {
 	return wholeSeconds(t.AsTime())
 }
 
-// wholeSeconds returns a time in whole seconds, nil for one that is none. A year with
-// more digits than an object can have is the mirror's to report.
+// wholeSeconds returns a time in whole seconds; nil for the zero time. The mirror
+// reports years that RFC 3339 can't express.
 func wholeSeconds(t time.Time) *metav1.Time {
 	if t = t.Truncate(time.Second).UTC(); t.Year() <= 1 {
 		return nil
@@ -169,8 +167,7 @@ func wholeSeconds(t time.Time) *metav1.Time {
 	return &metav1.Time{Time: t}
 }
 
-// copyMap returns a copy, and nil for an empty map, as it is after a way through
-// the API server.
+// copyMap returns a copy; nil for an empty map, as the API server returns it.
 func copyMap(m map[string]string) map[string]string {
 	if len(m) == 0 {
 		return nil

@@ -2,8 +2,8 @@
 
 // Package containerd is an [engine.Engine] behind containerd's own API
 // (https://github.com/containerd/containerd/tree/main/api), from version 1.6 on:
-// its typed services, as generated, and nothing else of its client. Each of
-// containerd's namespaces is one of the engine; it has no volumes.
+// its generated services, without its client library. Each of containerd's namespaces
+// is a namespace of the engine; there are no volumes.
 package containerd
 
 import (
@@ -32,37 +32,36 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
-// callTimeout bounds every call but the event stream, acts and pulls: an engine
-// that takes longer is as good as gone.
+// callTimeout bounds every call but the event stream, acts and pulls.
 const callTimeout = 30 * time.Second
 
-// namespaceHeader says which namespace a call is about (containerd's
+// namespaceHeader is the header with the namespace of a call (containerd's
 // pkg/namespaces).
 const namespaceHeader = "containerd-namespace"
 
-// Config says where the engine is.
+// Config configures an [Engine].
 type Config struct {
 	// Endpoint is unix:///path.
 	Endpoint string
 }
 
-// Engine is a connection to a containerd. It connects as calls need it.
+// Engine is a connection to a containerd. It connects when a call needs it.
 type Engine struct {
 	dialer *dialer
 	conn   *grpc.ClientConn
-	// names knows which image each reference led to.
+	// names has the last known image of each reference.
 	names references
-	// records and targets are of containers, and of the names of images.
+	// records has containers, and targets the digests of images' names.
 	records cache[record]
 	targets cache[string]
 
-	// alive ends with the connection, and so do the streams of processes and logs.
+	// alive ends with the connection, and ends the streams of processes and logs.
 	alive      context.Context
 	cancel     context.CancelFunc
 	background sync.WaitGroup
 	followers  followers // of logs
 	mu         sync.Mutex
-	closed     bool // guarded by mu; nothing starts in the background any more
+	closed     bool // guarded by mu; no background work may start
 
 	containers    containersapi.ContainersClient
 	content       contentapi.ContentClient
@@ -88,7 +87,7 @@ var (
 func New(cfg Config) (*Engine, error) {
 	path, ok := strings.CutPrefix(cfg.Endpoint, "unix://")
 	if !ok {
-		return nil, fmt.Errorf("use the endpoint %s: this version of rdd connects to containerd by unix:// only", cfg.Endpoint)
+		return nil, fmt.Errorf("use the endpoint %s: this version of rdd connects to containerd only with unix://", cfg.Endpoint)
 	}
 	d := &dialer{endpoint: cfg.Endpoint, path: path}
 	conn, err := d.client()
@@ -129,8 +128,8 @@ func (e *Engine) Close() error {
 
 var errClosed = errors.New("the connection is closed")
 
-// inBackground runs f, which must end with alive, unless the connection is
-// closed. It reports whether it does.
+// inBackground runs f in the background unless the connection is closed, and reports
+// whether it does. f must end with alive.
 func (e *Engine) inBackground(f func()) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -140,22 +139,22 @@ func (e *Engine) inBackground(f func()) bool {
 	return !e.closed
 }
 
-// in returns a context for calls about a namespace.
+// in returns a context for calls in a namespace.
 func in(ctx context.Context, namespace string) context.Context {
 	return metadata.AppendToOutgoingContext(ctx, namespaceHeader, namespace)
 }
 
-// Info implements [engine.Engine]. containerd tells neither of its machine's
-// processors and memory, nor of its clock, which is this machine's: the socket
-// is here.
+// Info implements [engine.Engine]. containerd does not report the processors, the
+// memory and the clock of its machine. The clock is this machine's, since the socket
+// is local.
 func (e *Engine) Info(ctx context.Context) (engine.Info, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	if err := e.dialer.probe(ctx); err != nil {
 		return engine.Info{}, err
 	}
-	// The library sees within redialPause that it is there again. It could be told
-	// (ResetConnectBackoff), but then reads without a lock what a new connection writes.
+	// The library reconnects within redialPause. ResetConnectBackoff would be faster,
+	// but it reads without a lock a field that a new connection writes.
 	version, err := e.version.Version(ctx, &emptypb.Empty{}, grpc.WaitForReady(true))
 	if err != nil {
 		return engine.Info{}, e.translate(err)
@@ -165,15 +164,15 @@ func (e *Engine) Info(ctx context.Context) (engine.Info, error) {
 		return engine.Info{}, e.translate(err)
 	}
 	if server.GetUUID() == "" {
-		return engine.Info{}, errors.New("containerd does not say who it is")
+		return engine.Info{}, errors.New("containerd does not report its ID")
 	}
 	info := engine.Info{ID: server.GetUUID(), Version: strings.TrimPrefix(version.GetVersion(), "v"), Clock: time.Now()}
 	info.OS, info.Architecture, err = e.platform(ctx)
 	return info, errors.Join(err, info.Check())
 }
 
-// platform returns what containers run on, as in GOOS and GOARCH: the part that
-// runs them says so.
+// platform returns the platform of containers, as in GOOS and GOARCH, from the runtime
+// plugin.
 func (e *Engine) platform(ctx context.Context) (os, architecture string, err error) {
 	plugins, err := e.introspection.Plugins(ctx, &introspectionapi.PluginsRequest{})
 	if err != nil {

@@ -20,10 +20,10 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/limits"
 )
 
-// The CRI plugin is what a kubelet speaks to, and listens at containerd's socket
-// too. It keeps in its own memory what it made, and deletes a task as soon as it
-// has ended: how it ended is asked of it, and what is its own is started and
-// removed by it. What is needed of its API is few fields of few messages
+// The CRI plugin serves the kubelet, on containerd's socket too. It keeps the state of
+// its containers in memory, and deletes a task as soon as that has exited: only the
+// plugin has the exit code, and only the plugin can start and remove its containers.
+// Few fields of few messages of its API are needed
 // (https://github.com/kubernetes/cri-api, pkg/apis/runtime/v1/api.proto).
 const (
 	criService = "/runtime.v1.RuntimeService/"
@@ -32,13 +32,13 @@ const (
 	criContainerExited  = 2
 	criSandboxNotReady  = 1
 
-	// criNotice is how long the plugin may take to note the end of a task that it
-	// has deleted. It is asked again after each criPause.
+	// criNotice is how long the plugin may take to report the exit of a task that it
+	// has deleted. It is polled after each criPause.
 	criNotice = 2 * time.Second
 	criPause  = 10 * time.Millisecond
 )
 
-// criFate is what the CRI plugin knows of a run.
+// criFate is the result of a container's run in the CRI plugin.
 type criFate struct {
 	id         string
 	state      uint64
@@ -47,13 +47,13 @@ type criFate struct {
 	exitCode   int32
 }
 
-// ofCRI reports whether the CRI plugin made the container.
+// ofCRI reports whether the CRI plugin created the container.
 func ofCRI(c *containersapi.Container) bool { return c.GetLabels()[criKind] != "" }
 
 func isSandbox(c *containersapi.Container) bool { return c.GetLabels()[criKind] == "sandbox" }
 
-// criCall calls a method whose request has an ID and perhaps a field more. It
-// reports whether a client of the CRI knows the ID.
+// criCall calls a method with an ID as the only field of its request. It reports
+// whether the plugin knows the ID.
 func (e *Engine) criCall(ctx context.Context, method, id string) (answer []byte, known bool, err error) {
 	request := protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), id)
 	err = e.conn.Invoke(ctx, criService+method, &request, &answer, grpc.ForceCodec(wire{}))
@@ -64,8 +64,8 @@ func (e *Engine) criCall(ctx context.Context, method, id string) (answer []byte,
 	return answer, err == nil, e.refusal(err)
 }
 
-// setFate says how the last run of a container of the CRI plugin ended, of which
-// containerd knows nothing any more.
+// setFate sets the result of the last run of a container of the CRI plugin, which
+// containerd itself does not keep.
 func (e *Engine) setFate(ctx context.Context, c *containersapi.Container, s *containersv1alpha1.ContainerStatus) error {
 	fate, known, err := e.criFate(ctx, c)
 	if err != nil || !known {
@@ -83,8 +83,8 @@ func (e *Engine) setFate(ctx context.Context, c *containersapi.Container, s *con
 	return nil
 }
 
-// criFate asks the CRI plugin. It tells of the end after the task is deleted,
-// and of that nothing else does.
+// criFate reads the result of a run from the CRI plugin. The plugin reports the exit
+// only after it has deleted the task, without an event: criFate polls.
 func (e *Engine) criFate(ctx context.Context, c *containersapi.Container) (criFate, bool, error) {
 	method := "ContainerStatus"
 	if isSandbox(c) {
@@ -96,14 +96,14 @@ func (e *Engine) criFate(ctx context.Context, c *containersapi.Container) (criFa
 			return criFate{}, false, err
 		}
 		fate := parseFate(answer)
-		if fate.id != c.GetID() { // without a state it would be taken for one that was never started
+		if fate.id != c.GetID() { // an empty state would mean that it was never started
 			return criFate{}, false, fmt.Errorf("the CRI plugin does not report the status of container %s", c.GetID())
 		}
 		if isSandbox(c) || fate.state != criContainerRunning {
 			return fate, true, nil
 		}
 		if time.Since(began) > criNotice {
-			return criFate{}, false, fmt.Errorf("the CRI plugin takes container %s, which has no task, for running", c.GetID())
+			return criFate{}, false, fmt.Errorf("the CRI plugin reports container %s as running, but it has no task", c.GetID())
 		}
 		select {
 		case <-ctx.Done():
@@ -139,12 +139,12 @@ func parseFate(answer []byte) criFate {
 	return fate
 }
 
-// signed is the number that a varint has in a field of the type int64 or int32.
+// signed returns the value of a varint in a field of the type int64 or int32.
 func signed(varint uint64) int64 {
 	return int64(varint) //nolint:gosec // the encoding is two's complement
 }
 
-// eachField calls f for each field of a message, until one can't be read.
+// eachField calls f for each field of a message, until one can't be decoded.
 func eachField(message []byte, f func(number protowire.Number, varint uint64, value []byte)) {
 	for len(message) > 0 {
 		number, kind, n := protowire.ConsumeTag(message)
@@ -176,18 +176,19 @@ func eachField(message []byte, f func(number protowire.Number, varint uint64, va
 	}
 }
 
-// criStart has the CRI plugin start a container that it made: it does so once for
-// each. It reports whether the plugin has it.
+// criStart starts a container of the CRI plugin, which starts each container once. It
+// reports whether the plugin has the container.
 func (e *Engine) criStart(ctx context.Context, c *containersapi.Container) (bool, error) {
 	if isSandbox(c) {
-		return true, fmt.Errorf("%w: container %s is the sandbox of a pod: it is started with its pod only", engine.ErrRefused, c.GetID())
+		return true, fmt.Errorf("%w: container %s is the sandbox of a pod: only the kubelet starts it, with its pod", engine.ErrRefused, c.GetID())
 	}
 	_, known, err := e.criCall(ctx, "StartContainer", c.GetID())
 	return known || err != nil, err
 }
 
-// criRemove has the CRI plugin remove what it made, with its networks, and of a
-// sandbox all that is in the pod. What it does not know is not its.
+// criRemove removes a container of the CRI plugin with its networks, and with a
+// sandbox all containers of the pod. It ignores containers that the plugin does not
+// know.
 func (e *Engine) criRemove(ctx context.Context, c *containersapi.Container) error {
 	methods := []string{"RemoveContainer"}
 	if isSandbox(c) {
@@ -201,7 +202,7 @@ func (e *Engine) criRemove(ctx context.Context, c *containersapi.Container) erro
 	return nil
 }
 
-// wire passes messages on as they are.
+// wire is a codec for encoded messages.
 type wire struct{}
 
 func (wire) Name() string { return "proto" }
@@ -220,10 +221,10 @@ func timeOfNanos(nanos int64) *metav1.Time {
 	return &metav1.Time{Time: time.Unix(0, nanos).Truncate(time.Second).UTC()}
 }
 
-// criMetadata is the extension in which the CRI plugin keeps what it knows.
+// criMetadata is the extension with the CRI plugin's metadata.
 const criMetadata = "io.cri-containerd.container.metadata"
 
-// criRecord is what is read of what the CRI plugin keeps.
+// criRecord is the used part of the CRI plugin's metadata.
 type criRecord struct {
 	LogPath    string
 	StopSignal string

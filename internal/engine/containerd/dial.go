@@ -26,17 +26,17 @@ import (
 )
 
 const (
-	// idleTimeout ends the library's own attempts to connect, when nothing is
-	// asked: whoever uses the engine tries again by itself. The event stream keeps
-	// a connection. Until then it tries again after each redialPause, which is as
-	// late as a containerd that is there again is seen.
+	// idleTimeout ends the library's attempts to reconnect if there are no calls:
+	// the callers retry. The event stream keeps a connection. Until then the library
+	// retries after each redialPause, which bounds the delay until it notices a
+	// restarted containerd.
 	idleTimeout = 2 * time.Second
 	redialPause = 50 * time.Millisecond
 	dialTimeout = 10 * time.Second
 )
 
-// dialer connects to the socket, and remembers why it could not: the library
-// passes on nothing but the text.
+// dialer connects to the socket, and remembers the last error: the library returns
+// only its text.
 type dialer struct {
 	endpoint string
 	path     string
@@ -45,10 +45,10 @@ type dialer struct {
 	last error // guarded by mu; of the last attempt
 }
 
-// client returns a connection, which is made when it is used.
+// client returns a connection, which connects when it is used.
 func (d *dialer) client() (*grpc.ClientConn, error) {
 	return grpc.NewClient("passthrough:///containerd",
-		grpc.WithTransportCredentials(insecure.NewCredentials()), // a file's owner and mode say who may
+		grpc.WithTransportCredentials(insecure.NewCredentials()), // the socket's owner and mode restrict access
 		grpc.WithContextDialer(d.dial),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: redialPause, Multiplier: 1, MaxDelay: redialPause},
@@ -69,7 +69,7 @@ func (d *dialer) dial(ctx context.Context, _ string) (net.Conn, error) {
 	return conn, err
 }
 
-// probe tells at once whether there is anything to connect to.
+// probe checks whether containerd accepts a connection.
 func (d *dialer) probe(ctx context.Context) error {
 	conn, err := d.dial(ctx, "")
 	if err != nil {
@@ -78,7 +78,7 @@ func (d *dialer) probe(ctx context.Context) error {
 	return conn.Close()
 }
 
-// explain returns why there is no connection, and what that most likely means.
+// explain returns why there is no connection, and the most likely cause.
 func (d *dialer) explain(err error) error {
 	d.mu.Lock()
 	last := d.last
@@ -87,17 +87,17 @@ func (d *dialer) explain(err error) error {
 	case last == nil:
 		return fmt.Errorf("%s: %w", d.endpoint, err)
 	case errors.Is(last, fs.ErrNotExist):
-		return fmt.Errorf("%s: no such socket: is containerd running, and the path right? (%w)", d.endpoint, last)
+		return fmt.Errorf("%s: no such socket: check that containerd runs, and the path (%w)", d.endpoint, last)
 	case errors.Is(last, fs.ErrPermission):
-		return fmt.Errorf("%s: permission denied: the user that rdd runs as may not use it; most often only root may (%w)", d.endpoint, last)
+		return fmt.Errorf("%s: permission denied: the user of rdd has no permission for it; most often only root has (%w)", d.endpoint, last)
 	case errors.Is(last, syscall.ECONNREFUSED):
-		return fmt.Errorf("%s: connection refused: nothing listens there; is containerd running? (%w)", d.endpoint, last)
+		return fmt.Errorf("%s: connection refused: nothing listens there; check that containerd runs (%w)", d.endpoint, last)
 	}
 	return fmt.Errorf("%s: %w", d.endpoint, last)
 }
 
-// translate gives an error of the API one of this project's kinds, and keeps
-// containerd's words.
+// translate wraps an error of the API in one of this project's kinds, and keeps
+// containerd's text.
 func (e *Engine) translate(err error) error {
 	switch status.Code(err) {
 	case codes.OK:
@@ -105,12 +105,12 @@ func (e *Engine) translate(err error) error {
 	case codes.Unavailable:
 		return e.dialer.explain(err)
 	case codes.DeadlineExceeded:
-		return fmt.Errorf("%s: it does not answer in time (%w)", e.dialer.endpoint, err)
+		return fmt.Errorf("%s: containerd does not answer in time (%w)", e.dialer.endpoint, err)
 	}
 	native := errgrpc.ToNative(err)
 	switch {
 	case tooLarge(err):
-		return fmt.Errorf("%s: an answer of containerd is larger than RDD reads: %w", e.dialer.endpoint, native)
+		return fmt.Errorf("%s: an answer of containerd exceeds RDD's limit: %w", e.dialer.endpoint, native)
 	case errdefs.IsNotFound(native):
 		return fmt.Errorf("%w: %w", engine.ErrNotFound, native)
 	case errdefs.IsFailedPrecondition(native), errdefs.IsInvalidArgument(native), errdefs.IsPermissionDenied(native),
@@ -120,14 +120,14 @@ func (e *Engine) translate(err error) error {
 	return native
 }
 
-// tooLarge reports whether the library refused an answer. containerd itself has
-// other words where it lacks something.
+// tooLarge reports whether the library refused an answer because of its size.
+// containerd's own errors with that code have another text.
 func tooLarge(err error) bool {
 	return status.Code(err) == codes.ResourceExhausted && strings.Contains(status.Convert(err).Message(), "larger than max")
 }
 
-// refusal is translate for acts: what containerd answers is its decision, also
-// where it passes on the words of a runtime that it knows no kind of.
+// refusal is translate for acts: an error of containerd is a refusal, even if it has
+// no kind because it comes from the runtime.
 func (e *Engine) refusal(err error) error {
 	switch status.Code(err) {
 	case codes.Unknown, codes.Internal, codes.OutOfRange, codes.ResourceExhausted, codes.Aborted:

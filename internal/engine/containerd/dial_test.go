@@ -14,8 +14,8 @@ import (
 	"google.golang.org/grpc/connectivity"
 )
 
-// TestNobodyRedials: where nothing listens the library gives up, as whoever asks
-// tries again by himself.
+// TestNobodyRedials: the library gives up if nothing listens, since the callers
+// retry.
 func TestNobodyRedials(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "none.sock")
 	d := &dialer{endpoint: "unix://" + path, path: path}
@@ -44,13 +44,13 @@ func TestExplain(t *testing.T) {
 	}
 	defer func() { _ = e.Close() }()
 	began := time.Now()
-	if _, err := e.Info(t.Context()); err == nil || !strings.Contains(err.Error(), "no such socket: is containerd running") {
+	if _, err := e.Info(t.Context()); err == nil || !strings.Contains(err.Error(), "no such socket: check that containerd runs") {
 		t.Errorf("%v", err)
 	}
 	if took := time.Since(began); took > callTimeout/2 {
 		t.Errorf("it took %s to say so", took)
 	}
-	if _, err := New(Config{Endpoint: "tcp://127.0.0.1:1"}); err == nil || !strings.Contains(err.Error(), "unix:// only") {
+	if _, err := New(Config{Endpoint: "tcp://127.0.0.1:1"}); err == nil || !strings.Contains(err.Error(), "only with unix://") {
 		t.Errorf("%v", err)
 	}
 }

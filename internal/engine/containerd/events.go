@@ -21,18 +21,17 @@ import (
 )
 
 const (
-	// knockTopic and knockNamespace are those of an event of our own: that it
-	// comes back is the only sign that the stream has begun.
+	// knockTopic and knockNamespace are for an event that this engine sends itself:
+	// its arrival is the only sign that the stream has begun.
 	knockTopic     = "/rdd/watching"
 	knockNamespace = "rdd"
 	knockPause     = 20 * time.Millisecond
-	// knockLimit is when a containerd that answers, and sends no events, is given
-	// up.
+	// knockLimit is how long the first event may take.
 	knockLimit = callTimeout
 )
 
-// topics are those of which something in a mirror may change. Processes that
-// are executed in a container beside its own tell of themselves too.
+// topics are the topics of events that may change a mirror. Some events are about
+// additional processes in a container, see taskEnd.
 var topics = []string{
 	"/containers/create", "/containers/update", "/containers/delete",
 	"/tasks/create", "/tasks/start", "/tasks/exit", "/tasks/delete", "/tasks/paused", "/tasks/resumed",
@@ -41,8 +40,8 @@ var topics = []string{
 	knockTopic,
 }
 
-// Watch implements [engine.Engine]. containerd keeps no events: what happened
-// before ready is for a comparison to find.
+// Watch implements [engine.Engine]. containerd keeps no events: a comparison finds
+// changes from before ready.
 func (e *Engine) Watch(ctx context.Context, _ time.Time, ready func(), sink func(engine.Event)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -62,7 +61,7 @@ func (e *Engine) Watch(ctx context.Context, _ time.Time, ready func(), sink func
 	defer cancel(nil)
 	knocking.Go(func() {
 		if err := e.knock(ctx, &begun); err != nil {
-			cancel(err) // else the stream would never be ready
+			cancel(err) // otherwise the stream would never be ready
 		}
 	})
 	for {
@@ -78,19 +77,19 @@ func (e *Engine) Watch(ctx context.Context, _ time.Time, ready func(), sink func
 			ready()
 		}
 		keys, err := e.subjects(envelope)
-		if err != nil { // what it was about is found by a comparison
+		if err != nil { // a comparison finds the change
 			sink(engine.Event{Key: engine.Key{Kind: groupKind(envelope)}, At: envelope.GetTimestamp().AsTime(), Lost: err})
 		}
 		for _, key := range keys {
 			if engine.CheckKey(key) != nil {
-				continue // there can be no such object
+				continue // the key is invalid
 			}
 			sink(engine.Event{Key: key, At: envelope.GetTimestamp().AsTime(), Gone: gone(envelope, key), Passing: passing(envelope)})
 		}
 	}
 }
 
-// knock sends events to ourselves until the first one has come.
+// knock sends events until the first one has arrived.
 func (e *Engine) knock(ctx context.Context, begun *atomic.Bool) error {
 	payload, err := pack(&events.NamespaceUpdate{Name: knockNamespace})
 	if err != nil {
@@ -107,33 +106,33 @@ func (e *Engine) knock(ctx context.Context, begun *atomic.Bool) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-limit.C:
-			return errors.New("containerd sends no events")
+			return errors.New("containerd delivers no events")
 		case <-ticker.C:
 		}
 	}
 	return nil
 }
 
-// trustEvents says whether events come from now on.
-func (e *Engine) trustEvents(come bool) {
-	e.records.trust(come)
-	e.targets.trust(come)
+// trustEvents records whether there is an event stream.
+func (e *Engine) trustEvents(streaming bool) {
+	e.records.trust(streaming)
+	e.targets.trust(streaming)
 }
 
-// gone reports whether an event says that what has the key is gone: a task's
-// does not say it of its container, nor a name's of its image.
+// gone reports whether an event means that the object with the key was removed. The
+// removal of a task does not remove its container, nor the removal of a name its
+// image.
 func gone(envelope *types.Envelope, key engine.Key) bool {
 	return strings.HasSuffix(envelope.GetTopic(), "/delete") && key.Kind != engine.KindImage && !strings.HasPrefix(envelope.GetTopic(), "/tasks/")
 }
 
-// passing reports whether an event is of a step on a way: a task that is made is
-// started next, and after one that is deleted comes its container's end, or a new
-// one.
+// passing reports whether another event follows soon: a created task is started, and
+// after a deleted task the container is removed or gets a new task.
 func passing(envelope *types.Envelope) bool {
 	return envelope.GetTopic() == "/tasks/create" || envelope.GetTopic() == "/tasks/delete"
 }
 
-// groupKind returns the kind of what the events of a group are about.
+// groupKind returns the kind of the objects of a group of events.
 func groupKind(envelope *types.Envelope) engine.Kind {
 	switch {
 	case strings.HasPrefix(envelope.GetTopic(), "/images/"):
@@ -144,18 +143,18 @@ func groupKind(envelope *types.Envelope) engine.Kind {
 	return engine.KindContainer
 }
 
-// subjects returns what an event is about. An error says that it can't be read.
+// subjects returns the objects of an event. It fails if the event can't be decoded.
 func (e *Engine) subjects(envelope *types.Envelope) ([]engine.Key, error) {
 	container := func(id string) []engine.Key {
 		return []engine.Key{{Kind: engine.KindContainer, Namespace: envelope.GetNamespace(), ID: id}}
 	}
 	unmarshal := func(into proto.Message) error {
 		if err := proto.Unmarshal(envelope.GetEvent().GetValue(), into); err != nil {
-			return fmt.Errorf("read an event of containerd about %s: %w", groupKind(envelope), err)
+			return fmt.Errorf("decode an event of containerd about %s: %w", groupKind(envelope), err)
 		}
 		return nil
 	}
-	// All events of a group have what they are about in the same field.
+	// All events of a group have the ID of the object in the same field.
 	switch group, _, _ := strings.Cut(strings.TrimPrefix(envelope.GetTopic(), "/"), "/"); group {
 	case "containers":
 		var event events.ContainerDelete
@@ -187,8 +186,7 @@ func (e *Engine) subjects(envelope *types.Envelope) ([]engine.Key, error) {
 	return nil, nil
 }
 
-// taskEnd leaves out the ends of processes that were executed beside the
-// container's own.
+// taskEnd ignores the exits of additional processes in a container.
 func (e *Engine) taskEnd(
 	envelope *types.Envelope, unmarshal func(proto.Message) error, container func(string) []engine.Key,
 ) ([]engine.Key, error) {
@@ -209,8 +207,8 @@ func (e *Engine) taskEnd(
 	return container(id), nil
 }
 
-// imageSubjects returns the image that a name leads to, whichever that is, and
-// the one that it led to before.
+// imageSubjects returns a name, which the inspection resolves to an image, and the
+// image that had the name before.
 func (e *Engine) imageSubjects(namespace, name string) []engine.Key {
 	e.targets.forget(namespace, name)
 	keys := []engine.Key{{Kind: engine.KindImage, Namespace: namespace, ID: name}}

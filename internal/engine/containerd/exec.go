@@ -35,8 +35,8 @@ const (
 	endOfInput = 0x04
 )
 
-// Exec implements [engine.Execer]. containerd opens named pipes that its client
-// made, so both must be on one machine.
+// Exec implements [engine.Execer]. containerd opens named pipes of its client, so both
+// must be on one machine.
 func (e *Engine) Exec(ctx context.Context, key engine.Key, options engine.ExecOptions) (engine.Process, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -49,7 +49,7 @@ func (e *Engine) Exec(ctx context.Context, key engine.Key, options engine.ExecOp
 		return nil, err
 	}
 	if own.GetStatus() != task.Status_RUNNING {
-		return nil, refuse(key, own, "nothing can run in it")
+		return nil, refuse(key, own, "a process requires a running container")
 	}
 	specification, err := processSpec(c.GetSpec().GetValue(), options)
 	if err != nil {
@@ -58,7 +58,8 @@ func (e *Engine) Exec(ctx context.Context, key engine.Key, options engine.ExecOp
 	return &process{engine: e, key: key, id: "rdd-" + uuid.NewString(), options: options, spec: specification}, nil
 }
 
-// processSpec returns that of the container's own process, with another command.
+// processSpec returns the specification of the container's process with another
+// command.
 func processSpec(container []byte, options engine.ExecOptions) ([]byte, error) {
 	var own struct {
 		Process map[string]any `json:"process"`
@@ -74,19 +75,19 @@ func processSpec(container []byte, options engine.ExecOptions) ([]byte, error) {
 	return json.Marshal(own.Process)
 }
 
-// process is a process that is to run in a container.
+// process is an additional process in a container.
 type process struct {
 	engine  *Engine
 	key     engine.Key
 	id      string
 	options engine.ExecOptions
 	spec    []byte
-	// runs says that there is a terminal: containerd takes a size before, and
-	// forgets it.
+	// runs is whether the process has started: containerd ignores a terminal size
+	// before that.
 	runs atomic.Bool
 }
 
-var errNotRunning = errors.New("the process does not run yet")
+var errNotRunning = errors.New("the process has not started")
 
 // Run implements [engine.Process].
 func (p *process) Run(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer) (int, error) {
@@ -101,8 +102,8 @@ func (p *process) Run(ctx context.Context, stdin io.Reader, stdout, stderr io.Wr
 		return 0, err
 	}
 	defer pipes.close()
-	// A client that disconnects during that leaves nothing half begun: whether the
-	// process runs would not be known then.
+	// Not canceled by ctx: if a client disconnected during the start, it would not be
+	// known whether the process runs.
 	beginning, cancel := context.WithTimeout(in(p.engine.alive, p.key.Namespace), callTimeout)
 	defer cancel()
 	request := &tasksapi.ExecProcessRequest{
@@ -127,14 +128,14 @@ func (p *process) Run(ctx context.Context, stdin io.Reader, stdout, stderr io.Wr
 		return 0, p.engine.refusal(err)
 	}
 	p.runs.Store(true)
-	defer p.engine.inBackground(func() { // it may run on
+	defer p.engine.inBackground(func() { // it may continue to run
 		_, _ = p.engine.tasks.Wait(in(p.engine.alive, p.key.Namespace), &tasksapi.WaitRequest{ContainerID: p.key.ID, ExecID: p.id})
 		p.forget()
 	})
 	return p.attend(ctx, pipes, stdin, stdout, stderr)
 }
 
-// attend passes a process's streams on, and waits for its end.
+// attend copies the streams of a process, and waits for its exit.
 func (p *process) attend(ctx context.Context, pipes *pipes, stdin io.Reader, stdout, stderr io.Writer) (int, error) {
 	defer context.AfterFunc(ctx, pipes.close)()
 	if stdin != nil {
@@ -165,13 +166,13 @@ func (p *process) attend(ctx context.Context, pipes *pipes, stdin io.Reader, std
 	return int(ended.GetExitStatus()), p.engine.translate(err)
 }
 
-// closeInput has containerd close its end of the input: the pipe alone does not
-// end it.
+// closeInput closes containerd's end of the input: closing the pipe alone does not end
+// the input.
 func (p *process) closeInput() {
 	_, _ = p.engine.tasks.CloseIO(in(p.engine.alive, p.key.Namespace), &tasksapi.CloseIORequest{ContainerID: p.key.ID, ExecID: p.id, Stdin: true})
 }
 
-// forget has containerd forget the process.
+// forget deletes the process from containerd.
 func (p *process) forget() {
 	_, _ = p.engine.tasks.DeleteProcess(in(p.engine.alive, p.key.Namespace), &tasksapi.DeleteProcessRequest{ContainerID: p.key.ID, ExecID: p.id})
 }
@@ -187,12 +188,12 @@ func (p *process) Resize(ctx context.Context, size engine.TerminalSize) error {
 	return p.engine.translate(err)
 }
 
-// pipes are our ends of a process's streams; nil for those that it has not.
+// pipes are this side's ends of a process's streams; nil for absent ones.
 type pipes struct {
 	stdin, stdout, stderr io.ReadWriteCloser
 }
 
-// openPipes makes the pipes. They open by themselves when containerd does.
+// openPipes creates the pipes. The opening completes when containerd opens them.
 func (p *process) openPipes(dir string, input bool) (*pipes, error) {
 	opened := &pipes{}
 	for _, pipe := range []struct {
@@ -211,7 +212,7 @@ func (p *process) openPipes(dir string, input bool) (*pipes, error) {
 		f, err := fifo.OpenFifo(p.engine.alive, filepath.Join(dir, pipe.name), pipe.mode|syscall.O_CREAT|syscall.O_NONBLOCK, 0o600)
 		if err != nil {
 			opened.close()
-			return nil, fmt.Errorf("make a pipe for %s: %w", pipe.name, err)
+			return nil, fmt.Errorf("create a pipe for %s: %w", pipe.name, err)
 		}
 		*pipe.into = f
 	}

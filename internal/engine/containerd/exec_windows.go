@@ -9,8 +9,8 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
-// Exec implements [engine.Execer]: containerd would have to be on this machine,
-// and there is no way yet to reach one that is.
+// Exec implements [engine.Execer]. It is not supported: containerd must be on this
+// machine, and rdd can't connect to it on Windows.
 func (e *Engine) Exec(context.Context, engine.Key, engine.ExecOptions) (engine.Process, error) {
-	return nil, fmt.Errorf("%w: nothing can be run in containerd's containers from Windows", engine.ErrRefused)
+	return nil, fmt.Errorf("%w: running processes in containerd's containers is not supported on Windows", engine.ErrRefused)
 }

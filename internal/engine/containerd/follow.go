@@ -11,16 +11,16 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// followPoll is how often a file is looked at if the system tells of no changes.
+// followPoll is the poll interval of a file without a watcher.
 const followPoll = 250 * time.Millisecond
 
-// followers tells of changes of files, with one watcher for all of them: a user of
-// Linux has 128 (fs.inotify.max_user_instances), in all programs together. If there
-// is none, files are looked at now and then. The zero value has no watcher yet.
+// followers report changes of files with one watcher: on Linux a user may have 128 in
+// all programs (fs.inotify.max_user_instances). Without a watcher they poll. The zero
+// value has no watcher yet.
 type followers struct {
 	mu      sync.Mutex
-	watcher *fsnotify.Watcher                     // guarded by mu; nil while nothing is followed by it
-	files   map[string]map[chan struct{}]struct{} // guarded by mu; who follows what by it
+	watcher *fsnotify.Watcher                     // guarded by mu; nil while it watches no file
+	files   map[string]map[chan struct{}]struct{} // guarded by mu; the channels for each watched file
 	ended   chan struct{}                         // guarded by mu; closed when the watcher's goroutine has ended
 }
 
@@ -46,7 +46,7 @@ func (f *followers) follow(path string) (changed <-chan struct{}, stop func()) {
 	return signal, func() { cancel(); <-ended }
 }
 
-// watchLocked has the watcher watch a file, and reports whether it does.
+// watchLocked adds a file to the watcher, and reports whether that succeeded.
 func (f *followers) watchLocked(path string) bool {
 	if len(f.files[path]) > 0 {
 		return true
@@ -66,7 +66,7 @@ func (f *followers) watchLocked(path string) bool {
 	return false
 }
 
-// pass ends when the watcher is closed.
+// pass forwards events until the watcher is closed.
 func (f *followers) pass(watcher *fsnotify.Watcher, ended chan struct{}) {
 	defer close(ended)
 	for {
@@ -75,18 +75,18 @@ func (f *followers) pass(watcher *fsnotify.Watcher, ended chan struct{}) {
 			if !ok {
 				return
 			}
-			f.tell(event.Name)
+			f.notify(event.Name)
 		case _, ok := <-watcher.Errors:
 			if !ok {
 				return
 			}
-			f.tell("") // events were lost
+			f.notify("") // events were lost
 		}
 	}
 }
 
-// tell tells who follows a file, or any file if path is empty.
-func (f *followers) tell(path string) {
+// notify notifies the followers of a file, or of all files if path is empty.
+func (f *followers) notify(path string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for file, signals := range f.files {
@@ -120,8 +120,8 @@ func (f *followers) forget(path string, signal chan struct{}) {
 	}
 }
 
-// closeUnusedLocked closes the watcher if nothing is followed, and returns what is
-// closed when its goroutine has ended; nil if something is followed.
+// closeUnusedLocked closes the watcher if it watches no file, and returns a channel
+// that is closed when its goroutine has ended; nil if it still watches a file.
 func (f *followers) closeUnusedLocked() (ended chan struct{}) {
 	if len(f.files) > 0 {
 		return nil
@@ -131,7 +131,7 @@ func (f *followers) closeUnusedLocked() (ended chan struct{}) {
 	return f.ended
 }
 
-// poll looks at a file until ctx ends.
+// poll polls a file until ctx ends.
 func poll(ctx context.Context, path string, signal chan struct{}) {
 	ticker := time.NewTicker(followPoll)
 	defer ticker.Stop()

@@ -97,7 +97,7 @@ func FuzzContainer(f *testing.F) {
 	})
 }
 
-// FuzzLabels has the values of labels, which whoever makes a container writes.
+// FuzzLabels fuzzes the values of labels, which any client of containerd can write.
 func FuzzLabels(f *testing.F) {
 	f.Add(`[{"HostPort":8080,"ContainerPort":80,"Protocol":"","HostIP":"::"}]`, `{"80":{},"/":{},"1-9/udp":{}}`, `["b","a","a",""]`, `[{"Destination":"/d"},{"Destination":""}]`, `{"Status":"starting"}`, "10")
 	f.Add(`[{"HostPort":-1,"ContainerPort":9223372036854775807}]`, `null`, `{}`, `[[]]`, `"healthy"`, "-9223372036854775808")

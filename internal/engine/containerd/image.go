@@ -24,11 +24,11 @@ import (
 // registries take 4 MiB.
 const maxDocument = 8 << 20
 
-// maxParts is in how many messages a document may come: containerd sends 1 MiB at
-// a time, most often.
+// maxParts bounds the messages of a document: containerd most often sends 1 MiB in
+// each.
 const maxParts = 4096
 
-// inspectImage returns the image with the digest, or that a name leads to.
+// inspectImage returns the image with a digest or a name.
 func (e *Engine) inspectImage(ctx context.Context, key engine.Key) (engine.Object, error) {
 	object := engine.Object{Key: key}
 	records, err := e.imageRecords(ctx, key.Namespace, fmt.Sprintf("target.digest==%q", key.ID))
@@ -42,20 +42,20 @@ func (e *Engine) inspectImage(ctx context.Context, key engine.Key) (engine.Objec
 		}
 		object.Key.ID = response.GetImage().GetTarget().GetDigest()
 		if err := engine.CheckKey(object.Key); err != nil {
-			return object, fmt.Errorf("containerd's answer for the image %q can't be one: %w", key.ID, err)
+			return object, fmt.Errorf("containerd's answer for the image %q is invalid: %w", key.ID, err)
 		}
 		e.names.learn(key.Namespace, key.ID, object.Key.ID)
 		if records, err = e.imageRecords(ctx, key.Namespace, fmt.Sprintf("target.digest==%q", object.Key.ID)); err != nil {
 			return object, err
 		}
-		if len(records) == 0 { // it has moved since
+		if len(records) == 0 { // the name has moved since
 			return object, fmt.Errorf("%w: image %q", engine.ErrNotFound, key.ID)
 		}
 	}
 	var all []string
 	for _, record := range records {
 		if has := record.GetTarget().GetDigest(); has != object.Key.ID {
-			return object, fmt.Errorf("containerd was asked for the image %q, and answers with %q", object.Key.ID, has)
+			return object, fmt.Errorf("containerd answers a request for the image %q with %q", object.Key.ID, has)
 		}
 		if engine.CheckTag(record.GetName()) == nil {
 			all = append(all, record.GetName())
@@ -90,8 +90,8 @@ type document struct {
 	Layers    []v1.Descriptor `json:"layers"`
 }
 
-// describe reads what an image is from its manifests. Its size is that of what
-// containerd has of it as it came from the registry, each part once.
+// describe reads an image's status from its manifests. The size is the compressed size
+// of the parts that containerd has, each counted once.
 func (e *Engine) describe(ctx context.Context, namespace string, target *types.Descriptor) (containersv1alpha1.ImageStatus, error) {
 	status := containersv1alpha1.ImageStatus{ID: target.GetDigest(), Namespace: namespace}
 	sizes := map[string]int64{target.GetDigest(): target.GetSize()}
@@ -109,7 +109,7 @@ func (e *Engine) describe(ctx context.Context, namespace string, target *types.D
 			if err != nil {
 				return status, err
 			}
-			if there { // those of the other platforms are not pulled, most often
+			if there { // most often the other platforms are not pulled
 				sizes[descriptor.Digest.String()] = descriptor.Size
 				candidates = append(candidates, manifest)
 			}
@@ -126,7 +126,7 @@ func (e *Engine) describe(ctx context.Context, namespace string, target *types.D
 		var config v1.Image
 		if there, err := e.read(ctx, namespace, manifest.Config.Digest.String(), &config); err != nil {
 			return status, err
-		} else if !there || config.OS == "" || config.OS == "unknown" { // what is no platform is an attestation
+		} else if !there || config.OS == "" || config.OS == "unknown" { // without a platform it is an attestation
 			continue
 		}
 		if !known || (config.Architecture == runtime.GOARCH && status.Architecture != runtime.GOARCH) {
@@ -148,8 +148,7 @@ func describeConfig(status *containersv1alpha1.ImageStatus, config *v1.Image) {
 	}
 }
 
-// read reads a document of an image, and reports whether it is there and can be
-// read.
+// read reads a document of an image, and reports whether it exists and is valid.
 func (e *Engine) read(ctx context.Context, namespace, digest string, into any) (bool, error) {
 	if digest == "" {
 		return false, nil

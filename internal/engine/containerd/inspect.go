@@ -16,8 +16,8 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
-// Inspect implements [engine.Engine]. A container is looked for in all
-// namespaces where the key has none.
+// Inspect implements [engine.Engine]. If the key has no namespace, it searches all
+// namespaces for a container.
 func (e *Engine) Inspect(ctx context.Context, key engine.Key) (engine.Object, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -41,8 +41,8 @@ func (e *Engine) Inspect(ctx context.Context, key engine.Key) (engine.Object, er
 	return object, err
 }
 
-// inspectNamespace looks for a namespace in the list of all: asked for one that
-// there is not, containerd answers with one that has no labels.
+// inspectNamespace searches the list of namespaces: containerd answers a request for a
+// missing namespace with one without labels.
 func (e *Engine) inspectNamespace(ctx context.Context, name string) (*containersv1alpha1.ContainerNamespaceStatus, error) {
 	all, err := e.listNamespaces(ctx)
 	if err != nil {
@@ -56,7 +56,7 @@ func (e *Engine) inspectNamespace(ctx context.Context, name string) (*containers
 	return nil, fmt.Errorf("%w: namespace %q", engine.ErrNotFound, name)
 }
 
-// findContainer looks for a container by its ID alone.
+// findContainer finds a container by its ID in all namespaces.
 func (e *Engine) findContainer(ctx context.Context, key engine.Key) (engine.Object, error) {
 	namespaces, err := e.listNamespaces(ctx)
 	if err != nil {
@@ -105,7 +105,7 @@ func (e *Engine) inspectContainer(ctx context.Context, key engine.Key) (*contain
 	return e.statusOf(ctx, key.Namespace, c, process, image)
 }
 
-// target returns the digest that the name of an image leads to, empty for none.
+// target returns the digest of an image's name; empty for none.
 func (e *Engine) target(ctx context.Context, namespace, name string) (string, error) {
 	digest, ok := e.targets.get(namespace, name)
 	if ok || name == "" {
@@ -120,13 +120,13 @@ func (e *Engine) target(ctx context.Context, namespace, name string) (string, er
 		return "", err
 	}
 	if digest = response.GetImage().GetTarget().GetDigest(); digest == "" {
-		return "", fmt.Errorf("containerd does not report what image %q is", name)
+		return "", fmt.Errorf("containerd does not report the target of image %q", name)
 	}
 	e.targets.put(mark, namespace, name, digest)
 	return digest, nil
 }
 
-// statusOf is containerStatus with what the CRI plugin knows.
+// statusOf is containerStatus with the state from the CRI plugin.
 func (e *Engine) statusOf(
 	ctx context.Context, namespace string, c record, process *task.Process, image string,
 ) (*containersv1alpha1.ContainerStatus, error) {
@@ -143,12 +143,12 @@ func (e *Engine) container(ctx context.Context, key engine.Key) (*containersapi.
 		return nil, e.translate(err)
 	}
 	if has := response.GetContainer().GetID(); has != key.ID {
-		return nil, fmt.Errorf("containerd was asked for the container %q, and answers with %q", key.ID, has)
+		return nil, fmt.Errorf("containerd answers a request for the container %q with %q", key.ID, has)
 	}
 	return response.GetContainer(), nil
 }
 
-// task returns a container's task, nil where it has none.
+// task returns a container's task; nil if it has none.
 func (e *Engine) task(ctx context.Context, key engine.Key) (*task.Process, error) {
 	response, err := e.tasks.Get(in(ctx, key.Namespace), &tasksapi.GetRequest{ContainerID: key.ID})
 	switch err = e.translate(err); {

@@ -18,7 +18,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/regular"
 )
 
-// Labels that others write on containers, and read again.
+// Labels of other clients on containers.
 const (
 	// nerdctl's (its documentation, "Container labels").
 	nerdctlName        = "nerdctl/name"
@@ -46,7 +46,7 @@ const (
 	restartStoppedLabel = "containerd.io/restart.explicitly-stopped"
 	restartLogURILabel  = "containerd.io/restart.loguri"
 
-	// stopSignalLabel has the signal that the image asks for.
+	// stopSignalLabel has the stop signal of the image.
 	stopSignalLabel = "io.containerd.image.config.stop-signal"
 )
 
@@ -56,12 +56,12 @@ const (
 	criRestartsAnnotation = "io.kubernetes.container.restartCount"
 )
 
-// labels are those of a container. What can't be read is taken for not there:
-// anybody can write them.
+// labels are the labels of a container. Invalid values count as absent: any client can
+// write them.
 type labels map[string]string
 
-// labelsOf returns a container's labels. What the kubelet would have written on
-// one that another client of the CRI made is taken from where the CRI plugin did.
+// labelsOf returns a container's labels. For containers of CRI clients other than the
+// kubelet, it takes the pod's labels from the CRI plugin's annotations.
 func labelsOf(c *containersapi.Container, s spec) labels {
 	l := labels(c.GetLabels())
 	if !ofCRI(c) || l[podName] != "" {
@@ -76,8 +76,7 @@ func labelsOf(c *containersapi.Container, s spec) labels {
 	return l
 }
 
-// name returns the name that people know the container by. The one of a
-// container of a pod is nerdctl's.
+// name returns the name of the container; for a pod's container as nerdctl shows it.
 func (l labels) name(id string) string {
 	if l[podName] != "" && l[criKind] != "" {
 		name := "k8s://" + l[podNamespace] + "/" + l[podName]
@@ -89,7 +88,7 @@ func (l labels) name(id string) string {
 	return cmp.Or(l[nerdctlName], id)
 }
 
-// pod returns the pod that the container is of, nil for none.
+// pod returns the pod of the container; nil for none.
 func (l labels) pod() *containersv1alpha1.Pod {
 	if l[podName] == "" {
 		return nil
@@ -99,7 +98,7 @@ func (l labels) pod() *containersv1alpha1.Pod {
 	}
 }
 
-// mapping is how nerdctl writes a port that leads into a container.
+// mapping is nerdctl's format of a published port.
 type mapping struct {
 	HostPort      int
 	ContainerPort int
@@ -110,8 +109,8 @@ type mapping struct {
 // maxNetworkConfig is the largest file with ports that is read, in bytes.
 const maxNetworkConfig = 1 << 20
 
-// ports returns those of a container of nerdctl: what leads to them is in a label,
-// and with newer ones in a file that is there before the container is.
+// ports returns the ports of a nerdctl container. Published ports are in a label, or
+// for newer versions in a file, which exists before the container.
 func (l labels) ports(id string) []containersv1alpha1.Port {
 	var published []mapping
 	_ = limits.Unmarshal([]byte(l[nerdctlPorts]), &published)
@@ -134,8 +133,8 @@ func (l labels) ports(id string) []containersv1alpha1.Port {
 	return ports(bindings)
 }
 
-// portsOfFile reads nerdctl's file with ports. One that can't be read here has
-// none: containerd may be in a virtual machine.
+// portsOfFile reads nerdctl's file with ports; none if it can't be read: containerd may
+// be in a virtual machine.
 func portsOfFile(path string) []mapping {
 	data, err := regular.Read(path, maxNetworkConfig)
 	if err != nil {
@@ -148,8 +147,7 @@ func portsOfFile(path string) []mapping {
 	return config.PortMappings
 }
 
-// health returns how the last checks of nerdctl went; the state is empty without
-// checks.
+// health returns the result of nerdctl's health checks; empty without checks.
 func (l labels) health() string {
 	var state struct{ Status string }
 	_ = limits.Unmarshal([]byte(l[nerdctlHealth]), &state)
@@ -185,7 +183,7 @@ type portKey struct {
 	protocol string
 }
 
-// ports returns the ports sorted, and so the addresses that lead to each.
+// ports returns the ports and their bindings, sorted.
 func ports(bindings map[portKey][]containersv1alpha1.PortBinding) []containersv1alpha1.Port {
 	keys := make([]portKey, 0, len(bindings))
 	for key := range bindings {
@@ -247,8 +245,8 @@ func (l labels) mounts() []containersv1alpha1.Mount {
 	return converted
 }
 
-// stopGrace returns how long the container may take to end after the signal for
-// it, zero where it is to be killed at once.
+// stopGrace returns how long the container may take to exit after its stop signal; zero
+// to kill it at once.
 func (l labels) stopGrace() time.Duration {
 	seconds, err := strconv.Atoi(l[nerdctlStopTimeout])
 	if err != nil {

@@ -18,14 +18,13 @@ import (
 )
 
 const (
-	// maxMessage is the largest answer that is taken, in bytes: containerd itself
-	// sends less, unless its configuration says otherwise.
+	// maxMessage bounds an answer, in bytes: containerd's default limit is lower.
 	maxMessage = 16 << 20
-	// maxListMessage is for answers that are a whole list, for the sake of engines
-	// whose configuration says otherwise.
+	// maxListMessage bounds an answer with a list, in bytes, for engines that are
+	// configured with a higher limit.
 	maxListMessage = 64 << 20
-	// maxKept is how much is kept of all containers while they are compared, in
-	// bytes; 20,000 of nerdctl's have some 60 MB.
+	// maxKept bounds the memory of all listed containers, in bytes; 20,000 nerdctl
+	// containers have some 60 MB.
 	maxKept = 96 << 20
 	// maxPlatforms is how many manifests of an index are read: the largest have some
 	// 20, and as many attestations.
@@ -35,10 +34,10 @@ const (
 // ofList is for calls whose answer is a list.
 func ofList() grpc.CallOption { return grpc.MaxCallRecvMsgSize(maxListMessage) }
 
-// ofStream is for streams of messages, of which each is small.
+// ofStream is for streams of small messages.
 func ofStream() grpc.CallOption { return grpc.MaxCallRecvMsgSize(limits.Message) }
 
-// unbounded are the calls that end when something has happened.
+// unbounded reports whether a call may last: it waits for something to happen.
 func unbounded(method string) bool {
 	switch method {
 	case "/containerd.services.tasks.v1.Tasks/Wait", "/containerd.services.transfer.v1.Transfer/Transfer":
@@ -47,7 +46,7 @@ func unbounded(method string) bool {
 	return false
 }
 
-// withDeadline gives each call a deadline that has none.
+// withDeadline sets a deadline for calls without one.
 func withDeadline(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
 	if _, ok := ctx.Deadline(); !ok && !unbounded(method) {
 		var cancel context.CancelFunc
@@ -58,7 +57,7 @@ func withDeadline(ctx context.Context, method string, request, reply any, conn *
 }
 
 // boundedCodec is gRPC's own codec for messages that have at most [limits.Members]
-// values: decoded, each takes a hundred times the two bytes that stand for it.
+// values: decoded, each takes a hundred times its two encoded bytes.
 type boundedCodec struct{ encoding.CodecV2 }
 
 func newBoundedCodec() boundedCodec { return boundedCodec{encoding.GetCodecV2(grpcproto.Name)} }
@@ -78,7 +77,7 @@ func (c boundedCodec) Unmarshal(data mem.BufferSlice, v any) error {
 	return proto.Unmarshal(buffer.ReadOnlyData(), message)
 }
 
-// maxDepth is how deep messages are followed; the decoder has a limit of its own.
+// maxDepth bounds the counted nesting; the decoder has its own limit.
 const maxDepth = 32
 
 func countValues(kind protoreflect.MessageDescriptor, text []byte, left *int, depth int) error {

@@ -218,11 +218,11 @@ func TestEndlessLists(t *testing.T) {
 		}}, engine.KindContainer, 110 << 20, "larger than 96 MiB"},
 		"one container": {&peer{container: func(n int) *containersapi.Container {
 			return upTo(far-1+n, &containersapi.Container{ID: fmt.Sprint(n), Labels: large})
-		}}, engine.KindContainer, 0, "larger than RDD reads"},
+		}}, engine.KindContainer, 0, "exceeds RDD's limit"},
 		"empty containers": {&peer{container: func(n int) *containersapi.Container {
 			return upTo(n/2, &containersapi.Container{})
 		}}, engine.KindContainer, 0, "more than 100000 entries"},
-		"images":     {&peer{images: repeat(image, 80_000)}, engine.KindImage, 0, "larger than RDD reads"},
+		"images":     {&peer{images: repeat(image, 80_000)}, engine.KindImage, 0, "exceeds RDD's limit"},
 		"many names": {&peer{images: repeat(&imagesapi.Image{}, 1_500_000)}, engine.KindImage, 0, "more than 1000000 values"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -303,7 +303,7 @@ func TestOddEvents(t *testing.T) {
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("events %q, want %q", got, want)
 	}
-	if err == nil || !strings.Contains(err.Error(), "larger than RDD reads") {
+	if err == nil || !strings.Contains(err.Error(), "exceeds RDD's limit") {
 		t.Errorf("an event of 2 MB: %.200v", err)
 	}
 }

@@ -42,7 +42,7 @@ func (e *Engine) List(ctx context.Context, kind engine.Kind) ([]engine.Item, err
 	kept := limits.NewBudget("containerd's list of containers", maxKept)
 	for _, namespace := range namespaces {
 		if err := engine.CheckKey(engine.Key{Kind: engine.KindNamespace, ID: namespace.GetName()}); err != nil && kind != engine.KindNamespace {
-			items.Drop(fmt.Errorf("it is in a namespace that can't be one: %w", err))
+			items.Drop(fmt.Errorf("its namespace is invalid: %w", err))
 			continue
 		}
 		switch kind {
@@ -80,8 +80,8 @@ func namespaceItem(namespace *namespacesapi.Namespace) engine.Item {
 	}
 }
 
-// containerItems adds the containers of a namespace. A list shows all that an
-// inspection does.
+// containerItems adds the containers of a namespace. A list shows as much as an
+// inspection.
 func (e *Engine) containerItems(ctx context.Context, namespace string, kept *limits.Budget, items *engine.Usable) error {
 	containers, err := e.listRecords(ctx, namespace, kept)
 	if err != nil || len(containers) == 0 {
@@ -105,9 +105,9 @@ func (e *Engine) containerItems(ctx context.Context, namespace string, kept *lim
 	return nil
 }
 
-// listRecords reads the stream of a namespace's containers to its end before
-// anything else is asked: containerd holds its database until then. Of each
-// specification, which may have 16 MB, only what is compared is kept.
+// listRecords reads the stream of a namespace's containers to its end before other
+// calls: containerd locks its database until then. Of each specification, which may
+// have 16 MB, it keeps only the compared part.
 func (e *Engine) listRecords(ctx context.Context, namespace string, kept *limits.Budget) ([]record, error) {
 	ctx, cancel := context.WithCancel(in(ctx, namespace))
 	defer cancel()
@@ -174,8 +174,7 @@ func containerItem(namespace string, status *containersv1alpha1.ContainerStatus,
 	}
 }
 
-// sameContainer compares what containerd says; what only a mirror knows is left
-// out.
+// sameContainer compares the fields that are from containerd.
 func sameContainer(listed, known *containersv1alpha1.ContainerStatus) bool {
 	if len(listed.Conditions) > len(known.Conditions) {
 		return false
@@ -193,7 +192,7 @@ func sameContainer(listed, known *containersv1alpha1.ContainerStatus) bool {
 	return apiequality.Semantic.DeepEqual(want, have)
 }
 
-// listTargets returns the digest that each image's name leads to.
+// listTargets returns the digest of each image's name.
 func (e *Engine) listTargets(ctx context.Context, namespace string) (map[string]string, error) {
 	records, err := e.imageRecords(ctx, namespace)
 	if err != nil {
@@ -206,8 +205,7 @@ func (e *Engine) listTargets(ctx context.Context, namespace string) (map[string]
 	return targets, nil
 }
 
-// imageRecords returns containerd's records of images: a name, and a digest
-// that it leads to.
+// imageRecords returns containerd's records of images: a name and its digest.
 func (e *Engine) imageRecords(ctx context.Context, namespace string, filters ...string) ([]*imagesapi.Image, error) {
 	response, err := e.images.List(in(ctx, namespace), &imagesapi.ListImagesRequest{Filters: filters}, ofList())
 	if err != nil {

@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// logEntry is what a line of a file says of the container's output.
+// logEntry is the container's output in a line of a log file.
 type logEntry struct {
 	stream string // stdout or stderr
 	text   []byte
-	// partial says that the container's line goes on in the stream's next entry.
+	// partial is whether the line continues in the stream's next entry.
 	partial bool
 }
 

@@ -23,22 +23,20 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/regular"
 )
 
-// lastWords is how long a log may be silent after the end of its container
-// before it is at its end: who copies the output is not done when the container
-// is.
+// lastWords is how long a log must be silent after the exit of its container to be
+// complete: another process may still copy the output.
 const lastWords = time.Second
 
-// logFile is where a container's output is kept, on this machine.
+// logFile is the file with a container's output on this machine.
 type logFile struct {
 	path string
-	// parse reads a line in the file; nil if the file has what the container wrote
-	// and nothing else.
+	// parse parses a line of the file; nil if the file is the plain output.
 	parse func(line []byte) (logEntry, bool)
 }
 
-// Logs implements [engine.Logger]. containerd itself keeps no output: it leads
-// it to wherever the client asked, and some of these are files. A file that is
-// replaced by a new one is not followed any longer.
+// Logs implements [engine.Logger]. containerd itself keeps no output: it writes it to
+// the destination of the client, which may be a file. After the file is replaced by a
+// new one, the new one is not followed.
 func (e *Engine) Logs(ctx context.Context, key engine.Key, options engine.LogOptions) (io.ReadCloser, error) {
 	asked, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -57,9 +55,9 @@ func (e *Engine) Logs(ctx context.Context, key engine.Key, options engine.LogOpt
 	file, err := regular.Open(kept.path)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("%w: the user that rdd runs as may not read the log of container %s: %w", engine.ErrRefused, key.ID, err)
+		return nil, fmt.Errorf("%w: the user of rdd has no permission to read the log of container %s: %w", engine.ErrRefused, key.ID, err)
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%w: the log of container %s is not on this machine, or not any more: %w", engine.ErrRefused, key.ID, err)
+		return nil, fmt.Errorf("%w: the log of container %s does not exist on this machine: %w", engine.ErrRefused, key.ID, err)
 	case err != nil:
 		return nil, err
 	}
@@ -95,8 +93,7 @@ func (r logReader) Close() error {
 	return r.PipeReader.Close()
 }
 
-// logOf returns where a container's output is, and refuses if nothing keeps
-// it.
+// logOf returns the log file of a container, or a refusal if there is none.
 func logOf(c *containersapi.Container, process *task.Process) (logFile, error) {
 	noted := c.GetLabels()
 	if noted[nerdctlStateDir] != "" {
@@ -109,9 +106,9 @@ func logOf(c *containersapi.Container, process *task.Process) (logFile, error) {
 		return logFile{address.Path, nil}, nil
 	}
 	if process != nil && process.GetStdout() == "" {
-		return logFile{}, fmt.Errorf("%w: container %s was started with nowhere for what it writes to go to, so it is kept nowhere", engine.ErrRefused, c.GetID())
+		return logFile{}, fmt.Errorf("%w: container %s was started without a destination for its output, so there is no log", engine.ErrRefused, c.GetID())
 	}
-	return logFile{}, fmt.Errorf("%w: what container %s writes goes to the client that started it, and containerd keeps nothing of it",
+	return logFile{}, fmt.Errorf("%w: the output of container %s goes to the client that started it, and containerd keeps no log",
 		engine.ErrRefused, c.GetID())
 }
 
@@ -161,7 +158,7 @@ func seekLines(file *os.File, lines int) error {
 		return err
 	}
 	block := make([]byte, 64<<10)
-	ends := -1 // that of the last line is none between two lines
+	ends := -1 // the newline that ends the last line does not count
 	if position > 0 {
 		last := make([]byte, 1)
 		if _, err := file.ReadAt(last, position-1); err != nil {
@@ -194,19 +191,18 @@ func seekLines(file *os.File, lines int) error {
 	return nil
 }
 
-// decoder copies a file's content, line by line where it has to be decoded.
+// decoder copies the content of a log file, line by line if it must be parsed.
 type decoder struct {
 	from   *bufio.Reader
 	parse  func(line []byte) (logEntry, bool) // nil for none
 	begins map[string]int64                   // where in the file the log of a stream begins; nil for at once
 	to     io.Writer
-	at     int64  // where in the file the line is that comes next
-	begun  []byte // of a line that has no end yet
+	at     int64  // offset of the next line in the file
+	begun  []byte // of a line without its end
 	size   int64  // of that line, of which at most [limits.Line] bytes are kept
 }
 
-// start has the log begin with the last lines in a file, or with all if their
-// number is negative.
+// start begins the log with the last lines of a file, or with all if lines is negative.
 func (d *decoder) start(file *os.File, lines int) (err error) {
 	d.from = bufio.NewReader(file)
 	if d.parse == nil {
@@ -218,7 +214,7 @@ func (d *decoder) start(file *os.File, lines int) (err error) {
 	return err
 }
 
-// drain copies all that there is now.
+// drain copies the current rest of the file.
 func (d *decoder) drain() error {
 	if d.parse == nil {
 		_, err := io.Copy(d.to, d.from)

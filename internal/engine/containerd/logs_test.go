@@ -29,7 +29,7 @@ func TestLogOf(t *testing.T) {
 		"a file":               {&containersapi.Container{ID: "c"}, &task.Process{Stdout: "file:///f"}, "/f", ""},
 		"a file for restarts":  {&containersapi.Container{ID: "c", Labels: map[string]string{restartLogURILabel: "file:///r"}}, nil, "/r", ""},
 		"a client's pipe":      {&containersapi.Container{ID: "c"}, &task.Process{Stdout: "/run/containerd/fifo/1/c-stdout"}, "", "goes to the client that started it"},
-		"nowhere":              {&containersapi.Container{ID: "c"}, &task.Process{}, "", "nowhere"},
+		"nowhere":              {&containersapi.Container{ID: "c"}, &task.Process{}, "", "there is no log"},
 		"a program":            {&containersapi.Container{ID: "c"}, &task.Process{Stdout: "binary:///bin/log"}, "", "goes to the client that started it"},
 		"nothing, and no task": {&containersapi.Container{ID: "c"}, nil, "", "goes to the client that started it"},
 	} {

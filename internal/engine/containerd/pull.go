@@ -49,7 +49,7 @@ func (e *Engine) Pull(
 	if err != nil {
 		return image, e.refusedPull(err)
 	}
-	telling.Go(func() { tell(stream, progress) })
+	telling.Go(func() { report(stream, progress) })
 
 	platform := &types.Platform{OS: os, Architecture: architecture}
 	source, err := pack(&transfer.OCIRegistry{Reference: image.ID, Resolver: &transfer.RegistryResolver{}})
@@ -76,7 +76,7 @@ func (e *Engine) Pull(
 // its own or the registry's.
 func (e *Engine) refusedPull(err error) error {
 	if status.Code(err) == codes.Unimplemented {
-		return fmt.Errorf("%w: it can't pull images for others: containerd 1.7 or newer is needed", engine.ErrRefused)
+		return fmt.Errorf("%w: this containerd can't pull images for clients: containerd 1.7 or newer is required", engine.ErrRefused)
 	}
 	refused := e.refusal(err)
 	if errors.Is(refused, engine.ErrNotFound) { // in the registry
@@ -96,14 +96,14 @@ func (e *Engine) openStream(ctx context.Context, id string) (streamingapi.Stream
 	if err != nil {
 		return nil, err
 	}
-	// What sending fails with is told by receiving.
+	// Recv returns the error of a failed Send.
 	_ = stream.Send(first)
 	_, err = stream.Recv()
 	return stream, err
 }
 
-// tell tells of a transfer's progress until its stream ends.
-func tell(stream streamingapi.Streaming_StreamClient, progress func(containersv1alpha1.PullProgress)) {
+// report reports the progress of a transfer until its stream ends.
+func report(stream streamingapi.Streaming_StreamClient, progress func(containersv1alpha1.PullProgress)) {
 	var pulled layers
 	for {
 		message, err := stream.Recv()
@@ -127,7 +127,7 @@ func pack(message proto.Message) (*anypb.Any, error) {
 	return packed, nil
 }
 
-// layers adds up what is told of each layer.
+// layers sums up the messages about each layer.
 type layers struct{ engine.Layers }
 
 // add takes a message, and reports whether it is about a layer.

@@ -47,7 +47,7 @@ func (e *Engine) start(ctx context.Context, key engine.Key, c *containersapi.Con
 	case task.Status_RUNNING, task.Status_PAUSING:
 		return nil
 	case task.Status_PAUSED:
-		return refuse(key, process, "it can be unpaused")
+		return refuse(key, process, "unpause it instead")
 	}
 	if ofCRI(c) {
 		if done, err := e.criStart(ctx, c); done {
@@ -106,12 +106,12 @@ func (e *Engine) createTask(ctx context.Context, key engine.Key, c *containersap
 	request.Stdout = output(c, before)
 	request.Stderr = request.Stdout
 	if request.Terminal && !strings.HasPrefix(request.Stdout, "binary") {
-		return fmt.Errorf("%w: the terminal of container %s is that of the client which made it: start it with that client", engine.ErrRefused, key.ID)
+		return fmt.Errorf("%w: the terminal of container %s belongs to the client that created it: start it with that client", engine.ErrRefused, key.ID)
 	}
 	if c.GetSnapshotKey() != "" {
 		mounts, err := e.snapshots.Mounts(ctx, &snapshotsapi.MountsRequest{Snapshotter: c.GetSnapshotter(), Key: c.GetSnapshotKey()})
 		if err = e.refusal(err); errors.Is(err, engine.ErrNotFound) { // it is not the container that there is not
-			return fmt.Errorf("%w: the file system of container %s is gone: snapshot %q of the snapshotter %q", engine.ErrRefused, key.ID,
+			return fmt.Errorf("%w: the file system of container %s was removed: snapshot %q of the snapshotter %q", engine.ErrRefused, key.ID,
 				c.GetSnapshotKey(), c.GetSnapshotter())
 		}
 		if err != nil {
@@ -223,7 +223,7 @@ func (e *Engine) kill(ctx context.Context, key engine.Key, process *task.Process
 	}
 	ended, err := e.wait(ctx, key, killGrace)
 	if err == nil && !ended {
-		err = fmt.Errorf("%w: container %s does not end, though it was killed", engine.ErrRefused, key.ID)
+		err = fmt.Errorf("%w: container %s does not exit after it was killed", engine.ErrRefused, key.ID)
 	}
 	return err
 }

@@ -52,7 +52,7 @@ type Config struct {
 	OwnContext string
 	// Ask returns the version of the engine at an endpoint, or why there is none.
 	Ask func(ctx context.Context, endpoint string) (version string, err error)
-	// Progress, which may be nil, is told what is being asked.
+	// Progress, which may be nil, receives what is being checked.
 	Progress func(message string)
 }
 
@@ -102,7 +102,7 @@ func (e *NoneError) Error() string { return ErrNone.Error() + ": " + e.tried }
 func (e *NoneError) Is(target error) bool { return target == ErrNone }
 
 // Denied returns the endpoint of the first engine that [Find] would ask, if the user may not use
-// it; empty if that is not so, or can't be told without asking.
+// it; empty if it is not, or if only a question could show it.
 func Denied(cfg Config) string {
 	candidates, _ := cfg.candidates()
 	for _, candidate := range candidates {

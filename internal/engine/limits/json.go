@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// scanner follows the structure of JSON text, byte for byte. It checks nothing:
-// the decoder does.
+// scanner tracks the structure of JSON text, byte for byte. It does not validate the
+// text: the decoder does.
 type scanner struct {
 	inString bool
 	escaped  bool
@@ -19,8 +19,8 @@ type scanner struct {
 	members  int // of the document so far
 }
 
-// next takes a byte, and reports whether it completes a document that is an
-// object or an array.
+// next reads a byte, and reports whether it completes an object or an array at the top
+// level.
 func (s *scanner) next(b byte) bool {
 	switch {
 	case s.escaped:
@@ -42,8 +42,7 @@ func (s *scanner) next(b byte) bool {
 	return false
 }
 
-// Document reads one JSON document of at most a size, with at most [Members]
-// values in it.
+// Document reads one JSON document with a bounded size and at most [Members] values.
 type Document struct {
 	*Reader
 	scanner scanner
@@ -66,8 +65,8 @@ func (d *Document) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Decode decodes a JSON document that must be an object, and must be complete.
-// from must have its limits; what names the answer in errors.
+// Decode decodes a JSON document, which must be a complete object. The caller bounds
+// from; what names the answer in errors.
 func Decode(from io.Reader, what string, into any) error {
 	decoder := json.NewDecoder(from)
 	var text json.RawMessage
@@ -92,7 +91,7 @@ func Decode(from io.Reader, what string, into any) error {
 	return fmt.Errorf("read %s: %w", what, err)
 }
 
-// endOf makes sure that there is nothing but space after a document.
+// endOf checks that only white space follows a document.
 func endOf(decoder *json.Decoder) error {
 	switch _, err := decoder.Token(); {
 	case errors.Is(err, io.EOF):
@@ -100,16 +99,16 @@ func endOf(decoder *json.Decoder) error {
 	case err != nil:
 		return err
 	}
-	return errors.New("there is text after its end")
+	return errors.New("there is text after the object")
 }
 
-// maxSpace is how much space may stand before a message: a line end each second for
-// two years.
+// maxSpace bounds the white space before a message: one newline each second for two
+// years.
 const maxSpace = 64 << 20
 
-// Messages reads a stream of JSON objects, one after the other, of which none
-// may be larger than [Message], or take the peer longer than [Stall] once it has
-// begun. Between two of them the peer may be silent for ever.
+// Messages reads a stream of JSON objects. Each may have at most the size [Message],
+// and must be complete within [Stall] after its beginning. Between two of them the
+// peer may be silent forever.
 type Messages struct {
 	from   io.Reader
 	what   string
@@ -124,16 +123,16 @@ type Messages struct {
 	failure error
 }
 
-// NewMessages returns Messages. giveUp must make a Read of from that waits
-// return; what names one message in errors.
+// NewMessages returns Messages. giveUp must unblock a Read of from; what names one
+// message in errors.
 func NewMessages(from io.Reader, what string, stall time.Duration, giveUp func(error)) *Messages {
 	m := &Messages{from: from, what: what, stall: stall, giveUp: giveUp}
 	m.decoder = json.NewDecoder(m)
 	return m
 }
 
-// Next returns the next message, or [io.EOF] at the end of the stream. It is for
-// the caller to decode: one that is not what it should be spoils no other.
+// Next returns the next message, or [io.EOF] at the end of the stream. The caller
+// decodes it: an invalid message does not affect others.
 func (m *Messages) Next() (json.RawMessage, error) {
 	var message json.RawMessage
 	err := m.decoder.Decode(&message)
@@ -154,7 +153,7 @@ func (m *Messages) Read(p []byte) (int, error) {
 	return 0, m.failure
 }
 
-// receive reads, and gives up a message that does not come to its end.
+// receive reads, and gives up a message that is not completed in time.
 func (m *Messages) receive(p []byte) (int, error) {
 	if m.size == 0 {
 		return m.from.Read(p)
@@ -170,12 +169,11 @@ func (m *Messages) receive(p []byte) (int, error) {
 }
 
 func (m *Messages) stalled() error {
-	return fmt.Errorf("%s was begun and not completed within %s: %w", m.what, m.stall, ErrStalled)
+	return fmt.Errorf("%s was not completed within %s after its beginning: %w", m.what, m.stall, ErrStalled)
 }
 
-// take follows the bytes, and leaves out what stands between messages: the
-// decoder would keep it until the next one has come. It returns how many bytes
-// are left.
+// take scans the bytes and removes the white space between messages, which the decoder
+// would keep until the next message. It returns the number of remaining bytes.
 func (m *Messages) take(p []byte) int {
 	kept := p[:0]
 	for _, b := range p {
@@ -199,7 +197,8 @@ func (m *Messages) take(p []byte) int {
 	return len(kept)
 }
 
-// isSpace also takes the separator of JSON text sequences (RFC 7464) for space.
+// isSpace reports whether a byte is white space, or the separator of JSON text
+// sequences (RFC 7464).
 func isSpace(b byte) bool {
 	return b == ' ' || b == '\n' || b == '\r' || b == '\t' || b == 0x1e
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package limits bounds what is read from a container engine: how much, how
-// long, and how much memory it takes once decoded. An engine may send anything,
-// for ever.
+// Package limits bounds the answers of a container engine: their size, their duration,
+// and the memory of the decoded values. An engine may send anything, forever.
 package limits
 
 import (
@@ -16,11 +15,11 @@ import (
 const (
 	// Small is for answers that have a few fields: a ping, the end of an exec.
 	Small = 1 << 20
-	// Failure is for the text of an error. A user reads a line of it.
+	// Failure is for the text of an error.
 	Failure = 64 << 10
 	// Header is for the headers of an answer. Docker's have some 500 bytes.
 	Header = 64 << 10
-	// Info is for what an engine says of itself: some 4 kB, and up to 1 MB with
+	// Info is for the description of an engine: some 4 kB, and up to 1 MB with
 	// hundreds of registries, plugins and labels.
 	Info = 4 << 20
 	// Object is for one object. A container that publishes all 65,535 ports on
@@ -38,8 +37,8 @@ const (
 	// 500 bytes; an event has all labels of its container.
 	Message = 1 << 20
 	// Members is for the number of values in one JSON document. A Go struct takes
-	// a hundred times the memory of the two characters that stand for it. The
-	// container with all ports published has some 600,000.
+	// a hundred times the memory of its two encoded characters. A container with all
+	// ports published has some 600,000.
 	Members = 1_000_000
 	// Line is for one line of a log file. Logging drivers break lines at 16 kB,
 	// but nerdctl keeps them whole.
@@ -48,22 +47,22 @@ const (
 
 // Times.
 const (
-	// Stall is how long the peer may take to complete a message that it began.
+	// Stall is how long the peer may take to complete a message.
 	Stall = 30 * time.Second
 )
 
-// ErrTooLarge says that an answer exceeds a limit.
-var ErrTooLarge = errors.New("more than RDD reads")
+// ErrTooLarge is the error of an answer that exceeds a limit.
+var ErrTooLarge = errors.New("exceeds RDD's limit")
 
-// ErrStalled says that a message was begun and not completed in time.
-var ErrStalled = errors.New("a message stays half received")
+// ErrStalled is the error of a message that was not completed in time.
+var ErrStalled = errors.New("a message is incomplete")
 
-// TooLarge returns an error that names what is larger than a size in bytes.
+// TooLarge returns the error of an answer that is larger than a size in bytes.
 func TooLarge(what string, size int64) error {
 	return fmt.Errorf("%s is larger than %s: %w", what, Bytes(size), ErrTooLarge)
 }
 
-// Bytes writes a number of bytes in the largest unit that fits.
+// Bytes formats a number of bytes in the largest unit that fits.
 func Bytes(n int64) string {
 	switch {
 	case n >= 1<<20 && n%(1<<20) == 0:
@@ -90,7 +89,7 @@ func NewReader(from io.Reader, what string, size int64) *Reader {
 
 // Read implements [io.Reader].
 func (r *Reader) Read(p []byte) (int, error) {
-	// One byte more than is left tells a full answer from one that goes on.
+	// One byte more distinguishes a complete answer from a longer one.
 	if int64(len(p)) > r.left+1 {
 		p = p[:r.left+1]
 	}
@@ -107,7 +106,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 // Renew allows the whole size again.
 func (r *Reader) Renew() { r.left = r.size }
 
-// Budget is how many entries, and bytes of them, a list may keep.
+// Budget bounds the entries of a list, and their bytes.
 type Budget struct {
 	what    string
 	size    int64
@@ -120,7 +119,7 @@ func NewBudget(what string, size int64) *Budget {
 	return &Budget{what: what, size: size, left: size, entries: Entries}
 }
 
-// Take takes one entry of a size, or fails where there is no room for it.
+// Take adds one entry of a size, or fails if that exceeds the budget.
 func (b *Budget) Take(size int64) error {
 	if b.entries--; b.entries < 0 {
 		return fmt.Errorf("%s has more than %d entries: %w", b.what, Entries, ErrTooLarge)

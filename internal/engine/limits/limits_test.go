@@ -118,7 +118,7 @@ func TestReader(t *testing.T) {
 			}
 		}
 	}
-	if err := TooLarge("the list", Containers); err.Error() != "the list is larger than 64 MiB: more than RDD reads" {
+	if err := TooLarge("the list", Containers); err.Error() != "the list is larger than 64 MiB: exceeds RDD's limit" {
 		t.Error(err)
 	}
 }

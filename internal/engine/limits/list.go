@@ -9,22 +9,22 @@ import (
 	"io"
 )
 
-// List reads a JSON list, one entry after the other: what it takes of memory is
-// one entry and whatever the caller keeps.
+// List reads a JSON list entry by entry. It uses memory for one entry, beside those
+// that the caller keeps.
 type List struct {
 	// What names the list in errors, as in "the engine's list of containers".
 	What string
 	// Size is the limit of the whole answer, in bytes.
 	Size int64
-	// Member is the member of the answer that is the list; empty where the answer
-	// is the list itself.
+	// Member is the member of the answer with the list; empty if the answer is the
+	// list itself.
 	Member string
-	// Null says that the member may be null, which engines write for an empty list.
+	// Null is whether the member may be null, which engines send for an empty list.
 	Null bool
 }
 
-// Read calls entry for each entry, with text that is the callee's to keep. It
-// fails unless the list is complete.
+// Read calls entry with the text of each entry, which the callee may keep. It fails
+// unless the list is complete.
 func (l List) Read(from io.Reader, entry func(json.RawMessage) error) error {
 	reader := &entryReader{whole: NewReader(from, l.What, l.Size), what: l.What, left: Object}
 	decoder := json.NewDecoder(reader)
@@ -118,7 +118,7 @@ func expect(decoder *json.Decoder, delimiter json.Delim) error {
 type entryReader struct {
 	whole *Reader
 	what  string
-	left  int // of the entry; what the decoder read before is not counted
+	left  int // of the entry, without the bytes that the decoder read before
 }
 
 func (r *entryReader) renew() { r.left = Object }
@@ -133,8 +133,7 @@ func (r *entryReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Unmarshal decodes one object from text that is in memory, unless it has more
-// than [Members] values.
+// Unmarshal decodes one object, unless it has more than [Members] values.
 func Unmarshal(text []byte, into any) error {
 	var s scanner
 	for _, b := range text {

@@ -18,20 +18,20 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/limits"
 )
 
-// answer is what a request may be answered with. Every answer has limits, whichever
-// call of the API's client asked for it.
+// answer describes the expected answer to a request. Every answer is bounded, for
+// every call of the API's client.
 type answer struct {
 	what string // for errors, as in "the engine's list of containers"
 	size int64  // the limit of the body, in bytes
 	// endless is for bodies that the caller bounds by itself: logs are copied
 	// through, and the messages of a pull have a limit each.
 	endless bool
-	// consume takes the body of the answer, which must be JSON with the status
-	// 200, in the place of the API's client. That one then reads null.
+	// consume reads the body of the answer, which must be JSON with the status 200,
+	// instead of the API's client, which then reads null.
 	consume func(io.Reader) error
 }
 
-// small is for requests that say nothing else.
+// small is the default answer.
 func small() answer { return answer{what: "an answer of the engine", size: limits.Small} }
 
 type answerKey struct{}
@@ -46,8 +46,8 @@ func expectEndless(ctx context.Context, what string) context.Context {
 	return expect(ctx, answer{what: what, endless: true})
 }
 
-// answerOf returns what a request may be answered with. The API's client also
-// pings with the context of the first call.
+// answerOf returns the expected answer to a request. The API's client also pings with
+// the context of the first call.
 func answerOf(request *http.Request) answer {
 	a, ok := request.Context().Value(answerKey{}).(answer)
 	if !ok || strings.HasSuffix(request.URL.Path, "/_ping") {
@@ -59,8 +59,8 @@ func answerOf(request *http.Request) answer {
 // limitTransport bounds answers.
 type limitTransport struct {
 	next http.RoundTripper
-	// large is taken by whoever reads an object that is larger than most: decoded
-	// they take many times their size, and there are several workers.
+	// large is a semaphore for decoding large objects: decoded they take many times
+	// their size, and several workers decode at a time.
 	large chan struct{}
 }
 
@@ -82,7 +82,7 @@ func (t limitTransport) RoundTrip(request *http.Request) (*http.Response, error)
 		return failure(response), nil
 	case status >= http.StatusMultipleChoices && status != http.StatusNotModified:
 		_ = response.Body.Close()
-		return nil, carriedError{fmt.Errorf("the engine answers with a redirect (%s), which no Docker engine does", statusOf(response))}
+		return nil, carriedError{fmt.Errorf("the engine answers with a redirect (%s): it is not a Docker engine", statusOf(response))}
 	case a.consume != nil:
 		return t.consumed(request, response, a)
 	case !a.endless:
@@ -99,10 +99,10 @@ func (t limitTransport) consumed(request *http.Request, response *http.Response,
 	}
 	defer func() { _ = body.Close() }()
 	if response.StatusCode != http.StatusOK {
-		return nil, carriedError{fmt.Errorf("%s: the engine answers with %s, and not with 200 OK", a.what, statusOf(response))}
+		return nil, carriedError{fmt.Errorf("%s: the engine answers with %s instead of 200 OK", a.what, statusOf(response))}
 	}
 	if kind := mediaType(response); !isJSON(kind) {
-		return nil, carriedError{fmt.Errorf("%s is %s, and not JSON: is it a Docker engine?", a.what, kind)}
+		return nil, carriedError{fmt.Errorf("%s is %s instead of JSON: check that it is a Docker engine", a.what, kind)}
 	}
 	if err := a.consume(body); err != nil {
 		if ctx := request.Context().Err(); ctx != nil && errors.Is(err, ctx) {
@@ -117,7 +117,7 @@ func (t limitTransport) consumed(request *http.Request, response *http.Response,
 // late says of which answer the time is over.
 func late(what string, err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("%s does not come to its end in time: %w", what, err)
+		return fmt.Errorf("%s does not end in time: %w", what, err)
 	}
 	return err
 }
@@ -126,11 +126,11 @@ func late(what string, err error) error {
 func mediaType(response *http.Response) string {
 	header := response.Header.Get("Content-Type")
 	if header == "" {
-		return "of no type"
+		return "without a type"
 	}
 	kind, _, err := mime.ParseMediaType(header)
 	if err != nil {
-		return "of a type that can't be read"
+		return "of an invalid type"
 	}
 	return kind
 }

@@ -71,7 +71,7 @@ func demultiplex(stdout, stderr io.Writer, from io.Reader) error {
 	}
 }
 
-// frameEnder is a writer that is told where a frame ends.
+// frameEnder is a writer whose endFrame is called at the end of each frame.
 type frameEnder interface {
 	endFrame(size int64) error
 }

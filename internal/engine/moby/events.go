@@ -24,7 +24,7 @@ func (e *Engine) Watch(ctx context.Context, since time.Time, ready func(), sink 
 	defer e.ended.Store(true)
 	// The stream itself may be silent for ever, but not the answer that begins it.
 	begun := time.AfterFunc(callTimeout, func() {
-		cancel(fmt.Errorf("the engine does not begin its event stream: %w", context.DeadlineExceeded))
+		cancel(fmt.Errorf("the engine does not start its event stream: %w", context.DeadlineExceeded))
 	})
 	defer begun.Stop()
 	looks := &unreported{list: e.stoppedNetworks, sink: sink, woke: make(chan struct{}, 1)}
@@ -74,7 +74,7 @@ func decodeEvent(text json.RawMessage, see func(events.Message)) (engine.Event, 
 		kind, ok := map[events.Type]engine.Kind{
 			events.ContainerEventType: engine.KindContainer, events.ImageEventType: engine.KindImage, events.VolumeEventType: engine.KindVolume,
 		}[message.Type]
-		return engine.Event{Key: engine.Key{Kind: kind}, Lost: fmt.Errorf("read an event of the engine: %w", err)}, ok
+		return engine.Event{Key: engine.Key{Kind: kind}, Lost: fmt.Errorf("decode an event of the engine: %w", err)}, ok
 	}
 	see(message)
 	event, ok := convertEvent(message)
@@ -108,7 +108,7 @@ func convertEvent(m events.Message) (engine.Event, bool) {
 		}
 		event.Gone = m.Action == events.ActionDestroy || m.Action == events.ActionRemove
 		if m.Action == events.ActionPrune {
-			event.Key.ID, event.All = "", true // of volumes it is all that is told
+			event.Key.ID, event.All = "", true // the only event for pruned volumes
 			return event, true
 		}
 		return event, event.Key.ID != "" && m.Action != events.ActionMount && m.Action != events.ActionUnmount

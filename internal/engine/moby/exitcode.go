@@ -55,7 +55,7 @@ func (p *process) exitCode(ctx context.Context, reset bool) (int, error) {
 		case !result.Running:
 			return result.ExitCode, nil
 		case reset && time.Since(began) > endGrace:
-			return 0, fmt.Errorf("the engine closed the connection to a process that still runs: %w", syscall.ECONNRESET)
+			return 0, fmt.Errorf("the engine closed the connection to a running process: %w", syscall.ECONNRESET)
 		}
 		select {
 		case <-ctx.Done():

@@ -22,14 +22,14 @@ import (
 // errSpeaksTLS is the answer of an engine with TLS to a client without.
 var errSpeaksTLS = errors.New("Client sent an HTTP request to an HTTPS server") //nolint:staticcheck // Go's own words, net/http/server.go
 
-// carriedError carries an error through the API's client, which otherwise puts
-// its own words in the place of what happened. Hence it says nothing.
+// carriedError carries an error through the API's client, which would otherwise
+// replace its text.
 type carriedError struct{ reason error }
 
 // Error implements error.
 func (carriedError) Error() string { return "no answer" }
 
-// explainTransport says of its errors what they most likely mean.
+// explainTransport adds the most likely cause to its errors.
 type explainTransport struct {
 	next    http.RoundTripper
 	explain explainer
@@ -51,8 +51,8 @@ func (t explainTransport) RoundTrip(request *http.Request) (*http.Response, erro
 	return nil, carriedError{t.explain.error(err)}
 }
 
-// speaksTLS reports whether an answer is that of Go's server with TLS to a
-// client without: as short as can be, and HTTP 1.0.
+// speaksTLS reports whether Go's TLS server sent the answer to a client without TLS:
+// it is short, and HTTP 1.0.
 func speaksTLS(response *http.Response) bool {
 	if response.StatusCode != http.StatusBadRequest || response.ProtoAtLeast(1, 1) {
 		return false
@@ -65,13 +65,13 @@ func speaksTLS(response *http.Response) bool {
 	return strings.Contains(string(body), errSpeaksTLS.Error())
 }
 
-// explainer knows what errors at an endpoint mean.
+// explainer explains errors at an endpoint.
 type explainer struct {
 	endpoint string
 	secret   string // namespace/name; empty for none
 }
 
-// error returns err with what it most likely means and what is to be done.
+// error returns err with its most likely cause and the remedy.
 func (e explainer) error(err error) error {
 	if meaning := e.meaning(err); meaning != "" {
 		return fmt.Errorf("%s: %s (%w)", e.endpoint, meaning, err)
@@ -83,15 +83,15 @@ func (e explainer) meaning(err error) string {
 	local := strings.HasPrefix(e.endpoint, "unix:") || strings.HasPrefix(e.endpoint, "npipe:")
 	switch {
 	case local && errors.Is(err, fs.ErrPermission):
-		return engine.Denied + ": " + e.whoMay()
+		return engine.Denied + ": " + e.permitted()
 	case local && errors.Is(err, fs.ErrNotExist):
-		return "no such socket: is the engine running, and the path right?"
+		return "no such socket: check that the engine runs, and the path"
 	case errors.Is(err, errRefused):
-		return "connection refused: nothing listens there; is the engine running?"
+		return "connection refused: nothing listens there; check that the engine runs"
 	case errors.Is(err, errSpeaksTLS), strings.Contains(err.Error(), `malformed HTTP response "\x15\x03`):
-		return "it speaks TLS: name a Secret with the certificates for it in spec.secretRef"
+		return "it speaks TLS: name a Secret with its certificates in spec.secretRef"
 	case errors.Is(err, context.DeadlineExceeded), timeout(err):
-		return "it does not answer in time"
+		return "the engine does not answer in time"
 	}
 	if e.secret == "" {
 		return ""
@@ -99,12 +99,12 @@ func (e explainer) meaning(err error) string {
 	return e.meaningOfTLS(err)
 }
 
-// whoMay says who may use a local engine's socket.
-func (e explainer) whoMay() string {
+// permitted describes the users that may use a local engine's socket.
+func (e explainer) permitted() string {
 	if group := access.Group(access.SocketPath(e.endpoint)); group != "" {
-		return "it is for members of the group " + group + ", and rdd runs as a user that was none when it logged in"
+		return "it is for members of the group " + group + ", and the user of rdd was not a member at login"
 	}
-	return "the user that rdd runs as may not use it; on Linux it is most often members of the group docker who may"
+	return "the user of rdd has no permission for it; on Linux most often members of the group docker have"
 }
 
 // meaningOfTLS explains errors of a handshake.
@@ -119,16 +119,16 @@ func (e explainer) meaningOfTLS(err error) string {
 	switch {
 	case errors.As(err, &authority):
 		return "the engine's certificate is signed by an authority that ca.crt of the Secret " + e.secret +
-			" does not have; without a ca.crt the authorities that this system trusts count"
+			" does not have; without ca.crt the system's authorities are used"
 	case errors.As(err, &name):
 		return "the engine's certificate is for another host"
 	case errors.As(err, &invalid):
 		return "the engine's certificate is not valid"
 	case errors.As(err, &header):
-		return "it does not speak TLS: take spec.secretRef away, or have the engine use TLS"
+		return "it does not speak TLS: remove spec.secretRef, or configure the engine to use TLS"
 	case errors.As(err, &operation) && operation.Op == "remote error":
-		return "the engine refuses the client's certificate, or that there is none: tls.crt and tls.key of the Secret " + e.secret +
-			" must be signed by the authority that the engine trusts"
+		return "the engine refuses the client's certificate, or requires one: tls.crt and tls.key of the Secret " + e.secret +
+			" must be signed by an authority that the engine trusts"
 	}
 	return ""
 }

@@ -36,10 +36,10 @@ func (e *Engine) inspectContainer(ctx context.Context, key engine.Key) (*contain
 		return nil, err
 	}
 	if err := engine.CheckKey(engine.Key{Kind: engine.KindContainer, ID: c.ID}); err != nil {
-		return nil, fmt.Errorf("the engine's answer to an inspection of container %s can't be one: %w", key.ID, err)
+		return nil, fmt.Errorf("the engine's answer to an inspection of container %s is invalid: %w", key.ID, err)
 	}
 	if !strings.HasPrefix(c.ID, key.ID) && strings.TrimPrefix(c.Name, "/") != key.ID {
-		return nil, fmt.Errorf("the engine was asked for the container %s, and answers with %s", key.ID, c.ID)
+		return nil, fmt.Errorf("the engine answers a request for the container %s with %s", key.ID, c.ID)
 	}
 	return &c, nil
 }
@@ -54,10 +54,10 @@ func (e *Engine) inspectVolume(ctx context.Context, key engine.Key) (*volume.Vol
 		return nil, err
 	}
 	if err := engine.CheckKey(engine.Key{Kind: engine.KindVolume, ID: v.Name}); err != nil {
-		return nil, fmt.Errorf("the engine's answer to an inspection of volume %s can't be one: %w", key.ID, err)
+		return nil, fmt.Errorf("the engine's answer to an inspection of volume %s is invalid: %w", key.ID, err)
 	}
 	if v.Name != key.ID {
-		return nil, fmt.Errorf("the engine was asked for the volume %s, and answers with %s", key.ID, v.Name)
+		return nil, fmt.Errorf("the engine answers a request for the volume %s with %s", key.ID, v.Name)
 	}
 	return &v, nil
 }
@@ -66,10 +66,10 @@ func (e *Engine) inspectVolume(ctx context.Context, key engine.Key) (*volume.Vol
 // reference it may be any.
 func checkImage(asked, id string) error {
 	if err := engine.CheckKey(engine.Key{Kind: engine.KindImage, ID: id}); err != nil {
-		return fmt.Errorf("the engine's answer to an inspection of image %s can't be one: %w", asked, err)
+		return fmt.Errorf("the engine's answer to an inspection of image %s is invalid: %w", asked, err)
 	}
 	if strings.HasPrefix(asked, "sha256:") && !strings.HasPrefix(id, asked) {
-		return fmt.Errorf("the engine was asked for the image %s, and answers with %s", asked, id)
+		return fmt.Errorf("the engine answers a request for the image %s with %s", asked, id)
 	}
 	return nil
 }

@@ -26,25 +26,23 @@ import (
 // knows it.
 const Namespace = "moby"
 
-// callTimeout bounds every call but the event stream: an engine that takes
-// longer is as good as gone.
+// callTimeout bounds every call but the event stream.
 const callTimeout = 30 * time.Second
 
-// Config says where the engine is.
+// Config configures an [Engine].
 type Config struct {
 	// Endpoint is unix:///path, npipe:////./pipe/name, tcp://host:port or
 	// ssh://user@host:port/path/of/socket.
 	Endpoint string
-	// Secret has the certificates for TLS, and makes a tcp:// endpoint one with
-	// TLS; nil for none.
+	// Secret has the certificates for a tcp:// endpoint with TLS; nil for a connection
+	// without TLS.
 	Secret engine.Secret
-	// SkipVerify takes any certificate for the engine's: for contexts of Docker's
-	// client that say so. The engine has proved nothing then.
+	// SkipVerify accepts any certificate, for Docker contexts with SkipTLSVerify. The
+	// engine is not authenticated then.
 	SkipVerify bool
 }
 
-// Engine is a connection to a Docker API. Connections are made as calls need
-// them.
+// Engine is a connection to a Docker API. It connects when a call needs it.
 type Engine struct {
 	http      *http.Client
 	transport *http.Transport
@@ -110,7 +108,7 @@ func (e *Engine) info(ctx context.Context) (engine.Info, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	var info info
-	err := fetch(ctx, "the engine's answer to who it is", limits.Info, &info, func(ctx context.Context) error {
+	err := fetch(ctx, "the engine's answer with its info", limits.Info, &info, func(ctx context.Context) error {
 		_, err := e.api().Info(ctx, client.InfoOptions{})
 		return err
 	})
@@ -118,7 +116,7 @@ func (e *Engine) info(ctx context.Context) (engine.Info, error) {
 		return engine.Info{}, err
 	}
 	if info.identity() == "" && info.ServerVersion == "" {
-		return engine.Info{}, errors.New("the engine does not say who it is: its answer has neither an ID nor a version")
+		return engine.Info{}, errors.New("the engine does not identify itself: its answer has neither an ID nor a version")
 	}
 	e.podman.Store(info.BuildahVersion != "")
 	version, err := e.apiVersion(ctx)
@@ -127,7 +125,7 @@ func (e *Engine) info(ctx context.Context) (engine.Info, error) {
 	}
 	clock, err := time.Parse(time.RFC3339Nano, info.SystemTime)
 	if err != nil {
-		clock = time.Now() // as good as any other
+		clock = time.Now() // the engine does not report its clock
 	}
 	result := engine.Info{
 		ID:           info.identity(),
@@ -144,7 +142,7 @@ func (e *Engine) info(ctx context.Context) (engine.Info, error) {
 	return result, result.Check()
 }
 
-// goarch turns uname's word for an architecture into Go's.
+// goarch converts uname's name of an architecture to Go's.
 func goarch(machine string) string {
 	switch machine {
 	case "x86_64":
@@ -165,7 +163,7 @@ func (e *Engine) Inspect(ctx context.Context, key engine.Key) (engine.Object, er
 	defer cancel()
 	object := engine.Object{Key: key}
 	if key.Namespace != "" {
-		return object, engine.ErrNotFound // there is but one, and no user names it
+		return object, engine.ErrNotFound // a moby engine has no namespaces
 	}
 	switch key.Kind {
 	case engine.KindNamespace:
@@ -193,8 +191,8 @@ func (e *Engine) Inspect(ctx context.Context, key engine.Key) (engine.Object, er
 	return object, nil
 }
 
-// manifestsSince is the API's version in which an engine began to tell of the
-// platforms of an image, which containerd's image store keeps.
+// manifestsSince is the first version of the API that reports the platforms of an
+// image, which containerd's image store keeps.
 const manifestsSince = "1.48"
 
 func (e *Engine) imageOptions(ctx context.Context) ([]client.ImageInspectOption, error) {
@@ -205,8 +203,8 @@ func (e *Engine) imageOptions(ctx context.Context) ([]client.ImageInspectOption,
 	return []client.ImageInspectOption{client.ImageInspectWithManifests(true)}, nil
 }
 
-// translate gives an error of the client one of this project's kinds, and keeps
-// the engine's words.
+// translate wraps an error of the client in one of this project's kinds, and keeps the
+// engine's text.
 func translate(err error) error {
 	if failed := (carriedError{}); errors.As(err, &failed) {
 		return failed.reason
@@ -215,7 +213,7 @@ func translate(err error) error {
 	case err == nil, client.IsErrConnectionFailed(err):
 		return err
 	case cerrdefs.IsNotFound(err):
-		// Whatever else answers at the endpoint may not know the path.
+		// Another server at the endpoint may not know the path.
 		if words := strings.ToLower(err.Error()); strings.Contains(words, "no such ") || strings.Contains(words, podmanNoImage) {
 			return fmt.Errorf("%w: %w", engine.ErrNotFound, err)
 		}

@@ -14,5 +14,5 @@ const errRefused = syscall.ECONNREFUSED
 
 // namedPipes returns why there are no named pipes, nil where there are.
 func namedPipes() error {
-	return errors.New("named pipes (npipe://) are there on Windows only; on this system an engine listens on unix:///path")
+	return errors.New("named pipes (npipe://) exist on Windows only; on this system use unix:///path")
 }

@@ -28,7 +28,7 @@ func (e *Engine) Pull(ctx context.Context, _, reference string, progress func(co
 	return object.Key, err
 }
 
-// pull has the engine pull, and reads what it reports until it has.
+// pull starts the pull in the engine, and reads its messages until it has finished.
 func (e *Engine) pull(ctx context.Context, reference string, progress func(containersv1alpha1.PullProgress)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -51,9 +51,9 @@ func (e *Engine) pull(ctx context.Context, reference string, progress func(conta
 		}
 		var message jsonstream.Message
 		if json.Unmarshal(text, &message) != nil {
-			continue // it has no effect on the pull, whose end tells
+			continue // it does not affect the pull
 		}
-		if message.Error != nil { // the engine answered before it knew
+		if message.Error != nil { // the pull failed after the answer had begun
 			return fmt.Errorf("%w: %s", engine.ErrRefused, message.Error.Message)
 		}
 		if pulled.add(message) {
@@ -62,8 +62,8 @@ func (e *Engine) pull(ctx context.Context, reference string, progress func(conta
 	}
 }
 
-// refusedPull is translate for pulls: whatever the engine answers is a refusal,
-// its own or the registry's. What was no answer is a lost connection.
+// refusedPull is translate for pulls: an error in an answer is a refusal of the engine
+// or the registry. Without an answer the connection is lost.
 func refusedPull(err error) error {
 	for _, answered := range []func(error) bool{
 		cerrdefs.IsNotFound, cerrdefs.IsInvalidArgument, cerrdefs.IsUnauthorized, cerrdefs.IsPermissionDenied,
@@ -76,7 +76,7 @@ func refusedPull(err error) error {
 	return err
 }
 
-// Words of the engine's progress messages.
+// Texts of the engine's progress messages.
 const (
 	statusWaiting     = "Pulling fs layer"
 	statusDownloading = "Downloading"
@@ -87,10 +87,10 @@ const (
 	statusThere       = "Already exists"
 )
 
-// layers adds up what the messages of a pull say of each layer.
+// layers sums up the messages about each layer of a pull.
 type layers struct{ engine.Layers }
 
-// add takes a message, and reports whether it is about a layer.
+// add adds a message, and reports whether it is about a layer.
 func (l *layers) add(message jsonstream.Message) bool {
 	switch message.Status {
 	case statusWaiting, "Waiting", statusDownloading, statusVerifying, statusDownloaded, statusExtracting, statusDone, statusThere:

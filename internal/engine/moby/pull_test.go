@@ -34,7 +34,7 @@ func TestPullProgress(t *testing.T) {
 		{status: "Extracting", id: "a", current: 60, total: 120, percent: 54, downloaded: 450, allOfIt: 800},
 		{status: "Download complete", id: "b", percent: 68, downloaded: 800, allOfIt: 800},
 		{status: "Pull complete", id: "a", percent: 70, downloaded: 800, allOfIt: 800},
-		{status: "Pull complete", id: "b", percent: 99, downloaded: 800, allOfIt: 800}, // the end is told by the end
+		{status: "Pull complete", id: "b", percent: 99, downloaded: 800, allOfIt: 800}, // the end of the stream completes it
 		{status: "Digest: sha256:1", ignored: true},
 		{status: "Status: Downloaded newer image for a:latest", ignored: true},
 	} {

@@ -13,24 +13,24 @@ import (
 	"time"
 )
 
-// dialTimeout bounds what it takes until a new connection has proved good.
+// dialTimeout bounds the time until a new connection is verified.
 const dialTimeout = 20 * time.Second
 
-// route is the way to an engine.
+// route connects to an engine.
 type route struct {
-	// host is what the API's client is told of it: a URL.
+	// host is the URL for the API's client.
 	host string
-	// dial connects; nil leaves it to the transport. The API is spoken over the
-	// connection without TLS: where there is TLS it is the connection's matter.
+	// dial connects; nil leaves it to the transport. The connection handles TLS, if
+	// any: the API's client uses it without.
 	dial func(ctx context.Context) (net.Conn, error)
-	// explain says what an error of the transport most likely means.
+	// explain adds the most likely cause to an error of the transport.
 	explain explainer
 	// close ends all connections of dial, and waits until they have.
 	close func()
 }
 
-// newRoute returns the way to an endpoint. An error says that there is none,
-// whatever answers there.
+// newRoute returns the route to an endpoint. An error is permanent: the endpoint is
+// invalid or not supported.
 func newRoute(cfg Config) (*route, error) {
 	r := &route{
 		host:    cfg.Endpoint,
@@ -39,7 +39,7 @@ func newRoute(cfg Config) (*route, error) {
 	}
 	scheme, address, _ := strings.Cut(cfg.Endpoint, "://")
 	if cfg.Secret != nil && scheme != "tcp" {
-		return nil, errors.New("a Secret is for tcp:// endpoints only")
+		return nil, errors.New("a Secret requires a tcp:// endpoint")
 	}
 	switch scheme {
 	case "ssh":
@@ -47,7 +47,7 @@ func newRoute(cfg Config) (*route, error) {
 		if err != nil {
 			return nil, err
 		}
-		// Any host will do: it is a header that no engine reads.
+		// Any host works: no engine reads the header.
 		r.host, r.dial, r.close = "tcp://docker.invalid:80", dialer.dial, dialer.close
 	case "tcp":
 		base, err := parseTCP(cfg.Endpoint)
@@ -84,7 +84,7 @@ func parseTCP(endpoint string) (*url.URL, error) {
 	return base, checkPort(base.Port())
 }
 
-// checkPort refuses what is no port of TCP.
+// checkPort checks a TCP port.
 func checkPort(port string) error {
 	if number, err := strconv.ParseUint(port, 10, 16); err != nil || number == 0 {
 		return fmt.Errorf("the port %s must be from 1 to 65535", port)

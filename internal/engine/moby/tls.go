@@ -17,14 +17,13 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
-// tlsDialer makes connections with TLS. Each is made with what the Secret has at
-// the time.
+// tlsDialer makes connections with TLS. Each uses the current content of the Secret.
 type tlsDialer struct {
 	address string // host:port
 	server  string // whose name the certificate must have
 	path    string // of the API
 	secret  engine.Secret
-	// skipVerify takes any certificate for the engine's.
+	// skipVerify accepts any certificate.
 	skipVerify bool
 }
 
@@ -66,9 +65,9 @@ func (d *tlsDialer) connect(ctx context.Context) (net.Conn, error) {
 // that a system trusts have some 250 kB.
 const maxPEM = 1 << 20
 
-// tlsConfig makes a configuration of what a Secret has. Its keys are those of
-// Kubernetes (the type kubernetes.io/tls), or named as Docker's client names its
-// files. Errors name the key, and say nothing of what is in it.
+// tlsConfig returns a configuration from the data of a Secret. The keys are named as
+// in Kubernetes (the type kubernetes.io/tls), or as the files of Docker's client.
+// Errors have the name of the key, but not its value.
 func tlsConfig(data map[string][]byte) (*tls.Config, error) {
 	for name, value := range data {
 		if len(value) > maxPEM {
@@ -110,8 +109,8 @@ func tlsConfig(data map[string][]byte) (*tls.Config, error) {
 	return config, nil
 }
 
-// pick returns the first of some keys that the data has, and its value; else the
-// first key, and nil.
+// pick returns the first of some keys that the data has, and its value; or the first
+// key and nil if it has none.
 func pick(data map[string][]byte, names ...string) (name string, value []byte) {
 	for _, name := range names {
 		if value, ok := data[name]; ok {
@@ -121,7 +120,7 @@ func pick(data map[string][]byte, names ...string) (name string, value []byte) {
 	return names[0], nil
 }
 
-// pool reads certificates in PEM, one at least.
+// pool parses at least one certificate in PEM.
 func pool(data []byte) (*x509.CertPool, error) {
 	certs := x509.NewCertPool()
 	n := 0
@@ -142,8 +141,8 @@ func pool(data []byte) (*x509.CertPool, error) {
 	return certs, nil
 }
 
-// checkPrivateKey tells what is wrong with a private key in PEM, where crypto/tls
-// would not say so.
+// checkPrivateKey returns errors of a private key in PEM that crypto/tls does not
+// explain.
 func checkPrivateKey(data []byte) error {
 	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
 		switch {

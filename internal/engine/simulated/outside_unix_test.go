@@ -23,7 +23,7 @@ func TestNamedPipe(t *testing.T) {
 	if err := syscall.Mkfifo(path, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { // whoever waits for a writer has one
+	t.Cleanup(func() { // unblocks readers that wait for a writer
 		if writer, err := os.OpenFile(path, os.O_RDWR, 0); err == nil {
 			_ = writer.Close()
 		}

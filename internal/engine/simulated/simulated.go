@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package simulated is an [engine.Engine] that serves the objects in a file: a
-// GUI or a test has a control plane full of containers with no container engine
-// behind it. docs/simulated.md says how such a file is written.
+// Package simulated is an [engine.Engine] that serves the objects in a file, for GUIs
+// and tests without a container engine. docs/simulated.md describes the file.
 //
-// The file is read again when it changes. What is removed through the engine is
-// out of sight, and what is done to a container shows, until the file's own entry
-// changes, or the engine is opened again; the file is never written.
+// The file is read again when it changes. A removed object stays hidden, and a
+// container keeps the state of the last action, until its entry in the file changes or
+// the engine is opened again; the file is never written.
 package simulated
 
 import (
@@ -24,18 +23,18 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
-// Version is what every simulated engine has for its version.
+// Version is the version that simulated engines report.
 const Version = "simulated"
 
 var errClosed = errors.New("the connection was closed")
 
-// Config says where the file is.
+// Config configures an [Engine].
 type Config struct {
 	// Endpoint is file:///path; file:///C:/path on Windows.
 	Endpoint string
 }
 
-// Engine serves what a file says.
+// Engine serves the objects in a file.
 type Engine struct {
 	path   string
 	closed chan struct{}
@@ -95,8 +94,8 @@ func (e *Engine) Close() error {
 	return nil
 }
 
-// Info implements [engine.Engine]. It looks at the file, so that a change of
-// which the system did not tell is seen when the engine is next asked who it is.
+// Info implements [engine.Engine]. It reads a changed file, so that it also notices
+// changes without an event of the file system.
 func (e *Engine) Info(context.Context) (engine.Info, error) {
 	if err := e.load(); err != nil {
 		return engine.Info{}, err
@@ -123,7 +122,7 @@ func (e *Engine) List(_ context.Context, kind engine.Kind) ([]engine.Item, error
 			items = append(items, engine.Item{
 				Key:  key,
 				Tags: tagsOf(object),
-				// To inspect costs nothing here.
+				// An inspection costs nothing here.
 				Current: func(engine.Object, time.Time) bool { return false },
 			})
 		}
@@ -147,7 +146,7 @@ func (e *Engine) Inspect(_ context.Context, key engine.Key) (engine.Object, erro
 	return clone(object), nil
 }
 
-// Remove implements [engine.Engine]. What is in use is refused as Docker does.
+// Remove implements [engine.Engine]. Like Docker, it refuses to remove objects in use.
 func (e *Engine) Remove(_ context.Context, key engine.Key, options engine.RemoveOptions) error {
 	if key.Kind == engine.KindNamespace {
 		return fmt.Errorf("remove the namespace %s: %w", key.ID, errors.ErrUnsupported)
@@ -170,7 +169,7 @@ func (e *Engine) Remove(_ context.Context, key engine.Key, options engine.Remove
 	return nil
 }
 
-// current returns what is served now.
+// current returns the served objects.
 func (e *Engine) current() (world, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -185,8 +184,8 @@ func (e *Engine) current() (world, error) {
 	return e.served, e.failure
 }
 
-// load reads the file if it has changed. Streams are told what that means for
-// them.
+// load reads the file if it has changed, and sends the resulting events to the
+// streams.
 func (e *Engine) load() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -226,7 +225,7 @@ func (e *Engine) loadLocked() {
 	e.serveLocked()
 }
 
-// serveLocked brings what is served up to date, and records what changed.
+// serveLocked updates the served objects, and records the changes.
 func (e *Engine) serveLocked() {
 	next := e.file.without(e.removed).asActed(e.acted)
 	if e.served != nil {

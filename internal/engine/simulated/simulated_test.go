@@ -328,7 +328,7 @@ func TestRemovedStaysAway(t *testing.T) {
 	}
 }
 
-// TestMissedEventsAreReplayed: a stream begins where it is told to.
+// TestMissedEventsAreReplayed: a stream begins at the requested time.
 func TestMissedEventsAreReplayed(t *testing.T) {
 	e, _ := newEngine(t, "volumes: [{name: a}]")
 	info, err := e.Info(t.Context())
@@ -350,8 +350,7 @@ func TestMissedEventsAreReplayed(t *testing.T) {
 	}
 }
 
-// TestManyChangesBreakTheStream: what a stream can't be told it is not told to
-// have missed nothing of.
+// TestManyChangesBreakTheStream: a stream breaks if it can't deliver all events.
 func TestManyChangesBreakTheStream(t *testing.T) {
 	h := newHistory()
 	h.add(make([]engine.Event, 10))

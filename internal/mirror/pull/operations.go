@@ -27,16 +27,16 @@ type operations struct {
 	list map[reconcile.Request]*operation // guarded by mu
 }
 
-// operation is one pull. Its result is the image; the zero key if that is gone
-// again.
+// operation is one pull. Its result is the image; the zero key if the image was
+// removed at once.
 type operation struct {
 	*background.Operation[*containersv1alpha1.PullProgress, engine.Key]
 	uid    types.UID
 	target Target
 }
 
-// get returns the operation of a request, nil for none. The operation of another
-// object of the same name is ended.
+// get returns the operation of a request, nil for none. It cancels the operation of
+// an earlier object of the same name.
 func (o *operations) get(request reconcile.Request, uid types.UID) *operation {
 	o.mu.Lock()
 	op := o.list[request]
@@ -58,7 +58,7 @@ func (o *operations) end(request reconcile.Request) {
 	}
 }
 
-// start pulls, in the background.
+// start starts a pull in the background.
 func (o *operations) start(request reconcile.Request, uid types.UID, target Target, puller engine.Puller, reference string) {
 	wake := func(after time.Duration) { o.waker.WakeAfter(request, after) }
 	op := background.Begin(target.Connected, &o.Group, o.clock, wake, nil,
@@ -70,7 +70,7 @@ func (o *operations) start(request reconcile.Request, uid types.UID, target Targ
 			return image, err
 		})
 	if op == nil {
-		return // the manager ends
+		return // the manager stops
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -80,7 +80,7 @@ func (o *operations) start(request reconcile.Request, uid types.UID, target Targ
 	o.list[request] = &operation{Operation: op, uid: uid, target: target}
 }
 
-// isMirrored reports whether what was pulled has its objects.
+// isMirrored reports whether the pulled image is mirrored.
 func (op *operation) isMirrored(image engine.Key) bool {
 	return image.ID == "" || op.target.Mirrored(image)
 }

@@ -31,29 +31,27 @@ import (
 )
 
 const (
-	// retryPause is the wait after a pull that the connection broke off.
+	// retryPause is the wait after a pull that a broken connection interrupted.
 	retryPause = time.Second
 	// mirrorPause is the wait for the mirror of a pulled image.
 	mirrorPause = 50 * time.Millisecond
-	// retention is how long a request is kept after its end. Times in objects
-	// have whole seconds: one more makes it a minute at least.
+	// retention is how long a finished request is kept: at least a minute, as times in
+	// objects have whole seconds.
 	retention = time.Minute + time.Second
 )
 
-// Target is an engine that is connected.
+// Target is a connected engine.
 type Target struct {
 	Engine engine.Engine
-	// Namespace is the engine's own.
+	// Namespace is the engine's namespace.
 	Namespace string
-	// Connected ends when the engine is to be used no longer.
+	// Connected ends with the session of the engine.
 	Connected context.Context
-	// Mirrored reports whether an image has its objects, and sees to it that it
-	// gets them.
+	// Mirrored reports whether an image is mirrored, and queues it if it is not.
 	Mirrored func(image engine.Key) bool
 }
 
-// Find returns the engine that the ContainerNamespace belongs to, if it is
-// connected.
+// Find returns the engine of a ContainerNamespace, if that engine is connected.
 type Find func(namespace, containerNamespace string) (Target, bool)
 
 // Setup adds the controller of ImagePullRequests to its host.
@@ -72,7 +70,7 @@ func Setup(host manager.Host, find Find) error {
 		Complete(manager.Patient(r))
 }
 
-// connectionChanged lets a ContainerEngine through whose state has changed.
+// connectionChanged selects updates of ContainerEngines whose reason of Ready changes.
 func connectionChanged() predicate.Predicate {
 	reason := func(obj client.Object) string {
 		e, ok := obj.(*containersv1alpha1.ContainerEngine)
@@ -94,7 +92,7 @@ type reconciler struct {
 	operations operations
 }
 
-// neighbours returns the requests of an engine's namespace.
+// neighbours returns the pull requests in an engine's namespace.
 func (r *reconciler) neighbours(ctx context.Context, obj client.Object) []reconcile.Request {
 	var all containersv1alpha1.ImagePullRequestList
 	if err := r.client.List(ctx, &all, client.InNamespace(obj.GetNamespace())); err != nil {
@@ -135,7 +133,7 @@ func ended(pull *containersv1alpha1.ImagePullRequest) bool {
 		apimeta.IsStatusConditionTrue(pull.Status.Conditions, containersv1alpha1.ConditionFailed)
 }
 
-// expire removes a request that ended long enough ago.
+// expire deletes a finished request after its retention.
 func (r *reconciler) expire(ctx context.Context, pull *containersv1alpha1.ImagePullRequest) (reconcile.Result, error) {
 	if at := pull.Status.CompletedAt; at != nil {
 		if at.After(r.operations.clock.Now()) { // the clock was ahead
@@ -150,8 +148,7 @@ func (r *reconciler) expire(ctx context.Context, pull *containersv1alpha1.ImageP
 	return reconcile.Result{}, client.IgnoreNotFound(r.client.Delete(ctx, pull, client.Preconditions{UID: ptr.To(pull.UID)}))
 }
 
-// advance starts the operation of a request, or puts how far it is into the
-// status.
+// advance starts the operation of a request, or writes its progress into the status.
 func (r *reconciler) advance(request reconcile.Request, pull *containersv1alpha1.ImagePullRequest) reconcile.Result {
 	op := r.operations.get(request, pull.UID)
 	if op == nil {
@@ -185,7 +182,7 @@ func (r *reconciler) advance(request reconcile.Request, pull *containersv1alpha1
 		r.finish(pull, state.Err)
 	case state.Err != nil:
 		r.operations.end(request)
-		progressing(pull, containersv1alpha1.ReasonRetrying, state.Err.Error()+"; it is tried again")
+		progressing(pull, containersv1alpha1.ReasonRetrying, state.Err.Error()+"; retrying")
 		return reconcile.Result{RequeueAfter: retryPause}
 	default:
 		r.finish(pull, nil)
@@ -197,24 +194,24 @@ func (r *reconciler) now() *metav1.Time {
 	return &metav1.Time{Time: r.operations.clock.Now().Truncate(time.Second)}
 }
 
-// progressing says that the request has not ended, and why.
+// progressing sets the conditions of an unfinished request.
 func progressing(pull *containersv1alpha1.ImagePullRequest, reason, message string) {
 	setConditions(pull, metav1.ConditionFalse, metav1.ConditionFalse, reason, message)
 }
 
-// finish ends the request; err says why it failed, if it did.
+// finish finishes the request; err is why it failed, or nil.
 func (r *reconciler) finish(pull *containersv1alpha1.ImagePullRequest, err error) {
 	pull.Status.CompletedAt = r.now()
 	if err != nil {
 		setConditions(pull, metav1.ConditionFalse, metav1.ConditionTrue, containersv1alpha1.ReasonPullFailed, err.Error())
 		return
 	}
-	if pull.Status.Progress == nil { // all of it was there
+	if pull.Status.Progress == nil { // the engine had all layers
 		pull.Status.Progress = &containersv1alpha1.PullProgress{}
 	}
 	pull.Status.Progress.Percent = 100
 	pull.Status.Progress.CurrentBytes = pull.Status.Progress.TotalBytes
-	setConditions(pull, metav1.ConditionTrue, metav1.ConditionFalse, containersv1alpha1.ReasonPulled, pull.Spec.RepoTag+" is there")
+	setConditions(pull, metav1.ConditionTrue, metav1.ConditionFalse, containersv1alpha1.ReasonPulled, pull.Spec.RepoTag+" is pulled")
 }
 
 func setConditions(pull *containersv1alpha1.ImagePullRequest, complete, failed metav1.ConditionStatus, reason, message string) {

@@ -22,20 +22,20 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/passthrough"
 )
 
-// LogOptions say which part of a log to read.
+// LogOptions select the part of a log to read.
 type LogOptions = engine.LogOptions
 
-// ExecOptions say what to run, and with which streams.
+// ExecOptions describe the process to run, and its streams.
 type ExecOptions struct {
 	Command []string
-	// TTY gives the command a terminal, which is that of Stdin.
+	// TTY gives the command a terminal, connected to the terminal of Stdin.
 	TTY bool
 	// Stdin may be nil.
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 }
 
-// Client reaches the endpoints through an API server.
+// Client uses the endpoints through an API server.
 type Client struct{ config *rest.Config }
 
 // NewClient returns a client for the API server that the kubeconfig names.
@@ -78,9 +78,9 @@ func (c *Client) Logs(ctx context.Context, id string, options LogOptions, w io.W
 		_, message, err := conn.ReadMessage()
 		switch {
 		case ctx.Err() != nil, gorilla.IsCloseError(err, gorilla.CloseNormalClosure):
-			return nil // the end, or as it was asked to
+			return nil // the end of the log, or the context was canceled
 		case err != nil:
-			return fmt.Errorf("the log broke off: %w", err)
+			return fmt.Errorf("the connection broke: %w", err)
 		}
 		if _, err := w.Write(message); err != nil {
 			return err
@@ -111,7 +111,7 @@ func (c *Client) Exec(ctx context.Context, id string, options ExecOptions) error
 	})
 }
 
-// cause returns what the API server said in place of a stream.
+// cause returns the error with which the API server refused a stream.
 func cause(err error) error {
 	var refused *httpstream.UpgradeFailureError
 	if errors.As(err, &refused) && refused.Cause != nil {

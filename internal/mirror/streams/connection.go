@@ -20,19 +20,19 @@ const (
 	// stopGrace is how long a client may take to read the rest when the daemon
 	// stops.
 	stopGrace = time.Second
-	// probePeriod is the time between two looks for a client from which nothing is
-	// read at the moment.
+	// probePeriod is the time between two checks of a client while its input is not
+	// read.
 	probePeriod = 250 * time.Millisecond
-	// maxReason is what a close message may have, in bytes (RFC 6455, 5.5).
+	// maxReason bounds the reason in a close message, in bytes (RFC 6455, 5.5).
 	maxReason = 123
 )
 
-// connection is one end of a WebSocket. Its writes have no deadline: a client reads
-// as slowly as it likes, a pager does so for hours. One that is gone is noticed by
-// the system, as its connection is reset or no longer kept alive.
+// connection is one end of a WebSocket. Writes have no deadline: a client may read
+// slowly, a pager for hours. The system detects that a client is gone: the connection
+// is reset, or its keep-alive fails.
 type connection struct {
 	ws *websocket.Conn
-	// pongs are to be sent; one that waits is replaced by the next.
+	// pongs has the pong to send; a newer one replaces it.
 	pongs  chan string
 	closed chan struct{}
 	close  func() // may be called again
@@ -41,15 +41,15 @@ type connection struct {
 	frame []byte // guarded by mu; held for each message
 }
 
-// newConnection takes an open WebSocket over.
+// newConnection returns a connection that owns an open WebSocket.
 func newConnection(ws *websocket.Conn) *connection {
 	c := &connection{ws: ws, pongs: make(chan string, 1), closed: make(chan struct{})}
 	c.close = sync.OnceFunc(func() {
 		close(c.closed)
 		_ = ws.Close()
 	})
-	// The library's own answer to a ping has a deadline, which breaks the connection
-	// where the peer is slow.
+	// The library's answer to a ping has a deadline, which breaks the connection if
+	// the peer is slow.
 	ws.SetPingHandler(func(payload string) error {
 		c.pong(payload)
 		return nil
@@ -57,13 +57,13 @@ func newConnection(ws *websocket.Conn) *connection {
 	return c
 }
 
-// accept upgrades a request to a WebSocket. Where it fails the request is answered.
+// accept upgrades a request to a WebSocket. If that fails, it answers the request.
 func accept(w http.ResponseWriter, request *http.Request, protocol string) (*connection, error) {
 	upgrader := websocket.Upgrader{
-		// Browsers name a subprotocol where they send a token in another one.
+		// Browsers that send a token as a subprotocol name another one, too.
 		Subprotocols: []string{protocol},
-		// The API server knows the client by a token, which no other site's page
-		// has.
+		// The API server authenticates the client by a token, which pages of other
+		// sites do not have.
 		CheckOrigin: func(*http.Request) bool { return true },
 	}
 	ws, err := upgrader.Upgrade(w, request, nil)
@@ -73,8 +73,8 @@ func accept(w http.ResponseWriter, request *http.Request, protocol string) (*con
 	return newConnection(ws), nil
 }
 
-// pong sends a pong, soon. One that answers no ping needs no answer itself, and its
-// failure says that the peer is gone.
+// pong queues a pong. A pong without a ping needs no answer, and fails if the peer is
+// gone.
 func (c *connection) pong(payload string) {
 	for {
 		select {
@@ -120,11 +120,11 @@ func (c *connection) write(prefix, data []byte) error {
 	return nil
 }
 
-// finish says goodbye, and closes the connection when the peer has read all and
-// answers with its own goodbye: closed before, the system would throw away what the
-// peer has not read yet. read is closed when nothing can be read from the peer any
-// more; who reads must go on until then. At the end of ctx the peer has stopGrace
-// left.
+// finish sends a close message, and closes the connection when the peer has read
+// everything and answers with its own close message: if the connection were closed
+// before, the system would discard data that the peer has not read. The reader of the
+// peer's messages must continue until then, and close read. After the end of ctx the
+// peer has stopGrace left.
 func (c *connection) finish(ctx context.Context, code int, reason string, read <-chan struct{}) {
 	defer context.AfterFunc(ctx, func() {
 		timer := time.NewTimer(stopGrace)
@@ -142,7 +142,7 @@ func (c *connection) finish(ctx context.Context, code int, reason string, read <
 	c.close()
 }
 
-// shorten cuts a text to what a close message may have.
+// shorten cuts a text to maxReason.
 func shorten(reason string) string {
 	return strings.ToValidUTF8(reason[:min(len(reason), maxReason)], "")
 }

@@ -22,17 +22,17 @@ import (
 )
 
 const (
-	// A terminal has a size only when the process runs, which clients don't wait
-	// for.
+	// Clients send the size of the terminal before the process runs, and setting it
+	// fails until then.
 	resizePause   = 20 * time.Millisecond
 	resizeRetries = 250
-	// maxSize is what a message with the size of a terminal may have, in bytes.
+	// maxSize bounds a message with the size of a terminal, in bytes.
 	maxSize = 1 << 10
 )
 
-// Exec serves a further process in the container whose ID ends the path, in
-// Kubernetes' subprotocol v5.channel.k8s.io. The query takes command, once for
-// each argument, tty=true, and stdin=false for a process that has none.
+// Exec serves a process in the container whose ID ends the path, with Kubernetes'
+// subprotocol v5.channel.k8s.io. The query has command, once for each argument,
+// tty=true for a terminal, and stdin=false for a process without standard input.
 func Exec(containers Find) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		options, process, err := prepare(request, containers)
@@ -49,16 +49,16 @@ func Exec(containers Find) http.Handler {
 	})
 }
 
-// prepare returns the process that a request asks for.
+// prepare returns the requested process.
 func prepare(request *http.Request, containers Find) (engine.ExecOptions, engine.Process, error) {
 	var options engine.ExecOptions
 	container, key, err := find(request, containers)
 	if err != nil {
-		return options, nil, err // whatever else is wrong with the request
+		return options, nil, err // before other errors of the request
 	}
 	if !wsstream.IsWebSocketRequestWithStreamCloseProtocol(request) {
 		return options, nil, &refusal{http.StatusUpgradeRequired, metav1.StatusReasonBadRequest,
-			fmt.Errorf("this endpoint is a WebSocket in the subprotocol %s", remotecommand.StreamProtocolV5Name)}
+			fmt.Errorf("this endpoint requires a WebSocket with the subprotocol %s", remotecommand.StreamProtocolV5Name)}
 	}
 	query := request.URL.Query()
 	options.Command = query["command"]
@@ -73,7 +73,7 @@ func prepare(request *http.Request, containers Find) (engine.ExecOptions, engine
 	}
 	execer, ok := container.(engine.Execer)
 	if !ok {
-		return options, nil, fmt.Errorf("%w: this engine can't run anything in a container", engine.ErrRefused)
+		return options, nil, fmt.Errorf("%w: this engine can't run processes in containers", engine.ErrRefused)
 	}
 	process, err := execer.Exec(request.Context(), key, options)
 	return options, process, err
@@ -86,12 +86,11 @@ type session struct {
 	conn    *connection
 	// sizes has the last size of the client's terminal.
 	sizes chan engine.TerminalSize
-	// read is closed when nothing can be read from the client any more.
+	// read is closed when the client's messages have ended.
 	read chan struct{}
 }
 
-// run runs the process, tells how it ended, and returns when the client has all of
-// it.
+// run runs the process, sends its result, and returns when the client has read it.
 func (s *session) run(stopping context.Context) {
 	ctx, cancel := context.WithCancel(stopping)
 	input, write := io.Pipe()
@@ -102,14 +101,14 @@ func (s *session) run(stopping context.Context) {
 	parts.Go(func() {
 		s.conn.sendPongs()
 		cancel()
-		_ = input.Close() // where it is full, receive waits for this
+		_ = input.Close() // unblocks receive if the pipe is full
 	})
 	parts.Go(func() {
 		s.receive(write)
 		close(s.read)
 		cancel()
 		_ = write.Close()
-		s.conn.close() // a write to a client that is gone has no other end
+		s.conn.close() // otherwise a write to a client that is gone would block
 	})
 	if s.options.TTY {
 		parts.Go(func() { s.resize(ctx) })
@@ -121,7 +120,7 @@ func (s *session) run(stopping context.Context) {
 		_ = input.Close()
 	}
 	code, err := s.process.Run(ctx, stdin, s.channel(remotecommand.StreamStdOut), s.channel(remotecommand.StreamStdErr))
-	_ = input.Close() // what else comes is thrown away
+	_ = input.Close() // discards further input
 	if stopping.Err() != nil {
 		err = errStopping
 	}
@@ -131,13 +130,13 @@ func (s *session) run(stopping context.Context) {
 	s.conn.finish(stopping, websocket.CloseNormalClosure, "", s.read)
 }
 
-// errStopping says that it was not the process that ended.
-var errStopping = errors.New("the connection to the process ended as rdd is stopping; the process may run on")
+// errStopping is the result of a process that did not exit before the daemon stops.
+var errStopping = errors.New("rdd is stopping and closed the connection to the process; the process may continue to run")
 
 func (s *session) channel(number byte) channel { return channel{s.conn, number} }
 
-// receive takes what the client sends, until it closes the connection. Of a message
-// only as much is read as the process takes.
+// receive handles the client's messages until the connection is closed. It reads a
+// message only as fast as the process reads its input.
 func (s *session) receive(stdin *io.PipeWriter) {
 	buffer := make([]byte, frameSize)
 	for {
@@ -147,7 +146,7 @@ func (s *session) receive(stdin *io.PipeWriter) {
 		}
 		var number [1]byte
 		if _, err := io.ReadFull(message, number[:]); err != nil {
-			continue // an empty message; where the connection broke the next read says so
+			continue // an empty message; if the connection broke, the next read fails
 		}
 		switch number[0] {
 		case remotecommand.StreamStdIn:
@@ -162,17 +161,17 @@ func (s *session) receive(stdin *io.PipeWriter) {
 	}
 }
 
-// pass leads the rest of a message to the process. As long as the process does not
-// take it nothing else is read, which would say that the client is gone.
+// pass copies the rest of a message to the process. While the process does not read
+// it, no other message is read, so a probe checks that the client is still connected.
 func (s *session) pass(stdin io.Writer, message io.Reader, buffer []byte) {
 	var mu sync.Mutex
-	over := false // guarded by mu
+	done := false // guarded by mu
 	mu.Lock()
 	var probe *time.Timer
 	probe = time.AfterFunc(probePeriod, func() {
 		mu.Lock()
 		defer mu.Unlock()
-		if !over {
+		if !done {
 			s.conn.pong("")
 			probe.Reset(probePeriod)
 		}
@@ -181,13 +180,13 @@ func (s *session) pass(stdin io.Writer, message io.Reader, buffer []byte) {
 	defer func() {
 		mu.Lock()
 		defer mu.Unlock()
-		over = true
+		done = true
 		probe.Stop()
 	}()
 	_, _ = io.CopyBuffer(struct{ io.Writer }{stdin}, message, buffer)
 }
 
-// takeSize notes the size of the client's terminal.
+// takeSize queues the size of the client's terminal.
 func (s *session) takeSize(message io.Reader) {
 	var size engine.TerminalSize
 	if err := json.NewDecoder(io.LimitReader(message, maxSize)).Decode(&size); err != nil {
@@ -200,7 +199,7 @@ func (s *session) takeSize(message io.Reader) {
 	s.sizes <- size
 }
 
-// resize follows the size of the client's terminal.
+// resize sets the size of the process's terminal to the client's.
 func (s *session) resize(ctx context.Context) {
 	var wanted engine.TerminalSize
 	var again <-chan time.Time
@@ -221,7 +220,7 @@ func (s *session) resize(ctx context.Context) {
 	}
 }
 
-// ending is how the protocol tells of a process's end.
+// ending returns the protocol's message for the result of a process.
 func ending(code int, err error) metav1.Status {
 	switch {
 	case err != nil:

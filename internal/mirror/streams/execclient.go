@@ -19,12 +19,12 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
-// maxStatus is what is kept of the message with which an exec ends, in bytes.
+// maxStatus bounds the message with the result of an exec, in bytes.
 const maxStatus = 64 << 10
 
-// exec is Exec for a terminal, which is prepared, or for none. Kubernetes' client
-// gives up a server whose answers to its pings it has not read for a minute, as
-// behind a pager; this one waits for as long as the connection lasts.
+// exec is Exec for a prepared terminal, or without one. Kubernetes' client closes a
+// connection if it has not read a pong for a minute, which happens behind a pager;
+// this one waits as long as the connection lasts.
 func (c *Client) exec(ctx context.Context, id string, options ExecOptions, sizes term.TerminalSizeQueue) error {
 	query := url.Values{
 		"command": options.Command,
@@ -38,8 +38,8 @@ func (c *Client) exec(ctx context.Context, id string, options ExecOptions, sizes
 	conn := newConnection(ws)
 	defer conn.close()
 	defer context.AfterFunc(ctx, conn.close)()
-	// These end with the connection, but for a read of the standard input, which
-	// ends with the program.
+	// These goroutines end with the connection, except for a read of the standard
+	// input, which ends with the program.
 	go conn.sendPongs()
 	if options.Stdin != nil {
 		go sendInput(conn, options.Stdin)
@@ -52,7 +52,7 @@ func (c *Client) exec(ctx context.Context, id string, options ExecOptions, sizes
 		return ctx.Err()
 	}
 	if len(status) == 0 {
-		return fmt.Errorf("the connection broke off, and how the command ended is not known: %w", err)
+		return fmt.Errorf("the connection broke, and the exit code of the command is not known: %w", err)
 	}
 	return decodeEnding(status)
 }
@@ -74,8 +74,8 @@ func sendSizes(conn *connection, sizes term.TerminalSizeQueue) {
 	}
 }
 
-// receiveOutput writes what the command writes, and returns how it ended. The error
-// is how the connection ended.
+// receiveOutput copies the output of the command, and returns the message with its
+// result. The error is why the connection ended.
 func receiveOutput(conn *connection, options ExecOptions) (status []byte, err error) {
 	outputs := map[byte]io.Writer{remotecommand.StreamStdOut: options.Stdout, remotecommand.StreamStdErr: options.Stderr}
 	buffer := make([]byte, frameSize)
@@ -86,7 +86,7 @@ func receiveOutput(conn *connection, options ExecOptions) (status []byte, err er
 		}
 		var number [1]byte
 		if _, err := io.ReadFull(message, number[:]); err != nil {
-			continue // an empty message; where the connection broke the next read says so
+			continue // an empty message; if the connection broke, the next read fails
 		}
 		if number[0] == remotecommand.StreamErr {
 			part, _ := io.ReadAll(io.LimitReader(message, int64(maxStatus-len(status))))
@@ -98,16 +98,16 @@ func receiveOutput(conn *connection, options ExecOptions) (status []byte, err er
 			continue
 		}
 		if _, err := io.CopyBuffer(struct{ io.Writer }{output}, message, buffer); err != nil {
-			outputs[number[0]] = nil // nothing can be written there any more; the exit code still counts
+			outputs[number[0]] = nil // discard further output; the exit code still counts
 		}
 	}
 }
 
-// decodeEnding is the reverse of ending.
+// decodeEnding decodes the message of ending.
 func decodeEnding(message []byte) error {
 	var status metav1.Status
 	if err := json.Unmarshal(message, &status); err != nil {
-		return fmt.Errorf("how the command ended can't be read: %w", err)
+		return fmt.Errorf("decode the result of the command: %w", err)
 	}
 	if status.Status == metav1.StatusSuccess {
 		return nil

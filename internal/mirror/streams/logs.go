@@ -20,9 +20,9 @@ import (
 // binaryProtocol is Kubernetes' name for a stream of bytes.
 const binaryProtocol = "binary.k8s.io"
 
-// Logs serves the log of the container whose ID ends the path: binary messages
-// of what it wrote, and a close message at the end. The query takes
-// tail=N, the number of the last lines to begin with, and follow=true.
+// Logs serves the log of the container whose ID ends the path: its output in binary
+// messages, and a close message at the end. The query has tail=N, the number of the
+// last lines to begin with, and follow=true.
 func Logs(containers Find) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		ctx, cancel := context.WithCancel(request.Context())
@@ -44,7 +44,7 @@ func Logs(containers Find) http.Handler {
 		read := make(chan struct{})
 		parts.Go(conn.sendPongs)
 		parts.Go(func() {
-			// A client has nothing to say but that it goes.
+			// The client sends only its close message.
 			for {
 				if _, _, err := conn.ws.NextReader(); err != nil {
 					break
@@ -52,7 +52,7 @@ func Logs(containers Find) http.Handler {
 			}
 			close(read)
 			cancel()
-			conn.close() // a write to a client that is gone has no other end
+			conn.close() // otherwise a write to a client that is gone would block
 		})
 		err = send(conn, logs)
 		code, reason := websocket.CloseNormalClosure, ""
@@ -66,11 +66,11 @@ func Logs(containers Find) http.Handler {
 	})
 }
 
-// open returns the log that a request asks for.
+// open returns the requested log.
 func open(ctx context.Context, request *http.Request, containers Find) (io.ReadCloser, error) {
 	container, key, err := find(request, containers)
 	if err != nil {
-		return nil, err // whatever else is wrong with the request
+		return nil, err // before other errors of the request
 	}
 	if err := upgradable(request); err != nil {
 		return nil, err
@@ -100,7 +100,7 @@ func logOptions(query url.Values) (engine.LogOptions, error) {
 	return options, err
 }
 
-// flag returns a parameter that is true or false.
+// flag returns a boolean parameter.
 func flag(query url.Values, name string, otherwise bool) (bool, error) {
 	text := query.Get(name)
 	if text == "" {
@@ -113,7 +113,7 @@ func flag(query url.Values, name string, otherwise bool) (bool, error) {
 	return value, nil
 }
 
-// send sends each piece of a log as it comes. The end of the log is no error.
+// send sends a log as it arrives. The end of the log is not an error.
 func send(conn *connection, logs io.Reader) error {
 	buffer := make([]byte, frameSize)
 	for {

@@ -47,7 +47,7 @@ func serveLog(t *testing.T, of engine.Engine) (address string) {
 	return server.URL + "/c"
 }
 
-// TestLogsAreBytes: every byte arrives as it is, and how the log ended is told.
+// TestLogsAreBytes: every byte arrives unchanged, and so does the reason of the end.
 func TestLogsAreBytes(t *testing.T) {
 	all := make([]byte, 0, 256*1000)
 	for range 1000 {
@@ -104,7 +104,7 @@ func TestNoStream(t *testing.T) {
 		code   int
 		words  string
 	}{
-		"no WebSocket": {recorded{}, http.Header{}, http.StatusUpgradeRequired, "this endpoint is a WebSocket"},
+		"no WebSocket": {recorded{}, http.Header{}, http.StatusUpgradeRequired, "this endpoint requires a WebSocket"},
 		"no logs":      {struct{ engine.Engine }{}, upgrade, http.StatusConflict, "this engine keeps no logs"},
 	} {
 		t.Run(name, func(t *testing.T) {

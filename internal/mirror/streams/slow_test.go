@@ -291,7 +291,7 @@ func eventually(t *testing.T, within time.Duration, what string, is func() bool)
 	}
 }
 
-// TestStop: when the daemon stops a client is told so, and a slow one still gets what
+// TestStop: when the daemon stops, a client gets the reason, and a slow one still gets what
 // the process wrote.
 func TestStop(t *testing.T) {
 	t.Parallel()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package streams serves what containers write, and further processes in them,
-// over WebSockets.
+// Package streams serves the logs of containers, and processes in them, over
+// WebSockets.
 package streams
 
 import (
@@ -19,19 +19,19 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/passthrough"
 )
 
-// Find returns a container's engine, and its key there. The name is that of its
-// object, or its ID. It fails with [engine.ErrNotFound] where no engine has it, and
-// with [engine.ErrRefused] where several containers have the ID.
+// Find returns a container's engine and key. name is the name of its Container, or its
+// ID. The error is [engine.ErrNotFound] if no engine has the container, and
+// [engine.ErrRefused] if several containers have the ID.
 type Find func(ctx context.Context, name string) (engine.Engine, engine.Key, error)
 
-// idGrammar is what engines take as the ID of a container, and Kubernetes as the
-// name of an object, up to maxID bytes of it. A count in the expression would cost
-// every call of rdd half a millisecond.
+// idGrammar matches the IDs of containers and the names of objects; maxID bounds their
+// length. A count in the expression would cost half a millisecond at each start of
+// rdd.
 var idGrammar = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
 
 const maxID = 253
 
-// refusal is an answer in place of a stream.
+// refusal is an error answer instead of a stream.
 type refusal struct {
 	code   int
 	reason metav1.StatusReason
@@ -44,7 +44,7 @@ func badRequest(format string, args ...any) error {
 	return &refusal{http.StatusBadRequest, metav1.StatusReasonBadRequest, fmt.Errorf(format, args...)}
 }
 
-// find returns the container that a request's path names.
+// find returns the container in the path of a request.
 func find(request *http.Request, find Find) (engine.Engine, engine.Key, error) {
 	id := strings.TrimPrefix(request.URL.Path, "/")
 	if len(id) > maxID || !idGrammar.MatchString(id) {
@@ -53,15 +53,15 @@ func find(request *http.Request, find Find) (engine.Engine, engine.Key, error) {
 	return find(request.Context(), id)
 }
 
-// upgradable checks that the request is for a WebSocket.
+// upgradable checks that the request is a WebSocket upgrade.
 func upgradable(request *http.Request) error {
 	if websocket.IsWebSocketUpgrade(request) {
 		return nil
 	}
-	return &refusal{http.StatusUpgradeRequired, metav1.StatusReasonBadRequest, errors.New("this endpoint is a WebSocket")}
+	return &refusal{http.StatusUpgradeRequired, metav1.StatusReasonBadRequest, errors.New("this endpoint requires a WebSocket")}
 }
 
-// refuse answers a request that gets no stream, as the API server does.
+// refuse answers a refused request with a Status, as the API server does.
 func refuse(w http.ResponseWriter, err error) {
 	r := &refusal{http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, err}
 	switch {

@@ -39,9 +39,9 @@ func TestShortProblemIsTakenBack(t *testing.T) {
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
-			s.tell(ctx)
+			s.reportChanges(ctx)
 		}()
-		look := func() (told int32) {
+		look := func() (reports int32) {
 			before := changes.Load()
 			time.Sleep(countDelay)
 			synctest.Wait()
@@ -52,7 +52,7 @@ func TestShortProblemIsTakenBack(t *testing.T) {
 		look()
 		s.Report()
 		if n := look(); n != 0 {
-			t.Errorf("told %d times of nothing", n)
+			t.Errorf("reported %d times without a change", n)
 		}
 
 		s.problems.add(containerKey("web"), containersv1alpha1.ReasonWriteRefused, errors.New("denied"))
@@ -61,16 +61,16 @@ func TestShortProblemIsTakenBack(t *testing.T) {
 		}
 		s.problems.clear(containerKey("web"))
 		if n := look(); n != 1 {
-			t.Errorf("told %d times of the end of a problem that was written down, want once", n)
+			t.Errorf("reported the end of a reported problem %d times, want once", n)
 		}
 		if n := look(); n != 1 {
-			t.Errorf("told %d times of what was not written down yet, want once more", n)
+			t.Errorf("reported %d times what was not reported yet, want once more", n)
 		}
 		if n := s.Report().Problems.Count; n != 0 {
 			t.Errorf("%d problems are reported, want 0", n)
 		}
 		if n := look(); n != 0 {
-			t.Errorf("told %d times of nothing", n)
+			t.Errorf("reported %d times without a change", n)
 		}
 		cancel()
 		<-ended
@@ -106,19 +106,19 @@ func TestStatusDoesNotWaitForMirrors(t *testing.T) {
 			t.Fatalf("the mirror is of %+v", key)
 		}
 		var running sync.WaitGroup
-		running.Go(func() { s.tell(ctx) })
-		running.Go(func() { s.tellMirrors(ctx) })
+		running.Go(func() { s.reportChanges(ctx) })
+		running.Go(func() { s.reportProblems(ctx) })
 		s.problems.suspect(key, containersv1alpha1.ReasonInspectFailed, errors.New("first"))
 		time.Sleep(problemGrace + 2*countDelay) // the mirror is being written
 		synctest.Wait()
 		if n := problems.Load(); n != 1 {
-			t.Errorf("%d problems are told, want 1", n)
+			t.Errorf("%d problems are reported, want 1", n)
 		}
 		s.problems.add(containerKey("other"), containersv1alpha1.ReasonWriteRefused, errors.New("second"))
 		time.Sleep(2 * countDelay)
 		synctest.Wait()
 		if n := problems.Load(); n != 2 {
-			t.Errorf("%d problems are told, want 2", n)
+			t.Errorf("%d problems are reported, want 2", n)
 		}
 		cancel()
 		running.Wait()
