@@ -124,12 +124,12 @@ func isConfigMap(template string) bool {
 	return err != nil
 }
 
-// tryCreate checks whether a virtual machine would be made.
+// tryCreate checks whether a virtual machine could be created.
 func (a *appSession) tryCreate(machine limaclient.Machine) error {
 	if _, err := a.vms().Create(a.ctx, machine); err != nil {
 		return err
 	}
-	a.sayNow("The virtual machine %s would be made. Nothing was changed.", machine.Name)
+	a.sayNow("Virtual machine %s would be created. Nothing was changed.", machine.Name)
 	return nil
 }
 

@@ -42,7 +42,7 @@ type Machine struct {
 	TemplateRef string
 	Params      map[string]string
 	Running     bool
-	// DryRun only checks whether the virtual machine would be made.
+	// DryRun only checks whether the virtual machine could be created.
 	DryRun bool
 }
 
