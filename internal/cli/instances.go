@@ -33,7 +33,7 @@ Nothing is started.`,
 				return printAs(e.Stdout, output, list)
 			}
 			if len(list) == 0 {
-				e.Say("There is no instance: `rdd start` makes one.")
+				e.Say("There are no instances: use `rdd start` to create one.")
 				return nil
 			}
 			return instances.Print(e.Stdout, list)

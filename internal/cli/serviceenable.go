@@ -17,11 +17,11 @@ func (e *env) enableCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "enable",
 		Short: "Start the daemon with the session, or the machine",
-		Long: `Have the system start the daemon at each login, or at boot: by a unit of systemd for
-this user, an agent of launchd, or a task of Windows' scheduler. The command says what
-it wrote; ` + "`rdd service status`" + ` tells whether it is enabled. The daemon that runs goes on.
-It gets the PATH and the directories of this environment. After an archive was unpacked
-in another place, run the command again.`,
+		Long: `Let the system start the daemon at each login, or at boot: with a systemd unit of this
+user, a launchd agent, or a task of the Windows scheduler. The command prints the files
+that it writes; ` + "`rdd service status`" + ` shows whether the daemon is enabled. A running daemon
+keeps running. The daemon uses the PATH and the directories of this environment. If you
+move the program, run the command again.`,
 		Example: `  rdd service enable
   rdd service enable --at boot`,
 		Args: command.NoArgs,
@@ -58,9 +58,9 @@ in another place, run the command again.`,
 func (e *env) disableCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "disable",
-		Short: "Take back what enable did",
-		Long: `Have the system not start the daemon any more. The command says what it removed. The
-daemon that runs goes on. It works for an instance that was deleted, too.`,
+		Short: "Stop the system from starting the daemon",
+		Long: `Stop the system from starting the daemon. The command prints what it removes. A running
+daemon keeps running. The command also works for a deleted instance.`,
 		Example: `  rdd service disable`,
 		Args:    command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -76,7 +76,7 @@ daemon that runs goes on. It works for an instance that was deleted, too.`,
 			if len(result.Files) == 0 {
 				e.Say("The daemon of instance %s is not enabled.", inst.Name())
 			} else {
-				e.Say("The daemon of instance %s is not started by the system any more.", inst.Name())
+				e.Say("The daemon of instance %s is no longer started by the system.", inst.Name())
 			}
 			return nil
 		},

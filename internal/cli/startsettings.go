@@ -118,7 +118,6 @@ func endpointIn(spec map[string]any) (endpoint string, named bool) {
 // elsewhere.
 func (a *appSession) sayUnused(spec map[string]any, endpoint string) {
 	if _, sets := spec["virtualMachine"]; sets && endpoint != "" {
-		a.sayNow("The settings of the virtual machine are saved, and matter only once the engine is in it: "+
-			"it is at %s. To change that: `rdd start --endpoint=`", endpoint)
+		a.sayNow("The settings of the virtual machine are saved, but the engine is at %s. To use the virtual machine: `rdd start --endpoint=`", endpoint)
 	}
 }

@@ -23,8 +23,8 @@ func (e *env) uninstallCommand() *cobra.Command {
 		Use:   "uninstall",
 		Short: "Remove everything that RDD has on this machine",
 		Long: `Remove all instances with their virtual machines, disks, objects, logs, Docker
-contexts and what ` + "`rdd service enable`" + ` wrote. What goes is listed first, and the command
-asks. Engines that were there already, and what is in them, stay; so does the program.`,
+contexts and the files of ` + "`rdd service enable`" + `. The command lists what it removes, and asks
+for confirmation. Existing engines and their content are kept, and so is the program.`,
 		Example: `  rdd uninstall --dry-run
   rdd uninstall`,
 		Args: command.NoArgs,
@@ -44,7 +44,7 @@ asks. Engines that were there already, and what is in them, stay; so does the pr
 			}
 			switch {
 			case len(lines) == 0:
-				e.Say("RDD has nothing on this machine.")
+				e.Say("RDD has no files on this machine.")
 				return nil
 			case dryRun:
 				e.Say("Nothing was removed.")
@@ -121,7 +121,7 @@ func (e *env) uninstall(ctx context.Context, found []*instance.Instance) error {
 		e.Say("Instance %s has been removed.", inst.Name())
 	}
 	if len(failed) == 0 {
-		e.Say("The program itself stays: %s. Remove it the way it was installed.", executable)
+		e.Say("The program %s is kept: uninstall it the way you installed it.", executable)
 	}
 	return errors.Join(failed...)
 }

@@ -20,14 +20,14 @@ func (e *env) upgradeCommand() *cobra.Command {
 		Use:   "upgrade --check",
 		Short: "Check whether there is a newer release",
 		Long: `Check whether the feed of application.updates.url names a newer release, if
-application.updates.enabled allows it. Without a feed, which is the default, the command
-says so. Nothing is ever changed: install a newer rdd the way this one was installed.`,
+application.updates.enabled allows it. There is no feed
+by default. The command changes nothing: install a newer rdd the way you installed this one.`,
 		Example: `  rdd upgrade --check
   rdd set application.updates.url=https://example.com/releases.json`,
 		Args: command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !check {
-				return command.Usage("--check is needed: rdd does not replace itself; see `%s --help`", cmd.CommandPath())
+				return command.Usage("--check is required: rdd does not replace itself; see `%s --help`", cmd.CommandPath())
 			}
 			if err := checkOutput(output); err != nil {
 				return err
@@ -43,7 +43,7 @@ says so. Nothing is ever changed: install a newer rdd the way this one was insta
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&check, "check", false, "only check, which is all that there is")
+	cmd.Flags().BoolVar(&check, "check", false, "check for a newer release")
 	addOutputFlag(cmd, &output)
 	return cmd
 }
@@ -81,13 +81,13 @@ func (e *env) lookForRelease(ctx context.Context) (found releases.Check, err err
 func (e *env) sayRelease(found releases.Check) {
 	switch {
 	case !found.Enabled:
-		e.Say("This is rdd %s. Updates are not looked for: application.updates.enabled is false.", found.Current)
+		e.Say("This is rdd %s. Not checked: application.updates.enabled is false.", found.Current)
 	case found.Feed == "":
-		e.Say("This is rdd %s. There is no feed of releases: `rdd set application.updates.url=…` names one.", found.Current)
+		e.Say("This is rdd %s. No release feed is set: use `rdd set application.updates.url=…`.", found.Current)
 	case found.Newer && found.URL != "":
-		e.Say("This is rdd %s, and rdd %s is there: %s", found.Current, found.Newest, found.URL)
+		e.Say("This is rdd %s, and rdd %s is available: %s", found.Current, found.Newest, found.URL)
 	case found.Newer:
-		e.Say("This is rdd %s, and rdd %s is there.", found.Current, found.Newest)
+		e.Say("This is rdd %s, and rdd %s is available.", found.Current, found.Newest)
 	default:
 		e.Say("This is rdd %s, and there is no newer release.", found.Current)
 	}

@@ -79,6 +79,7 @@ func TestMessagesAreJSON(t *testing.T) {
 			t.Errorf("rdd %s: exit code %d, want %d: %s", line, r.code, code, r.stderr)
 		}
 	}
+	h.ok("service", "stop") // it may have been started with JSON
 	h.ok("service", "start")
 	if log := h.log(); !strings.Contains(log, "level=TRACE") {
 		t.Errorf("the level that create was given is not kept:\n%.2000s", log)
@@ -231,13 +232,13 @@ func TestUninstall(t *testing.T) {
 	if !h.alive() {
 		t.Fatal("a refused uninstall has stopped the daemon")
 	}
-	h.succeeds([]string{"Instance other", "Instance " + h.name, "The program itself stays"}, "uninstall", "--yes")
+	h.succeeds([]string{"Instance other", "Instance " + h.name, "is kept: uninstall it"}, "uninstall", "--yes")
 	for _, file := range h.files() {
 		if info, err := os.Lstat(filepath.Join(h.dir, file)); err != nil || !info.IsDir() {
 			t.Errorf("%s is left", file)
 		}
 	}
-	h.succeeds([]string{"nothing on this machine"}, "uninstall")
+	h.succeeds([]string{"no files on this machine"}, "uninstall")
 	h.succeeds([]string{"is not enabled"}, "service", "disable")
 }
 
@@ -252,7 +253,7 @@ func TestUpgradeCheck(t *testing.T) {
 	}))
 	defer feed.Close()
 	h.fails(2, []string{"--check"}, "upgrade")
-	h.succeeds([]string{"There is no feed"}, "upgrade", "--check")
+	h.succeeds([]string{"No release feed"}, "upgrade", "--check")
 	h.fails(3, []string{"must be empty, or begin with https://"}, "set", "application.updates.url=ftp://x")
 	h.ok("set", "application.updates.url="+feed.URL, "application.updates.enabled=false", "--wait=false")
 	h.succeeds([]string{"application.updates.enabled is false"}, "upgrade", "--check")
@@ -260,6 +261,6 @@ func TestUpgradeCheck(t *testing.T) {
 		t.Error("the feed was read though updates are not to be looked for")
 	}
 	h.ok("set", "application.updates.enabled=true", "--wait=false")
-	h.succeeds([]string{"rdd 99.0.0 is there: https://example.com/rdd"}, "upgrade", "--check")
+	h.succeeds([]string{"rdd 99.0.0 is available: https://example.com/rdd"}, "upgrade", "--check")
 	contains(t, h.ok("upgrade", "--check", "-o", "json"), `"newer": true`, `"newest": "99.0.0"`)
 }
