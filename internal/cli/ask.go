@@ -55,25 +55,25 @@ func (e *env) ask(cmd *cobra.Command, q question, lost func(*inventory.Inventory
 	case !e.onTerminal():
 		return needsYes(cmd, lines)
 	}
-	return e.confirmOnTerminal(cmd, ctx, lines)
+	return e.confirmOnTerminal(ctx, cmd, lines)
 }
 
 // confirm asks whether what is listed may go, which is more than one instance's.
-func (e *env) confirm(cmd *cobra.Command, ctx context.Context, q question, lines []string) error {
+func (e *env) confirm(ctx context.Context, cmd *cobra.Command, q question, lines []string) error {
 	switch {
 	case q.yes:
 		return nil
 	case !e.onTerminal():
 		return needsYes(cmd, lines)
 	}
-	return e.confirmOnTerminal(cmd, ctx, lines)
+	return e.confirmOnTerminal(ctx, cmd, lines)
 }
 
 func needsYes(cmd *cobra.Command, lines []string) error {
 	return command.Usage("`%s` would remove %s; there is no terminal to ask on: use --yes to confirm", cmd.CommandPath(), strings.Join(lines, "; "))
 }
 
-func (e *env) confirmOnTerminal(cmd *cobra.Command, ctx context.Context, lines []string) error {
+func (e *env) confirmOnTerminal(ctx context.Context, cmd *cobra.Command, lines []string) error {
 	e.Say("`%s` will remove:", cmd.CommandPath())
 	for _, line := range lines {
 		e.Say("  - %s", line)

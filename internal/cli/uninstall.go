@@ -50,7 +50,7 @@ for confirmation. Existing engines and their content are kept, and so is the pro
 				e.Say("Nothing was removed.")
 				return nil
 			}
-			if err := e.confirm(cmd, ctx, q, lines); err != nil {
+			if err := e.confirm(ctx, cmd, q, lines); err != nil {
 				return err
 			}
 			return e.uninstall(ctx, found)

@@ -13,14 +13,13 @@ import (
 	"text/tabwriter"
 	"time"
 
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/cli/inventory"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/diagnostics"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/printable"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service"
-
-	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 )
 
 // limit is how long a daemon may take to name its engines.

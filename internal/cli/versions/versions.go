@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/utils/clock"
 	ctrlclient "sigs.k8s.io/controller-runtime/pkg/client"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
@@ -21,7 +22,6 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/limactl"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/printable"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/version"
-	"k8s.io/utils/clock"
 )
 
 // limit is how long the daemon and limactl may take to answer.

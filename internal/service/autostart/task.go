@@ -12,7 +12,7 @@ import (
 // taskName is the scheduler's name of an instance's task.
 func taskName(name string) string { return `\rancher-desktop-` + name }
 
-// Task is a task of Windows' scheduler, as far as it is read and written here, in the
+// task is a task of Windows' scheduler, as far as it is read and written here, in the
 // order that its schema wants (schema version 1.2).
 type task struct {
 	XMLName     xml.Name `xml:"http://schemas.microsoft.com/windows/2004/02/mit/task Task"`
