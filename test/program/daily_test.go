@@ -45,7 +45,7 @@ func TestAnswers(t *testing.T) {
 		t.Errorf("answers made files: %v", files)
 	}
 	h.env = append(h.env, "KUBECONFIG="+filepath.Join(h.dir, "config"))
-	if err := os.WriteFile(filepath.Join(h.dir, "config"), []byte(`{"contexts":[{"name":"one","context":{"cluster":"c"}}],"clusters":[{"name":"c","cluster":{"server":"https://127.0.0.1:1"}}]}`), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(h.dir, "config"), []byte(`{"contexts":[{"name":"one","context":{"cluster":"c","user":"u"}}],"users":[{"name":"u","user":{"token":"t"}}],"clusters":[{"name":"c","cluster":{"server":"https://127.0.0.1:1"}}]}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	h.fails(1, []string{"no current context", "one", "--context"}, "kubectl", "get", "pods")

@@ -146,7 +146,7 @@ func TestVMMistakes(t *testing.T) {
 		args  []string
 	}{
 		{2, []string{"requires the name of a virtual machine"}, []string{"start"}},
-		{2, []string{"name of one virtual machine, received 2"}, []string{"create", "a", "b"}},
+		{2, []string{`unexpected argument "c"`}, []string{"create", "a", "b", "c"}},
 		{2, []string{"a template is required"}, []string{"create", "a"}},
 		{2, []string{"reserved for the App", "rdd start"}, []string{"create", "rd", "--template", file}},
 		{2, []string{"NAME=VALUE"}, []string{"create", "a", "--template", file, "--param", "x"}},
