@@ -19,6 +19,7 @@ import (
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/dockercontext"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/traits"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/background"
@@ -164,7 +165,7 @@ const (
 // is not established yet after a start of the daemon, changes nothing: the engine may
 // return at the same endpoint.
 func (s *scope) desiredContext() contextAction {
-	if s.engine == nil || s.leaving || !s.app.Spec.Running || s.engine.Spec.Type != containersv1alpha1.EngineMoby ||
+	if s.engine == nil || s.leaving || !s.app.Spec.Running || !traits.Of(s.engine.Spec.Type).IsDockerAPI ||
 		s.docker.host != "" && s.docker.host != s.engine.Spec.Endpoint {
 		return contextRemove
 	}

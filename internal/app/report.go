@@ -12,6 +12,7 @@ import (
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/traits"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/liveness"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/bounded"
 )
@@ -51,7 +52,7 @@ func (s *scope) reportEngine() {
 		ready = metav1.Condition{Status: metav1.ConditionFalse, Reason: containersv1alpha1.ReasonConnecting, Message: "waiting for the engine's controller"}
 	}
 	s.app.Status.DockerSocket = ""
-	if ready.Status == metav1.ConditionTrue && s.engine.Spec.Type == containersv1alpha1.EngineMoby {
+	if ready.Status == metav1.ConditionTrue && traits.Of(s.engine.Spec.Type).IsDockerAPI {
 		s.app.Status.DockerSocket = s.engine.Spec.Endpoint
 	}
 	s.set(appv1alpha1.ConditionContainerEngineReady, ready)

@@ -17,8 +17,10 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/diagnostics"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/dockercontext"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/endpoint"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/finder"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/moby"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/traits"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/access"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/hostinfo"
@@ -157,14 +159,14 @@ func (a *appSession) limactl() (string, error) {
 // findEngine finds an engine for an App that has none, or, if app is nil, for a new App.
 // The spec is what is to be written.
 func (a *appSession) findEngine(app *appv1alpha1.App, spec map[string]any) (*finder.Engine, error) {
-	name := string(appv1alpha1.EngineMoby)
+	name := appv1alpha1.EngineMoby
 	if app != nil {
-		name = string(app.Spec.ContainerEngine.Name)
+		name = app.Spec.ContainerEngine.Name
 	}
 	if engine, _ := spec["containerEngine"].(map[string]any); engine["name"] != nil {
-		name = fmt.Sprint(engine["name"])
+		name = appv1alpha1.EngineName(fmt.Sprint(engine["name"]))
 	}
-	if name != string(appv1alpha1.EngineMoby) {
+	if !traits.Of(name).IsDockerAPI {
 		return nil, fmt.Errorf("containerEngine.name is %q, and rdd can't find engines of this type: "+
 			"set their endpoint with `rdd set containerEngine.endpoint=…`, or use Docker with `rdd set containerEngine.name=moby`", name)
 	}
@@ -188,8 +190,8 @@ func engineVersion(ctx context.Context, endpoint string) (string, error) {
 }
 
 // adviceForDenied returns what to do about an engine that the user has no permission for.
-func adviceForDenied(endpoint string) string {
-	return diagnostics.Permits(endpoint, access.Group(access.SocketPath(endpoint)), "rdd") +
+func adviceForDenied(denied string) string {
+	return diagnostics.Permits(denied, access.Group(endpoint.SocketPath(denied)), "rdd") +
 		". Then run `rdd service stop`, because the daemon keeps the groups that it was started with, and `rdd start` again.\n" +
 		"Or use an engine of your own: rootless Docker (https://docs.docker.com/engine/security/rootless/), Podman " +
 		"(`systemctl --user enable --now podman.socket`),\nor a remote engine: `rdd set running=true containerEngine.endpoint=ssh://user@host`."

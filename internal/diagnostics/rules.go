@@ -19,6 +19,8 @@ import (
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/endpoint"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/traits"
 )
 
 // Diagnose returns the findings, most severe first, without those that are
@@ -123,12 +125,11 @@ func (d *diagnosis) engine(e *containersv1alpha1.ContainerEngine) {
 	if ready == nil || !e.ShouldRun() {
 		return
 	}
-	_, local := socketPath(e.Spec.Endpoint)
 	var codes []Code
 	switch ready.Reason {
 	case containersv1alpha1.ReasonConnectFailed, containersv1alpha1.ReasonDisconnected:
 		codes = []Code{EngineNotAnswering}
-		if local && strings.Contains(ready.Message, engine.Denied) {
+		if isLocal(e.Spec.Endpoint) && strings.Contains(ready.Message, engine.Denied) {
 			codes = append(codes, SocketNotPermitted)
 		}
 	case containersv1alpha1.ReasonEngineChanged:
@@ -158,20 +159,16 @@ func (d *diagnosis) appRuns() bool {
 
 // unit returns the systemd unit of the App's engine in the guest.
 func (d *diagnosis) unit() string {
-	if d.App != nil && d.App.Spec.ContainerEngine.Name == appv1alpha1.EngineContainerd {
-		return "containerd"
+	if d.App == nil {
+		return ""
 	}
-	return "docker"
+	return traits.Of(d.App.Spec.ContainerEngine.Name).Service
 }
 
-// socketPath returns the path of a local engine's socket or pipe.
-func socketPath(endpoint string) (string, bool) {
-	for _, scheme := range []string{"unix://", "npipe://"} {
-		if path, ok := strings.CutPrefix(endpoint, scheme); ok {
-			return path, true
-		}
-	}
-	return "", false
+// isLocal reports whether an engine listens at a socket or a pipe of this machine.
+func isLocal(text string) bool {
+	address, err := endpoint.Parse(text)
+	return err == nil && address.Local()
 }
 
 // shared adds engines that several ContainerEngines are connected to, for each
@@ -246,7 +243,7 @@ func (d *diagnosis) virtualMachine() {
 	}
 	found := ""
 	if at := slices.IndexFunc(d.Host.Engines, func(e rddv1alpha1.Engine) bool {
-		return e.Type == rddv1alpha1.EngineMoby && e.Accessible
+		return traits.Of(e.Type).IsDockerAPI && e.Accessible
 	}); at >= 0 {
 		found = d.Host.Engines[at].Endpoint
 	}
@@ -310,7 +307,7 @@ func (d *diagnosis) contextFails() {
 		return
 	}
 	failure, socket := d.App.Status.DockerContextError, d.App.Status.DockerSocket
-	if _, local := socketPath(socket); !local {
+	if !isLocal(socket) {
 		socket = "" // the connection may need certificates
 	}
 	d.add(ContextFailed, theApp(), failure, "error", failure, "socket", socket)

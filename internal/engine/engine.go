@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package engine is what RDD needs of a container engine, whatever its kind.
-// The interface is level-based: an event only names an object, and what is true
-// of the object is asked for.
 package engine
 
 import (
@@ -87,7 +84,7 @@ type Event struct {
 	// Passing is true if another event most often follows in a moment: the state
 	// between the two does not need an inspection.
 	Passing bool
-	// Lost is why an event could not be decoded; only its kind is known, and the key
+	// Lost is why an event could not be decoded; at most its kind is known, and the key
 	// has no ID.
 	Lost error
 }

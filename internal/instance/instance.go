@@ -161,10 +161,11 @@ func (i *Instance) LimaHome() string { return filepath.Join(i.shortDir, "lima") 
 func (i *Instance) BinDir() string { return filepath.Join(i.shortDir, "bin") }
 
 // DockerSocket is the host's end of the virtual machine's Docker socket.
-func (i *Instance) DockerSocket() string { return filepath.Join(i.shortDir, "docker.sock") }
+func (i *Instance) DockerSocket() string { return i.EngineSocket("docker.sock") }
 
-// ContainerdSocket is the host's end of the virtual machine's containerd socket.
-func (i *Instance) ContainerdSocket() string { return filepath.Join(i.shortDir, "containerd.sock") }
+// EngineSocket is the host's end of the socket of an engine in the virtual machine. Each
+// type of engine has a file name.
+func (i *Instance) EngineSocket(name string) string { return filepath.Join(i.shortDir, name) }
 
 // StdoutLog is the standard output of the daemon's process, usually empty.
 func (i *Instance) StdoutLog() string { return filepath.Join(i.logDir, "rdd.stdout.log") }

@@ -36,6 +36,7 @@ const (
 // the object is in use. It reads the users from the sessions of this process, or, if
 // the engine's controller runs elsewhere, from the API server.
 type gate struct {
+	drivers  engine.Drivers
 	sessions atomic.Pointer[reconciler] // nil until the engine's controller runs here
 }
 
@@ -80,7 +81,7 @@ func (g *gate) refusal(ctx context.Context, reader client.Reader, m client.Objec
 		kind = e.Spec.Type
 		return slices.ContainsFunc(m.GetOwnerReferences(), func(r metav1.OwnerReference) bool { return r.UID == e.UID })
 	})
-	if err != nil || !counts || !refuses(kind, kindOf(m)) {
+	if err != nil || !counts || !slices.Contains(g.drivers.Of(kind).KeepsUsed, kindOf(m)) {
 		return "", err
 	}
 	if known == nil {
@@ -96,14 +97,6 @@ func (g *gate) refusal(ctx context.Context, reader client.Reader, m client.Objec
 		return "", err
 	}
 	return refusalText(m, what, users, more), nil
-}
-
-// refuses reports whether engines of a type refuse to remove objects in use.
-func refuses(engineType containersv1alpha1.EngineType, kind engine.Kind) bool {
-	if engineType == containersv1alpha1.EngineContainerd {
-		return kind == engine.KindNamespace // an image's name is removed, and the image stays for its containers
-	}
-	return kind != engine.KindNamespace // deleting a moby namespace only removes its mirror
 }
 
 // known returns the table of the session that a mirror belongs to, nil for none.

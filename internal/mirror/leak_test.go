@@ -88,7 +88,7 @@ func newLeaking(t *testing.T) *leaking {
 		}
 	}
 	control := controlplanetest.Start(t)
-	control.Install(manager.Definitions(Controllers(open.Engine)))
+	control.Install(manager.Definitions(Controllers(open.Drivers())))
 	scheme := k8sruntime.NewScheme()
 	must(corev1.AddToScheme(scheme))
 	must(containersv1alpha1.AddToScheme(scheme))
@@ -116,7 +116,7 @@ func newLeaking(t *testing.T) *leaking {
 	e := &containersv1alpha1.ContainerEngine{ObjectMeta: metav1.ObjectMeta{Name: "moby", Namespace: "ns"}}
 	e.Spec.Type, e.Spec.Endpoint = containersv1alpha1.EngineMoby, fake.Endpoint()
 	must(kube.Create(ctx, e))
-	connection, err := open.Engine(e.Spec, nil)
+	connection, err := open.Drivers().Open(e.Spec, nil)
 	must(err)
 	registry := prometheus.NewRegistry()
 	m, err := newMetrics(registry)

@@ -5,7 +5,9 @@ package mirror
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -24,6 +26,11 @@ func (s *syncer) event(e engine.Event) {
 	s.mu.Unlock()
 	s.metrics.events.WithLabelValues(s.owner.String(), string(e.Key.Kind)).Inc()
 	switch {
+	case e.Lost != nil && e.Key.Kind == "":
+		for _, kind := range engine.Kinds {
+			s.lists.request(kind, s.pacer.delay(engine.Key{Kind: kind}))
+		}
+		return
 	case e.All, e.Lost != nil:
 		s.lists.request(e.Key.Kind, s.pacer.delay(engine.Key{Kind: e.Key.Kind}))
 		return
@@ -124,6 +131,21 @@ func (s *syncer) noteEvent(e engine.Event) {
 	case e.All:
 		s.connection.removals.add(e.Key)
 	case e.Lost != nil:
-		s.log.Debug("an event can't be decoded: will compare all objects of its kind", "kind", e.Key.Kind, "error", e.Lost)
+		s.logLost(e)
 	}
+}
+
+// lostPause is the time between two warnings about events that can't be decoded: an
+// engine may send many.
+const lostPause = time.Minute
+
+func (s *syncer) logLost(e engine.Event) {
+	s.mu.Lock()
+	now := s.clock.Now()
+	level := slog.LevelDebug
+	if s.lostLogged.IsZero() || now.Sub(s.lostLogged) >= lostPause {
+		level, s.lostLogged = slog.LevelWarn, now
+	}
+	s.mu.Unlock()
+	s.log.Log(context.Background(), level, "an event of the engine can't be decoded: will compare all objects of its kind", "kind", e.Key.Kind, "error", e.Lost)
 }

@@ -38,7 +38,7 @@ func suiteStatus(d *driver) {
 // suiteNotFound: what is not there is said to be not there, in the words of
 // each engine, and nothing else is.
 func suiteNotFound(d *driver) {
-	connection, err := open.Engine(d.getEngine("moby").Spec, nil)
+	connection, err := open.Drivers().Open(d.getEngine("moby").Spec, nil)
 	d.must(err)
 	defer func() { _ = connection.Close() }()
 	ctx, none := d.t.Context(), strings.Repeat("0", 64)
@@ -113,7 +113,7 @@ func suiteComparisons(d *driver) {
 // compareLists compares lists with inspections, as a connection does.
 func (d *driver) compareLists(kinds ...engine.Kind) {
 	d.t.Helper()
-	connection, err := open.Engine(d.getEngine("moby").Spec, nil)
+	connection, err := open.Drivers().Open(d.getEngine("moby").Spec, nil)
 	d.must(err)
 	defer func() { _ = connection.Close() }()
 	for _, kind := range kinds {

@@ -30,6 +30,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/endpoint"
 )
 
 // callTimeout bounds every call but the event stream, acts and pulls.
@@ -85,11 +86,11 @@ var (
 
 // New returns an engine at the endpoint. It does not connect.
 func New(cfg Config) (*Engine, error) {
-	path, ok := strings.CutPrefix(cfg.Endpoint, "unix://")
-	if !ok {
-		return nil, fmt.Errorf("use the endpoint %s: this version of rdd connects to containerd only with unix://", cfg.Endpoint)
+	address, err := endpoint.Parse(cfg.Endpoint, endpoint.Unix)
+	if err != nil {
+		return nil, fmt.Errorf("use the endpoint %s: this version of rdd connects to containerd only with unix://: %w", cfg.Endpoint, err)
 	}
-	d := &dialer{endpoint: cfg.Endpoint, path: path}
+	d := &dialer{endpoint: cfg.Endpoint, path: address.Path}
 	conn, err := d.client()
 	if err != nil {
 		return nil, fmt.Errorf("use the endpoint %s: %w", cfg.Endpoint, err)

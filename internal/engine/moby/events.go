@@ -71,10 +71,11 @@ func (e *Engine) Watch(ctx context.Context, since time.Time, ready func(), sink 
 func decodeEvent(text json.RawMessage, see func(events.Message)) (engine.Event, bool) {
 	var message events.Message
 	if err := json.Unmarshal(text, &message); err != nil {
-		kind, ok := map[events.Type]engine.Kind{
+		kind := map[events.Type]engine.Kind{
 			events.ContainerEventType: engine.KindContainer, events.ImageEventType: engine.KindImage, events.VolumeEventType: engine.KindVolume,
-		}[message.Type]
-		return engine.Event{Key: engine.Key{Kind: kind}, Lost: fmt.Errorf("decode an event of the engine: %w", err)}, ok
+			events.NetworkEventType: engine.KindContainer,
+		}[message.Type] // none if the type can't be decoded either
+		return engine.Event{Key: engine.Key{Kind: kind}, Lost: fmt.Errorf("decode an event of the engine: %w", err)}, true
 	}
 	see(message)
 	event, ok := convertEvent(message)

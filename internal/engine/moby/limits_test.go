@@ -346,11 +346,11 @@ func TestOddEvents(t *testing.T) {
 	}
 	text := event(`""`) + event(`"`+strings.Repeat("x", 5000)+`"`) + event(`"a\u0007"`) +
 		`{"Type":"volume","Action":"prune","Actor":{"ID":""}}` + "\n" + "\x1e\n\n" +
-		`{"Type":"container","Action":7}` + "\n" + event(`"`+someID+`"`)
+		`{"Type":"container","Action":7}` + "\n" + `{"Type":"network","Action":7}` + "\n" + `{"Type":7}` + "\n" + event(`"`+someID+`"`)
 	p := newPeer(t, "unix", map[string]http.HandlerFunc{"/v1.41/events": body(text)})
 	var got []string
 	err := p.engine.Watch(t.Context(), time.Now(), func() {}, func(e engine.Event) { got = append(got, string(e.Key.Kind)+" "+e.Key.ID) })
-	want := []string{"volume ", "container ", "container " + someID}
+	want := []string{"volume ", "container ", "container ", " ", "container " + someID}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("events %q, want %q (%v)", got, want, err)
 	}
