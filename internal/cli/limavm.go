@@ -27,7 +27,7 @@ const vmTimeout = 15 * time.Minute
 func (e *env) limaCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "limavm",
-		Aliases: []string{"vm"},
+		Aliases: []string{"lima", "vm"},
 		Short:   "Manage your own virtual machines",
 		Long: `Create, start, stop, change and delete Lima virtual machines of your own. The App's
 virtual machine is called rd: manage it with ` + "`rdd start`" + `, ` + "`rdd stop`" + ` and ` + "`rdd set`" + `.`,

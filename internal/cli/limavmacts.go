@@ -216,8 +216,8 @@ func (a *appSession) unfinishedVM(name string, err error) error {
 	}
 	a.pending = true
 	if errors.Is(a.ctx.Err(), context.Canceled) {
-		a.sayNow("Interrupted. The daemon continues: see `rdd limavm list`.")
-		return &command.ExitError{Code: interrupted}
+		a.progress.done()
+		return &command.ExitError{Code: interrupted, Message: "Interrupted. The daemon continues: see `rdd limavm list`."}
 	}
 	return fault.New(fault.KindOf(err), "", "", fmt.Errorf("%s: %w (see `rdd limavm log %[1]s`)", name, err))
 }

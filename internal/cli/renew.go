@@ -84,7 +84,7 @@ func (e *env) renew(
 ) error {
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	p := newProgress(e.Stderr)
+	p := newProgress(e.Messages())
 	defer p.done()
 	svc, err := e.service(p)
 	if err != nil {

@@ -58,6 +58,11 @@ func serviceStatusText(status *service.Status) string {
 	}
 	row("Created", status.CreatedAt.Format(time.RFC3339))
 	row("Controllers", status.Controllers)
+	if status.Enabled == nil {
+		row("Enabled", "no")
+	} else {
+		row("Enabled", fmt.Sprintf("at %s, by %s", status.Enabled.At, status.Enabled.File))
+	}
 	if !status.Started {
 		row("Started", "no")
 		if f := status.Failure; f != nil {

@@ -60,7 +60,7 @@ func (e *env) withApp(ctx context.Context, timeout time.Duration, do func(*appSe
 // unless it has pending work.
 func (e *env) withAppAsFound(ctx context.Context, timeout time.Duration, do func(*appSession) error) error {
 	return e.withinTime(ctx, timeout, func(limited context.Context) (err error) {
-		p := newProgress(e.Stderr)
+		p := newProgress(e.Messages())
 		defer p.done()
 		svc, err := e.service(p)
 		if err != nil {
@@ -92,7 +92,7 @@ func (e *env) withAppAsFound(ctx context.Context, timeout time.Duration, do func
 // stops the daemon again.
 func (e *env) withStartedDaemon(ctx context.Context, timeout time.Duration, do func(*appSession) error) error {
 	return e.withinTime(ctx, timeout, func(limited context.Context) error {
-		p := newProgress(e.Stderr)
+		p := newProgress(e.Messages())
 		defer p.done()
 		svc, err := e.service(p)
 		if err != nil {
@@ -143,8 +143,7 @@ func (e *env) withinTime(ctx context.Context, timeout time.Duration, do func(con
 	err := do(limited)
 	var exit *command.ExitError
 	if err != nil && ctx.Err() != nil && !errors.As(err, &exit) {
-		e.Say("Interrupted.")
-		return &command.ExitError{Code: interrupted}
+		return &command.ExitError{Code: interrupted, Message: "Interrupted."}
 	}
 	if err == context.DeadlineExceeded { //nolint:errorlint // a wrapped one already says what failed
 		return fault.New(fault.Deadline, "", "", fmt.Errorf("not finished within %s: %w", timeout, err))
@@ -154,7 +153,7 @@ func (e *env) withinTime(ctx context.Context, timeout time.Duration, do func(con
 
 // withClient makes sure that the daemon is ready, and calls do.
 func (e *env) withClient(ctx context.Context, do func(*appSession) error) error {
-	p := newProgress(e.Stderr)
+	p := newProgress(e.Messages())
 	defer p.done()
 	svc, err := e.service(p)
 	if err != nil {
@@ -224,8 +223,8 @@ func (a *appSession) settle(request client.AppRequest) error {
 func (a *appSession) unfinished(err error, onInterrupt string) error {
 	a.pending = true
 	if errors.Is(a.ctx.Err(), context.Canceled) {
-		a.sayNow("%s", onInterrupt)
-		return &command.ExitError{Code: interrupted}
+		a.progress.done()
+		return &command.ExitError{Code: interrupted, Message: onInterrupt}
 	}
 	return fault.New(fault.KindOf(err), "", "", fmt.Errorf("%w (log: %s)", err, a.service.Instance.StderrLog()))
 }

@@ -164,8 +164,7 @@ func (e *env) shellIn(ctx context.Context, name, workdir string, args []string) 
 	environ := execve.Environment(os.Environ(), map[string]string{limactl.HomeEnv: tool.Home})
 	code, err := execve.Exec(tool.Path, tool.ShellArgs(name, workdir, args), environ)
 	if failed := (*execve.Error)(nil); errors.As(err, &failed) {
-		e.Say("%s%v", fault.Prefix, failed)
-		return &command.ExitError{Code: failed.Code}
+		return &command.ExitError{Code: failed.Code, Message: fault.Prefix + failed.Error()}
 	}
 	if err == nil && code != 0 {
 		err = &command.ExitError{Code: code}

@@ -38,8 +38,12 @@ type NewVM struct {
 	Namespace string
 	// Template is a complete lima.yaml, and Params are values for its parameters.
 	Template string
-	Params   map[string]string
-	Running  bool
+	// TemplateRef is the name of a ConfigMap with the template, in place of Template.
+	TemplateRef string
+	Params      map[string]string
+	Running     bool
+	// DryRun only checks whether the virtual machine could be created.
+	DryRun bool
 }
 
 // CreateVM creates a LimaVM, and a ConfigMap with its template; on failure, neither. The
@@ -62,6 +66,7 @@ func (s *Session) CreateVM(ctx context.Context, m NewVM) (VMRequest, error) {
 	if err != nil {
 		return VMRequest{}, err
 	}
+	ours := m.TemplateRef == "" // the ConfigMap is
 	vm := &limav1alpha1.LimaVM{
 		ObjectMeta: metav1.ObjectMeta{Namespace: source.Namespace, Name: m.Name},
 		Spec: limav1alpha1.LimaVMSpec{
@@ -71,8 +76,16 @@ func (s *Session) CreateVM(ctx context.Context, m NewVM) (VMRequest, error) {
 	// An interrupt must not leave the template behind.
 	tidying, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyLimit)
 	defer cancel()
-	if err := api.Create(ctx, vm); err != nil {
-		return VMRequest{}, errors.Join(err, client.IgnoreNotFound(api.Delete(tidying, source)))
+	var options []client.CreateOption
+	if m.DryRun {
+		options = append(options, client.DryRunAll)
+	}
+	err = api.Create(ctx, vm, options...)
+	if ours && (err != nil || m.DryRun) {
+		err = errors.Join(err, client.IgnoreNotFound(api.Delete(tidying, source)))
+	}
+	if err != nil || m.DryRun || !ours {
+		return requestOf(vm), err
 	}
 	owned := source.DeepCopy()
 	owned.OwnerReferences = []metav1.OwnerReference{{
@@ -84,7 +97,8 @@ func (s *Session) CreateVM(ctx context.Context, m NewVM) (VMRequest, error) {
 	return requestOf(vm), nil
 }
 
-// createVMSource creates the ConfigMap with the template of a new LimaVM.
+// createVMSource creates the ConfigMap with the template of a new LimaVM, or returns the
+// user's.
 func (s *Session) createVMSource(ctx context.Context, api client.Client, m NewVM) (*corev1.ConfigMap, error) {
 	namespace := m.Namespace
 	if namespace == "" {
@@ -96,6 +110,18 @@ func (s *Session) createVMSource(ctx context.Context, api client.Client, m NewVM
 		if namespace = app.Spec.Namespace; namespace == "" {
 			namespace = usualNamespace
 		}
+	}
+	if m.DryRun && m.TemplateRef == "" && m.Namespace == "" {
+		namespace = metav1.NamespaceDefault // it is there, and need not be made
+	}
+	if m.TemplateRef != "" {
+		source := &corev1.ConfigMap{}
+		err := api.Get(ctx, client.ObjectKey{Namespace: namespace, Name: m.TemplateRef}, source)
+		if apierrors.IsNotFound(err) {
+			return nil, fmt.Errorf("no file and no ConfigMap %q in the namespace %s: name a file with a lima.yaml, or a ConfigMap with the key %q",
+				m.TemplateRef, namespace, limav1alpha1.TemplateKey)
+		}
+		return source, err
 	}
 	source := &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: sourcePrefix},

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -249,6 +250,34 @@ func Names() ([]string, error) {
 		return nil, err
 	}
 	return one.names(), nil
+}
+
+// Traces returns the names of the instances that there are, and of those of which only
+// something is left, as logs that were kept, sorted.
+func Traces() ([]string, error) {
+	one, err := New(DefaultName)
+	if err != nil {
+		return nil, err
+	}
+	found := one.names()
+	parents := []string{filepath.Dir(one.dir)}
+	if !one.customLogDir { // which may be shared, and has no name of an instance in it
+		parents = append(parents, filepath.Dir(one.logDir))
+	}
+	for _, parent := range parents {
+		dirs, _ := os.ReadDir(parent) // see names
+		for _, dir := range dirs {
+			name, ours := strings.CutPrefix(dir.Name(), ContextPrefix)
+			if !ours || CheckName(name) != nil {
+				continue
+			}
+			if logs, _ := filepath.Glob(filepath.Join(parent, dir.Name(), logPattern)); len(logs) > 0 {
+				found = append(found, name)
+			}
+		}
+	}
+	slices.Sort(found)
+	return slices.Compact(found), nil
 }
 
 // names returns the names of the instances with directories beside this one's.

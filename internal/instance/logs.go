@@ -3,6 +3,7 @@
 package instance
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -109,6 +110,13 @@ func rotate(d *owned.Dir, name string) error {
 func (i *Instance) LastWords() string {
 	tail := i.logTail()
 	last := tail[strings.LastIndexByte(tail, '\n')+1:]
+	var message struct {
+		Text string `json:"msg"`
+		Code int    `json:"exit-code"`
+	}
+	if json.Unmarshal([]byte(last), &message) == nil && message.Code != 0 { // the log is JSON
+		return message.Text
+	}
 	if reason := process.CrashReason(tail); reason != "" && !strings.HasPrefix(last, fault.Prefix) {
 		return reason
 	}

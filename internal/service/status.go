@@ -9,6 +9,7 @@ import (
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/process"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service/autostart"
 )
 
 // Status is the state of an instance's daemon, as observed by another process.
@@ -31,6 +32,8 @@ type Status struct {
 	Uptime float64 `json:"uptime"`
 	// Memory is the resident size, in bytes; 0 if it is unknown.
 	Memory int64 `json:"memory"`
+	// Enabled is how the system starts the daemon; nil if it does not.
+	Enabled *autostart.Enabled `json:"enabled,omitempty"`
 }
 
 // ReadStatus reads the daemon's files, and its process. It sends the daemon no request.
@@ -44,6 +47,7 @@ func ReadStatus(inst *instance.Instance) (*Status, error) {
 		return nil, err
 	}
 	status.Created, status.CreatedAt, status.Controllers = true, &settings.Created, settings.Controllers
+	status.Enabled = autostart.Read(inst)
 	daemon, err := inst.Daemon()
 	if err == nil && daemon == nil {
 		status.Failure, err = inst.LastFailure()

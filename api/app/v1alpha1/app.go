@@ -146,6 +146,13 @@ type Updates struct {
 	// +kubebuilder:default=true
 	// +optional
 	Enabled *bool `json:"enabled,omitempty"`
+
+	// URL of the feed that names the newest release, for `rdd upgrade --check`: JSON, an
+	// object with version and url, or a list of them. Empty: none.
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^https?://.')",message="must be empty, or begin with https:// or http://"
+	// +optional
+	URL string `json:"url,omitempty"`
 }
 
 // Application has settings of the desktop application.
@@ -222,8 +229,8 @@ type AppStatus struct {
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:scope=Cluster,categories=rdd
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=7"
+// +kubebuilder:resource:scope=Cluster,categories={rdd,all}
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=8"
 // +kubebuilder:validation:XValidation:rule="self.metadata.name == 'app'",message="there is one App, and its name is app",messageExpression="'\"' + self.metadata.name + '\": there is one App, and its name is app'",fieldPath=".metadata"
 // +kubebuilder:printcolumn:name="Wanted",type=boolean,JSONPath=`.spec.running`
 // +kubebuilder:printcolumn:name="Engine",type=string,JSONPath=`.spec.containerEngine.name`

@@ -229,8 +229,8 @@ type ContainerEngineStatus struct {
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:shortName=ce,categories=rdd
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=7"
+// +kubebuilder:resource:shortName=ce,categories={rdd,all}
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=8"
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="the name must have at most 63 characters: it is a label of every mirror",fieldPath=".metadata"
 // +kubebuilder:printcolumn:name="Type",type=string,JSONPath=`.spec.type`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`

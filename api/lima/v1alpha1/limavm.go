@@ -216,8 +216,8 @@ type LimaVMStatus struct {
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:path=limavms,singular=limavm,shortName=vm,categories=rdd
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=5"
+// +kubebuilder:resource:path=limavms,singular=limavm,shortName=vm,categories={rdd,all}
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=6"
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63 && self.metadata.name.matches('^[a-z0-9]+([.-][a-z0-9]+)*$')",message="the name must be one that Lima takes: at most 63 lower case letters and digits, with single dots and dashes between them",fieldPath=".metadata"
 // +kubebuilder:printcolumn:name="Running",type=string,JSONPath=`.status.conditions[?(@.type=="Running")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Running")].reason`

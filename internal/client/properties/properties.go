@@ -52,6 +52,25 @@ func (p Property) Optional() bool {
 	return false
 }
 
+// DefaultValue returns the default as it is in an object. A text, a list and a truth
+// value without a default have their empty value.
+func (p Property) DefaultValue() any {
+	switch {
+	case p.Default != "":
+		if value, err := p.parse(p.Default); err == nil {
+			return value
+		}
+		return p.Default
+	case p.Type == "string":
+		return ""
+	case p.Type == "array":
+		return []any{}
+	case p.Type == typeBoolean:
+		return false
+	}
+	return nil
+}
+
 // Set is all settings of a kind.
 type Set struct {
 	properties []Property
@@ -145,6 +164,31 @@ func value(v *apiextensionsv1.JSON) string {
 // All returns the settings, sorted by name.
 func (s *Set) All() []Property { return s.properties }
 
+// Select returns the settings of the names, and those in the objects of the names, each
+// once and sorted; all for no name.
+func (s *Set) Select(names ...string) ([]Property, error) {
+	if len(names) == 0 {
+		return s.properties, nil
+	}
+	for _, name := range names {
+		if _, isObject := s.objects[name]; isObject && name != "" {
+			continue
+		}
+		if _, err := s.find(name); err != nil {
+			return nil, err
+		}
+	}
+	var selected []Property
+	for _, property := range s.properties {
+		if slices.ContainsFunc(names, func(name string) bool {
+			return property.Name == name || strings.HasPrefix(property.Name, name+".")
+		}) {
+			selected = append(selected, property)
+		}
+	}
+	return selected, nil
+}
+
 // Names returns the names of the settings, sorted.
 func (s *Set) Names() []string {
 	names := make([]string, len(s.properties))
@@ -192,7 +236,7 @@ func (s *Set) Parse(assignments []string) (map[string]any, error) {
 			return nil, misuse("property %q is set twice, to %q and to %q", name, before, text)
 		}
 		texts[name] = text
-		assign(spec, strings.Split(name, "."), parsed)
+		Assign(spec, strings.Split(name, "."), parsed)
 	}
 	return spec, nil
 }
@@ -262,7 +306,8 @@ func (p Property) checkFields(elements []any) error {
 	return nil
 }
 
-func assign(spec map[string]any, path []string, parsed any) {
+// Assign sets the field at a path in a spec, and makes the objects on the way to it.
+func Assign(spec map[string]any, path []string, parsed any) {
 	for _, name := range path[:len(path)-1] {
 		inner, ok := spec[name].(map[string]any)
 		if !ok {
