@@ -235,12 +235,12 @@ func (s *Service) failedStart(last *instance.Daemon, lived bool) error {
 	if exists, err := s.Instance.Exists(); err == nil && !exists {
 		return failed(errors.New("another command deleted the instance at the same time"))
 	}
-	if own && ended.Stopping || lived && (!own || last.Stopping) {
-		return failed(ErrStopped)
-	}
 	words := s.Instance.LastWords()
 	if dir := diskroom.Find(s.roomNeeded()...); dir != "" {
-		return failed(&diskroom.FullError{Dir: dir}) // so there may be no state file
+		return failed(&diskroom.FullError{Dir: dir}) // so the daemon may have written no state file
+	}
+	if own && ended.Stopping || lived && (!own || last.Stopping) {
+		return failed(ErrStopped)
 	}
 	return failed(fmt.Errorf("%s (log: %s)", cmp.Or(words, "it exited without an error message"), s.Instance.StderrLog()))
 }

@@ -61,7 +61,7 @@ func TestDatastoreProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.eventually("the daemon ends with the process in between", func() (bool, string) { return !h.alive(), "it lives" })
-	if log := h.ok("service", "log"); !strings.Contains(log, "the datastore memory://…: rdd-datastore ended") {
+	if log := h.ok("service", "log"); !strings.Contains(log, "the datastore memory://…: rdd-datastore exited") {
 		t.Errorf("the log: %s", log)
 	}
 	h.ok("service", "delete")
