@@ -182,9 +182,9 @@ func TestOwnedIsHeld(t *testing.T) {
 	engine, _ := startEngine(t, 3)
 	h.ok("set", "running=true", "containerEngine.endpoint="+engine.Endpoint())
 	h.fails(3, []string{"owned by App app", "delete or stop the owner"}, "ctl", "delete", "containerengine", "moby")
-	h.fails(3, []string{"metadata.finalizers", "belongs to App app"},
+	h.fails(3, []string{"metadata.finalizers", "the owner, App app"},
 		"ctl", "patch", "containerengine", "moby", "--type=merge", "-p", `{"metadata":{"finalizers":[]}}`)
-	h.fails(3, []string{"belongs to App app"}, "ctl", "delete", "containerengines", "--all", "--dry-run=server")
+	h.fails(3, []string{"owned by App app"}, "ctl", "delete", "containerengines", "--all", "--dry-run=server")
 
 	h.fails(3, []string{"the App app", "delete that first"}, "ctl", "delete", "namespace", namespace)
 	if mirrored := h.mirrored(); len(mirrored) != 3 {
@@ -225,7 +225,7 @@ func TestActionsAreChecked(t *testing.T) {
 	made := &containersv1alpha1.Container{}
 	made.Name, made.Namespace = "made", namespace
 	made.Annotations = map[string]string{annotation: "start"}
-	if err := h.client().Create(t.Context(), made); !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "a container that exists") {
+	if err := h.client().Create(t.Context(), made); !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "an existing container") {
 		t.Errorf("an action on create: %v", err)
 	}
 	h.fails(3, []string{"spec.state", "running"}, "ctl", "patch", "container", id, "--type=merge", "-p", `{"spec":{"state":"flying"}}`)
