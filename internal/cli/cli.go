@@ -133,8 +133,13 @@ func (e *env) addCommands(root *cobra.Command) {
 	root.AddGroup(&cobra.Group{ID: "app", Title: "Commands:"}, &cobra.Group{ID: "advanced", Title: "Advanced Commands:"})
 	for _, cmd := range []*cobra.Command{
 		start, stop, set, status, run, remove, reset,
-		e.psCommand(), e.imagesCommand(), e.volumesCommand(), e.logsCommand(), e.execCommand(), e.shellCommand(), e.limaCommand(),
+		e.psCommand("ps"), e.imagesCommand("images"), e.volumesCommand("volumes"), e.containerCommand(), e.imageCommand(), e.volumeCommand(),
+		e.logsCommand(), e.execCommand(), e.shellCommand(), e.limaCommand(),
 	} {
+		cmd.GroupID = "app"
+		root.AddCommand(cmd)
+	}
+	for _, cmd := range e.shortForms() {
 		cmd.GroupID = "app"
 		root.AddCommand(cmd)
 	}
