@@ -14,6 +14,6 @@ import (
 )
 
 func main() {
-	registry := mirror.Controllers(open.Engine)
+	registry := mirror.Controllers(open.Drivers())
 	os.Exit(standalone.Main(context.Background(), registry, "containers", os.Args))
 }

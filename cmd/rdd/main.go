@@ -19,7 +19,7 @@ import (
 
 func main() {
 	var registry manager.Registry
-	registry = append(registry, mirror.Controllers(open.Engine)...)
+	registry = append(registry, mirror.Controllers(open.Drivers())...)
 	registry = append(registry, app.Controllers()...)
 	registry = append(registry, demo.Controllers()...)
 	registry = append(registry, lima.Controllers()...)

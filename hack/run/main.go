@@ -25,6 +25,8 @@ import (
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/endpoint"
 )
 
 const (
@@ -45,15 +47,18 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	endpoint, err := findEngine(ctx)
-	if err != nil {
+	address := findEngine(ctx)
+	if address == "" {
+		address = ownEndpoint()
+		if err := startEngine(ctx, address); err != nil {
+			return err
+		}
+	}
+	say("Using the Docker engine at %s.", address)
+	if err := rdd(ctx, "set", "running=true", "containerEngine.endpoint="+address); err != nil {
 		return err
 	}
-	say("Using the Docker engine at %s.", endpoint)
-	if err := rdd(ctx, "set", "running=true", "containerEngine.endpoint="+endpoint); err != nil {
-		return err
-	}
-	docker, err := client.New(client.WithHost(endpoint))
+	docker, err := client.New(client.WithHost(address))
 	if err != nil {
 		return err
 	}
@@ -68,8 +73,8 @@ That was RDD. The instance goes on; try:
   bin/rdd ctl get containers,images,volumes           the engine's objects, with kubectl
   bin/rdd ctl get containers --watch                  … while you use docker -H %s
   bin/rdd service config --file ~/.kube/rdd.yaml      for any other Kubernetes client
-  bin/rdd service delete                              the end of it`, endpoint)
-	if pid := filepath.Join(engineDir(), "pid"); endpoint == ownEndpoint() {
+  bin/rdd service delete                              the end of it`, address)
+	if pid := filepath.Join(engineDir(), "pid"); address == ownEndpoint() {
 		say("  %skill $(cat %s)  stop the engine that was started here", strings.Join(append(elevate(), ""), " "), pid)
 	}
 	return nil
@@ -90,29 +95,20 @@ func attached(cmd *exec.Cmd) error {
 	return nil
 }
 
-// findEngine returns the endpoint of an engine that answers, and starts one if none
-// does.
-func findEngine(ctx context.Context) (string, error) {
-	own := ownEndpoint()
-	candidates := []string{os.Getenv("DOCKER_HOST"), client.DefaultDockerHost, own}
-	for _, endpoint := range candidates {
-		if endpoint != "" && answers(ctx, endpoint) {
-			return endpoint, nil
+// findEngine returns the endpoint of an engine that answers, empty for none.
+func findEngine(ctx context.Context) string {
+	for _, address := range []string{os.Getenv("DOCKER_HOST"), client.DefaultDockerHost, ownEndpoint()} {
+		if address != "" && answers(ctx, address) {
+			return address
 		}
 	}
-	if runtime.GOOS != "linux" {
-		return "", errors.New("no Docker engine answers: start one, or set DOCKER_HOST")
-	}
-	if len(own) > len("unix://")+maxSocketPath {
-		return "", fmt.Errorf("no Docker engine answers, and none can be started below %s: the path is too long for a socket", engineDir())
-	}
-	return own, startEngine(ctx, own)
+	return ""
 }
 
-func answers(ctx context.Context, endpoint string) bool {
+func answers(ctx context.Context, address string) bool {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	docker, err := client.New(client.WithHost(endpoint))
+	docker, err := client.New(client.WithHost(address))
 	if err != nil {
 		return false
 	}
@@ -131,7 +127,7 @@ func engineDir() string {
 	return dir
 }
 
-func ownEndpoint() string { return "unix://" + filepath.Join(engineDir(), "docker.sock") }
+func ownEndpoint() string { return endpoint.ForSocket(filepath.Join(engineDir(), "docker.sock")) }
 
 // elevate returns the prefix of a command that requires root.
 func elevate() []string {
@@ -153,7 +149,13 @@ func exists(path string) bool {
 
 // startEngine installs Debian's Docker engine if it is missing, and starts one that
 // outlives this program.
-func startEngine(ctx context.Context, endpoint string) error {
+func startEngine(ctx context.Context, address string) error {
+	if runtime.GOOS != "linux" {
+		return errors.New("no Docker engine answers: start one, or set DOCKER_HOST")
+	}
+	if len(endpoint.SocketPath(address)) > maxSocketPath {
+		return fmt.Errorf("no Docker engine answers, and none can be started below %s: the path is too long for a socket", engineDir())
+	}
 	// Debian's dockerd is in a directory that only root has in PATH.
 	if _, err := exec.LookPath("dockerd"); err != nil && !exists("/usr/sbin/dockerd") {
 		say("No Docker engine answers. Installing Debian's …")
@@ -172,13 +174,13 @@ func startEngine(ctx context.Context, endpoint string) error {
 	defer func() { _ = log.Close() }()
 	say("Starting a Docker engine below %s …", dir)
 	cmd := asRoot(context.WithoutCancel(ctx), "dockerd", "--data-root", filepath.Join(dir, "data"), "--exec-root", filepath.Join(dir, "exec"),
-		"--pidfile", filepath.Join(dir, "pid"), "--group", strconv.Itoa(os.Getgid()), "-H", endpoint)
+		"--pidfile", filepath.Join(dir, "pid"), "--group", strconv.Itoa(os.Getgid()), "-H", address)
 	cmd.Stdout, cmd.Stderr = log, log
 	detach(cmd)
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	for deadline := time.Now().Add(engineTimeout); !answers(ctx, endpoint); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(engineTimeout); !answers(ctx, address); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(deadline) || ctx.Err() != nil {
 			return fmt.Errorf("the Docker engine does not answer; its log is %s", log.Name())
 		}

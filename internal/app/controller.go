@@ -16,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -172,7 +173,10 @@ func (s *scope) ensure(ctx context.Context) error {
 
 func (s *scope) ensureNamespace(ctx context.Context) error {
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.app.Spec.Namespace}}
-	err := s.client.Create(ctx, namespace)
+	err := s.reader.Get(ctx, client.ObjectKeyFromObject(namespace), namespace)
+	if apierrors.IsNotFound(err) {
+		err = s.client.Create(ctx, namespace)
+	}
 	if err != nil && !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("create the namespace %s: %w", s.app.Spec.Namespace, err)
 	}
@@ -182,7 +186,8 @@ func (s *scope) ensureNamespace(ctx context.Context) error {
 // delete deletes what the App owns, the engine and its mirrors first, and then removes
 // the App's finalizer.
 func (s *scope) delete(ctx context.Context) error {
-	contextGone := s.docker.remove()
+	apimeta.RemoveStatusCondition(&s.app.Status.Conditions, appv1alpha1.ConditionStalled)
+	s.docker.remove()
 	s.reportContext(s.docker.state())
 	if err := s.readEngines(ctx); err != nil {
 		return err
@@ -196,7 +201,7 @@ func (s *scope) delete(ctx context.Context) error {
 		return nil // their deletion wakes this reconciler
 	}
 	machineGone, err := s.deleteMachine(ctx)
-	if err != nil || !machineGone || !contextGone {
+	if err != nil || !machineGone || !s.docker.idle() {
 		return err
 	}
 	return finalizer.Release(ctx, s.client, s.app, finalizer.Cleanup)

@@ -36,7 +36,7 @@ func Controllers() []manager.Controller {
 		Claims: []manager.Claim{{
 			Resource: appv1alpha1.GroupVersion.WithResource("apps"),
 			Conditions: []string{appv1alpha1.ConditionCreated, appv1alpha1.ConditionRunning,
-				appv1alpha1.ConditionContainerEngineReady, appv1alpha1.ConditionSettled},
+				appv1alpha1.ConditionContainerEngineReady, appv1alpha1.ConditionSettled, appv1alpha1.ConditionStalled},
 		}},
 		Standing: []admission.Hook{hook(thisHost())},
 		AddToScheme: func(scheme *runtime.Scheme) error {

@@ -42,8 +42,7 @@ func setupDiagnostics(host manager.Host) error {
 		client:   host.GetClient(),
 		registry: diagnostics.Known(),
 		reporter: diagnostics.NewReporter(bounded.Events(host.GetEventRecorderFor("app")), //nolint:staticcheck // RDD serves core Events only
-			diagnostics.LimactlMissing, diagnostics.NoKVM, diagnostics.EngineShared, diagnostics.EngineConflict,
-			diagnostics.ContextFailed, diagnostics.ContextTakenOver),
+			diagnostics.AppEvents),
 	}
 	all := handler.EnqueueRequestsFromMapFunc(theApp)
 	b := ctrl.NewControllerManagedBy(host).

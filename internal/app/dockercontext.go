@@ -19,9 +19,11 @@ import (
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/dockercontext"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/traits"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/background"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/secret"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/bounded"
 )
 
@@ -84,19 +86,16 @@ func (d *dockerContext) state() dockercontext.State {
 	return d.keeper.State()
 }
 
-// remove removes the context, and reports whether the attempt has ended. A failed
-// attempt is retried, and does not block the caller. The end of the attempt wakes the
-// reconciler.
-func (d *dockerContext) remove() bool {
-	if d.keeper == nil {
-		return true
-	}
-	d.unset()
-	return !d.state().Busy
-}
+// idle reports whether the last attempt to write or remove the context has ended. A
+// failed attempt is retried, and does not block the caller. The end of the attempt wakes
+// the reconciler.
+func (d *dockerContext) idle() bool { return !d.state().Busy }
 
-// unset makes the keeper remove the context.
-func (d *dockerContext) unset() {
+// remove makes the keeper remove the context.
+func (d *dockerContext) remove() {
+	if d.keeper == nil {
+		return
+	}
 	d.host = ""
 	d.secret.want(client.ObjectKey{})
 	d.keeper.Want(nil)
@@ -109,7 +108,7 @@ func (d *dockerContext) set(ctx context.Context, e *containersv1alpha1.Container
 	key := client.ObjectKey{}
 	if name := e.SecretName(); name != "" {
 		key = client.ObjectKey{Namespace: e.Namespace, Name: name}
-		target.Secret, target.SecretVersion = secret{key, d.reader}, d.version(ctx, key)
+		target.Secret, target.SecretVersion = secret.Ref{Key: key, Reader: d.reader}, d.version(ctx, key)
 	}
 	d.secret.want(key)
 	d.host = target.Host
@@ -138,7 +137,7 @@ func (s *scope) keepContext(ctx context.Context, settled metav1.Condition) metav
 	case contextSet:
 		s.docker.set(ctx, s.engine)
 	case contextRemove:
-		s.docker.unset()
+		s.docker.remove()
 	}
 	state := s.docker.state()
 	s.reportContext(state)
@@ -164,7 +163,7 @@ const (
 // is not established yet after a start of the daemon, changes nothing: the engine may
 // return at the same endpoint.
 func (s *scope) desiredContext() contextAction {
-	if s.engine == nil || s.leaving || !s.app.Spec.Running || s.engine.Spec.Type != containersv1alpha1.EngineMoby ||
+	if s.engine == nil || s.leaving || !s.app.Spec.Running || !traits.Of(s.engine.Spec.Type).IsDockerAPI ||
 		s.docker.host != "" && s.docker.host != s.engine.Spec.Endpoint {
 		return contextRemove
 	}
@@ -175,7 +174,8 @@ func (s *scope) desiredContext() contextAction {
 	switch ready.Reason {
 	case containersv1alpha1.ReasonConnected:
 		return contextSet
-	case containersv1alpha1.ReasonConnecting, containersv1alpha1.ReasonConnectFailed, containersv1alpha1.ReasonDisconnected:
+	case containersv1alpha1.ReasonConnecting, containersv1alpha1.ReasonConnectFailed, containersv1alpha1.ReasonDisconnected,
+		containersv1alpha1.ReasonPermissionDenied, containersv1alpha1.ReasonWrongProtocol:
 		return contextKeep
 	}
 	return contextRemove
@@ -187,22 +187,4 @@ func (s *scope) reportContext(state dockercontext.State) {
 	if state.Err != nil {
 		s.app.Status.DockerContextError = bounded.Text(state.Err.Error())
 	}
-}
-
-// secret reads a Secret on demand, so that no key is kept in memory.
-type secret struct {
-	key    client.ObjectKey
-	reader client.Reader
-}
-
-// String implements [engine.Secret].
-func (s secret) String() string { return s.key.String() }
-
-// Read implements [engine.Secret].
-func (s secret) Read(ctx context.Context) (map[string][]byte, error) {
-	var found corev1.Secret
-	if err := s.reader.Get(ctx, s.key, &found); err != nil {
-		return nil, fmt.Errorf("read the Secret %s: %w", s.key, err)
-	}
-	return found.Data, nil
 }

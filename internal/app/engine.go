@@ -5,9 +5,7 @@ package app
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
@@ -17,8 +15,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
-	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/endpoint"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/finalizer"
 )
 
@@ -54,16 +52,8 @@ func (s *scope) endpoint() string {
 		return wanted.Endpoint
 	case s.machines == nil:
 		return ""
-	case wanted.Name == appv1alpha1.EngineContainerd:
-		return socketURL(s.machines.containerdSocket)
 	}
-	return socketURL(s.machines.dockerSocket)
-}
-
-// socketURL returns the endpoint of a socket. On Windows, the path has no leading
-// slash.
-func socketURL(path string) string {
-	return "unix:///" + strings.TrimPrefix(filepath.ToSlash(path), "/")
+	return endpoint.ForSocket(s.machines.sockets[wanted.Name])
 }
 
 // shouldConnect reports whether the engine should be mirrored. An engine in the virtual

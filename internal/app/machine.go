@@ -46,7 +46,7 @@ func (s *scope) readMachine(ctx context.Context) error {
 		if !s.wantsMachine() {
 			return nil
 		}
-		return fmt.Errorf("the LimaVM %s in the namespace %s does not belong to the App: delete it", vm.Name, vm.Namespace)
+		return &conflictError{"LimaVM", vm.Name, vm.Namespace}
 	}
 	s.vm = vm
 	own := &corev1.ConfigMap{}
@@ -124,7 +124,7 @@ func (s *scope) writeSource(ctx context.Context, text string) error {
 	data := map[string]string{limav1alpha1.TemplateKey: text}
 	if err == nil {
 		if !metav1.IsControlledBy(source, s.app) {
-			return fmt.Errorf("the ConfigMap %s in the namespace %s does not belong to the App: delete it", source.Name, source.Namespace)
+			return &conflictError{"ConfigMap", source.Name, source.Namespace}
 		}
 		source.Data = data
 		return s.client.Update(ctx, source)

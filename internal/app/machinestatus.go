@@ -3,20 +3,13 @@
 package app
 
 import (
-	"slices"
-
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/liveness"
 )
-
-// machineFailures are the reasons of a virtual machine's conditions that report a
-// failure. The other reasons report progress.
-var machineFailures = []string{
-	limav1alpha1.ReasonCreateFailed, limav1alpha1.ReasonStartFailed, limav1alpha1.ReasonStopFailed, limav1alpha1.ReasonCrashLoop,
-}
 
 // machineCondition returns a condition of the LimaVM, and whether it describes the
 // latest spec, template and reset request.
@@ -68,25 +61,28 @@ func (s *scope) reportMachine() {
 }
 
 // machineSettled returns why the virtual machine is not settled, nil if it is.
-func (s *scope) machineSettled() *metav1.Condition {
+func (s *scope) machineSettled() *verdict {
 	if s.vm == nil {
 		return nil
 	}
 	created, _ := s.machineCondition(limav1alpha1.ConditionCreated)
 	running, acted := s.machineCondition(limav1alpha1.ConditionRunning)
-	wanted, failed := s.wantsMachine(), func(state metav1.Condition) bool {
-		return state.Status != metav1.ConditionTrue && slices.Contains(machineFailures, state.Reason)
-	}
-	waiting := func(reason, message string) *metav1.Condition {
-		return &metav1.Condition{Status: metav1.ConditionFalse, Reason: reason, Message: message}
+	blocked, _ := s.machineCondition(limav1alpha1.ConditionStalled)
+	wanted, failed := s.wantsMachine(), limav1alpha1.Failed
+	waiting := func(reason, message string) *verdict { v := waiting(reason, message); return &v }
+	failure := func(state metav1.Condition) *verdict {
+		return &verdict{Condition: state, stalled: acted && blocked.Status == metav1.ConditionTrue}
 	}
 	switch {
 	case s.vm.DeletionTimestamp != nil:
 		return waiting(appv1alpha1.ReasonWaitingForVM, "the virtual machine is being deleted")
+	case liveness.IsMarked(&running): // of whichever generation: no controller acts on a newer one
+		v := stalled(running.Reason, running.Message)
+		return &v
 	case s.resetPending() && failed(created): // removing it may have failed too
-		return &created
+		return failure(created)
 	case s.resetPending() && failed(running):
-		return &running
+		return failure(running)
 	case s.resetPending():
 		return waiting(appv1alpha1.ReasonWaitingForVM, "the virtual machine is being replaced: "+running.Message)
 	case !acted:
@@ -94,11 +90,12 @@ func (s *scope) machineSettled() *metav1.Condition {
 	case !wanted && running.Status == metav1.ConditionFalse && running.Reason == limav1alpha1.ReasonStopped:
 		return nil
 	case wanted && s.vm.Status.TemplateError != "":
-		return waiting(appv1alpha1.ReasonTemplateRejected, s.vm.Status.TemplateError)
+		v := stalled(appv1alpha1.ReasonTemplateRejected, s.vm.Status.TemplateError)
+		return &v
 	case wanted && failed(created):
-		return &created
+		return failure(created)
 	case failed(running):
-		return &running
+		return failure(running)
 	case wanted && created.Status != metav1.ConditionTrue:
 		return waiting(appv1alpha1.ReasonWaitingForVM, created.Message)
 	case s.machineUp():

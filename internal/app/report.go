@@ -12,6 +12,7 @@ import (
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/traits"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/liveness"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/bounded"
 )
@@ -21,11 +22,9 @@ import (
 func (s *scope) report(ctx context.Context, failure error) {
 	s.app.Status.ObservedGeneration = s.app.Generation
 	if failure != nil {
-		reason := appv1alpha1.ReasonWaitingForEngine
-		if errors.As(failure, new(*rejectedError)) {
-			reason = appv1alpha1.ReasonTemplateRejected
-		}
-		s.set(appv1alpha1.ConditionSettled, metav1.Condition{Status: metav1.ConditionFalse, Reason: reason, Message: failure.Error()})
+		v := verdictOn(failure)
+		s.set(appv1alpha1.ConditionSettled, v.Condition)
+		s.reportStalled(v)
 		return
 	}
 	if !s.resetPending() {
@@ -33,7 +32,48 @@ func (s *scope) report(ctx context.Context, failure error) {
 	}
 	s.reportMachine()
 	s.reportEngine()
-	s.set(appv1alpha1.ConditionSettled, s.keepContext(ctx, s.settled()))
+	v := s.settled()
+	s.reportStalled(v)
+	s.set(appv1alpha1.ConditionSettled, s.keepContext(ctx, v.Condition))
+}
+
+// verdict is the condition Settled, and whether waiting does not help until the spec or
+// something outside changes.
+type verdict struct {
+	metav1.Condition
+	stalled bool
+}
+
+// waiting is a verdict for which waiting may help.
+func waiting(reason, message string) verdict {
+	return verdict{Condition: metav1.Condition{Status: metav1.ConditionFalse, Reason: reason, Message: message}}
+}
+
+// stalled is a verdict for which waiting does not help.
+func stalled(reason, message string) verdict {
+	v := waiting(reason, message)
+	v.stalled = true
+	return v
+}
+
+// verdictOn returns the verdict if writing the owned objects failed.
+func verdictOn(failure error) verdict {
+	switch {
+	case errors.As(failure, new(*rejectedError)):
+		return stalled(appv1alpha1.ReasonTemplateRejected, failure.Error())
+	case errors.As(failure, new(*conflictError)):
+		return stalled(appv1alpha1.ReasonConflict, failure.Error())
+	}
+	return waiting(appv1alpha1.ReasonWaitingForEngine, failure.Error())
+}
+
+// reportStalled writes the condition Stalled, or removes it.
+func (s *scope) reportStalled(v verdict) {
+	if !v.stalled {
+		apimeta.RemoveStatusCondition(&s.app.Status.Conditions, appv1alpha1.ConditionStalled)
+		return
+	}
+	s.set(appv1alpha1.ConditionStalled, metav1.Condition{Status: metav1.ConditionTrue, Reason: v.Reason, Message: v.Message})
 }
 
 // reportEngine copies the engine's state if it is of this generation of the spec.
@@ -51,7 +91,7 @@ func (s *scope) reportEngine() {
 		ready = metav1.Condition{Status: metav1.ConditionFalse, Reason: containersv1alpha1.ReasonConnecting, Message: "waiting for the engine's controller"}
 	}
 	s.app.Status.DockerSocket = ""
-	if ready.Status == metav1.ConditionTrue && s.engine.Spec.Type == containersv1alpha1.EngineMoby {
+	if ready.Status == metav1.ConditionTrue && traits.Of(s.engine.Spec.Type).IsDockerAPI {
 		s.app.Status.DockerSocket = s.engine.Spec.Endpoint
 	}
 	s.set(appv1alpha1.ConditionContainerEngineReady, ready)
@@ -85,26 +125,31 @@ func (s *scope) ready() (state metav1.Condition, acted bool) {
 }
 
 // settled returns whether the desired state is reached.
-func (s *scope) settled() metav1.Condition {
+func (s *scope) settled() verdict {
 	if blocking := s.machineSettled(); blocking != nil {
 		return *blocking
 	}
 	ready, acted := s.ready()
-	waiting := metav1.Condition{Status: metav1.ConditionFalse, Reason: appv1alpha1.ReasonWaitingForEngine}
 	switch {
 	case s.leaving:
-		waiting.Message = "disconnecting the previous engine"
-		return waiting
+		return waiting(appv1alpha1.ReasonWaitingForEngine, "disconnecting the previous engine")
 	case !acted:
-		waiting.Message = "waiting for the engine's controller"
-		return waiting
+		return waiting(appv1alpha1.ReasonWaitingForEngine, "waiting for the engine's controller")
 	case s.app.Spec.Running && ready.Reason == containersv1alpha1.ReasonConnected:
-		return metav1.Condition{Status: metav1.ConditionTrue, Reason: appv1alpha1.ReasonSettled,
-			Message: "connected to " + s.engine.Spec.Endpoint + s.oldImage() + s.problems()}
+		return settledNow("connected to " + s.engine.Spec.Endpoint + s.oldImage() + s.problems())
 	case !s.app.Spec.Running && ready.Reason == containersv1alpha1.ReasonStopped:
-		return metav1.Condition{Status: metav1.ConditionTrue, Reason: appv1alpha1.ReasonSettled, Message: "stopped" + s.oldImage()}
+		return settledNow("stopped" + s.oldImage())
 	}
-	return metav1.Condition{Status: metav1.ConditionFalse, Reason: ready.Reason, Message: ready.Message}
+	switch ready.Reason {
+	case containersv1alpha1.ReasonUnsupported, containersv1alpha1.ReasonConflict, containersv1alpha1.ReasonEngineChanged,
+		containersv1alpha1.ReasonControllerGone, containersv1alpha1.ReasonWrongProtocol:
+		return stalled(ready.Reason, ready.Message)
+	}
+	return waiting(ready.Reason, ready.Message)
+}
+
+func settledNow(message string) verdict {
+	return verdict{Condition: metav1.Condition{Status: metav1.ConditionTrue, Reason: appv1alpha1.ReasonSettled, Message: message}}
 }
 
 // problems returns how many objects could not be mirrored or changed, empty for none.

@@ -6,18 +6,14 @@ import (
 	"context"
 	"sync"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/metadata"
-	"k8s.io/client-go/metadata/metadatainformer"
-	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/secret"
 )
 
-// secretWatch reports changes of one Secret, and uses no time if there is none to
-// watch. It reads metadata only, so that no key is kept in memory. It is a runnable of
-// its manager.
+// secretWatch reports changes of one Secret at a time, and uses no time if there is none
+// to watch. It is a runnable of its manager.
 type secretWatch struct {
 	metadata metadata.Interface
 	changed  func()        // must not wait for anything
@@ -54,7 +50,7 @@ func (w *secretWatch) Start(ctx context.Context) error {
 		following, cancel := context.WithCancel(ctx)
 		var wg sync.WaitGroup
 		if key.Name != "" {
-			wg.Go(func() { w.follow(following, key) })
+			wg.Go(func() { secret.Follow(following, w.metadata, key, func(string) { w.changed() }) })
 		}
 		select {
 		case <-ctx.Done():
@@ -64,17 +60,4 @@ func (w *secretWatch) Start(ctx context.Context) error {
 		wg.Wait()
 	}
 	return nil
-}
-
-func (w *secretWatch) follow(ctx context.Context, key client.ObjectKey) {
-	informer := metadatainformer.NewFilteredMetadataInformer(w.metadata, corev1.SchemeGroupVersion.WithResource("secrets"),
-		key.Namespace, 0, toolscache.Indexers{}, func(options *metav1.ListOptions) {
-			options.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, key.Name).String()
-		}).Informer()
-	// It fails only if the informer has stopped, and this one is not started yet.
-	_, _ = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-		AddFunc:    func(any) { w.changed() },
-		UpdateFunc: func(_, _ any) { w.changed() },
-	})
-	informer.RunWithContext(ctx)
 }

@@ -15,6 +15,7 @@ import (
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/traits"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/template"
 )
@@ -68,6 +69,13 @@ type rejectedError struct{ error }
 
 func (e *rejectedError) Unwrap() error { return e.error }
 
+// conflictError reports an object of another owner with the name of an object of the App.
+type conflictError struct{ kind, name, namespace string }
+
+func (e *conflictError) Error() string {
+	return fmt.Sprintf("there is a %s %s in the namespace %s that is not the App's: delete it", e.kind, e.name, e.namespace)
+}
+
 // refused turns a rejected LimaVM into a [rejectedError].
 func refused(err error) error {
 	if apierrors.IsInvalid(err) {
@@ -78,7 +86,8 @@ func refused(err error) error {
 
 // machines has the common settings of an instance's virtual machines.
 type machines struct {
-	dockerSocket, containerdSocket string
+	// sockets has the paths of their engines' sockets on the host.
+	sockets map[appv1alpha1.EngineName]string
 	// image is the default image; empty for the built-in one.
 	image string
 	// cpus and memory, in bytes, are the defaults.
@@ -91,10 +100,11 @@ func newMachines(inst *instance.Instance) *machines {
 	if inst == nil {
 		return nil
 	}
-	m := &machines{
-		dockerSocket:     inst.DockerSocket(),
-		containerdSocket: inst.ContainerdSocket(),
-		image:            os.Getenv(template.ImageEnv),
+	m := &machines{sockets: map[appv1alpha1.EngineName]string{}, image: os.Getenv(template.ImageEnv)}
+	for _, engine := range traits.All() {
+		if engine.Socket != "" {
+			m.sockets[appv1alpha1.EngineName(engine.Type)] = inst.EngineSocket(engine.Socket)
+		}
 	}
 	here := thisHost()
 	m.memory = here.memory()
@@ -127,8 +137,8 @@ func (m *machines) template(app *appv1alpha1.App, fixed *madeFrom) (text string,
 		CPUs:             spec.CPUs,
 		Memory:           *quantity(m.memory),
 		Disk:             resource.MustParse("100Gi"),
-		DockerSocket:     m.dockerSocket,
-		ContainerdSocket: m.containerdSocket,
+		DockerSocket:     m.sockets[template.EngineMoby],
+		ContainerdSocket: m.sockets[template.EngineContainerd],
 	}
 	if spec.CPUs == 0 {
 		options.CPUs = m.cpus

@@ -53,8 +53,27 @@ func (e *env) ask(cmd *cobra.Command, q question, lost func(*inventory.Inventory
 	case !e.onTerminal() && q.scripts && !found.HasMachines() && !cmd.Flags().Changed("yes"): // --yes=false requires a confirmation
 		return nil
 	case !e.onTerminal():
-		return command.Usage("`%s` would remove %s; there is no terminal to ask on: use --yes to confirm", cmd.CommandPath(), strings.Join(lines, "; "))
+		return needsYes(cmd, lines)
 	}
+	return e.confirmOnTerminal(ctx, cmd, lines)
+}
+
+// confirm asks whether what is listed may go, which is more than one instance's.
+func (e *env) confirm(ctx context.Context, cmd *cobra.Command, q question, lines []string) error {
+	switch {
+	case q.yes:
+		return nil
+	case !e.onTerminal():
+		return needsYes(cmd, lines)
+	}
+	return e.confirmOnTerminal(ctx, cmd, lines)
+}
+
+func needsYes(cmd *cobra.Command, lines []string) error {
+	return command.Usage("`%s` would remove %s; there is no terminal to ask on: use --yes to confirm", cmd.CommandPath(), strings.Join(lines, "; "))
+}
+
+func (e *env) confirmOnTerminal(ctx context.Context, cmd *cobra.Command, lines []string) error {
 	e.Say("`%s` will remove:", cmd.CommandPath())
 	for _, line := range lines {
 		e.Say("  - %s", line)
@@ -63,12 +82,15 @@ func (e *env) ask(cmd *cobra.Command, q question, lost func(*inventory.Inventory
 	if answer(ctx) {
 		return nil
 	}
-	e.Say("Nothing was removed.")
-	return &command.ExitError{Code: fault.ExitFailed}
+	return &command.ExitError{Code: fault.ExitFailed, Message: "Nothing was removed."}
 }
 
-// onTerminal reports whether the user can read and answer a question.
+// onTerminal reports whether the user can read and answer a question: not if a program
+// reads the messages.
 func (e *env) onTerminal() bool {
+	if e.JSON() {
+		return false
+	}
 	file, ok := e.Stderr.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd())) && term.IsTerminal(int(os.Stdin.Fd()))
 }

@@ -21,7 +21,6 @@ import (
 	_ "github.com/rancher-sandbox/rancher-desktop-daemon/internal/importorder/firstgc" // commands end before a collection pays off
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/version"
 )
 
 // developerEnv is the environment variable that shows the flags for RDD's developers.
@@ -48,10 +47,14 @@ func Main(ctx context.Context, cfg Config, args []string) int {
 		return kubectl.Main(args[1:])
 	}
 	if _, rest, ok := splitAt("kubectl", args[1:]); ok {
-		return kubectl.Main(rest)
+		return runKubectl(rest)
 	}
 	e := &env{Base: command.New(), registry: cfg.Registry}
+	e.Typed = typedFormat(args[1:])
 	if code, ok := e.completeKubectl(args[1:]); ok {
+		return code
+	}
+	if code, ok := e.runTool(ctx, args[1:]); ok {
 		return code
 	}
 	if global, rest, ok := splitAt("ctl", args[1:]); ok {
@@ -62,6 +65,7 @@ func Main(ctx context.Context, cfg Config, args []string) int {
 		unmark(root)
 	}
 	completePrintable(root)
+	answerHabits(root, args[1:])
 	root.SetArgs(args[1:])
 	return e.Exit(e.explained(root.ExecuteContext(ctx)))
 }
@@ -82,6 +86,7 @@ func Commands(cfg Config) *cobra.Command {
 }
 
 func (e *env) root() *cobra.Command {
+	var shown string
 	root := &cobra.Command{
 		Use:   "rdd",
 		Short: "Manage a container engine through a Kubernetes API",
@@ -98,7 +103,6 @@ Exit codes: 0 success, 1 failure, 2 usage error, 3 refused by the API server, 4 
 
   # List the containers with kubectl
   rdd ctl get containers --all-namespaces`,
-		Version:       version.RDD() + " (Kubernetes " + version.Kubernetes() + ")",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          command.NoArgs,
@@ -108,13 +112,20 @@ Exit codes: 0 success, 1 failure, 2 usage error, 3 refused by the API server, 4 
 			}
 			return e.checkInstance(cmd)
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if shown != "" {
+				return e.printVersion(shown)
+			}
+			return e.printFirst()
+		},
 	}
+	setHelp(root)
+	addVersionFlag(root, &shown)
 	e.AddFlags(root.PersistentFlags())
 	root.SetFlagErrorFunc(command.FlagError)
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	completeFlag(root, "instance", completeInstances)
-	completeFlag(root, "log-level", fixed("debug", "info", "warn", "error"))
+	completeFlag(root, "log-level", fixed("trace", "debug", "info", "warn", "error", "fatal"))
 	completeFlag(root, "log-format", fixed("text", "json"))
 	e.addCommands(root)
 	return root
@@ -129,24 +140,19 @@ func (e *env) addCommands(root *cobra.Command) {
 	absent(createsInstance, start, set, run)
 	absent(createsDefault, ctl)
 	absent(reportsAbsence, status, stop, remove, reset)
-	absent(needsNoInstance, plain, completion)
-	root.AddGroup(&cobra.Group{ID: "app", Title: "Commands:"}, &cobra.Group{ID: "advanced", Title: "Advanced Commands:"})
-	for _, cmd := range []*cobra.Command{
-		start, stop, set, status, run, remove, reset,
-		e.psCommand("ps"), e.imagesCommand("images"), e.volumesCommand("volumes"), e.containerCommand(), e.imageCommand(), e.volumeCommand(),
-		e.logsCommand(), e.execCommand(), e.shellCommand(), e.limaCommand(),
-	} {
-		cmd.GroupID = "app"
-		root.AddCommand(cmd)
-	}
-	for _, cmd := range e.shortForms() {
-		cmd.GroupID = "app"
-		root.AddCommand(cmd)
-	}
-	for _, cmd := range []*cobra.Command{e.serviceCommand(), ctl, plain, completion} {
-		cmd.GroupID = "advanced"
-		root.AddCommand(cmd)
-	}
+	get, list, environment, versionCmd := e.getCommand(), e.instancesCommand(), e.envCommand(), e.versionCommand()
+	tools := e.toolCommands()
+	absent(createsInstance, tools...)
+	diagnose, uninstall, upgrade := e.diagnoseCommand(), e.uninstallCommand(), e.upgradeCommand()
+	absent(needsNoInstance, plain, completion, list, uninstall)
+	absent(reportsAbsence, upgrade)
+	absent(reportsAbsence, versionCmd)
+	root.AddCommand(start, stop, set, get, status, list, run, environment, versionCmd, remove, reset,
+		e.psCommand("ps"), e.imagesCommand("images"), e.volumesCommand("volumes"), e.containerCommand(), e.imageCommand(), e.volumeCommand(), e.logsCommand(), e.execCommand(), e.shellCommand(), e.limaCommand(),
+		e.serviceCommand(), diagnose, uninstall, upgrade, ctl, plain, completion)
+	root.AddCommand(e.shortForms()...)
+	root.AddCommand(tools...)
+	groupCommands(root)
 }
 
 // service returns the service of the command's instance, which shows its progress

@@ -21,7 +21,6 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/cli/execve"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/cli/kubectl"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/appclient"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/listing"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/properties"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/manifest"
@@ -182,8 +181,8 @@ func valuesOf(set *properties.Set, name string) (assignments []cobra.Completion)
 func (e *env) knownProperties(ctx context.Context) *properties.Set {
 	var set *properties.Set
 	e.whileRunning(ctx, func(ctx context.Context, c ctrlclient.WithWatch) {
-		app := appclient.Client{Connect: func() (ctrlclient.WithWatch, error) { return c, nil }}
-		set, _ = app.Properties(ctx)
+		session := client.Session{Connect: func() (ctrlclient.WithWatch, error) { return c, nil }}
+		set, _ = session.AppProperties(ctx)
 	})
 	if set != nil {
 		return set
@@ -192,7 +191,7 @@ func (e *env) knownProperties(ctx context.Context) *properties.Set {
 	if err != nil || len(definitions) == 0 {
 		return nil
 	}
-	set, _ = appclient.PropertiesOf(definitions[0])
+	set, _ = client.PropertiesOf(definitions[0])
 	return set
 }
 

@@ -67,7 +67,7 @@ func (e *env) ctl(ctx context.Context, args []string) int {
 		return e.Exit(err)
 	}
 	e.mayCreate = inst.Name() == instance.DefaultName
-	p := newProgress(e.Stderr)
+	p := newProgress(e.Messages())
 	svc, err := e.service(p)
 	if err == nil && !worksOffline(args) {
 		_, err = svc.EnsureReady(ctx)
@@ -84,7 +84,8 @@ func (e *env) bound(inst *instance.Instance) kubectl.Bound {
 	return kubectl.Bound{
 		Kubeconfig: inst.ConfigFile(),
 		CacheDir:   inst.CacheDir(),
-		Streams:    genericiooptions.IOStreams{In: os.Stdin, Out: e.Stdout, ErrOut: e.Stderr},
+		Streams:    genericiooptions.IOStreams{In: os.Stdin, Out: e.Stdout, ErrOut: e.Messages()},
+		Fail:       e.Fatal,
 		AddFlags:   func(root *cobra.Command) { e.AddFlags(root.PersistentFlags()) },
 	}
 }
@@ -135,12 +136,18 @@ func kubectlCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "kubectl [COMMAND]",
 		Short: "Run kubectl against any cluster",
-		Long: `Run the unmodified kubectl, which reads KUBECONFIG or ~/.kube/config and ignores the
-instance. A link to rdd with the name kubectl does the same.`,
+		Long: `kubectl for any cluster: the one that --kubeconfig, --context, --cluster, --server or
+KUBECONFIG names, else that of ~/.kube/config. If there is none, the command fails, and
+does not try localhost:8080. ` + "`rdd ctl`" + ` is kubectl for the API server of this instance.
+A link to rdd with the name kubectl is plain kubectl.`,
 		Example:            `  rdd kubectl config get-contexts`,
 		DisableFlagParsing: true,
-		RunE: func(_ *cobra.Command, args []string) error {
-			return &command.ExitError{Code: kubectl.Main(args)}
-		},
+		RunE:               func(_ *cobra.Command, args []string) error { return &command.ExitError{Code: runKubectl(args)} },
 	}
+}
+
+// runKubectl runs kubectl for any cluster.
+func runKubectl(args []string) int {
+	return kubectl.ForCluster(args, "name one with --kubeconfig, --context or --server; for the API server of this instance: `rdd "+
+		strings.Join(append([]string{"ctl"}, args...), " ")+"`")
 }

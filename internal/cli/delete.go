@@ -32,7 +32,7 @@ are gone. To delete the whole instance use ` + "`rdd service delete`" + `.`,
 				return err
 			}
 			return e.withExistingApp(cmd.Context(), f, "there is nothing to delete", func(a *appSession, app *appv1alpha1.App) error {
-				if err := a.app().Delete(a.ctx, app); err != nil {
+				if err := a.client.DeleteApp(a.ctx, app); err != nil {
 					return err
 				}
 				if !f.wait {
@@ -40,7 +40,7 @@ are gone. To delete the whole instance use ` + "`rdd service delete`" + `.`,
 					a.sayNow("The App is being deleted.")
 					return nil
 				}
-				if err := a.app().WaitGone(a.ctx, app); err != nil {
+				if err := a.client.WaitAppGone(a.ctx, app); err != nil {
 					return a.unfinished(err, "Interrupted. The daemon continues to delete the App: see `rdd status`.")
 				}
 				a.sayNow("Deleted the App and everything it owned.")

@@ -9,6 +9,7 @@ import (
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/dockercontext"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/endpoint"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/finder"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 )
@@ -37,7 +38,7 @@ func dockerVariables(inst *instance.Instance, app *appv1alpha1.App) map[string]s
 	variables := map[string]string{
 		// If the engine has no Docker API, nothing listens there: clients fail
 		// instead of using another engine.
-		finder.HostEnv:    "unix://" + inst.DockerSocket(),
+		finder.HostEnv:    endpoint.ForSocket(inst.DockerSocket()),
 		finder.ContextEnv: "",
 		tlsVerifyEnv:      "",
 		certPathEnv:       "",
@@ -80,7 +81,7 @@ func unreachable(variables map[string]string, program string) string {
 	switch {
 	case strings.HasPrefix(filepath.Base(program), "docker"):
 		return ""
-	case strings.HasPrefix(host, "ssh://"):
+	case endpoint.SchemeOf(host) == endpoint.SSH:
 		return "only the docker command can connect to " + host + ": other Docker API clients don't support ssh; " +
 			"forward a socket (`ssh -L`) and set containerEngine.endpoint to it"
 	case certs != "" && !hasFiles(certs, "cert.pem", "key.pem"):

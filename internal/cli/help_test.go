@@ -34,6 +34,15 @@ func TestHelp(t *testing.T) {
 		if cmd.Name() == "help" {
 			return
 		}
+		if help := helpOf(t, cmd); len(help) == 0 {
+			t.Errorf("%s has no help", path)
+		} else {
+			for line := range strings.Lines(help) {
+				if len([]rune(strings.TrimRight(line, "\n"))) > columns && !strings.Contains(cmd.Example, strings.TrimSpace(line)) {
+					t.Errorf("%s: a line of the help is too long: %s", path, line)
+				}
+			}
+		}
 		if first := []rune(cmd.Short + " ")[0]; !unicode.IsUpper(first) || strings.HasSuffix(cmd.Short, ".") || len(cmd.Short) > maxShort {
 			t.Errorf("%s: the Short %q must begin with an upper-case letter, have no full stop, and at most %d characters", path, cmd.Short, maxShort)
 		}
@@ -49,10 +58,59 @@ func TestHelp(t *testing.T) {
 				named = checkExample(t, line).CommandPath() == path || named
 			}
 		}
-		if group := cmd.HasSubCommands(); !named && !group {
+		if !named && !cmd.HasSubCommands() && path != "rdd upgrade" {
 			t.Errorf("%s has no example of itself", path)
 		}
 	})
+}
+
+// helpOf returns what `--help` prints.
+func helpOf(t *testing.T, cmd *cobra.Command) string {
+	t.Helper()
+	var text strings.Builder
+	cmd.SetOut(&text)
+	if err := cmd.Help(); err != nil {
+		t.Error(err)
+	}
+	return text.String()
+}
+
+// TestGroups: each command is in a group of the help, which has no other title.
+func TestGroups(t *testing.T) {
+	root := Commands(Config{})
+	help := helpOf(t, root)
+	last := -1
+	for _, g := range groups() {
+		at := strings.Index(help, "\n"+g.title+"\n")
+		if at <= last {
+			t.Errorf("%q is not where it belongs:\n%s", g.title, help)
+		}
+		last = at
+	}
+	if strings.Contains(help, "Additional Commands") {
+		t.Errorf("a command is in no group:\n%s", help)
+	}
+	others := 0
+	for _, cmd := range root.Commands() {
+		if cmd.GroupID == "other" {
+			others++
+		}
+	}
+	if others > 5 {
+		t.Errorf("%d commands are among the others", others)
+	}
+}
+
+func TestWrap(t *testing.T) {
+	long := strings.Repeat("word ", 40)
+	for text, want := range map[string]string{
+		"one\ntwo\n\nthree\n  code stays\n  as it is\nand on\n": "one two\n\nthree\n  code stays\n  as it is\nand on",
+		long: strings.TrimSpace(strings.Repeat(strings.TrimSpace(strings.Repeat("word ", 16))+"\n", 2) + strings.Repeat("word ", 8)),
+	} {
+		if got := wrap(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
 }
 
 // checkExample checks that a command line is one, and returns its command.

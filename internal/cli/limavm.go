@@ -13,8 +13,7 @@ import (
 	ctrlclient "sigs.k8s.io/controller-runtime/pkg/client"
 
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/follow"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/limaclient"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/listing"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
@@ -28,7 +27,7 @@ const vmTimeout = 15 * time.Minute
 func (e *env) limaCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "limavm",
-		Aliases: []string{"vm"},
+		Aliases: []string{"lima", "vm"},
 		Short:   "Manage your own virtual machines",
 		Long: `Create, start, stop, change and delete Lima virtual machines of your own. The App's
 virtual machine is called rd: manage it with ` + "`rdd start`" + `, ` + "`rdd stop`" + ` and ` + "`rdd set`" + `.`,
@@ -44,11 +43,6 @@ virtual machine is called rd: manage it with ` + "`rdd start`" + `, ` + "`rdd st
 		e.vmListCommand(), e.vmShellCommand(), e.vmLogCommand(), e.vmEditCommand(),
 	)
 	return cmd
-}
-
-// vms returns a client of the virtual machines.
-func (a *appSession) vms() *limaclient.Client {
-	return &limaclient.Client{Source: follow.Source{Connect: a.connect, Alive: a.alive, Progress: a.progress.update}, Percent: a.progress.setPercent}
 }
 
 // addVMFlags adds the flags of a command that waits until virtual machines are as what
@@ -116,7 +110,7 @@ func (e *env) completeMade(names func(*limactl.Client, lima.LogFiles) []string) 
 // withSuggestion adds similar names to the error for a virtual machine that does not
 // exist.
 func withSuggestion(err error) error {
-	var none *limaclient.NotFoundError
+	var none *client.VMNotFoundError
 	if !errors.As(err, &none) {
 		return err
 	}

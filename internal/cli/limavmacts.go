@@ -12,7 +12,7 @@ import (
 
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/cli/inventory"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/limaclient"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 )
@@ -20,7 +20,7 @@ import (
 // vmAct is an operation on virtual machines.
 type vmAct struct {
 	// request writes the desired state.
-	request func(*limaclient.Client, context.Context, *limav1alpha1.LimaVM) (limaclient.Request, error)
+	request func(*client.Session, context.Context, *limav1alpha1.LimaVM) (client.VMRequest, error)
 	// apps is the command for the App's virtual machine; empty if this one may act on it.
 	apps string
 	// requested and done describe a virtual machine before and after the operation.
@@ -36,21 +36,21 @@ func (e *env) vmStartCommand() *cobra.Command {
 		`Start virtual machines, and wait until they are running. If earlier starts of a virtual
 machine failed, the daemon retries at once. Virtual machines keep running when the daemon
 stops.`, "the virtual machines are running",
-		vmAct{request: (*limaclient.Client).Start, apps: "rdd start", requested: "is being started", done: "is running"})
+		vmAct{request: (*client.Session).StartVM, apps: "rdd start", requested: "is being started", done: "is running"})
 }
 
 func (e *env) vmStopCommand() *cobra.Command {
 	return e.vmActCommand("stop", "Stop virtual machines",
 		`Stop virtual machines, and wait until they are stopped. This cancels a start in
 progress.`, "the virtual machines are stopped",
-		vmAct{request: (*limaclient.Client).Stop, apps: "rdd stop", requested: "is being stopped", done: "is stopped", asFound: true})
+		vmAct{request: (*client.Session).StopVM, apps: "rdd stop", requested: "is being stopped", done: "is stopped", asFound: true})
 }
 
 func (e *env) vmRestartCommand() *cobra.Command {
 	return e.vmActCommand("restart", "Restart virtual machines",
 		`Stop virtual machines if they are running, start them, and wait until they are running
 again.`, "the virtual machines are running again",
-		vmAct{request: (*limaclient.Client).Restart, requested: "is being restarted", done: "has restarted and is running"})
+		vmAct{request: (*client.Session).RestartVM, requested: "is being restarted", done: "has restarted and is running"})
 }
 
 func (e *env) vmDeleteCommand() *cobra.Command {
@@ -58,7 +58,7 @@ func (e *env) vmDeleteCommand() *cobra.Command {
 		`Stop virtual machines, delete them with their disks, and wait until they are gone. Their
 logs are kept for `+"`rdd limavm log`"+`. The command lists what it will delete, and asks for
 confirmation.`, "the virtual machines are gone",
-		vmAct{request: (*limaclient.Client).Delete, apps: "rdd delete` (the App and everything it owns) or `rdd reset",
+		vmAct{request: (*client.Session).DeleteVM, apps: "rdd delete` (the App and everything it owns) or `rdd reset",
 			requested: "is being deleted", done: "is deleted", loses: true, asFound: true})
 }
 
@@ -121,7 +121,7 @@ func refusal(found *inventory.Inventory, namespace string, names []string, apps 
 	if found.Unknown != nil {
 		return nil //nolint:nilerr // the question names the error
 	}
-	vms, err := limaclient.Select(found.VMs, namespace, names...)
+	vms, err := client.SelectVMs(found.VMs, namespace, names...)
 	if err != nil {
 		return withSuggestion(err)
 	}
@@ -141,7 +141,7 @@ func (e *env) withExistingVMs(ctx context.Context, timeout time.Duration, asFoun
 		session = e.withAppAsFound
 	}
 	return session(ctx, timeout, func(a *appSession) error {
-		vms, err := a.vms().Find(a.ctx, namespace, names...)
+		vms, err := a.client.FindVMs(a.ctx, namespace, names...)
 		if err != nil {
 			return withSuggestion(err)
 		}
@@ -156,10 +156,10 @@ func (a *appSession) act(vms []limav1alpha1.LimaVM, act vmAct, wait bool) error 
 			return err
 		}
 	}
-	var requests []limaclient.Request
+	var requests []client.VMRequest
 	var failed []error
 	for i := range vms {
-		request, err := act.request(a.vms(), a.ctx, &vms[i])
+		request, err := act.request(a.client, a.ctx, &vms[i])
 		if err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", vms[i].Name, err))
 			continue
@@ -196,7 +196,7 @@ func (a *appSession) sayDone(name, done, message string) {
 // checkApps refuses an operation on the App's virtual machine if another command is for
 // it.
 func checkApps(vm *limav1alpha1.LimaVM, instead string) error {
-	if instead == "" || !limaclient.IsApps(vm) {
+	if instead == "" || !client.IsAppsVM(vm) {
 		return nil
 	}
 	return fmt.Errorf("virtual machine %s is owned by the App: use `%s`", vm.Name, instead)
@@ -204,8 +204,8 @@ func checkApps(vm *limav1alpha1.LimaVM, instead string) error {
 
 // waitVM waits until a request is done, and returns the warning of a degraded virtual
 // machine.
-func (a *appSession) waitVM(request limaclient.Request) (message string, err error) {
-	message, err = a.vms().Wait(a.ctx, request)
+func (a *appSession) waitVM(request client.VMRequest) (message string, err error) {
+	message, err = a.client.WaitVM(a.ctx, request)
 	return message, a.unfinishedVM(request.Name(), err)
 }
 
@@ -216,8 +216,8 @@ func (a *appSession) unfinishedVM(name string, err error) error {
 	}
 	a.pending = true
 	if errors.Is(a.ctx.Err(), context.Canceled) {
-		a.sayNow("Interrupted. The daemon continues: see `rdd limavm list`.")
-		return &command.ExitError{Code: interrupted}
+		a.progress.done()
+		return &command.ExitError{Code: interrupted, Message: "Interrupted. The daemon continues: see `rdd limavm list`."}
 	}
 	return fault.New(fault.KindOf(err), "", "", fmt.Errorf("%s: %w (see `rdd limavm log %[1]s`)", name, err))
 }

@@ -15,7 +15,7 @@ import (
 	"k8s.io/kubectl/pkg/cmd/util/editor"
 
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/limaclient"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	limatemplate "github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/template"
 )
@@ -70,15 +70,15 @@ If Lima rejects the template, nothing changes and the virtual machine keeps runn
 }
 
 // change returns the change that the flags describe.
-func (f *editFlags) change() (change limaclient.Change, err error) {
-	var fields []limaclient.Field
+func (f *editFlags) change() (change client.VMChange, err error) {
+	var fields []client.TemplateField
 	if f.cpus < 0 {
 		return change, command.Usage("--cpus %d: must be 1 or more", f.cpus)
 	}
 	if f.cpus > 0 {
-		fields = append(fields, limaclient.Field{Name: "cpus", Value: strconv.Itoa(f.cpus)})
+		fields = append(fields, client.TemplateField{Name: "cpus", Value: strconv.Itoa(f.cpus)})
 	}
-	for _, size := range []limaclient.Field{{Name: "memory", Value: f.memory}, {Name: "disk", Value: f.disk}} {
+	for _, size := range []client.TemplateField{{Name: "memory", Value: f.memory}, {Name: "disk", Value: f.disk}} {
 		if size.Value == "" {
 			continue
 		}
@@ -97,7 +97,7 @@ func (f *editFlags) change() (change limaclient.Change, err error) {
 	}
 	if f.template == "" {
 		if len(fields) > 0 {
-			change.Template = limaclient.WithFields(fields)
+			change.Template = client.WithFields(fields)
 		}
 		return change, nil
 	}
@@ -119,7 +119,7 @@ func (e *env) withEditable(ctx context.Context, name string, f *editFlags, do fu
 	})
 }
 
-func (e *env) edit(ctx context.Context, name string, f *editFlags, change limaclient.Change) error {
+func (e *env) edit(ctx context.Context, name string, f *editFlags, change client.VMChange) error {
 	return e.withEditable(ctx, name, f, func(a *appSession, vm *limav1alpha1.LimaVM) error {
 		return a.edit(vm, change, f.wait)
 	})
@@ -129,7 +129,7 @@ func (e *env) edit(ctx context.Context, name string, f *editFlags, change limacl
 func (e *env) editByHand(ctx context.Context, name string, f *editFlags) error {
 	var before string
 	err := e.withEditable(ctx, name, f, func(a *appSession, vm *limav1alpha1.LimaVM) (err error) {
-		before, err = a.vms().Template(a.ctx, vm)
+		before, err = a.client.VMTemplate(a.ctx, vm)
 		return err
 	})
 	if err != nil {
@@ -144,7 +144,7 @@ func (e *env) editByHand(ctx context.Context, name string, f *editFlags) error {
 		e.Say("Nothing was changed.")
 		return os.Remove(file)
 	}
-	change := limaclient.Change{Template: func(now string) (string, error) {
+	change := client.VMChange{Template: func(now string) (string, error) {
 		if now != before {
 			return "", errors.New("another client changed the template during the edit")
 		}
@@ -161,8 +161,8 @@ func (e *env) editByHand(ctx context.Context, name string, f *editFlags) error {
 
 // edit writes a change, and waits until it is applied. If Lima rejects the template,
 // edit reverts the change.
-func (a *appSession) edit(vm *limav1alpha1.LimaVM, change limaclient.Change, wait bool) error {
-	edited, err := a.vms().Edit(a.ctx, vm, change)
+func (a *appSession) edit(vm *limav1alpha1.LimaVM, change client.VMChange, wait bool) error {
+	edited, err := a.client.EditVM(a.ctx, vm, change)
 	if err != nil {
 		return err
 	}
@@ -174,9 +174,9 @@ func (a *appSession) edit(vm *limav1alpha1.LimaVM, change limaclient.Change, wai
 		a.sayNow("The template of %s was changed and is being applied.", vm.Name)
 		return nil
 	}
-	message, err := a.vms().Wait(a.ctx, edited.Request)
-	if rejected := (*limaclient.RejectedError)(nil); errors.As(err, &rejected) {
-		if err := a.vms().Revert(a.ctx, edited, rejected); err != nil {
+	message, err := a.client.WaitVM(a.ctx, edited.VMRequest)
+	if rejected := (*client.TemplateRejectedError)(nil); errors.As(err, &rejected) {
+		if err := a.client.RevertVM(a.ctx, edited, rejected); err != nil {
 			return fmt.Errorf("%s: %w; reverting the change failed: %w", vm.Name, rejected, err)
 		}
 		return fmt.Errorf("%s: %w; nothing was changed", vm.Name, rejected)

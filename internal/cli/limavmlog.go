@@ -21,8 +21,9 @@ func (e *env) vmLogCommand() *cobra.Command {
 	var follow, serial, agent bool
 	tail := -1
 	cmd := &cobra.Command{
-		Use:   "log NAME",
-		Short: "Print a log of a virtual machine",
+		Use:     "log NAME",
+		Aliases: []string{"logs"},
+		Short:   "Print a log of a virtual machine",
 		Long: `Print the output of limactl for a virtual machine, the log of its host agent (--agent), or
 the console of the guest (--serial). The last two begin with the latest start. The logs of
 a deleted virtual machine are kept. The command does not need the daemon.`,

@@ -184,7 +184,11 @@ func (e *env) reportStaleness(lines []string) {
 // withLister makes sure that the daemon is ready, and calls do with l connected to it.
 func (e *env) withLister(ctx context.Context, l *listing.Lister, do func(*appSession) error) error {
 	return e.withClient(ctx, func(session *appSession) error {
-		l.Client, l.Clock = session.client, clock.RealClock{}
+		api, err := session.client.API()
+		if err != nil {
+			return err
+		}
+		l.Client, l.Clock = api, clock.RealClock{}
 		l.Unwritable = func(ctx context.Context) (string, error) {
 			report, err := health.Read(ctx, session.service.Instance.ConfigFile())
 			return report.Unwritable, err

@@ -30,6 +30,7 @@ func (e *env) logCommand() *cobra.Command {
 	tail := -1
 	cmd := &cobra.Command{
 		Use:     "log",
+		Aliases: []string{"logs"},
 		Short:   "Print the daemon's log",
 		Example: `  rdd service log --follow --tail 20`,
 		Args:    command.NoArgs,

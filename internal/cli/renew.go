@@ -4,6 +4,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -83,7 +84,7 @@ func (e *env) renew(
 ) error {
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	p := newProgress(e.Stderr)
+	p := newProgress(e.Messages())
 	defer p.done()
 	svc, err := e.service(p)
 	if err != nil {
@@ -98,9 +99,9 @@ func (e *env) renew(
 	if ran == nil {
 		return nil
 	}
-	if err = e.serviceStart(ctx, *ran, true, startTimeout); err == nil || ctx.Err() != nil {
-		return err
+	err = e.serviceStart(ctx, *ran, true, startTimeout)
+	if errors.Is(err, service.ErrStopped) && ctx.Err() == nil {
+		err = e.serviceStart(ctx, *ran, true, startTimeout) // a concurrent reset or rotate stopped it
 	}
-	// A concurrent reset or rotate may have stopped the starting daemon.
-	return e.serviceStart(ctx, *ran, true, startTimeout)
+	return err
 }

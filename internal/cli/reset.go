@@ -43,7 +43,7 @@ The command lists what it will delete, and asks for confirmation.`,
 }
 
 func (a *appSession) reset(app *appv1alpha1.App, wait bool) error {
-	vm, err := a.app().Machine(a.ctx, app)
+	vm, err := a.client.AppVM(a.ctx, app)
 	if err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func (a *appSession) reset(app *appv1alpha1.App, wait bool) error {
 			"(`rdd delete` deletes the App and its settings, and `rdd service reset` replaces the store with an empty one.)")
 		return nil
 	}
-	desired, err := a.app().Reset(a.ctx, time.Now().UTC().Format(time.RFC3339Nano))
+	desired, err := a.client.ResetApp(a.ctx, time.Now().UTC().Format(time.RFC3339Nano))
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/cli/execve"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/cli/habits"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/printable"
@@ -52,8 +54,10 @@ executed. Flags after CMD belong to the command.`,
 			err := e.run(cmd.Context(), timeout, args)
 			var failed *execve.Error
 			if errors.As(err, &failed) {
-				e.Say("%s%v", fault.Prefix, failed)
-				return &command.ExitError{Code: failed.Code}
+				if failed.Code == execve.ExitNotFound {
+					failed.Err = fmt.Errorf("%w; to run a container: `rdd docker run %s`", failed.Err, habits.Quoted(args))
+				}
+				return &command.ExitError{Code: failed.Code, Message: fault.Prefix + failed.Error()}
 			}
 			return err
 		},
@@ -100,7 +104,7 @@ func (e *env) run(ctx context.Context, timeout time.Duration, args []string) err
 
 // running returns the App, after starting it if it is not running.
 func (a *appSession) running() (*appv1alpha1.App, error) {
-	app, err := a.app().Get(a.ctx)
+	app, err := a.client.App(a.ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -108,10 +112,10 @@ func (a *appSession) running() (*appv1alpha1.App, error) {
 		apimeta.IsStatusConditionTrue(app.Status.Conditions, appv1alpha1.ConditionSettled) {
 		return app, nil
 	}
-	if err := a.start(true); err != nil {
+	if err := a.start(map[string]any{}, true); err != nil {
 		return nil, err
 	}
-	app, err = a.app().Get(a.ctx)
+	app, err = a.client.App(a.ctx)
 	if err == nil && app == nil {
 		err = errors.New("the App was deleted during the wait")
 	}

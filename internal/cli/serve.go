@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -15,9 +16,13 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/datastore"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/daemon"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/dockercontext"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/diskroom"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/owned"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance/programs"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/logging"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/process"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service"
 )
@@ -98,12 +103,15 @@ func (r *serveRun) serve(ctx context.Context) error {
 	return nil
 }
 
-// lastWord writes why the daemon failed as the last line of the log, and returns the exit
-// code. The daemon holds its lock: a process that finds the lock free reads that line.
+// lastWord writes why the daemon failed, as the last line of the log and into its state
+// file, and returns the exit code. The daemon holds its lock: a process that finds the lock
+// free reads that file. If it can't be written the log has the reason.
 func (r *serveRun) lastWord(err error) int {
 	err = diskroom.Explain(err, r.instance.Written()...)
 	line := strings.ReplaceAll(err.Error(), "\n", "; ")
-	return r.Exit(fault.New(fault.KindOf(err), "", "", errors.New(line)))
+	code := r.Exit(fault.New(fault.KindOf(err), "", "", errors.New(line)))
+	_ = r.instance.Fail(instance.Failure{Kind: instance.Failed, Message: line, ExitCode: code})
+	return code
 }
 
 // dying is lastWord for a library that ends the daemon. If a disk is full, that is the
@@ -118,13 +126,19 @@ func (r *serveRun) dying(reason error) int {
 // run is the daemon. The caller holds its lock.
 func (r *serveRun) run(ctx context.Context) error {
 	r.Dying = r.dying
+	settings, err := r.settings()
+	if err != nil {
+		return err
+	}
+	if r.Logging.Level == "" && os.Getenv(logging.LevelEnv) == "" {
+		r.Logging.Level = settings.LogLevel
+	}
 	log, err := r.Logger()
 	if err != nil {
 		return err
 	}
-	settings, err := r.settings()
-	if err != nil {
-		return err
+	if err := r.linkPrograms(); err != nil {
+		log.Warn("linking programs failed", "directory", r.instance.BinDir(), "error", err)
 	}
 	controllers, err := r.registry.Select(settings.Controllers)
 	if err != nil {
@@ -144,6 +158,27 @@ func (r *serveRun) run(ctx context.Context) error {
 		NotifySocket: notifySocket,
 		Log:          log,
 	})
+}
+
+// linkPrograms keeps the links in the instance's directory of programs.
+func (r *serveRun) linkPrograms() error {
+	dir, err := owned.Make(r.instance.BinDir())
+	if err != nil {
+		return err
+	}
+	dir.Close()
+	executable, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	if executable, err = filepath.EvalSymlinks(executable); err != nil {
+		return err
+	}
+	links := programs.Config{Dir: r.instance.BinDir(), Executable: executable, Path: os.Getenv("PATH")}
+	if config, err := dockercontext.Dir(os.Getenv); err == nil {
+		links.Plugins = programs.PluginDirs(config)
+	}
+	return links.Link()
 }
 
 // settings returns the saved settings with the overrides of this run. It saves the

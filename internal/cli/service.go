@@ -3,8 +3,10 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,6 +16,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/datastore"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/logging"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service"
 )
 
@@ -35,12 +38,13 @@ commands start it when needed. Containers keep running without it.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	create, start, serve, config := e.createCommand(), e.serviceStartCommand(), e.serveCommand(), e.configCommand()
+	enable, disable := e.enableCommand(), e.disableCommand()
 	stop, remove, reset := e.serviceStopCommand(), e.deleteCommand(), e.resetCommand()
 	status, paths := e.serviceStatusCommand(), e.pathsCommand()
 	absent(createsInstance, create, start, serve)
 	absent(createsDefault, config)
-	absent(reportsAbsence, stop, remove, reset, status, paths)
-	cmd.AddCommand(create, start, serve, stop, remove, status, config, e.logCommand(), paths, reset, e.rotateCommand())
+	absent(reportsAbsence, stop, remove, reset, status, paths, disable)
+	cmd.AddCommand(create, start, serve, stop, remove, status, config, e.logCommand(), paths, reset, e.rotateCommand(), enable, disable)
 	e.addPlatformCommands(cmd)
 	return cmd
 }
@@ -87,11 +91,14 @@ machine can read the command lines of all processes.`,
 			if err != nil {
 				return err
 			}
-			svc, err := e.service(newProgress(e.Stderr))
+			svc, err := e.service(newProgress(e.Messages()))
 			if err != nil {
 				return err
 			}
-			created, err := svc.Create(cmd.Context(), instance.Settings{Controllers: f.controllers, SecurePort: f.securePort, Datastore: endpoint})
+			created, err := svc.Create(cmd.Context(), instance.Settings{
+				Controllers: f.controllers, SecurePort: f.securePort, Datastore: endpoint,
+				LogLevel: cmp.Or(e.Logging.Level, os.Getenv(logging.LevelEnv)),
+			})
 			if err != nil {
 				return err
 			}
@@ -141,7 +148,7 @@ instance if it does not exist. It replaces a running daemon of another version.`
 func (e *env) serviceStart(ctx context.Context, overrides service.Overrides, wait bool, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	p := newProgress(e.Stderr)
+	p := newProgress(e.Messages())
 	defer p.done()
 	svc, err := e.service(p)
 	if err != nil {
@@ -195,7 +202,7 @@ within the timeout, the command kills it.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
-			p := newProgress(e.Stderr)
+			p := newProgress(e.Messages())
 			defer p.done()
 			svc, err := e.service(p)
 			if err != nil {
@@ -247,7 +254,7 @@ terminal it requires --yes only if the instance has a virtual machine.`,
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
-			p := newProgress(e.Stderr)
+			p := newProgress(e.Messages())
 			defer p.done()
 			svc, err := e.service(p)
 			if err != nil {

@@ -117,7 +117,7 @@ func isOfInstance(inst *instance.Instance, path string) bool {
 func (e *env) kubeconfig(ctx context.Context) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	p := newProgress(e.Stderr)
+	p := newProgress(e.Messages())
 	defer p.done()
 	svc, err := e.service(p)
 	if err != nil {

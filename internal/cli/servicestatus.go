@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/printable"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service"
 )
 
@@ -57,8 +58,16 @@ func serviceStatusText(status *service.Status) string {
 	}
 	row("Created", status.CreatedAt.Format(time.RFC3339))
 	row("Controllers", status.Controllers)
+	if status.Enabled == nil {
+		row("Enabled", "no")
+	} else {
+		row("Enabled", fmt.Sprintf("at %s, by %s", status.Enabled.At, status.Enabled.File))
+	}
 	if !status.Started {
 		row("Started", "no")
+		if f := status.Failure; f != nil {
+			row("Failure", printable.Text(string(f.Kind)+": "+f.Message, printable.Condition))
+		}
 		return text.String()
 	}
 	if status.PID == 0 {

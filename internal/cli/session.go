@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/utils/clock"
 	ctrlclient "sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/appclient"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service"
@@ -44,7 +44,7 @@ type appSession struct {
 	*env
 	ctx      context.Context
 	service  *service.Service
-	client   ctrlclient.WithWatch
+	client   *client.Session
 	progress *progress
 	// pending is whether the daemon has not finished what the command requested.
 	pending bool
@@ -60,7 +60,7 @@ func (e *env) withApp(ctx context.Context, timeout time.Duration, do func(*appSe
 // unless it has pending work.
 func (e *env) withAppAsFound(ctx context.Context, timeout time.Duration, do func(*appSession) error) error {
 	return e.withinTime(ctx, timeout, func(limited context.Context) (err error) {
-		p := newProgress(e.Stderr)
+		p := newProgress(e.Messages())
 		defer p.done()
 		svc, err := e.service(p)
 		if err != nil {
@@ -80,7 +80,7 @@ func (e *env) withAppAsFound(ctx context.Context, timeout time.Duration, do func
 		if err != nil {
 			return err
 		}
-		if a.client, err = a.connect(); err != nil {
+		if err := a.connect(); err != nil {
 			return err
 		}
 		return do(a)
@@ -92,7 +92,7 @@ func (e *env) withAppAsFound(ctx context.Context, timeout time.Duration, do func
 // stops the daemon again.
 func (e *env) withStartedDaemon(ctx context.Context, timeout time.Duration, do func(*appSession) error) error {
 	return e.withinTime(ctx, timeout, func(limited context.Context) error {
-		p := newProgress(e.Stderr)
+		p := newProgress(e.Messages())
 		defer p.done()
 		svc, err := e.service(p)
 		if err != nil {
@@ -111,7 +111,7 @@ func (e *env) withStartedDaemon(ctx context.Context, timeout time.Duration, do f
 			return stillStarting(svc, err)
 		}
 		a := &appSession{env: e, ctx: limited, service: svc, progress: p}
-		if a.client, err = a.connect(); err == nil {
+		if err = a.connect(); err == nil {
 			err = do(a)
 		}
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
@@ -143,8 +143,7 @@ func (e *env) withinTime(ctx context.Context, timeout time.Duration, do func(con
 	err := do(limited)
 	var exit *command.ExitError
 	if err != nil && ctx.Err() != nil && !errors.As(err, &exit) {
-		e.Say("Interrupted.")
-		return &command.ExitError{Code: interrupted}
+		return &command.ExitError{Code: interrupted, Message: "Interrupted."}
 	}
 	if err == context.DeadlineExceeded { //nolint:errorlint // a wrapped one already says what failed
 		return fault.New(fault.Deadline, "", "", fmt.Errorf("not finished within %s: %w", timeout, err))
@@ -154,7 +153,7 @@ func (e *env) withinTime(ctx context.Context, timeout time.Duration, do func(con
 
 // withClient makes sure that the daemon is ready, and calls do.
 func (e *env) withClient(ctx context.Context, do func(*appSession) error) error {
-	p := newProgress(e.Stderr)
+	p := newProgress(e.Messages())
 	defer p.done()
 	svc, err := e.service(p)
 	if err != nil {
@@ -164,26 +163,27 @@ func (e *env) withClient(ctx context.Context, do func(*appSession) error) error 
 		return err
 	}
 	a := &appSession{env: e, ctx: ctx, service: svc, progress: p}
-	if a.client, err = a.connect(); err != nil {
+	if err := a.connect(); err != nil {
 		return err
 	}
 	return do(a)
 }
 
-// app returns a client of the App.
-func (a *appSession) app() *appclient.Client {
-	return &appclient.Client{Connect: a.connect, Alive: a.alive, Progress: a.progress.update, Percent: a.progress.setPercent}
+// connect gives the session a client, which reads the kubeconfig once, and again after
+// a lost connection.
+func (a *appSession) connect() error {
+	a.client = &client.Session{
+		Connect: func() (ctrlclient.WithWatch, error) { return client.New(a.service.Instance.ConfigFile()) },
+		Alive:   a.alive, Progress: a.progress.update, Percent: a.progress.setPercent, Clock: clock.RealClock{},
+	}
+	_, err := a.client.API()
+	return err
 }
 
 // alive reports whether the daemon runs, or may run.
 func (a *appSession) alive() bool {
 	alive, err := a.service.Instance.Alive()
 	return alive || err != nil
-}
-
-// connect returns a client of the running daemon.
-func (a *appSession) connect() (ctrlclient.WithWatch, error) {
-	return client.New(a.service.Instance.ConfigFile())
 }
 
 // sayNow clears the progress line and prints a message.
@@ -195,7 +195,7 @@ func (a *appSession) sayNow(format string, args ...any) {
 // apply writes the settings in one request and, if wait is set, waits until the App is
 // settled.
 func (a *appSession) apply(spec map[string]any, wait bool) error {
-	generation, err := a.app().Set(a.ctx, spec, false)
+	request, err := a.client.SetApp(a.ctx, spec, false)
 	if err != nil {
 		return err
 	}
@@ -204,12 +204,12 @@ func (a *appSession) apply(spec map[string]any, wait bool) error {
 		a.sayNow("The App was changed.")
 		return nil
 	}
-	return a.settle(appclient.Desired{Generation: generation})
+	return a.settle(request)
 }
 
 // settle waits until the App has settled in the desired state.
-func (a *appSession) settle(desired appclient.Desired) error {
-	message, err := a.app().Settle(a.ctx, desired)
+func (a *appSession) settle(request client.AppRequest) error {
+	message, err := a.client.SettleApp(a.ctx, request)
 	if err != nil {
 		return a.unfinished(err, "Interrupted. The settings are kept, and the daemon continues: see `rdd status`.")
 	}
@@ -223,8 +223,8 @@ func (a *appSession) settle(desired appclient.Desired) error {
 func (a *appSession) unfinished(err error, onInterrupt string) error {
 	a.pending = true
 	if errors.Is(a.ctx.Err(), context.Canceled) {
-		a.sayNow("%s", onInterrupt)
-		return &command.ExitError{Code: interrupted}
+		a.progress.done()
+		return &command.ExitError{Code: interrupted, Message: onInterrupt}
 	}
 	return fault.New(fault.KindOf(err), "", "", fmt.Errorf("%w (log: %s)", err, a.service.Instance.StderrLog()))
 }

@@ -51,7 +51,7 @@ continues to apply them. If the command changes nothing, it stops a daemon that 
 }
 
 func (a *appSession) set(args []string, dryRun, wait bool) error {
-	definition, err := a.app().Properties(a.ctx)
+	definition, err := a.client.AppProperties(a.ctx)
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (a *appSession) set(args []string, dryRun, wait bool) error {
 		a.pending = a.pending || err == nil // the daemon maintains the App from now on
 		return err
 	}
-	if _, err := a.app().Set(a.ctx, spec, true); err != nil {
+	if _, err := a.client.SetApp(a.ctx, spec, true); err != nil {
 		return err
 	}
 	a.sayNow("The settings are valid. Nothing was changed (dry run).")

@@ -17,7 +17,7 @@ import (
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/cli/execve"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/limaclient"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima"
@@ -62,7 +62,7 @@ func (e *env) vmShellCommand() *cobra.Command {
 			err := e.shellIn(cmd.Context(), args[0], workdir, words)
 			var stopped *stoppedError
 			switch {
-			case errors.As(err, new(*limaclient.NotFoundError)):
+			case errors.As(err, new(*client.VMNotFoundError)):
 				return fmt.Errorf("%w (`rdd limavm list` also shows virtual machines that are not created yet)", withSuggestion(err))
 			case errors.As(err, &stopped):
 				return fmt.Errorf("%w: start it with `rdd limavm start %s`", err, args[0])
@@ -89,7 +89,7 @@ func (e *env) shell(ctx context.Context, workdir string, args []string) error {
 	}
 	err := e.shellIn(ctx, appv1alpha1.VMName, workdir, args)
 	var stopped *stoppedError
-	if !errors.As(err, &stopped) && !errors.As(err, new(*limaclient.NotFoundError)) {
+	if !errors.As(err, &stopped) && !errors.As(err, new(*client.VMNotFoundError)) {
 		return err
 	}
 	if known && app.Spec.Running {
@@ -135,14 +135,14 @@ func (e *stoppedError) Error() string {
 }
 
 // shellIn replaces this process with a command in a virtual machine. The error may be
-// a [*limaclient.NotFoundError] or a [*stoppedError].
+// a [*client.VMNotFoundError] or a [*stoppedError].
 func (e *env) shellIn(ctx context.Context, name, workdir string, args []string) error {
 	tool, _, err := e.machines()
 	if err != nil {
 		return err
 	}
 	if names := tool.Names(); !slices.Contains(names, name) {
-		return &limaclient.NotFoundError{Name: name, Names: names}
+		return &client.VMNotFoundError{Name: name, Names: names}
 	}
 	if tool.Path, err = limactl.ThisMachine().Find(); err != nil {
 		return err
@@ -164,8 +164,7 @@ func (e *env) shellIn(ctx context.Context, name, workdir string, args []string) 
 	environ := execve.Environment(os.Environ(), map[string]string{limactl.HomeEnv: tool.Home})
 	code, err := execve.Exec(tool.Path, tool.ShellArgs(name, workdir, args), environ)
 	if failed := (*execve.Error)(nil); errors.As(err, &failed) {
-		e.Say("%s%v", fault.Prefix, failed)
-		return &command.ExitError{Code: failed.Code}
+		return &command.ExitError{Code: failed.Code, Message: fault.Prefix + failed.Error()}
 	}
 	if err == nil && code != 0 {
 		err = &command.ExitError{Code: code}

@@ -13,11 +13,14 @@ import (
 	"k8s.io/utils/clock"
 
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/properties"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/command"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/diagnostics"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/dockercontext"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/endpoint"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/finder"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/moby"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/traits"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/access"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/hostinfo"
@@ -26,6 +29,7 @@ import (
 
 func (e *env) startCommand() *cobra.Command {
 	var f waitFlags
+	var settings startSettings
 	cmd := &cobra.Command{
 		Use:   "start",
 		Short: "Start the engine and mirror its objects",
@@ -40,6 +44,7 @@ unix:///var/run/docker.sock. The command prints the engine that it chose, and sa
 
 If earlier starts of the virtual machine failed, the daemon retries at once.`,
 		Example: `  rdd start
+  rdd start --cpus 4 --memory 8 --mount ~/src:w
 
   # Use another engine
   rdd set containerEngine.endpoint=ssh://user@host
@@ -48,26 +53,37 @@ If earlier starts of the virtual machine failed, the daemon retries at once.`,
   rdd set running=true containerEngine.endpoint=`,
 		Args: command.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return e.withStartedDaemon(cmd.Context(), f.timeout, func(a *appSession) error { return a.start(f.wait) })
+			assignments, err := settings.assignments(cmd)
+			if err != nil {
+				return err
+			}
+			return e.withStartedDaemon(cmd.Context(), f.timeout, func(a *appSession) error { return a.startWith(assignments, f.wait) })
 		},
 	}
+	addStartSettings(cmd, &settings)
 	addWaitFlags(cmd, &f, "the engine is connected and mirrored")
 	return cmd
 }
 
-// start sets running=true, and chooses an engine if the App has none.
-func (a *appSession) start(wait bool) error {
-	app, err := a.app().Get(a.ctx)
+// start sets running=true with other settings, and chooses an engine if none is set.
+func (a *appSession) start(spec map[string]any, wait bool) error {
+	app, err := a.client.App(a.ctx)
 	if err != nil {
 		return err
 	}
-	spec := map[string]any{"running": true}
-	if app == nil || app.Spec.ContainerEngine.Endpoint == "" {
+	spec["running"] = true
+	endpoint, named := endpointIn(spec)
+	if !named && app != nil {
+		endpoint = app.Spec.ContainerEngine.Endpoint
+	}
+	if !named && endpoint == "" {
 		if err := a.choose(app, spec); err != nil {
 			return err
 		}
+		endpoint, _ = endpointIn(spec)
 	}
-	if app != nil && app.Spec.Running {
+	a.sayUnused(spec, endpoint)
+	if app != nil && app.Spec.Running && endpoint == "" {
 		if err := a.retryMachine(app); err != nil {
 			return err
 		}
@@ -83,14 +99,11 @@ func (a *appSession) start(wait bool) error {
 // retryMachine requests a start of the App's virtual machine without the pause after
 // failed starts: the user may have fixed the cause.
 func (a *appSession) retryMachine(app *appv1alpha1.App) error {
-	if app.Spec.ContainerEngine.Endpoint != "" {
-		return nil
-	}
-	vm, err := a.app().Machine(a.ctx, app)
+	vm, err := a.client.AppVM(a.ctx, app)
 	if err != nil || vm == nil || !vm.ShouldRun() {
 		return err
 	}
-	_, err = a.vms().Start(a.ctx, vm)
+	_, err = a.client.StartVM(a.ctx, vm)
 	return err
 }
 
@@ -99,7 +112,7 @@ func (a *appSession) retryMachine(app *appv1alpha1.App) error {
 // engine on this machine.
 func (a *appSession) choose(app *appv1alpha1.App, spec map[string]any) error {
 	if app != nil {
-		vm, err := a.app().Machine(a.ctx, app)
+		vm, err := a.client.AppVM(a.ctx, app)
 		if err != nil || vm != nil {
 			return err
 		}
@@ -109,7 +122,7 @@ func (a *appSession) choose(app *appv1alpha1.App, spec map[string]any) error {
 		a.sayNow("Using an engine in a virtual machine created with %s. To use another engine: `rdd set containerEngine.endpoint=…`", tool)
 		return nil
 	}
-	engine, err := a.findEngine(app)
+	engine, err := a.findEngine(app, spec)
 	var none *finder.NoneError
 	switch {
 	case errors.As(err, &none) && none.Denied != "":
@@ -128,7 +141,7 @@ func (a *appSession) choose(app *appv1alpha1.App, spec map[string]any) error {
 	}
 	a.sayNow("Using Docker %s at %s (%s). To use another engine: `rdd set containerEngine.endpoint=…`",
 		engine.Version, engine.Endpoint, engine.Source)
-	spec["containerEngine"] = map[string]any{"endpoint": engine.Endpoint}
+	properties.Assign(spec, []string{"containerEngine", "endpoint"}, engine.Endpoint)
 	return nil
 }
 
@@ -144,10 +157,18 @@ func (a *appSession) limactl() (string, error) {
 }
 
 // findEngine finds an engine for an App that has none, or, if app is nil, for a new App.
-func (a *appSession) findEngine(app *appv1alpha1.App) (*finder.Engine, error) {
-	if app != nil && app.Spec.ContainerEngine.Name != appv1alpha1.EngineMoby {
+// The spec is what is to be written.
+func (a *appSession) findEngine(app *appv1alpha1.App, spec map[string]any) (*finder.Engine, error) {
+	var name appv1alpha1.EngineName // the default
+	if app != nil {
+		name = app.Spec.ContainerEngine.Name
+	}
+	if engine, _ := spec["containerEngine"].(map[string]any); engine["name"] != nil {
+		name = appv1alpha1.EngineName(fmt.Sprint(engine["name"]))
+	}
+	if !traits.Of(name).IsDockerAPI {
 		return nil, fmt.Errorf("containerEngine.name is %q, and rdd can't find engines of this type: "+
-			"set their endpoint with `rdd set containerEngine.endpoint=…`, or use Docker with `rdd set containerEngine.name=moby`", app.Spec.ContainerEngine.Name)
+			"set their endpoint with `rdd set containerEngine.endpoint=…`, or use Docker with `rdd set containerEngine.name=moby`", name)
 	}
 	contexts, err := dockercontext.Open(os.Getenv)
 	if err != nil {
@@ -169,8 +190,8 @@ func engineVersion(ctx context.Context, endpoint string) (string, error) {
 }
 
 // adviceForDenied returns what to do about an engine that the user has no permission for.
-func adviceForDenied(endpoint string) string {
-	return diagnostics.Permits(endpoint, access.Group(access.SocketPath(endpoint)), "rdd") +
+func adviceForDenied(denied string) string {
+	return diagnostics.Permits(denied, access.Group(endpoint.SocketPath(denied)), "rdd") +
 		". Then run `rdd service stop`, because the daemon keeps the groups that it was started with, and `rdd start` again.\n" +
 		"Or use an engine of your own: rootless Docker (https://docs.docker.com/engine/security/rootless/), Podman " +
 		"(`systemctl --user enable --now podman.socket`),\nor a remote engine: `rdd set running=true containerEngine.endpoint=ssh://user@host`."

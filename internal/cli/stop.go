@@ -46,7 +46,7 @@ func (e *env) withExistingApp(ctx context.Context, f waitFlags, means string, do
 		return err
 	}
 	return e.withAppAsFound(ctx, f.timeout, func(a *appSession) error {
-		app, err := a.app().Get(a.ctx)
+		app, err := a.client.App(a.ctx)
 		if err != nil {
 			return err
 		}

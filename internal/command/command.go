@@ -22,7 +22,6 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/logging"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/printable"
 )
 
 // Base is the common state of a program's commands.
@@ -33,6 +32,9 @@ type Base struct {
 	// Global flags.
 	InstanceName string
 	Logging      logging.Options
+	// Typed is the value of --log-format as far as it is known before the flags are
+	// parsed, for errors about them. It counts until [Base.Logger] is called.
+	Typed string
 
 	// Ending, in a program that runs until a signal, returns the reason for which it
 	// stops, and nil until then. It may be nil itself.
@@ -48,8 +50,8 @@ func New() *Base { return &Base{Stdout: os.Stdout, Stderr: os.Stderr} }
 // AddFlags adds the global flags.
 func (b *Base) AddFlags(flags *pflag.FlagSet) {
 	flags.Var((*instanceName)(&b.InstanceName), "instance", "the `name` of the instance (default: "+instance.NameEnv+", or "+instance.DefaultName+")")
-	flags.StringVar(&b.Logging.Level, "log-level", "", "the `level` of detail in logs: debug, info, warn or error (default: "+logging.LevelEnv+", or warn)")
-	flags.StringVar(&b.Logging.Format, "log-format", "", "the `format` of logs: text or json")
+	flags.StringVar(&b.Logging.Level, "log-level", "", "the `level` of detail in logs: "+logging.Levels+" (default: "+logging.LevelEnv+", or warn)")
+	flags.StringVar(&b.Logging.Format, "log-format", "", "the `format` of logs, and of messages on standard error: text or json")
 }
 
 // instanceName is the [pflag.Value] of an instance's name. An empty value is an error,
@@ -78,11 +80,6 @@ func (b *Base) Instance() (*instance.Instance, error) {
 	return inst, inst.Check()
 }
 
-// Say prints what a command has done.
-func (b *Base) Say(format string, args ...any) {
-	_, _ = fmt.Fprintln(b.Stderr, printable.Lines(fmt.Sprintf(format, args...), 0))
-}
-
 // CheckLogging rejects invalid logging flags.
 func (b *Base) CheckLogging() error {
 	_, err := b.newLogger(io.Discard)
@@ -104,6 +101,7 @@ func (b *Base) Logger() (*slog.Logger, error) {
 	if err != nil {
 		return nil, err
 	}
+	b.Typed = ""
 	ending := func() bool { return b.Ending != nil && b.Ending() != nil }
 	logging.Capture(log, ending, func(reason string) {
 		if ending() {
@@ -117,25 +115,6 @@ func (b *Base) Logger() (*slog.Logger, error) {
 	})
 	return log, nil
 }
-
-// Exit prints the program's error, and returns its exit code.
-func (b *Base) Exit(err error) int {
-	var exit *ExitError
-	switch {
-	case err == nil:
-		return fault.ExitOK
-	case errors.As(err, &exit):
-		return exit.Code
-	}
-	_, _ = fmt.Fprintf(b.Stderr, "%s%s\n", fault.Prefix, printable.Lines(err.Error(), 0))
-	return fault.ExitCode(err)
-}
-
-// ExitError exits with the code of a program that this one ran, without a message: that
-// program has printed one.
-type ExitError struct{ Code int }
-
-func (e *ExitError) Error() string { return fmt.Sprintf("exit code %d", e.Code) }
 
 // Usage is an error in the command line.
 func Usage(format string, args ...any) error {

@@ -88,6 +88,7 @@ type chain struct {
 	schemas      *schemas
 	dynamic      dynamic.Interface
 	informers    *informerSet
+	refused      refusals // informers that are not in the set
 	mapper       meta.ResettableRESTMapper
 	auth         *auth
 	admission    admission.Interface
@@ -112,7 +113,7 @@ func newChain(cfg Config) (*chain, error) {
 	c := &chain{loopback: newLoopback(), storages: storages{cfg.Store}, kindsChanged: make(chan struct{}, 1), hooked: newHooked(cfg.Hooks)}
 	steps := []func(Config) error{c.makeDefinitions, c.makeClients, c.makeGeneric, c.makeAuth, c.makeAdmission, c.makeCustom, c.makeFront}
 	for _, step := range steps {
-		if err := step(cfg); err != nil {
+		if err := c.refused.guard(func() error { return step(cfg) }); err != nil {
 			return nil, fmt.Errorf("compose the API server: %w", err)
 		}
 	}
@@ -136,7 +137,7 @@ func (c *chain) makeClients(cfg Config) (err error) {
 	if c.dynamic, err = dynamic.NewForConfig(c.loopback.config(cfg.loopbackToken)); err != nil {
 		return err
 	}
-	if c.informers, err = newInformerSet(c.client); err != nil {
+	if c.informers, err = newInformerSet(c.client, &c.refused); err != nil {
 		return err
 	}
 	discovered := restmapper.NewDeferredDiscoveryRESTMapper(cacheddiscovery.NewMemCacheClient(c.client.Discovery()))

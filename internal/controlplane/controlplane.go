@@ -1,11 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package controlplane is Kubernetes' API server as a library, reduced to the needs of
-// a developer's machine: custom resources, and the few built-in kinds that controllers
-// and their clients need. It stores its objects in a [Store], and serves clients in the
-// process without a socket.
-//
-// There is no kubelet, no scheduler and no aggregation of other API servers.
 package controlplane
 
 import (

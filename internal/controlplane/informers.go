@@ -3,10 +3,13 @@
 package controlplane
 
 import (
+	"context"
 	"fmt"
 	"reflect"
+	"sync"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/informers"
@@ -26,21 +29,24 @@ import (
 
 // informerSet has the informers that admission and authorization use. Kubernetes' own
 // factory links the informers and listers of every kind, 7 MB of program. A call for
-// another informer panics, while the API server is composed: no start would succeed.
+// another informer fails the composition of the API server.
 type informerSet struct {
-	informers.SharedInformerFactory // nil
+	refused *refusals
 
 	core      coreInformers
 	admission admissionInformers
 	rbac      rbacInformers
 	all       map[reflect.Type]cache.SharedIndexInformer // by type of lister
+	running   sync.WaitGroup
 }
 
 var _ informers.SharedInformerFactory = &informerSet{}
 
-// newInformerSet creates the informers, which [informerSet.Start] starts.
-func newInformerSet(client kubernetes.Interface) (*informerSet, error) {
-	s := &informerSet{all: map[reflect.Type]cache.SharedIndexInformer{}}
+// newInformerSet creates the informers, which [informerSet.StartWithContext] starts.
+func newInformerSet(client kubernetes.Interface, refused *refusals) (*informerSet, error) {
+	s := &informerSet{refused: refused, all: map[reflect.Type]cache.SharedIndexInformer{}}
+	s.core.refused, s.core.v1.refused = refused, refused
+	s.admission.refused, s.rbac.refused = refused, refused
 	s.core.v1.namespaces = add(s, corev1.NewNamespaceInformerWithOptions(client, indexed()), corelisters.NewNamespaceLister)
 	a := &s.admission.v1
 	a.mutatingPolicies = add(s, admissionregistrationv1.NewMutatingAdmissionPolicyInformerWithOptions(client, indexed()),
@@ -79,21 +85,45 @@ func add[L any](s *informerSet, informer cache.SharedIndexInformer, lister func(
 	return kindInformer[L]{informer, lister(informer.GetIndexer())}
 }
 
-// Start implements [informers.SharedInformerFactory]. It is called once.
-func (s *informerSet) Start(stop <-chan struct{}) {
+// Start implements [informers.SharedInformerFactory].
+func (s *informerSet) Start(stop <-chan struct{}) { s.StartWithContext(wait.ContextForChannel(stop)) }
+
+// StartWithContext implements [informers.SharedInformerFactory]. It is called once.
+func (s *informerSet) StartWithContext(ctx context.Context) {
 	for _, informer := range s.all {
-		go informer.Run(stop)
+		s.running.Go(func() { informer.RunWithContext(ctx) })
 	}
 }
 
+// Shutdown implements [informers.SharedInformerFactory]: it waits for the informers to
+// end, after the context of their start has.
+func (s *informerSet) Shutdown() { s.running.Wait() }
+
 // WaitForCacheSync implements [informers.SharedInformerFactory].
 func (s *informerSet) WaitForCacheSync(stop <-chan struct{}) map[reflect.Type]bool {
-	synced := map[reflect.Type]bool{}
+	return s.WaitForCacheSyncWithContext(wait.ContextForChannel(stop)).Synced
+}
+
+// WaitForCacheSyncWithContext implements [informers.SharedInformerFactory].
+func (s *informerSet) WaitForCacheSyncWithContext(ctx context.Context) cache.SyncResult {
+	result := cache.SyncResult{Synced: map[reflect.Type]bool{}}
 	for lister, informer := range s.all {
-		cache.WaitFor(wait.ContextForChannel(stop), "", informer.HasSyncedChecker())
-		synced[lister] = informer.HasSynced()
+		cache.WaitFor(ctx, "", informer.HasSyncedChecker())
+		result.Synced[lister] = informer.HasSynced()
+		if !result.Synced[lister] {
+			result.Err = context.Cause(ctx)
+		}
 	}
-	return synced
+	return result
+}
+
+// InformerName implements [informers.SharedInformerFactory]. There is none: names are for
+// metrics of several factories.
+func (s *informerSet) InformerName() *cache.InformerName { return nil }
+
+// InformerFor implements [informers.SharedInformerFactory].
+func (s *informerSet) InformerFor(object runtime.Object, _ internalinterfaces.NewInformerFunc) cache.SharedIndexInformer {
+	return refuse[cache.SharedIndexInformer](s.refused, fmt.Sprintf("%T", object))
 }
 
 // ForResource implements [informers.SharedInformerFactory]. Policies call it for the
@@ -124,16 +154,15 @@ func (k kindInformer[L]) Informer() cache.SharedIndexInformer { return k.informe
 func (k kindInformer[L]) Lister() L { return k.lister }
 
 type coreInformers struct {
-	core.Interface // nil
-
-	v1 coreV1Informers
+	refused *refusals
+	v1      coreV1Informers
 }
 
 // V1 implements [core.Interface].
 func (i coreInformers) V1() corev1.Interface { return i.v1 }
 
 type coreV1Informers struct {
-	corev1.Interface // nil
+	refused *refusals
 
 	namespaces kindInformer[corelisters.NamespaceLister]
 }
@@ -144,17 +173,14 @@ func (i coreV1Informers) Namespaces() corev1.TypedNamespaceInformer {
 }
 
 type admissionInformers struct {
-	admissionregistration.Interface // nil
-
-	v1 admissionV1Informers
+	refused *refusals
+	v1      admissionV1Informers
 }
 
 // V1 implements [admissionregistration.Interface].
 func (i admissionInformers) V1() admissionregistrationv1.Interface { return i.v1 }
 
 type admissionV1Informers struct {
-	admissionregistrationv1.Interface // nil
-
 	mutatingPolicies   kindInformer[admissionregistrationlisters.MutatingAdmissionPolicyLister]
 	mutatingBindings   kindInformer[admissionregistrationlisters.MutatingAdmissionPolicyBindingLister]
 	mutatingWebhooks   kindInformer[admissionregistrationlisters.MutatingWebhookConfigurationLister]
@@ -194,17 +220,14 @@ func (i admissionV1Informers) ValidatingWebhookConfigurations() admissionregistr
 }
 
 type rbacInformers struct {
-	rbac.Interface // nil
-
-	v1 rbacV1Informers
+	refused *refusals
+	v1      rbacV1Informers
 }
 
 // V1 implements [rbac.Interface].
 func (i rbacInformers) V1() rbacv1.Interface { return i.v1 }
 
 type rbacV1Informers struct {
-	rbacv1.Interface // nil
-
 	roles               kindInformer[rbaclisters.RoleLister]
 	roleBindings        kindInformer[rbaclisters.RoleBindingLister]
 	clusterRoles        kindInformer[rbaclisters.ClusterRoleLister]

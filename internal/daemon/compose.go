@@ -20,6 +20,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/diskroom"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/passthrough"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/webhook"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/version"
 )
 
@@ -133,5 +134,5 @@ func (d *daemon) publish(ctx context.Context) error {
 // dropWebhooks removes the webhooks of a stopped external process that ran the
 // controller before: the API server now calls the hooks in this process.
 func (d *daemon) dropWebhooks(ctx context.Context, controller manager.Controller) error {
-	return manager.Webhooks{Client: d.client}.Remove(ctx, controller)
+	return webhook.Registration{Client: d.client}.Remove(ctx, controller)
 }

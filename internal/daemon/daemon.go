@@ -94,7 +94,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	defer func() {
 		if ctx.Err() != nil {
 			err = nil // errors during the shutdown are consequences of it
-			d.logEnd()
+			d.stoppedEarly()
 		}
 	}()
 	if err := d.open(ctx); err != nil {
@@ -132,13 +132,17 @@ func (d *daemon) announceEnd() {
 	}
 }
 
-// logEnd logs that the daemon was stopped before it was ready, for clients that wait
-// for it and missed the announcement.
-func (d *daemon) logEnd() {
+// stoppedEarly writes that the daemon was stopped before it was ready, for clients that wait
+// for it.
+func (d *daemon) stoppedEarly() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if !d.announce.Ready {
-		d.Log.Warn(instance.StoppedEarly)
+	if d.announce.Ready {
+		return
+	}
+	d.Log.Warn("stopped before it was ready")
+	if err := d.Instance.Fail(instance.Failure{Kind: instance.StoppedEarly, Message: "stopped before it was ready"}); err != nil {
+		d.Log.Warn("announcing the end failed", "error", err)
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 func TestClockWasSet(t *testing.T) {
 	failure := fmt.Errorf("ask the daemon: %w", x509.CertificateInvalidError{Reason: x509.Expired, Detail: "is not yet valid"})
 	found := Known().Diagnose(Observed{Command: "rdd --instance x", Daemon: &Daemon{Instance: "x", PID: 1, Failure: failure}})
-	if len(found) != 1 || found[0].Code != DaemonNotAnswering {
+	if len(found) != 1 || found[0].Code != DaemonNotAnswering.Code {
 		t.Fatalf("%+v", found)
 	}
 	for _, word := range []string{"clock", "`date`", "`rdd --instance x service stop`", "`rdd --instance x service start`"} {

@@ -40,36 +40,46 @@ func DeletionOf(object metav1.Object, conditions []metav1.Condition) (refused bo
 	return false, "", false
 }
 
-func ofDeletions() []Definition {
-	return []Definition{{
-		Code: DeletionFailed, Severity: Error, Title: "The engine failed to remove a deleted object",
-		Text: "{what}: {error}{more}",
-		Remedy: "RDD retries the removal. See what blocks it on the engine's machine (a busy mount, a full or read-only file system, " +
-			"a process that does not exit), and the engine's log; `{rdd} ctl describe {kind} -n {namespace} {name}` shows more",
-		DependsOn: []Code{EngineNotAnswering},
-	}, {
-		Code: DeletionRefused, Severity: Warning, Title: "The engine refused to remove a deleted object",
-		Text: "{what}: {error}{more}",
-		Remedy: "nothing is lost, and RDD does not retry: a new object replaces the deleted one. Remove what uses it and delete it again; or " +
-			"force the removal: run `{rdd} ctl annotate {kind} -n {namespace} {name} " + containersv1alpha1.ForceAnnotation + "=true` first. " +
-			"This message is shown for an hour",
-	}}
+// DeletionFailed means: the engine fails to remove what was deleted.
+var DeletionFailed = &Diagnostic{
+	Code: "deletion-failed", Severity: Error, Title: "The engine failed to remove a deleted object",
+	Text: "{what}: {error}{more}",
+	Remedy: "RDD retries the removal. See what blocks it on the engine's machine (a busy mount, a full or read-only file system, " +
+		"a process that does not exit), and the engine's log; `{rdd} ctl describe {kind} -n {namespace} {name}` shows more",
+	DependsOn: []*Diagnostic{EngineNotAnswering},
+	Reporter:  Conditions,
+	Rule: func(o *Observed) []evidence {
+		return o.deletions(false)
+	},
 }
 
-// deletions adds the deletions that the engine refused or failed.
-func (d *diagnosis) deletions() {
-	for i, deletion := range d.Deletions {
-		code, more := DeletionFailed, ""
-		if deletion.Refused {
-			code = DeletionRefused
+// DeletionRefused means: the engine refused to remove what was deleted.
+var DeletionRefused = &Diagnostic{
+	Code: "deletion-refused", Severity: Warning, Title: "The engine refused to remove a deleted object",
+	Text: "{what}: {error}{more}",
+	Remedy: "nothing is lost, and RDD does not retry: a new object replaces the deleted one. Remove what uses it and delete it again; or " +
+		"force the removal: run `{rdd} ctl annotate {kind} -n {namespace} {name} " + containersv1alpha1.ForceAnnotation + "=true` first. " +
+		"This message is shown for an hour",
+	Reporter: Conditions,
+	Rule: func(o *Observed) []evidence {
+		return o.deletions(true)
+	},
+}
+
+// deletions returns those that were refused, or those that fail, of the first few.
+func (o *Observed) deletions(refused bool) []evidence {
+	var all []evidence
+	for i, deletion := range o.Deletions[:min(len(o.Deletions), maxDeletions)] {
+		if deletion.Refused != refused {
+			continue
 		}
-		if i == maxDeletions-1 && len(d.Deletions) > maxDeletions {
-			more = "; and " + strconv.Itoa(len(d.Deletions)-maxDeletions) + " more deletions"
+		more := ""
+		if i == maxDeletions-1 && len(o.Deletions) > maxDeletions {
+			more = "; and " + strconv.Itoa(len(o.Deletions)-maxDeletions) + " more deletions"
 		}
-		d.add(code, deletion.Subject, string(code), "what", deletion.What, "error", deletion.Words, "more", more,
-			"kind", deletion.Subject.Kind, "namespace", deletion.Subject.Namespace, "name", deletion.Subject.Name).inCondition = true
-		if i == maxDeletions-1 {
-			return
-		}
+		all = append(all, evidence{subject: deletion.Subject, inCondition: true,
+			args: arguments{"what", deletion.What, "error", deletion.Words, "more", more,
+				"kind", deletion.Subject.Kind, "namespace", deletion.Subject.Namespace, "name", deletion.Subject.Name}})
 	}
+	return all
 }

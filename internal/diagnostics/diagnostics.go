@@ -9,6 +9,10 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
 )
 
 // Code names one problem. Its meaning never changes: programs and the documentation
@@ -43,8 +47,24 @@ const (
 
 func (s Severity) rank() int { return slices.Index([]Severity{Error, Warning, Info}, s) }
 
-// Definition defines a code.
-type Definition struct {
+// Observer is the part that can see a diagnostic, and reports it.
+type Observer string
+
+// The observers. `rdd status` reports everything.
+const (
+	// Conditions: a controller has it in a condition of the subject.
+	Conditions Observer = "conditions"
+	// AppEvents: the App's controller reports it by Events.
+	AppEvents Observer = "app"
+	// HostInfoEvents: HostInfo's controller reports it by Events.
+	HostInfoEvents Observer = "hostinfo"
+	// StatusCommand: no controller reports it.
+	StatusCommand Observer = "status"
+)
+
+// Diagnostic is one problem. Each is one variable of this package,
+// in the list of [Known].
+type Diagnostic struct {
 	Code     Code
 	Severity Severity
 	// Title describes the problem in a few words.
@@ -55,33 +75,58 @@ type Definition struct {
 	Remedy string
 	// Otherwise is the remedy if an argument of Remedy is not known.
 	Otherwise string
-	// DependsOn are the codes that may cause this one: a finding is not shown if
-	// there is one with such a code for the same subject.
-	DependsOn []Code
+	// DependsOn are the diagnostics that may cause this one: a finding is not shown if
+	// there is one of them for the same subject.
+	DependsOn []*Diagnostic
+	// Reporter is who reports it, besides `rdd status`.
+	Reporter Observer
+	// Rule finds it in what was observed. It looks at nothing else.
+	Rule func(*Observed) []evidence
 }
 
-// Registry is a list of definitions.
-type Registry []Definition
+// evidence is one problem that a rule found.
+type evidence struct {
+	subject Subject
+	// state identifies the finding among those with the same code and subject. It
+	// has no figures that change all the time.
+	state string
+	args  arguments
+	// remedy is one for this case; empty for the diagnostic's.
+	remedy string
+	// inCondition is whether a condition of the subject reports the finding.
+	inCondition bool
+	// reaches are the subjects that the problem affects besides its own.
+	reaches []Subject
+}
 
-func (r Registry) definition(code Code) Definition {
-	at := slices.IndexFunc(r, func(d Definition) bool { return d.Code == code })
-	if at < 0 {
-		return Definition{Code: code, Severity: Error, Title: string(code)}
+// Registry is a list of diagnostics.
+type Registry []*Diagnostic
+
+// Known returns all diagnostics. Findings of the same severity are shown in the
+// order of this list.
+func Known() Registry {
+	return Registry{
+		DaemonNotAnswering, DaemonEnded, DaemonOtherVersion, StoreNotWritable, ControllerGone,
+		SocketNotPermitted, EngineNotAnswering, EngineWrongProtocol, EngineChanged, EngineConflict, EngineUnsupported, EngineIncomplete, EngineShared,
+		DeletionFailed, DeletionRefused,
+		LimactlMissing, NoKVM, VMFailed, VMDegraded, AppNotSettled, ContextFailed, ContextTakenOver,
+		DiskReadOnly, DiskNearlyFull, StoreLarge,
 	}
-	return r[at]
 }
 
-// causes returns the codes that a code depends on, directly or not.
-func (r Registry) causes(code Code) []Code {
-	all := slices.Clone(r.definition(code).DependsOn)
-	for i := 0; i < len(all); i++ {
-		for _, deeper := range r.definition(all[i]).DependsOn {
-			if !slices.Contains(all, deeper) {
-				all = append(all, deeper)
-			}
+// Diagnose returns the findings, most severe first, without consequences of other
+// findings.
+func (r Registry) Diagnose(o Observed) []Finding {
+	if o.Command == "" {
+		o.Command = "rdd"
+	}
+	var all []Finding
+	for _, d := range r {
+		for _, found := range d.Rule(&o) {
+			all = append(all, d.finding(found, o.Command))
 		}
 	}
-	return all
+	return r.arrange(all)
 }
 
 // Subject names the object that a finding concerns: an object of the API, or, for
@@ -110,6 +155,14 @@ const (
 	kindController = "Controller"
 )
 
+func subjectOf(e *containersv1alpha1.ContainerEngine) Subject {
+	return Subject{Kind: kindEngine, Namespace: e.Namespace, Name: e.Name}
+}
+
+func theApp() Subject { return Subject{Kind: kindApp, Name: appv1alpha1.AppName} }
+
+func theHost() Subject { return Subject{Kind: kindHost, Name: rddv1alpha1.HostInfoName} }
+
 // Finding is one problem.
 type Finding struct {
 	Code     Code     `json:"code"`
@@ -120,13 +173,8 @@ type Finding struct {
 	// Remedy is what to do; commands to type are in `backquotes`.
 	Remedy string `json:"remedy"`
 
-	// state identifies the finding among those with the same code and subject. It
-	// has no figures that change all the time.
-	state string
-	// inCondition is whether a condition of the subject reports the finding.
-	inCondition bool
-	// reaches are the subjects that the problem affects besides its own.
-	reaches []Subject
+	diagnostic *Diagnostic
+	evidence   evidence
 }
 
 // arguments alternates names and their values.
@@ -150,40 +198,54 @@ func (a arguments) known(text string) bool {
 	return true
 }
 
-// find creates a finding of a code.
-func (r Registry) find(code Code, subject Subject, args arguments) Finding {
-	d := r.definition(code)
-	remedy := d.Remedy
-	if d.Otherwise != "" && !args.known(remedy) {
+// finding returns the finding for the evidence.
+func (d *Diagnostic) finding(found evidence, command string) Finding {
+	found.args = append(found.args, "rdd", command)
+	remedy := cmp.Or(found.remedy, d.Remedy)
+	if d.Otherwise != "" && !found.args.known(remedy) {
 		remedy = d.Otherwise
 	}
-	return Finding{Code: code, Severity: d.Severity, Subject: subject, Title: d.Title,
-		Message: args.fill(d.Text), Remedy: args.fill(remedy)}
+	f := Finding{Code: d.Code, Severity: d.Severity, Subject: found.subject, Title: d.Title,
+		Message: found.args.fill(d.Text), Remedy: found.args.fill(remedy), diagnostic: d, evidence: found}
+	f.evidence.args = nil // which have figures that change all the time
+	return f
 }
 
 // arrange returns the findings that are not consequences of others, most severe
 // first.
 func (r Registry) arrange(all []Finding) []Finding {
-	shown := slices.DeleteFunc(slices.Clone(all), func(f Finding) bool { return r.isConsequence(f, all) })
-	order := func(f Finding) int { return slices.IndexFunc(r, func(d Definition) bool { return d.Code == f.Code }) }
+	shown := slices.DeleteFunc(slices.Clone(all), func(f Finding) bool { return f.isConsequence(all) })
 	slices.SortStableFunc(shown, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(a.Severity.rank(), b.Severity.rank()), cmp.Compare(order(a), order(b)),
+		return cmp.Or(cmp.Compare(a.Severity.rank(), b.Severity.rank()), cmp.Compare(slices.Index(r, a.diagnostic), slices.Index(r, b.diagnostic)),
 			cmp.Compare(a.Subject.String(), b.Subject.String()))
 	})
 	return shown
 }
 
-func (r Registry) isConsequence(f Finding, all []Finding) bool {
-	causes := r.causes(f.Code)
+// causes returns the diagnostics that this one depends on, directly or not.
+func (d *Diagnostic) causes() []*Diagnostic {
+	all := slices.Clone(d.DependsOn)
+	for i := 0; i < len(all); i++ {
+		for _, deeper := range all[i].DependsOn {
+			if !slices.Contains(all, deeper) {
+				all = append(all, deeper)
+			}
+		}
+	}
+	return all
+}
+
+func (f Finding) isConsequence(all []Finding) bool {
+	causes := f.diagnostic.causes()
 	return slices.ContainsFunc(all, func(cause Finding) bool {
-		about := cause.Subject == f.Subject || cause.Subject.Kind == kindService || slices.Contains(cause.reaches, f.Subject)
-		return about && slices.Contains(causes, cause.Code)
+		about := cause.Subject == f.Subject || cause.Subject.Kind == kindService || slices.Contains(cause.evidence.reaches, f.Subject)
+		return about && slices.Contains(causes, cause.diagnostic)
 	})
 }
 
 // Steady returns the finding without the figures in its message that change all the
 // time.
 func (f Finding) Steady() Finding {
-	f.Message = f.state
+	f.Message = f.evidence.state
 	return f
 }

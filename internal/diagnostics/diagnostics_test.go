@@ -6,7 +6,6 @@ import (
 	"errors"
 	"os"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,33 +19,8 @@ import (
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/liveness"
 )
-
-// TestRegistry: what the definitions say of each other is true.
-func TestRegistry(t *testing.T) {
-	known := Known()
-	seen := map[Code]bool{}
-	for _, d := range known {
-		if seen[d.Code] {
-			t.Errorf("%s is there twice", d.Code)
-		}
-		seen[d.Code] = true
-		if !regexp.MustCompile(`^[a-z]+(-[a-z]+)+$`).MatchString(string(d.Code)) || d.Title == "" || d.Text == "" || d.Remedy == "" {
-			t.Errorf("%+v", d)
-		}
-		if d.Severity.rank() < 0 {
-			t.Errorf("%s has the severity %q", d.Code, d.Severity)
-		}
-		if slices.Contains(known.causes(d.Code), d.Code) {
-			t.Errorf("%s is a consequence of itself", d.Code)
-		}
-		for _, cause := range d.DependsOn {
-			if !slices.ContainsFunc(known, func(d Definition) bool { return d.Code == cause }) {
-				t.Errorf("%s depends on %s, which there is not", d.Code, cause)
-			}
-		}
-	}
-}
 
 // TestEachCodeHasItsPage: the documentation has a heading for each code, in the
 // words of the registry, and for nothing else.
@@ -71,7 +45,7 @@ func TestEachCodeHasItsPage(t *testing.T) {
 }
 
 func TestEventReasons(t *testing.T) {
-	for code, want := range map[Code]string{SocketNotPermitted: "SocketNotPermitted", NoKVM: "NoKVM", EngineShared: "EngineShared"} {
+	for code, want := range map[Code]string{SocketNotPermitted.Code: "SocketNotPermitted", NoKVM.Code: "NoKVM", EngineShared.Code: "EngineShared"} {
 		if got := code.Event(); got != want {
 			t.Errorf("%s: %s, want %s", code, got, want)
 		}
@@ -131,6 +105,7 @@ func hostOf(limactl string, kvm bool) *rddv1alpha1.HostInfoStatus {
 func TestDiagnose(t *testing.T) {
 	const (
 		failed    = containersv1alpha1.ReasonConnectFailed
+		denied    = containersv1alpha1.ReasonPermissionDenied
 		connected = containersv1alpha1.ReasonConnected
 		socket    = "unix:///run/e.sock"
 	)
@@ -145,6 +120,11 @@ func TestDiagnose(t *testing.T) {
 	contexts := func(host, current string, chosen bool) *Contexts {
 		return &Contexts{Host: host, Current: current, Chosen: chosen}
 	}
+	incomplete := engineOf("a", "moby", connected, "", "1")
+	incomplete.Status.Conditions = append(incomplete.Status.Conditions, condition(containersv1alpha1.ConditionComplete, containersv1alpha1.ReasonListFailed))
+	unwritten := settled(0)
+	unwritten.Status.DockerContextError = "config.json is read-only"
+	found := map[Code]bool{} // in all cases
 	for name, c := range map[string]struct {
 		observed Observed
 		want     []string // code and subject
@@ -156,14 +136,18 @@ func TestDiagnose(t *testing.T) {
 			Daemon: &Daemon{PID: 1, Version: "1", Program: "1"}}},
 		"no answer": {observed: Observed{Engines: engines{engineOf("a", "moby", failed, "connection refused", "")}},
 			want: []string{"engine-not-answering ContainerEngine a/moby"}, words: []string{"connection refused", "`docker -H " + socket + " version`"}},
+		"words that only look like a refusal": {observed: Observed{Engines: engines{engineOf("a", "moby", failed, "permission denied by a proxy", "")}},
+			want: []string{"engine-not-answering ContainerEngine a/moby"}},
+		"another kind of engine": {observed: Observed{App: appOf(true, socket), Engines: engines{engineOf("a", "moby", containersv1alpha1.ReasonWrongProtocol, "gRPC", "")}},
+			want: []string{"engine-wrong-protocol ContainerEngine a/moby"}, words: []string{"`rdd set containerEngine.name=containerd`"}},
 		"a broken stream": {observed: Observed{Engines: engines{engineOf("a", "moby", containersv1alpha1.ReasonDisconnected, "EOF", "1")}},
 			want: []string{"engine-not-answering ContainerEngine a/moby"}},
 		"a stopped engine": {observed: Observed{Engines: engines{stopped}}},
 		"the socket hides the silence": {observed: Observed{Groups: map[string]string{socket: "docker"},
-			Engines: engines{engineOf("a", "moby", failed, "permission denied: it is for docker", ""), engineOf("b", "moby", failed, "refused", "")}},
+			Engines: engines{engineOf("a", "moby", denied, "permission denied: it is for docker", ""), engineOf("b", "moby", failed, "refused", "")}},
 			want:  []string{"socket-not-permitted ContainerEngine a/moby", "engine-not-answering ContainerEngine b/moby"},
 			words: []string{"`sudo usermod -aG docker $USER`", "log out and in again"}},
-		"no group to join": {observed: Observed{Engines: engines{engineOf("a", "moby", failed, "permission denied", "")}},
+		"no group to join": {observed: Observed{Engines: engines{engineOf("a", "moby", denied, "permission denied", "")}},
 			want: []string{"socket-not-permitted ContainerEngine a/moby"}, words: []string{"`ls -l /run/e.sock`"}},
 		"another engine answers": {observed: Observed{Engines: engines{engineOf("a", "moby", containersv1alpha1.ReasonEngineChanged, "is B", "A")}},
 			want: []string{"engine-changed ContainerEngine a/moby"}, words: []string{"is B", "`rdd stop` and `rdd start`"}},
@@ -208,8 +192,12 @@ func TestDiagnose(t *testing.T) {
 			want: []string{"engine-not-answering ContainerEngine a/moby"}, words: []string{"`rdd shell sudo systemctl status docker`"}},
 		"settling for long": {observed: Observed{App: appOf(true, socket, unsettled(time.Hour, "WaitingForEngine"))},
 			want: []string{"app-not-settled App app"}, words: []string{"WaitingForEngine: words"}},
+		"stalled": {observed: Observed{App: appOf(true, socket, unsettled(time.Second, "TemplateRejected"),
+			metav1.Condition{Type: appv1alpha1.ConditionStalled, Status: metav1.ConditionTrue, Reason: "TemplateRejected"})},
+			want: []string{"app-not-settled App app"}, words: []string{"TemplateRejected: words"}},
+		"settling for a moment, whatever the reason": {observed: Observed{App: appOf(true, socket, unsettled(time.Second, "TemplateRejected"))}},
 		"settling for long, with a cause": {observed: Observed{App: appOf(true, socket, unsettled(time.Hour, failed)),
-			Engines: engines{engineOf("a", "moby", failed, "permission denied", "")}},
+			Engines: engines{engineOf("a", "moby", denied, "permission denied", "")}},
 			want: []string{"socket-not-permitted ContainerEngine a/moby"}},
 		"a context at another engine": {observed: Observed{App: settled(0), Contexts: contexts("unix:///other", "rd-2", true)},
 			want: []string{"context-taken-over App app"}, words: []string{"is for unix:///other", "`docker context update rd-2 --docker host=" + socket + "`"}},
@@ -232,15 +220,30 @@ func TestDiagnose(t *testing.T) {
 			observed: Observed{Daemon: &Daemon{Instance: "2", PID: 12, Version: "1", Program: "2", Failure: errors.New("no answer within 1s")}},
 			want:     []string{"daemon-not-answering Service 2", "daemon-other-version Service 2"},
 			words:    []string{"process 12", "no answer within 1s", "`rdd service stop --timeout 30s`"}},
+		"a daemon that crashed": {observed: Observed{Daemon: &Daemon{Instance: "2", Ended: "fatal error: all is lost"}},
+			want: []string{"daemon-ended Service 2"}, words: []string{"fatal error: all is lost", "`rdd service start`"}},
+		"an engine that lacks something": {observed: Observed{Engines: engines{incomplete}},
+			want: []string{"engine-incomplete ContainerEngine a/moby"}, words: []string{"words"}},
+		"deletions": {observed: Observed{Deletions: []Deletion{
+			{Subject: Subject{Kind: "Volume", Namespace: "a", Name: "v"}, What: "volume v", Words: "busy"},
+			{Subject: Subject{Kind: "Image", Namespace: "a", Name: "i"}, What: "image i", Words: "in use", Refused: true}}},
+			want: []string{"deletion-failed Volume a/v", "deletion-refused Image a/i"}, words: []string{"volume v: busy"}},
+		"a controller that is gone, as the store is full": {observed: Observed{Unwritable: "disk full", Absent: []liveness.Absence{{Controller: "engine"}}},
+			want: []string{"store-not-writable Service "}, words: []string{"disk full"}},
+		"a controller that is gone": {observed: Observed{Absent: []liveness.Absence{{Controller: "engine"}}},
+			want: []string{"controller-gone Controller engine"}, words: []string{"`containers-controller`"}},
+		"a context that can't be written": {observed: Observed{App: unwritten},
+			want: []string{"context-failed App app"}, words: []string{"read-only"}},
 		"the worst first": {observed: Observed{Store: &Store{Size: gibibyte}, Disk: &Disk{Total: 1}, App: appOf(true, ""), Host: hostOf("", true),
 			Engines: engines{engineOf("a", "moby", connected, "", "1"), engineOf("b", "moby", connected, "", "1")}},
 			want: []string{"limactl-missing App app", "disk-nearly-full HostInfo system", "store-large HostInfo system", "engine-shared ContainerEngine b/moby"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.observed.Now = noon
-			found := Known().Diagnose(c.observed)
+			all := Known().Diagnose(c.observed)
 			var got []string
-			for _, f := range found {
+			for _, f := range all {
+				found[f.Code] = true
 				got = append(got, string(f.Code)+" "+f.Subject.String())
 				if text := f.Message + f.Remedy; strings.Contains(text, "{") || f.Title == "" || strings.Count(f.Remedy, "`")%2 != 0 {
 					t.Errorf("the text is not filled in: %+v", f)
@@ -250,11 +253,16 @@ func TestDiagnose(t *testing.T) {
 				t.Fatalf("want -, got +:\n%s", diff)
 			}
 			for _, word := range c.words {
-				if !strings.Contains(found[0].Message+"\n"+found[0].Remedy, word) {
-					t.Errorf("it does not say %q: %s\n%s", word, found[0].Message, found[0].Remedy)
+				if !strings.Contains(all[0].Message+"\n"+all[0].Remedy, word) {
+					t.Errorf("it does not say %q: %s\n%s", word, all[0].Message, all[0].Remedy)
 				}
 			}
 		})
+	}
+	for _, d := range Known() {
+		if !found[d.Code] {
+			t.Errorf("no case has %s", d.Code)
+		}
 	}
 }
 
@@ -262,37 +270,59 @@ func TestDiagnose(t *testing.T) {
 // over, and none else.
 func TestReporter(t *testing.T) {
 	recorder := record.NewFakeRecorder(10)
-	r := NewReporter(recorder, LimactlMissing, DiskNearlyFull, EngineShared)
+	r := NewReporter(recorder, AppEvents)
 	report := func(o Observed, want ...string) {
 		t.Helper()
 		app, host := appOf(true, ""), &rddv1alpha1.HostInfo{}
 		host.Name = rddv1alpha1.HostInfoName
 		r.Report(Known().Diagnose(o), app, host)
-		var got []string
-		for len(recorder.Events) > 0 {
-			event := strings.SplitN(<-recorder.Events, " ", 3)
-			got = append(got, event[0]+" "+event[1])
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("want -, got +:\n%s", diff)
-		}
+		checkEvents(t, recorder, want...)
 	}
-	full := func(free int64) *Disk { return &Disk{Free: free, Total: 10 * gibibyte} }
 	report(Observed{})
-	report(Observed{Disk: full(100)}, "Warning DiskNearlyFull")
-	report(Observed{Disk: full(50)}) // only the figure is another
 	host := hostOf("", true)
-	report(Observed{Disk: full(50), App: appOf(true, ""), Host: host}, "Warning LimactlMissing")
+	app := appOf(true, "")
+	report(Observed{App: app, Host: host}, "Warning LimactlMissing")
+	report(Observed{App: app, Host: host})
 	host.Limactl.Message = "not executable"
-	report(Observed{Disk: full(50), App: appOf(true, ""), Host: host}, "Warning LimactlMissing")
-	report(Observed{Disk: full(50), App: appOf(true, ""), Host: hostOf("2", false)}, "Normal LimactlMissingResolved") // of KVM it is silent
-	report(Observed{}, "Normal DiskNearlyFullResolved")
-	report(Observed{Disk: full(50)}, "Warning DiskNearlyFull")
+	report(Observed{App: app, Host: host}, "Warning LimactlMissing")
+	report(Observed{App: app, Host: hostOf("2", false)}, "Warning NoKVM", "Normal LimactlMissingResolved")
+	report(Observed{}, "Normal NoKVMResolved")
+	report(Observed{App: app, Host: hostOf("2", false)}, "Warning NoKVM")
 	// A condition says it.
-	r.codes = append(r.codes, EngineNotAnswering)
 	silent := engineOf("a", "moby", "ConnectFailed", "refused", "")
-	r.Report(Known().Diagnose(Observed{Disk: full(50), Engines: []containersv1alpha1.ContainerEngine{silent}}), &silent)
+	conditions := NewReporter(recorder, Conditions)
+	conditions.Report(Known().Diagnose(Observed{Engines: []containersv1alpha1.ContainerEngine{silent}}), &silent)
+	checkEvents(t, recorder)
+	// Another observer's.
+	report(Observed{App: app, Host: hostOf("2", false), Disk: &Disk{Free: 1, Total: gibibyte}})
 	// No object is there to report on.
 	two := []containersv1alpha1.ContainerEngine{engineOf("a", "moby", "Connected", "", "1"), engineOf("b", "moby", "Connected", "", "1")}
-	report(Observed{Disk: full(50), Engines: two})
+	report(Observed{App: app, Host: hostOf("2", false), Engines: two})
+}
+
+// TestReporterOfFigures: an Event has figures, and other figures are no other Event.
+func TestReporterOfFigures(t *testing.T) {
+	recorder := record.NewFakeRecorder(10)
+	r := NewReporter(recorder, HostInfoEvents)
+	for _, c := range []struct {
+		free int64
+		want []string
+	}{{100, []string{"Warning DiskNearlyFull"}}, {50, nil}, {9 * gibibyte, []string{"Normal DiskNearlyFullResolved"}}} {
+		host := &rddv1alpha1.HostInfo{}
+		host.Name = rddv1alpha1.HostInfoName
+		r.Report(Known().Diagnose(Observed{Disk: &Disk{Free: c.free, Total: 10 * gibibyte}}), host)
+		checkEvents(t, recorder, c.want...)
+	}
+}
+
+func checkEvents(t *testing.T, recorder *record.FakeRecorder, want ...string) {
+	t.Helper()
+	var got []string
+	for len(recorder.Events) > 0 {
+		event := strings.SplitN(<-recorder.Events, " ", 3)
+		got = append(got, event[0]+" "+event[1])
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("want -, got +:\n%s", diff)
+	}
 }

@@ -9,15 +9,27 @@ import (
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 )
 
-// incomplete adds the problem in the engine's condition Complete.
-func (d *diagnosis) incomplete(e *containersv1alpha1.ContainerEngine) {
-	complete := apimeta.FindStatusCondition(e.Status.Conditions, containersv1alpha1.ConditionComplete)
-	if complete == nil || complete.Status != metav1.ConditionFalse {
-		return
-	}
-	f := d.add(EngineIncomplete, subjectOf(e), complete.Reason, "error", complete.Message, "how", arguments{"rdd", d.Command}.fill(d.placeOf(e).howToComplete(complete.Reason)),
-		"namespace", e.Namespace, "name", e.Name)
-	f.inCondition = true
+// EngineIncomplete means: something could not be mirrored or done.
+var EngineIncomplete = &Diagnostic{
+	Code: "engine-incomplete", Severity: Warning, Title: "Some objects of the engine are not mirrored",
+	Text: "{error}",
+	Remedy: "{how}. `{rdd} ctl describe containerengine -n {namespace} {name}` shows an Event for each problem. " +
+		"RDD retries all of them",
+	DependsOn: []*Diagnostic{EngineNotAnswering, EngineWrongProtocol, EngineChanged, EngineConflict, EngineUnsupported},
+	Reporter:  Conditions,
+	Rule: func(o *Observed) []evidence {
+		var all []evidence
+		for i := range o.Engines {
+			e := &o.Engines[i]
+			complete := apimeta.FindStatusCondition(e.Status.Conditions, containersv1alpha1.ConditionComplete)
+			if complete == nil || complete.Status != metav1.ConditionFalse {
+				continue
+			}
+			all = append(all, evidence{subject: subjectOf(e), state: complete.Reason, inCondition: true,
+				args: arguments{"error", complete.Message, "how", o.typed(o.placeOf(e).howToComplete(complete.Reason)), "namespace", e.Namespace, "name", e.Name}})
+		}
+		return all
+	},
 }
 
 // howToComplete returns the remedy for a reason of the condition Complete.

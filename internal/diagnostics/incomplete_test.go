@@ -29,7 +29,7 @@ func TestIncompleteEngine(t *testing.T) {
 			return e
 		}
 		found := Known().Diagnose(Observed{Now: time.Now(), Command: "rdd --instance x", Engines: []containersv1alpha1.ContainerEngine{engine(containersv1alpha1.ReasonConnected)}})
-		if len(found) != 1 || found[0].Code != EngineIncomplete || found[0].Message != "volume data: broken; and 2 more" {
+		if len(found) != 1 || found[0].Code != EngineIncomplete.Code || found[0].Message != "volume data: broken; and 2 more" {
 			t.Fatalf("%s: %+v", reason, found)
 		}
 		remedy := found[0].Remedy
@@ -41,7 +41,7 @@ func TestIncompleteEngine(t *testing.T) {
 		}
 		remedies[remedy] = reason
 		found = Known().Diagnose(Observed{Now: time.Now(), Engines: []containersv1alpha1.ContainerEngine{engine(containersv1alpha1.ReasonDisconnected)}})
-		if len(found) != 1 || found[0].Code != EngineNotAnswering {
+		if len(found) != 1 || found[0].Code != EngineNotAnswering.Code {
 			t.Errorf("%s of an engine that is away: %+v", reason, found)
 		}
 	}

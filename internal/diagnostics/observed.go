@@ -101,4 +101,6 @@ type Daemon struct {
 	Version, Program string
 	// Failure is why the daemon did not answer; nil if it did.
 	Failure error
+	// Ended is why it ended by itself; empty if it lives, or was stopped.
+	Ended string
 }

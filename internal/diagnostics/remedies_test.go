@@ -10,7 +10,6 @@ import (
 	"k8s.io/utils/ptr"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
 // engineThat is a ContainerEngine whose condition Ready has the reason and message.
@@ -58,7 +57,7 @@ func TestRemediesOfEngines(t *testing.T) {
 			e := engineThat(test.kind, test.endpoint, containersv1alpha1.ReasonConnectFailed, "no answer")
 			o := Observed{Engines: []containersv1alpha1.ContainerEngine{e}, System: test.system}
 			found := Known().Diagnose(o)
-			if len(found) != 1 || found[0].Code != EngineNotAnswering {
+			if len(found) != 1 || found[0].Code != EngineNotAnswering.Code {
 				t.Fatalf("%+v", found)
 			}
 			remedy := found[0].Remedy
@@ -101,16 +100,16 @@ func TestRemediesOfSockets(t *testing.T) {
 		{containersv1alpha1.EngineContainerd, "unix:///run/containerd/containerd.sock", "", "/etc/containerd/config.toml", "usermod"},
 		{containersv1alpha1.EngineMoby, "npipe:////./pipe/docker_engine", "", "`net localgroup docker-users", "usermod"},
 	} {
-		e := engineThat(test.kind, test.endpoint, containersv1alpha1.ReasonConnectFailed, engine.Denied+": it is root's")
+		e := engineThat(test.kind, test.endpoint, containersv1alpha1.ReasonPermissionDenied, "it is root's")
 		found := Known().Diagnose(Observed{Engines: []containersv1alpha1.ContainerEngine{e}, Groups: map[string]string{test.endpoint: test.group}})
-		if len(found) != 1 || found[0].Code != SocketNotPermitted || !strings.Contains(found[0].Remedy, test.words) ||
+		if len(found) != 1 || found[0].Code != SocketNotPermitted.Code || !strings.Contains(found[0].Remedy, test.words) ||
 			strings.Contains(found[0].Remedy, test.not) || strings.Contains(found[0].Remedy, "{") {
 			t.Errorf("%s: %+v", test.endpoint, found)
 		}
 	}
 	// No engine is chosen yet.
 	found := Known().Diagnose(Observed{Denied: "unix:///var/run/docker.sock", Groups: map[string]string{"unix:///var/run/docker.sock": "docker"}})
-	if len(found) != 1 || found[0].Code != SocketNotPermitted || !strings.Contains(found[0].Message, "members of the group docker") {
+	if len(found) != 1 || found[0].Code != SocketNotPermitted.Code || !strings.Contains(found[0].Message, "members of the group docker") {
 		t.Errorf("%+v", found)
 	}
 }

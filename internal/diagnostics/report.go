@@ -3,8 +3,6 @@
 package diagnostics
 
 import (
-	"slices"
-
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/record"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -25,7 +23,7 @@ const resolved = "Resolved"
 // for one goroutine.
 type Reporter struct {
 	events   record.EventRecorder
-	codes    []Code
+	observer Observer
 	reported map[spot]Finding
 }
 
@@ -38,9 +36,9 @@ type spot struct {
 // maxQuoted bounds the message in an Event, in bytes, to leave room for the remedy.
 const maxQuoted = 512
 
-// NewReporter returns a reporter of the codes.
-func NewReporter(events record.EventRecorder, codes ...Code) *Reporter {
-	return &Reporter{events: events, codes: codes, reported: map[spot]Finding{}}
+// NewReporter returns a reporter of an observer's diagnostics.
+func NewReporter(events record.EventRecorder, observer Observer) *Reporter {
+	return &Reporter{events: events, observer: observer, reported: map[spot]Finding{}}
 }
 
 // Report sends Events for the changes since the last call. findings are all current
@@ -52,14 +50,14 @@ func (r *Reporter) Report(findings []Finding, concerned ...client.Object) {
 	}
 	current := map[spot]bool{}
 	for _, f := range findings {
-		if f.inCondition || !slices.Contains(r.codes, f.Code) {
+		if f.evidence.inCondition || f.diagnostic.Reporter != r.observer {
 			continue
 		}
 		at := spot{f.Code, f.Subject}
 		current[at] = true
 		before, known := r.reported[at]
 		object := objects[f.Subject]
-		if object == nil || known && wording.Same(before.state, f.state) {
+		if object == nil || known && wording.Same(before.evidence.state, f.evidence.state) {
 			continue
 		}
 		kind := corev1.EventTypeWarning

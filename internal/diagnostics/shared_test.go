@@ -31,7 +31,7 @@ func TestClonedIDs(t *testing.T) {
 	} {
 		shared := 0
 		for _, finding := range Known().Diagnose(Observed{Engines: test.engines}) {
-			if finding.Code == EngineShared {
+			if finding.Code == EngineShared.Code {
 				shared++
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/endpoint"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/moby"
 )
 
@@ -41,7 +42,7 @@ func (c *contexts) check(ctx context.Context, name string, limit time.Duration) 
 		return unsure, err
 	}
 	cfg := moby.Config{Endpoint: f.host, SkipVerify: f.skipVerify}
-	if strings.HasPrefix(f.host, "tcp://") && (len(f.files) > 0 || f.skipVerify) {
+	if endpoint.SchemeOf(f.host) == endpoint.TCP && (len(f.files) > 0 || f.skipVerify) {
 		cfg.Secret = certificates{name, f.files}
 	}
 	engine, err := moby.New(cfg)
@@ -59,7 +60,7 @@ func (c *contexts) check(ctx context.Context, name string, limit time.Duration) 
 		return broken, context.Cause(ctx)
 	}
 	for _, text := range sshAsks {
-		if strings.HasPrefix(f.host, "ssh://") && strings.Contains(err.Error(), text) {
+		if endpoint.SchemeOf(f.host) == endpoint.SSH && strings.Contains(err.Error(), text) {
 			return unsure, err
 		}
 	}

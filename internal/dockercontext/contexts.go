@@ -41,8 +41,8 @@ const (
 // ErrNoContext is the error of a context that does not exist.
 var ErrNoContext = errors.New("no such Docker context")
 
-// endpoint is the endpoint of an engine in a context.
-type endpoint struct {
+// engineEndpoint is the endpoint of an engine in a context.
+type engineEndpoint struct {
 	Host          string `json:",omitempty"`
 	SkipTLSVerify bool
 }
@@ -61,7 +61,7 @@ type contexts struct {
 
 // open returns the contexts in a directory. It does not read or create files.
 func open(dir string) *contexts {
-	types := store.NewConfig(func() any { return &metadata{} }, store.EndpointTypeGetter(dockerEndpoint, func() any { return &endpoint{} }))
+	types := store.NewConfig(func() any { return &metadata{} }, store.EndpointTypeGetter(dockerEndpoint, func() any { return &engineEndpoint{} }))
 	return &contexts{
 		dir:    dir,
 		config: config{path: filepath.Join(dir, configName)},
@@ -145,7 +145,7 @@ func (c *contexts) write(name, description, host string, files tlsFiles) error {
 	err := c.store.CreateOrUpdate(store.Metadata{
 		Name:      name,
 		Metadata:  metadata{Description: description},
-		Endpoints: map[string]any{dockerEndpoint: endpoint{Host: host}},
+		Endpoints: map[string]any{dockerEndpoint: engineEndpoint{Host: host}},
 	})
 	if err == nil && len(files) == 0 {
 		err = c.store.ResetEndpointTLSMaterial(name, dockerEndpoint, nil)
@@ -224,7 +224,7 @@ func (c *contexts) get(name string) (found, error) {
 	if err != nil {
 		return found{}, fault.New(fault.Failed, "read the Docker context", name, err)
 	}
-	e, ok := stored.Endpoints[dockerEndpoint].(endpoint)
+	e, ok := stored.Endpoints[dockerEndpoint].(engineEndpoint)
 	if !ok {
 		return found{}, fault.New(fault.Failed, "read the Docker context", name, errors.New("it has no endpoint for Docker"))
 	}

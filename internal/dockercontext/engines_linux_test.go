@@ -82,7 +82,7 @@ func TestTLSContexts(t *testing.T) {
 	u.must(u.contexts.put(t.Context(), "strange", "", engine.TLSEndpoint(), files))
 	u.checks("strange", broken, "certificate")
 	u.must(u.contexts.store.CreateOrUpdate(store.Metadata{Name: "strange", Metadata: metadata{},
-		Endpoints: map[string]any{dockerEndpoint: endpoint{Host: engine.TLSEndpoint(), SkipTLSVerify: true}}}))
+		Endpoints: map[string]any{dockerEndpoint: engineEndpoint{Host: engine.TLSEndpoint(), SkipTLSVerify: true}}}))
 	u.checks("strange", answers)
 	u.must(u.contexts.put(t.Context(), "plain", "", engine.TLSEndpoint(), nil))
 	u.checks("plain", broken)

@@ -58,7 +58,7 @@ func TestMounted(t *testing.T) {
 		if !errors.Is(err, atomicfile.ErrMounted) {
 			t.Fatalf("the error is %v", err)
 		}
-		for _, words := range []string{mounted, "mounted", "mount its directory instead", "DOCKER_CONTEXT=" + ours} {
+		for _, words := range []string{mounted, "mount point", "mount its directory instead", "DOCKER_CONTEXT=" + ours} {
 			if !strings.Contains(err.Error(), words) {
 				t.Errorf("%q lacks %q", err, words)
 			}

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package engine is what RDD needs of a container engine, whatever its kind.
-// The interface is level-based: an event only names an object, and what is true
-// of the object is asked for.
 package engine
 
 import (
@@ -21,11 +18,12 @@ const (
 	KindNamespace Kind = "namespace"
 	KindImage     Kind = "image"
 	KindVolume    Kind = "volume"
+	KindNetwork   Kind = "network"
 	KindContainer Kind = "container"
 )
 
 // Kinds has all kinds, in the order of their lists.
-var Kinds = []Kind{KindNamespace, KindImage, KindVolume, KindContainer}
+var Kinds = []Kind{KindNamespace, KindImage, KindVolume, KindNetwork, KindContainer}
 
 // Key names an object of an engine. An image with several tags is one object.
 type Key struct {
@@ -33,8 +31,8 @@ type Key struct {
 	// Namespace of the engine that a container or an image is in; empty if the
 	// engine has only one, and its IDs are unique.
 	Namespace string
-	// ID of a container or an image; the name of a volume or a namespace. For an
-	// image it may also be a reference, which the engine resolves to an image.
+	// ID of a container, an image or a network; the name of a volume or a namespace.
+	// For an image it may also be a reference, which the engine resolves to an image.
 	ID string
 }
 
@@ -47,11 +45,12 @@ var (
 	ErrRefused = errors.New("refused by the engine")
 	// ErrFailed: a removal failed because of an internal error of the engine.
 	ErrFailed = errors.New("failed in the engine")
+	// ErrDenied says that the user may not use the socket of a local engine.
+	ErrDenied = errors.New("permission denied")
+	// ErrProtocol says that what answers at the endpoint does not speak the protocol of
+	// the engine's type.
+	ErrProtocol = errors.New("wrong protocol")
 )
-
-// Denied is a part of the error for a local socket for which the user has no
-// permission, as Unix words it. Readers of a ContainerEngine's condition match it.
-const Denied = "permission denied"
 
 // Info describes an engine.
 type Info struct {
@@ -87,7 +86,7 @@ type Event struct {
 	// Passing is true if another event most often follows in a moment: the state
 	// between the two does not need an inspection.
 	Passing bool
-	// Lost is why an event could not be decoded; only its kind is known, and the key
+	// Lost is why an event could not be decoded; at most its kind is known, and the key
 	// has no ID.
 	Lost error
 }
@@ -105,6 +104,7 @@ type Object struct {
 
 	Container *containersv1alpha1.ContainerStatus
 	Volume    *containersv1alpha1.VolumeStatus
+	Network   *containersv1alpha1.NetworkStatus
 	Namespace *containersv1alpha1.ContainerNamespaceStatus
 	// Images has the image once for each of its tags, or once with no tag.
 	Images []containersv1alpha1.ImageStatus
@@ -174,8 +174,8 @@ type Engine interface {
 	// it.
 	Inspect(ctx context.Context, key Key) (Object, error)
 
-	// Remove removes a container (also a running one), a volume, a tag of an image or
-	// an untagged image, or an empty namespace. The error is [ErrRefused] if the
+	// Remove removes a container (also a running one), a volume, a network, a tag of an
+	// image or an untagged image, or an empty namespace. The error is [ErrRefused] if the
 	// object is in use, and [errors.ErrUnsupported] if the engine can't remove
 	// namespaces.
 	Remove(ctx context.Context, key Key, options RemoveOptions) error

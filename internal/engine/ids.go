@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// maxID is for the IDs of containers, which are 64 hexadecimal digits in Docker
+	// maxID is for the IDs of containers and networks, which are 64 hexadecimal digits in Docker
 	// and at most 76 characters in containerd, and for the names of namespaces. In
 	// bytes, as is maxName.
 	maxID = 256
@@ -31,7 +31,7 @@ func CheckKey(key Key) error {
 	if key.Kind == KindVolume || key.Kind == KindImage {
 		limit = maxName
 	}
-	if key.Kind == KindContainer && strings.Contains(key.ID, "/") {
+	if (key.Kind == KindContainer || key.Kind == KindNetwork) && strings.Contains(key.ID, "/") {
 		return errors.New("its ID has a slash")
 	}
 	if err := checkText(key.ID, limit); err != nil {

@@ -47,7 +47,7 @@ func setup(host manager.Host, look func(context.Context) rddv1alpha1.HostInfoSta
 		observed: w.observed,
 		registry: diagnostics.Known(),
 		reporter: diagnostics.NewReporter(bounded.Events(host.GetEventRecorderFor("hostinfo")), //nolint:staticcheck // RDD serves core Events only
-			diagnostics.DiskNearlyFull, diagnostics.StoreLarge),
+			diagnostics.HostInfoEvents),
 	}
 	if host.Instance != nil {
 		r.store = host.Instance.StoreFile()

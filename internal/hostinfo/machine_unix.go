@@ -9,36 +9,36 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/endpoint"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/traits"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/access"
 )
 
 func root() string { return "/" }
 
-// endpoints returns the usual sockets of engines.
-func (p Places) endpoints() []endpoint {
-	var all []endpoint
-	add := func(kind rddv1alpha1.EngineType, dir string, names ...string) {
-		for _, name := range names {
-			if path := filepath.Join(dir, name); filepath.IsAbs(dir) {
-				all = append(all, endpoint{kind: kind, url: "unix://" + path, name: path})
-			}
+// candidates returns the usual sockets of engines, first the one in DOCKER_HOST.
+func (p Places) candidates() []candidate {
+	var all []candidate
+	add := func(kind containersv1alpha1.EngineType, path string) {
+		if filepath.IsAbs(path) {
+			all = append(all, candidate{kind: rddv1alpha1.EngineType(kind), url: endpoint.ForSocket(path), name: path})
 		}
 	}
-	if path, ok := strings.CutPrefix(p.DockerHost, "unix://"); ok && path != "" {
-		add(rddv1alpha1.EngineMoby, filepath.Dir(path), filepath.Base(path))
+	bases := map[engine.Base]string{engine.Root: p.Root, engine.Home: p.Home, engine.RuntimeDir: p.RuntimeDir}
+	for _, known := range traits.All() {
+		if known.IsDockerAPI {
+			add(known.Type, filepath.Clean(endpoint.SocketPath(p.DockerHost)))
+		}
+		for _, place := range known.Places {
+			add(known.Type, filepath.Join(bases[place.Base], filepath.FromSlash(place.Path)))
+		}
 	}
-	add(rddv1alpha1.EngineMoby, p.Root, "var/run/docker.sock")
-	add(rddv1alpha1.EngineMoby, p.RuntimeDir, "docker.sock")
-	add(rddv1alpha1.EngineMoby, p.Home, ".docker/run/docker.sock", ".docker/desktop/docker.sock")
-	add(rddv1alpha1.EngineMoby, p.RuntimeDir, "podman/podman.sock")
-	add(rddv1alpha1.EngineMoby, p.Root, "run/podman/podman.sock")
-	add(rddv1alpha1.EngineContainerd, p.Root, "run/containerd/containerd.sock")
-	add(rddv1alpha1.EngineContainerd, p.RuntimeDir, "containerd/containerd.sock")
 	return all
 }
 
@@ -46,19 +46,19 @@ func (p Places) endpoints() []endpoint {
 func (p Places) engines() []rddv1alpha1.Engine {
 	var found []rddv1alpha1.Engine
 	var files []fs.FileInfo
-	for _, e := range p.endpoints() {
+	for _, e := range p.candidates() {
 		file, err := os.Stat(e.name)
 		listed := func(other fs.FileInfo) bool { return os.SameFile(file, other) }
 		if err != nil || file.Mode()&fs.ModeSocket == 0 || slices.ContainsFunc(files, listed) {
 			continue
 		}
 		files = append(files, file)
-		engine := rddv1alpha1.Engine{Type: e.kind, Endpoint: e.url, Accessible: true}
+		there := rddv1alpha1.Engine{Type: e.kind, Endpoint: e.url, Accessible: true}
 		// A connection requires write permission (unix(7)).
 		if err := unix.Faccessat(unix.AT_FDCWD, e.name, unix.W_OK, unix.AT_EACCESS); err != nil {
-			engine.Accessible, engine.Message = false, access.Refusal(file, err)
+			there.Accessible, there.Message = false, access.Refusal(file, err)
 		}
-		found = append(found, engine)
+		found = append(found, there)
 	}
 	return found
 }

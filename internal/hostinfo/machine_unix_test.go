@@ -131,7 +131,7 @@ func TestEnginesThatAreFound(t *testing.T) {
 func TestOtherEndpointsAreNotLookedFor(t *testing.T) {
 	for _, host := range []string{"tcp://127.0.0.1:2375", "ssh://me@there", "unix://", "unix://relative.sock", "npipe:////./pipe/x", "/x.sock"} {
 		p := Places{DockerHost: host}
-		if got := p.endpoints(); len(got) != 0 {
+		if got := p.candidates(); len(got) != 0 {
 			t.Errorf("DOCKER_HOST=%s: %v", host, got)
 		}
 	}

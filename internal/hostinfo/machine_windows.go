@@ -13,7 +13,10 @@ import (
 
 	"golang.org/x/sys/windows"
 
+	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/endpoint"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/traits"
 )
 
 // root returns the system directory.
@@ -101,21 +104,20 @@ func (p Places) virtualization() rddv1alpha1.Virtualization {
 	return rddv1alpha1.Virtualization{Available: true, Type: rddv1alpha1.VirtualizationWSL2}
 }
 
-const pipePrefix = "npipe:////./pipe/"
-
-// endpoints returns the usual pipes of engines.
-func (p Places) endpoints() []endpoint {
-	var all []endpoint
-	add := func(kind rddv1alpha1.EngineType, names ...string) {
+// candidates returns the usual pipes of engines, first the one in DOCKER_HOST.
+func (p Places) candidates() []candidate {
+	var all []candidate
+	add := func(kind containersv1alpha1.EngineType, names ...string) {
 		for _, name := range names {
-			all = append(all, endpoint{kind: kind, url: pipePrefix + name, name: name})
+			all = append(all, candidate{kind: rddv1alpha1.EngineType(kind), url: endpoint.ForPipe(name), name: name})
 		}
 	}
-	if name, ok := strings.CutPrefix(p.DockerHost, pipePrefix); ok {
-		add(rddv1alpha1.EngineMoby, name)
+	for _, known := range traits.All() {
+		if name := endpoint.PipeName(p.DockerHost); name != "" && known.IsDockerAPI {
+			add(known.Type, name)
+		}
+		add(known.Type, known.Pipes...)
 	}
-	add(rddv1alpha1.EngineMoby, "docker_engine", "dockerDesktopLinuxEngine", "podman-machine-default")
-	add(rddv1alpha1.EngineContainerd, "containerd-containerd")
 	return all
 }
 
@@ -123,7 +125,7 @@ func (p Places) endpoints() []endpoint {
 func (p Places) engines() []rddv1alpha1.Engine {
 	pipes := pipeNames()
 	var found []rddv1alpha1.Engine
-	for _, e := range p.endpoints() {
+	for _, e := range p.candidates() {
 		// Names of pipes are case-insensitive.
 		if name := strings.ToLower(e.name); pipes[name] {
 			found = append(found, rddv1alpha1.Engine{Type: e.kind, Endpoint: e.url, Accessible: true})

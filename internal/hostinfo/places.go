@@ -5,7 +5,7 @@ package hostinfo
 import (
 	"os"
 
-	rddv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/rdd/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/traits"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/limactl"
 )
 
@@ -51,8 +51,8 @@ func DockerEndpoints() []string {
 	places := thisMachine()
 	places.DockerHost = ""
 	var urls []string
-	for _, e := range places.endpoints() {
-		if e.kind == rddv1alpha1.EngineMoby {
+	for _, e := range places.candidates() {
+		if traits.Of(e.kind).IsDockerAPI {
 			urls = append(urls, e.url)
 		}
 	}

@@ -62,8 +62,8 @@ func (p *Probe) Look(ctx context.Context) rddv1alpha1.HostInfoStatus {
 	return status
 }
 
-// endpoint is where an engine may be.
-type endpoint struct {
+// candidate is where an engine may be.
+type candidate struct {
 	kind rddv1alpha1.EngineType
 	url  string
 	// name is the path of the socket, or the name of the pipe.

@@ -16,7 +16,6 @@ import (
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/atomicfile"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/regular"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/process"
 )
 
@@ -31,11 +30,7 @@ const (
 // ErrRunning is the error if another daemon of the instance is running.
 var ErrRunning = errors.New("the daemon is already running")
 
-// StoppedEarly is in the last line of the log of a daemon that was stopped before it
-// was ready.
-const StoppedEarly = "stopped before it was ready"
-
-// Daemon describes a running daemon. The daemon writes it.
+// Daemon describes a daemon. The daemon writes it.
 type Daemon struct {
 	PID int `json:"pid"`
 	// Birth distinguishes the process from a later one with the same PID.
@@ -47,6 +42,8 @@ type Daemon struct {
 	Waiting     string    `json:"waiting,omitempty"` // the gate that start-up waits for
 	Ready       bool      `json:"ready"`
 	Stopping    bool      `json:"stopping,omitempty"`
+	// Failure is why it ended; nil while it runs, and if it was stopped.
+	Failure *Failure `json:"failure,omitempty"`
 }
 
 // isProcess reports whether the process that d describes is running.
@@ -144,26 +141,27 @@ func (i *Instance) Daemon() (*Daemon, error) {
 	if err != nil || !alive {
 		return nil, err
 	}
-	var d Daemon
-	data, err := regular.Read(i.stateFile(), maxFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return &d, nil
-	}
+	d, err := i.readState()
 	if err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal(data, &d); err != nil {
-		return nil, fault.New(fault.Failed, "read", i.stateFile(), err)
+	if d == nil || !d.isProcess() {
+		return &Daemon{}, nil // there is no file, or a previous daemon's
 	}
-	if !d.isProcess() {
-		return &Daemon{}, nil // the file is a previous daemon's
-	}
-	return &d, nil
+	return d, nil
 }
 
 // Announce writes the calling daemon's description and its PID file. The caller holds
 // the daemon's lock.
 func (i *Instance) Announce(d Daemon) error {
+	if err := atomicfile.WriteVolatile(i.PIDFile(), []byte(strconv.Itoa(os.Getpid())+"\n"), fileMode); err != nil {
+		return err
+	}
+	return i.writeState(d)
+}
+
+// writeState writes the description of this process as the daemon.
+func (i *Instance) writeState(d Daemon) error {
 	birth, err := process.Birth(os.Getpid())
 	if err != nil {
 		return fmt.Errorf("read the start time of this process: %w", err)
@@ -173,11 +171,9 @@ func (i *Instance) Announce(d Daemon) error {
 	if err != nil {
 		return err
 	}
-	if err := atomicfile.WriteVolatile(i.PIDFile(), []byte(strconv.Itoa(d.PID)+"\n"), fileMode); err != nil {
-		return err
-	}
 	return atomicfile.WriteVolatile(i.stateFile(), append(data, '\n'), fileMode)
 }
 
-// Retract removes the PID file. Once the lock is free, readers ignore the description.
+// Retract removes the PID file. Once the lock is free, the description tells how the daemon
+// ended.
 func (i *Instance) Retract() { _ = os.Remove(i.PIDFile()) }

@@ -31,7 +31,7 @@ func (i *Instance) ownDirs() []ownDir {
 	dirs := []ownDir{
 		{path: i.dir, secrets: true},
 		{path: i.TLSDir(), secrets: true},
-		{path: i.shortDir, files: isOneOf(i.DockerSocket(), i.ContainerdSocket(), i.DatastoreSocket())},
+		{path: i.shortDir, files: isSocket},
 		{path: i.BinDir(), optional: true, files: isOneOf()}, // links in it may lead to the user's programs
 		{path: i.LimaHome(), optional: true},
 		{path: filepath.Join(i.LimaHome(), limaConfigDir), optional: true},
@@ -52,6 +52,9 @@ func isOneOf(paths ...string) func(string) bool {
 		return false
 	}
 }
+
+// isSocket matches the sockets of engines, and of the process for a database.
+func isSocket(name string) bool { return filepath.Ext(name) == ".sock" }
 
 func isLog(name string) bool {
 	matched, err := filepath.Match(logPattern, name)

@@ -27,6 +27,9 @@ type Settings struct {
 	Controllers string `json:"controllers"`
 	// SecurePort is the API server's port; 0 for the instance's preferred one.
 	SecurePort int `json:"securePort,omitempty"`
+	// LogLevel is the daemon's, unless a flag or the environment sets another; empty for
+	// the default.
+	LogLevel string `json:"logLevel,omitempty"`
 	// Datastore is where the objects are stored; zero for the instance's own file.
 	Datastore datastore.Endpoint `json:"-"`
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -160,10 +161,11 @@ func (i *Instance) LimaHome() string { return filepath.Join(i.shortDir, "lima") 
 func (i *Instance) BinDir() string { return filepath.Join(i.shortDir, "bin") }
 
 // DockerSocket is the host's end of the virtual machine's Docker socket.
-func (i *Instance) DockerSocket() string { return filepath.Join(i.shortDir, "docker.sock") }
+func (i *Instance) DockerSocket() string { return i.EngineSocket("docker.sock") }
 
-// ContainerdSocket is the host's end of the virtual machine's containerd socket.
-func (i *Instance) ContainerdSocket() string { return filepath.Join(i.shortDir, "containerd.sock") }
+// EngineSocket is the host's end of the socket of an engine in the virtual machine. Each
+// type of engine has a file name.
+func (i *Instance) EngineSocket(name string) string { return filepath.Join(i.shortDir, name) }
 
 // StdoutLog is the standard output of the daemon's process, usually empty.
 func (i *Instance) StdoutLog() string { return filepath.Join(i.logDir, "rdd.stdout.log") }
@@ -248,6 +250,34 @@ func Names() ([]string, error) {
 		return nil, err
 	}
 	return one.names(), nil
+}
+
+// Traces returns the names of the instances that there are, and of those of which only
+// something is left, as logs that were kept, sorted.
+func Traces() ([]string, error) {
+	one, err := New(DefaultName)
+	if err != nil {
+		return nil, err
+	}
+	found := one.names()
+	parents := []string{filepath.Dir(one.dir)}
+	if !one.customLogDir { // which may be shared, and has no name of an instance in it
+		parents = append(parents, filepath.Dir(one.logDir))
+	}
+	for _, parent := range parents {
+		dirs, _ := os.ReadDir(parent) // see names
+		for _, dir := range dirs {
+			name, ours := strings.CutPrefix(dir.Name(), ContextPrefix)
+			if !ours || CheckName(name) != nil {
+				continue
+			}
+			if logs, _ := filepath.Glob(filepath.Join(parent, dir.Name(), logPattern)); len(logs) > 0 {
+				found = append(found, name)
+			}
+		}
+	}
+	slices.Sort(found)
+	return slices.Compact(found), nil
 }
 
 // names returns the names of the instances with directories beside this one's.

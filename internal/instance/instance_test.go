@@ -459,7 +459,7 @@ func TestLastWords(t *testing.T) {
 		"a\nlast\n\n": "last",
 		"time=x msg=y\nfatal error: concurrent map writes" + stacks: "fatal error: concurrent map writes",
 		"time=x msg=y\npanic: out of reach" + stacks:                "panic: out of reach",
-		"panic: logged by a library\nError: the disk is gone\n":     "Error: the disk is gone",
+		"panic: logged by a library\nError: the disk is gone\n":     "the disk is gone",
 	} {
 		if err := os.WriteFile(inst.StderrLog(), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -527,5 +527,53 @@ func TestIn(t *testing.T) {
 	}
 	if _, err := In("x", "relative", os.Getenv); err == nil {
 		t.Error("a home directory may be relative")
+	}
+}
+
+// TestLastFailure: a daemon that was not stopped is known to have failed, until the
+// next one takes its lock.
+func TestLastFailure(t *testing.T) {
+	inst := newTest(t, "x")
+	if err := inst.MakeDirs(); err != nil {
+		t.Fatal(err)
+	}
+	check := func(when string, want FailureKind) {
+		t.Helper()
+		failure, err := inst.LastFailure()
+		got := FailureKind("")
+		if failure != nil {
+			got = failure.Kind
+		}
+		if err != nil || got != want {
+			t.Errorf("%s: %+v, %v, want %q", when, failure, err, want)
+		}
+	}
+	check("there was none", "")
+	for when, run := range map[string]struct {
+		end  func() error
+		want FailureKind
+	}{
+		"killed":                    {func() error { return inst.Announce(Daemon{Ready: true}) }, Crashed},
+		"stopped":                   {func() error { return inst.Announce(Daemon{Stopping: true}) }, ""},
+		"stopped early":             {func() error { return inst.Fail(Failure{Kind: StoppedEarly}) }, ""},
+		"failed":                    {func() error { return inst.Fail(Failure{Kind: Failed, Message: "a\nb"}) }, Failed},
+		"failed after it was ready": {func() error { return errors.Join(inst.Announce(Daemon{Ready: true}), inst.Fail(Failure{Kind: Failed})) }, Failed},
+	} {
+		lock, err := inst.LockDaemon(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		check("it has begun", "")
+		if err := run.end(); err != nil {
+			t.Fatal(err)
+		}
+		check("it lives", "")
+		lock.Unlock()
+		check(when, run.want)
+		if ended, err := inst.Ended(); err != nil || ended == nil || ended.PID != os.Getpid() {
+			t.Errorf("%s: %+v, %v", when, ended, err)
+		} else if f := ended.Failure; f != nil && (f.Time == nil || strings.Contains(f.Message, "\n")) {
+			t.Errorf("%s: %+v", when, f)
+		}
 	}
 }

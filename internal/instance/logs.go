@@ -3,6 +3,7 @@
 package instance
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -104,17 +105,22 @@ func rotate(d *owned.Dir, name string) error {
 	return nil
 }
 
-// LastWords returns why the daemon stopped, from its log: the last line, or the panic
+// LastWords returns the end of the daemon's log, for a user: the last line, or the panic
 // if the log ends with a crash's stack traces. It is empty if there is no line.
 func (i *Instance) LastWords() string {
 	tail := i.logTail()
 	last := tail[strings.LastIndexByte(tail, '\n')+1:]
-	if !strings.HasPrefix(last, fault.Prefix) {
-		if reason := process.CrashReason(tail); reason != "" {
-			return reason
-		}
+	var message struct {
+		Text string `json:"msg"`
+		Code int    `json:"exit-code"`
 	}
-	return last
+	if json.Unmarshal([]byte(last), &message) == nil && message.Code != 0 { // the log is JSON
+		return message.Text
+	}
+	if reason := process.CrashReason(tail); reason != "" && !strings.HasPrefix(last, fault.Prefix) {
+		return reason
+	}
+	return strings.TrimPrefix(last, fault.Prefix)
 }
 
 // logTail returns the end of the daemon's log.

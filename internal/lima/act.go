@@ -109,6 +109,13 @@ func (s *scope) act() reconcile.Result {
 	}
 	request := s.vm.Annotations[limav1alpha1.RestartAnnotation]
 	switch s.observed.phase {
+	case absent, halfMade, stopped:
+		if request != s.vm.Status.ObservedRestartRequest { // the next start satisfies the request
+			s.vm.Status.ObservedRestartRequest = request
+			s.machine.attempts = attempts{generation: s.vm.Generation, template: s.copy.ResourceVersion}
+		}
+	}
+	switch s.observed.phase {
 	case absent:
 		if err := s.endOrphans(); err != nil {
 			s.failed(opBoot, err)
@@ -122,10 +129,6 @@ func (s *scope) act() reconcile.Result {
 	case ending:
 		return s.letEnd()
 	case stopped:
-		if request != s.vm.Status.ObservedRestartRequest { // the next start satisfies the request
-			s.vm.Status.ObservedRestartRequest = request
-			s.machine.attempts = attempts{generation: s.vm.Generation, template: s.copy.ResourceVersion}
-		}
 		return s.actStopped(applied)
 	case booting:
 		if !s.vm.ShouldRun() || !applied { // a graceful stop would take three minutes
@@ -139,7 +142,7 @@ func (s *scope) act() reconcile.Result {
 		s.machine.restarting = s.vm.ShouldRun()
 		return s.stop(s.Stop)
 	}
-	return s.running()
+	return s.keepRunning()
 }
 
 // resetRequested reports whether the virtual machine should be replaced.
@@ -220,8 +223,8 @@ func (s *scope) whyDied() error {
 	return s.limactl.Ended(s.vm.Name, "the virtual machine stopped by itself")
 }
 
-// running watches the virtual machine, which is in its desired state.
-func (s *scope) running() reconcile.Result {
+// keepRunning watches the virtual machine, which is in its desired state.
+func (s *scope) keepRunning() reconcile.Result {
 	m := s.machine
 	if m.watch != nil && m.watch.processes != s.observed.processes {
 		m.watch.cancel()

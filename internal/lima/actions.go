@@ -205,7 +205,7 @@ func (a *actions) await(ctx context.Context, l *launch) error {
 // whyNot returns why a boot failed: the host agent's log usually has a better reason
 // than limactl's output.
 func (a *actions) whyNot(failure error) error {
-	if limactl.Permanent(failure) {
+	if limactl.Unusable(failure) {
 		return failure
 	}
 	otherwise := "the host agent exited before the virtual machine booted"

@@ -82,6 +82,8 @@ type scope struct {
 	observed observation
 	// ended is the operation that this reconcile found finished; opNone for none.
 	ended opKind
+	// stalled is the failed condition for which waiting does not help; nil for none.
+	stalled *metav1.Condition
 }
 
 // Reconcile implements [reconcile.Reconciler].
@@ -98,7 +100,10 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, err
 	}
 	s := &scope{reconciler: r, before: vm.DeepCopy(), vm: vm, machine: r.machines.get(request, vm.UID), wake: r.machines.wake(request)}
-	defer func() { err = errors.Join(err, manager.PatchStatus(ctx, s.client, s.before, s.vm)) }()
+	defer func() {
+		s.reportStalled()
+		err = errors.Join(err, manager.PatchStatus(ctx, s.client, s.before, s.vm))
+	}()
 
 	vm.Status.ObservedGeneration = vm.Generation
 	vm.Status.Progress = nil
@@ -128,7 +133,11 @@ func (s *scope) advance(ctx context.Context) (reconcile.Result, error) {
 		s.unknown(err)
 		return reconcile.Result{RequeueAfter: lookAgain}, nil
 	}
-	if err := s.readTemplate(ctx); err != nil {
+	switch exists, err := s.readTemplate(ctx); {
+	case err != nil && exists: // limactl did not check it
+		s.unknown(err)
+		return reconcile.Result{RequeueAfter: lookAgain}, nil
+	case err != nil:
 		return s.withoutTemplate(err)
 	}
 	s.machine.attempts.of(s.vm.Generation, s.copy.ResourceVersion)

@@ -78,7 +78,7 @@ func describe() manager.Controller {
 		Definitions: []manifest.Source{{Files: limav1alpha1.Files, Path: "crds/lima.rancherdesktop.io_limavms.yaml"}},
 		Claims: []manager.Claim{{
 			Resource:   limav1alpha1.GroupVersion.WithResource("limavms"),
-			Conditions: []string{limav1alpha1.ConditionCreated, limav1alpha1.ConditionRunning},
+			Conditions: []string{limav1alpha1.ConditionCreated, limav1alpha1.ConditionRunning, limav1alpha1.ConditionStalled},
 		}},
 		AddToScheme: limav1alpha1.AddToScheme,
 	}

@@ -18,26 +18,40 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/bounded"
 )
 
-// readTemplate validates the virtual machine's own template. If limactl rejects it, the
-// applied one stays the desired one.
-func (s *scope) readTemplate(ctx context.Context) error {
+// unfitError reports that there is no usable template until another client writes one.
+type unfitError struct{ error }
+
+func (e *unfitError) Unwrap() error { return e.error }
+
+// readTemplate validates the virtual machine's own template, and reports whether an
+// instance exists. If limactl rejects the template of an existing instance, the applied one
+// stays the desired one, and there is no error.
+func (s *scope) readTemplate(ctx context.Context) (exists bool, err error) {
 	s.vm.Status.TemplateError = ""
 	applied, err := s.limactl.Applied(s.vm.Name)
-	exists := err == nil || errors.Is(err, limactl.ErrNotApplied)
+	exists = err == nil || errors.Is(err, limactl.ErrNotApplied)
 	text, err := templateOf(s.copy.Data)
 	if err == nil {
 		text, err = render(text, s.vm.Spec.Params)
 	}
+	var rejected error
+	if err != nil {
+		rejected = err
+		err = &unfitError{err}
+	}
 	if err == nil && (!exists || !same(text, applied)) {
 		err = s.check(ctx, text, applied, exists)
+		if limactl.KindOf(err) == limactl.Invalid {
+			rejected = err
+		}
 	}
-	if err != nil && exists {
-		s.vm.Status.TemplateError = bounded.Text(err.Error())
+	if exists && rejected != nil {
+		s.vm.Status.TemplateError = bounded.Text(rejected.Error())
 		s.desired = applied
-		return nil
+		return exists, nil
 	}
 	s.desired = text
-	return err
+	return exists, err
 }
 
 // check makes limactl validate the template, once.
@@ -63,7 +77,7 @@ func (s *scope) ensureCopy(ctx context.Context) error {
 	s.copy = &corev1.ConfigMap{}
 	err := s.reader.Get(ctx, key, s.copy)
 	if err == nil && !metav1.IsControlledBy(s.copy, s.vm) {
-		return fmt.Errorf("the ConfigMap %s does not belong to this LimaVM: delete it", key.Name)
+		return &unfitError{fmt.Errorf("the ConfigMap %s does not belong to this LimaVM: delete it", key.Name)}
 	}
 	if !apierrors.IsNotFound(err) {
 		return err
@@ -73,6 +87,9 @@ func (s *scope) ensureCopy(ctx context.Context) error {
 	text := source.Data[limav1alpha1.TemplateKey]
 	if has, unknown := s.limactl.Applied(s.vm.Name); unknown == nil {
 		text, err = has, nil // the copy was deleted: create it from the applied template
+	}
+	if apierrors.IsNotFound(err) {
+		return &unfitError{fmt.Errorf("read the template: %w", err)}
 	}
 	if err != nil {
 		return fmt.Errorf("read the template: %w", err)

@@ -29,7 +29,7 @@ func (s *scope) delete(ctx context.Context, request reconcile.Request) (reconcil
 			s.failed(opDelete, state.Err)
 		}
 	}
-	gone, err := s.gone(ctx)
+	gone, err := s.lookForRest(ctx)
 	switch {
 	case err != nil:
 		s.unknown(err)
@@ -42,9 +42,9 @@ func (s *scope) delete(ctx context.Context, request reconcile.Request) (reconcil
 	return s.begin(opDelete, func(ctx context.Context, a *actions) error { return a.delete(ctx, graceful) }), nil
 }
 
-// gone reports whether nothing is left of the virtual machine, or the rest belongs to
-// another LimaVM. Without limactl, only the directory is checked.
-func (s *scope) gone(ctx context.Context) (bool, error) {
+// lookForRest looks for what is left of the virtual machine, and reports whether nothing is,
+// or the rest belongs to another LimaVM. Without limactl, only the directory is checked.
+func (s *scope) lookForRest(ctx context.Context) (bool, error) {
 	if taken, err := s.taken(ctx); err != nil || taken != nil {
 		return taken != nil, err
 	}

@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/lima/limactl"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/background"
 )
 
@@ -104,8 +106,9 @@ type attempts struct {
 	template   string
 
 	failures int
-	kind     opKind // of the failed operation
-	err      error  // the last failure; nil for none
+	backoff  wait.Backoff // valid after the first failure
+	kind     opKind       // of the failed operation
+	err      error        // the last failure; nil for none
 	until    time.Time
 }
 
@@ -118,21 +121,15 @@ func (a *attempts) of(generation int64, template string) {
 
 // fail records a failure.
 func (a *attempts) fail(cfg Config, kind opKind, err error) {
+	if a.failures == 0 {
+		a.backoff = wait.Backoff{Duration: min(cfg.FirstPause, cfg.LongestPause), Factor: 2, Steps: 100, Cap: cfg.LongestPause}
+	}
 	a.failures++
 	a.kind, a.err = kind, err
-	a.until = cfg.Clock.Now().Add(pause(a.failures, cfg.FirstPause, cfg.LongestPause))
+	a.until = cfg.Clock.Now().Add(a.backoff.Step())
 }
 
-// pause returns the delay after that many consecutive failures.
-func pause(failures int, first, longest time.Duration) time.Duration {
-	wait := first
-	for range failures - 1 {
-		if wait *= 2; wait >= longest {
-			return longest
-		}
-	}
-	return min(wait, longest)
+// looping reports whether starts keep failing, and another one may succeed.
+func (a *attempts) looping() bool {
+	return a.failures >= crashLoop && a.kind == opBoot && !limactl.Permanent(a.err)
 }
-
-// looping reports whether starts keep failing.
-func (a *attempts) looping() bool { return a.failures >= crashLoop && a.kind == opBoot }

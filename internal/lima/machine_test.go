@@ -7,14 +7,26 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	testclock "k8s.io/utils/clock/testing"
 )
 
-func TestPause(t *testing.T) {
-	for failures, want := range map[int]time.Duration{
-		1: time.Second, 2: 2 * time.Second, 5: 16 * time.Second, 9: 256 * time.Second, 10: 5 * time.Minute, 1000: 5 * time.Minute,
+// TestBackoff: each failure in a row doubles the pause, up to the longest.
+func TestBackoff(t *testing.T) {
+	clock := testclock.NewFakeClock(time.Now())
+	for name, c := range map[string]struct {
+		first time.Duration
+		want  map[int]time.Duration // by failures
+	}{
+		"as set up":           {time.Second, map[int]time.Duration{1: time.Second, 2: 2 * time.Second, 5: 16 * time.Second, 9: 256 * time.Second, 10: 5 * time.Minute, 1000: 5 * time.Minute}},
+		"longer at the start": {time.Hour, map[int]time.Duration{1: 5 * time.Minute, 3: 5 * time.Minute}},
 	} {
-		if got := pause(failures, time.Second, 5*time.Minute); got != want {
-			t.Errorf("after %d failures: %s, want %s", failures, got, want)
+		var a attempts
+		for failures := 1; failures <= 1000; failures++ {
+			a.fail(Config{Clock: clock, FirstPause: c.first, LongestPause: 5 * time.Minute}, opBoot, errors.New("it failed"))
+			if got, want := a.until.Sub(clock.Now()), c.want[failures]; want != 0 && got != want {
+				t.Errorf("%s: after %d failures: %s, want %s", name, failures, got, want)
+			}
 		}
 	}
 }

@@ -25,6 +25,35 @@ func (s *scope) set(kind string, status metav1.ConditionStatus, reason, message 
 	})
 }
 
+// reportStalled writes the condition Stalled, or removes it. With a rejected template, the
+// LimaVM is stalled once the rest of its spec is true.
+func (s *scope) reportStalled() {
+	running := apimeta.FindStatusCondition(s.vm.Status.Conditions, limav1alpha1.ConditionRunning)
+	steady := running != nil && (running.Status == metav1.ConditionTrue || running.Reason == limav1alpha1.ReasonStopped)
+	if s.stalled == nil && steady && s.vm.Status.TemplateError != "" && s.vm.Status.Progress == nil {
+		s.stalled = &metav1.Condition{Reason: limav1alpha1.ReasonTemplateRejected, Message: s.vm.Status.TemplateError}
+	}
+	if s.stalled == nil {
+		apimeta.RemoveStatusCondition(&s.vm.Status.Conditions, limav1alpha1.ConditionStalled)
+		return
+	}
+	s.set(limav1alpha1.ConditionStalled, metav1.ConditionTrue, s.stalled.Reason, s.stalled.Message)
+}
+
+// stall marks the failed condition, or the deletion that err prevents, as one for which
+// waiting does not help.
+func (s *scope) stall(err error) {
+	for _, kind := range []string{limav1alpha1.ConditionCreated, limav1alpha1.ConditionRunning} {
+		if c := apimeta.FindStatusCondition(s.vm.Status.Conditions, kind); c != nil && limav1alpha1.Failed(*c) {
+			s.stalled = c.DeepCopy()
+			return
+		}
+	}
+	if s.vm.DeletionTimestamp != nil {
+		s.stalled = &metav1.Condition{Reason: limav1alpha1.ReasonStopFailed, Message: err.Error()}
+	}
+}
+
 // created sets whether the instance exists.
 func (s *scope) created(status metav1.ConditionStatus, reason, message string) {
 	s.set(limav1alpha1.ConditionCreated, status, reason, message)
@@ -125,12 +154,15 @@ func (s *scope) failing(wait time.Duration) {
 			s.isCreated()
 		}
 	}
+	if limactl.Permanent(failed.err) {
+		s.stall(failed.err)
+	}
 }
 
 // unknown reports that the virtual machine can't be managed or observed. What was
 // observed before stays, with its older observedGeneration.
 func (s *scope) unknown(err error) {
-	if apimeta.IsStatusConditionTrue(s.vm.Status.Conditions, limav1alpha1.ConditionCreated) && !limactl.Permanent(err) {
+	if apimeta.IsStatusConditionTrue(s.vm.Status.Conditions, limav1alpha1.ConditionCreated) && !limactl.Unusable(err) {
 		s.runs(metav1.ConditionUnknown, limav1alpha1.ReasonReconciling, err.Error())
 		return
 	}
@@ -138,6 +170,9 @@ func (s *scope) unknown(err error) {
 		s.created(metav1.ConditionFalse, limav1alpha1.ReasonCreateFailed, err.Error())
 	}
 	s.runsNot(limav1alpha1.ReasonStartFailed, err.Error())
+	if limactl.Unusable(err) {
+		s.stall(err)
+	}
 }
 
 // runsNot reports that the virtual machine is not running, and why. If it should not be
@@ -155,6 +190,7 @@ func (s *scope) conflict(owner *limav1alpha1.LimaVM) {
 	message := fmt.Sprintf("the virtual machine of this name belongs to the LimaVM %s/%s", owner.Namespace, owner.Name)
 	s.created(metav1.ConditionFalse, limav1alpha1.ReasonCreateFailed, message)
 	s.runs(metav1.ConditionFalse, limav1alpha1.ReasonStartFailed, message)
+	s.stall(nil)
 }
 
 // withoutTemplate reports that there is no template. Changes of the copy wake this
@@ -162,7 +198,9 @@ func (s *scope) conflict(owner *limav1alpha1.LimaVM) {
 func (s *scope) withoutTemplate(err error) (reconcile.Result, error) {
 	s.created(metav1.ConditionFalse, limav1alpha1.ReasonCreateFailed, err.Error())
 	s.runsNot(limav1alpha1.ReasonStartFailed, "the virtual machine could not be created")
-	if status := apierrors.APIStatus(nil); errors.As(err, &status) && !apierrors.IsNotFound(err) {
+	if limactl.Permanent(err) || errors.As(err, new(*unfitError)) {
+		s.stall(err)
+	} else if status := apierrors.APIStatus(nil); errors.As(err, &status) {
 		return reconcile.Result{}, err
 	}
 	return reconcile.Result{RequeueAfter: lookAgain}, nil

@@ -25,9 +25,25 @@ import (
 // LevelEnv sets the level if no flag does.
 const LevelEnv = "RDD_LOG_LEVEL"
 
+// The levels that slog has no names for: trace has more than debug, and only what ends
+// the program is fatal.
+const (
+	LevelTrace = slog.LevelDebug - 4
+	LevelFatal = slog.LevelError + 4
+)
+
+// ExitCodeKey is the key of the exit code in the last message of a program that fails.
+const ExitCodeKey = "exit-code"
+
+// Levels are the names of the levels, for a flag's help.
+const Levels = "trace, debug, info, warn, error or fatal"
+
+// JSON is the format in which each line is a JSON object.
+const JSON = "json"
+
 // Options configure a logger.
 type Options struct {
-	// Level is debug, info, warn or error; if empty, LevelEnv's, or warn.
+	// Level is one of [Levels]; empty for what LevelEnv says, or warn.
 	Level string
 	// Format is text or json; empty for text.
 	Format string
@@ -39,14 +55,46 @@ func New(w io.Writer, opts Options) (*slog.Logger, error) {
 	if err != nil {
 		return nil, err
 	}
-	handlerOptions := &slog.HandlerOptions{Level: level}
 	switch opts.Format {
 	case "", "text":
-		return slog.New(slog.NewTextHandler(w, handlerOptions)), nil
-	case "json":
-		return slog.New(slog.NewJSONHandler(w, handlerOptions)), nil
+		return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: upperLevel})), nil
+	case JSON:
+		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: lowerLevel})), nil
 	}
 	return nil, fmt.Errorf("invalid log format %q: must be text or json", opts.Format)
+}
+
+// Messages returns the logger of what a program says to its user in JSON, whatever the
+// level of its log.
+func Messages(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: LevelTrace, ReplaceAttr: lowerLevel}))
+}
+
+// lowerLevel writes a level as in the flag.
+func lowerLevel(groups []string, attr slog.Attr) slog.Attr {
+	if level, ok := attr.Value.Any().(slog.Level); ok && len(groups) == 0 && attr.Key == slog.LevelKey {
+		attr.Value = slog.StringValue(strings.ToLower(levelName(level)))
+	}
+	return attr
+}
+
+// upperLevel writes a level as slog does, with the names that slog lacks.
+func upperLevel(groups []string, attr slog.Attr) slog.Attr {
+	if level, ok := attr.Value.Any().(slog.Level); ok && len(groups) == 0 && attr.Key == slog.LevelKey {
+		attr.Value = slog.StringValue(levelName(level))
+	}
+	return attr
+}
+
+// levelName returns the name of the highest named level that is not above one.
+func levelName(level slog.Level) string {
+	switch {
+	case level >= LevelFatal:
+		return "FATAL"
+	case level < slog.LevelDebug:
+		return "TRACE"
+	}
+	return level.String()
 }
 
 func parseLevel(name string) (slog.Level, error) {
@@ -54,6 +102,8 @@ func parseLevel(name string) (slog.Level, error) {
 		name = os.Getenv(LevelEnv)
 	}
 	switch strings.ToLower(name) {
+	case "trace":
+		return LevelTrace, nil
 	case "debug":
 		return slog.LevelDebug, nil
 	case "info":
@@ -62,8 +112,10 @@ func parseLevel(name string) (slog.Level, error) {
 		return slog.LevelWarn, nil
 	case "error":
 		return slog.LevelError, nil
+	case "fatal":
+		return LevelFatal, nil
 	}
-	return 0, fmt.Errorf("invalid log level %q: must be debug, info, warn or error", name)
+	return 0, fmt.Errorf("invalid log level %q: must be %s", name, Levels)
 }
 
 // Capture redirects the logs of the libraries to log. A library that would exit the
@@ -162,8 +214,11 @@ func unhandled(log *slog.Logger) utilruntime.ErrorHandler {
 }
 
 func logrusLevel(log *slog.Logger) logrus.Level {
-	if log.Enabled(context.Background(), slog.LevelDebug) {
-		return logrus.InfoLevel // kine's debug and trace levels are its SQL
+	switch {
+	case log.Enabled(context.Background(), LevelTrace):
+		return logrus.TraceLevel // kine's debug and trace levels are its SQL
+	case log.Enabled(context.Background(), slog.LevelDebug):
+		return logrus.InfoLevel
 	}
 	return logrus.WarnLevel
 }
@@ -191,6 +246,8 @@ func (h logrusHook) Fire(entry *logrus.Entry) error {
 		level = slog.LevelError
 	case logrus.WarnLevel:
 		level = slog.LevelWarn
+	case logrus.DebugLevel, logrus.TraceLevel:
+		level = LevelTrace
 	default: // level debug
 	}
 	h.log.LogAttrs(entry.Context, level, entry.Message, attrs...)

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package manager runs controllers: it selects them from a registry, installs their
-// definitions in the API server, runs each controller in one process at a time, and
-// publishes where it runs.
 package manager
 
 import (

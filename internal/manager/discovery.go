@@ -49,8 +49,8 @@ type Entry struct {
 	StartTime metav1.Time `json:"startTime"`
 }
 
-// same reports whether two entries are equal.
-func (e Entry) same(other Entry) bool {
+// Same reports whether two entries are equal.
+func (e Entry) Same(other Entry) bool {
 	times := e.StartTime.Equal(&other.StartTime)
 	e.StartTime, other.StartTime = metav1.Time{}, metav1.Time{}
 	return times && apiequality.Semantic.DeepEqual(e, other)
@@ -188,7 +188,11 @@ func (d Discovery) ShareAccess(ctx context.Context, key, token string, authority
 
 // EnsureNamespace creates the namespace if it is missing.
 func EnsureNamespace(ctx context.Context, client kubernetes.Interface, name string) error {
-	_, err := client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+	namespaces := client.CoreV1().Namespaces()
+	_, err := namespaces.Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		_, err = namespaces.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+	}
 	if err != nil && !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("create the namespace %s: %w", name, err)
 	}

@@ -29,7 +29,7 @@ import (
 // the engine, a hundred times.
 func TestNothingIsLeft(t *testing.T) {
 	env := controlplanetest.Start(t)
-	controllers := append(mirror.Controllers(open.Engine), app.Controllers()...)
+	controllers := append(mirror.Controllers(open.Drivers()), app.Controllers()...)
 	controllers = append(controllers, demo.Controllers()...)
 	env.Install(manager.Definitions(controllers))
 	engine := fakedocker.Run(t, fakedocker.Config{})

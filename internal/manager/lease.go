@@ -54,6 +54,9 @@ type Holder struct {
 // Embedded returns the holder for the daemon's own manager.
 func Embedded() Holder { return Holder{Identity: EmbeddedKey, Duration: embeddedLease, Keep: true} }
 
+// External returns a holder for a process of its own.
+func External(identity string) Holder { return Holder{Identity: identity, Duration: externalLease} }
+
 // lease is the right to run one controller, which one process holds at a time, in a
 // Lease. As in Kubernetes' leader election, clocks are never compared: a lease has
 // expired when a reader has observed it unchanged for its duration.

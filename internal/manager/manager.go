@@ -15,11 +15,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/cache"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -37,6 +35,14 @@ import (
 
 // ShutdownBudget bounds the shutdown of all controllers together.
 const ShutdownBudget = 30 * time.Second
+
+// ErrGone is the cause of the end of Run's context if the control plane is gone:
+// the controllers have [GoneBudget] to stop, even if requests are pending.
+var ErrGone = errors.New("the control plane is gone")
+
+// GoneBudget bounds the shutdown of all controllers after [ErrGone]: the process must
+// exit within 10 s.
+const GoneBudget = 2 * time.Second
 
 // errBudget is the error if controllers did not stop in time.
 var errBudget = errors.New("did not stop in time")
@@ -83,7 +89,7 @@ type Manager struct {
 
 // New returns a manager that is not started.
 func New(cfg Config) (*Manager, error) {
-	cfg.REST = asControllers(cfg.REST)
+	cfg.REST = AsControllers(cfg.REST)
 	m := &Manager{Config: cfg, scheme: runtime.NewScheme(), metrics: prometheus.NewRegistry(),
 		changed: make(chan struct{}, 1), waiting: map[string]string{}}
 	m.ending, m.end = context.WithCancel(context.Background())
@@ -107,7 +113,8 @@ const (
 	ControllersGroup = admission.ControllersGroup
 )
 
-func asControllers(config *rest.Config) *rest.Config {
+// AsControllers returns the configuration with the identity of controllers.
+func AsControllers(config *rest.Config) *rest.Config {
 	config = rest.CopyConfig(config)
 	config.Impersonate = rest.ImpersonationConfig{
 		UserName: ControllersUser,
@@ -232,8 +239,8 @@ func (m *Manager) Run(ctx context.Context) error {
 
 func (m *Manager) stop(ctx context.Context) error {
 	allowed := ShutdownBudget
-	if errors.Is(context.Cause(ctx), errGone) {
-		allowed = goneBudget
+	if errors.Is(context.Cause(ctx), ErrGone) {
+		allowed = GoneBudget
 	}
 	budget := time.NewTimer(allowed)
 	defer budget.Stop()
@@ -297,8 +304,8 @@ func (m *Manager) Settled() bool {
 	return true
 }
 
-// reconciles reports whether a controller with a Setup runs here.
-func (m *Manager) reconciles() bool {
+// Reconciles reports whether a controller with a Setup runs here.
+func (m *Manager) Reconciles() bool {
 	return slices.ContainsFunc(m.units, func(u *unit) bool { return u.Setup != nil && u.isRunning() })
 }
 
@@ -347,51 +354,4 @@ func (m *Manager) Endpoints() passthrough.Endpoints {
 // Metrics returns the metrics of controllers: controller-runtime's and their own.
 func (m *Manager) Metrics() prometheus.Gatherer {
 	return prometheus.Gatherers{metrics.Registry, m.metrics}
-}
-
-// endingCache is a cache whose first sync does not block the end of the manager.
-// controller-runtime's manager would wait forever.
-type endingCache struct {
-	ctrlcache.Cache
-	ending context.Context
-}
-
-// WaitForCacheSync implements [ctrlcache.Informers]. It returns true in a manager that
-// is stopping, whose controllers then stop by themselves.
-func (c endingCache) WaitForCacheSync(ctx context.Context) bool {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(c.ending, cancel)()
-	return c.Cache.WaitForCacheSync(ctx) || c.ending.Err() != nil
-}
-
-// WaitSynced returns when the caches of every kind are synced, and every controller
-// runs here or is known to run in another process. Call Run first.
-func (m *Manager) WaitSynced(ctx context.Context) error {
-	var synced []cache.DoneChecker
-	definitions, err := manifest.ParseDefinitions(Definitions(m.Controllers))
-	if err != nil {
-		return err
-	}
-	for _, definition := range definitions {
-		for _, version := range definition.Spec.Versions {
-			kind := schema.GroupVersionKind{Group: definition.Spec.Group, Version: version.Name, Kind: definition.Spec.Names.Kind}
-			informer, err := m.inner.GetCache().GetInformerForKind(ctx, kind, ctrlcache.BlockUntilSynced(false))
-			if err != nil {
-				return fmt.Errorf("fill the cache of %s: %w", kind.Kind, err)
-			}
-			synced = append(synced, informer.HasSyncedChecker())
-		}
-	}
-	if !cache.WaitFor(ctx, "", synced...) {
-		return fmt.Errorf("fill the caches: %w", context.Cause(ctx))
-	}
-	for _, u := range m.units {
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("start the controller %s: %w", u.Name, context.Cause(ctx))
-		case <-u.settled:
-		}
-	}
-	return nil
 }

@@ -17,8 +17,6 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/mirror"
-
-	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 )
 
 // patience is how long a manager may take to stop on a busy machine.
@@ -46,9 +44,7 @@ func (m mute) RoundTrip(request *http.Request) (*http.Response, error) {
 // ends.
 func TestEndsBeforeCachesAreFull(t *testing.T) {
 	env := controlplanetest.Start(t)
-	controllers := append(mirror.Controllers(func(containersv1alpha1.ContainerEngineSpec, engine.Secret) (engine.Engine, error) {
-		return nil, nil
-	}), app.Controllers()...)
+	controllers := append(mirror.Controllers(engine.Drivers{}), app.Controllers()...)
 	env.Install(manager.Definitions(controllers))
 	asked := make(chan struct{}, 1)
 	config := rest.CopyConfig(env.Server.ClientConfig())

@@ -10,7 +10,8 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 )
 
-// batch is a set of objects to sync once each, whether or not the sync succeeds.
+// batch is a set of objects to sync once each. An object whose sync fails counts when its
+// problem is reported.
 type batch struct {
 	first bool // the first of a connection
 	done  chan struct{}
@@ -42,6 +43,14 @@ func (b *batch) seal() {
 	defer b.mu.Unlock()
 	b.sealed = true
 	b.checkLocked()
+}
+
+// has reports whether an object has not finished.
+func (b *batch) has(key engine.Key) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	_, open := b.open[key]
+	return open
 }
 
 func (b *batch) finish(key engine.Key) {

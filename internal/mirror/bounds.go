@@ -49,16 +49,17 @@ func checkKey(key engine.Key) error {
 func (o owner) mirrors(object engine.Object, namespace string) []client.Object {
 	objects := kinds[object.Key.Kind].want(o, object, namespace)
 	for _, obj := range objects {
-		bound(obj)
+		bound(obj, label(obj)...)
 	}
 	return objects
 }
 
-// bound brings the status of a mirror within its bounds. It changes no array or map: the mirror may share them with the engine's answer.
-func bound(obj client.Object) {
+// bound brings the status of a mirror within its bounds. It changes no array or map: the mirror may share them with the engine's answer. notes name what
+// the mirror omits otherwise.
+func bound(obj client.Object, notes ...string) {
 	parts, times := kinds[kindOf(obj)].status.bounds(obj)
 	shrink(parts, maxStatus-reserved-frame)
-	reason, notes := reasonTooLarge, notesOf(parts)
+	reason, notes := reasonTooLarge, append(notes, notesOf(parts)...)
 	if len(notes) == 0 {
 		reason = reasonInvalidTime
 	}
@@ -75,7 +76,7 @@ func bound(obj client.Object) {
 		Type:    containersv1alpha1.ConditionTruncated,
 		Status:  metav1.ConditionTrue,
 		Reason:  reason,
-		Message: printable.Text("the status omits data of the engine in: "+strings.Join(notes, "; "), printable.Condition),
+		Message: printable.Text("the object omits data of the engine in: "+strings.Join(notes, "; "), printable.Condition),
 	})
 }
 

@@ -43,7 +43,7 @@ func (s *syncer) enqueueDifferent(kind engine.Kind, items []engine.Item, complet
 	for _, item := range items {
 		listed[item.Key] = true
 		mirrors := s.table.of(item.Key)
-		if len(mirrors) > 0 && !slices.ContainsFunc(mirrors, isPending) && s.matches(item, engineObject(item.Key, mirrors), now) {
+		if len(mirrors) > 0 && !slices.ContainsFunc(mirrors, isPending) && (!b.first || !slices.ContainsFunc(mirrors, isMislabeled)) && s.matches(item, engineObject(item.Key, mirrors), now) {
 			same = append(same, item.Key)
 		} else {
 			different = append(different, item.Key)

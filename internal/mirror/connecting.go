@@ -4,6 +4,7 @@ package mirror
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/message/bounded"
 )
 
@@ -48,6 +50,10 @@ func (s *Session) failure(err error, was string) string {
 	switch {
 	case anotherEngine(err):
 		return containersv1alpha1.ReasonEngineChanged
+	case errors.Is(err, engine.ErrDenied):
+		return containersv1alpha1.ReasonPermissionDenied
+	case errors.Is(err, engine.ErrProtocol):
+		return containersv1alpha1.ReasonWrongProtocol
 	case s.connection.link.number() > 0 && was != containersv1alpha1.ReasonEngineChanged:
 		return containersv1alpha1.ReasonDisconnected
 	}

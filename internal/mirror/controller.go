@@ -34,20 +34,15 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/mirror/streams"
 )
 
-// Open opens the engine that a ContainerEngine names, with the Secret that the spec
-// names, nil for none. An error is permanent: the type or the endpoint is not
-// supported.
-type Open func(spec containersv1alpha1.ContainerEngineSpec, secret engine.Secret) (engine.Engine, error)
-
 // setup adds the controller of ContainerEngines to its host. The gate reads from its
 // sessions which objects are in use.
-func setup(host manager.Host, open Open, gate *gate) error {
+func setup(host manager.Host, gate *gate) error {
 	r := &reconciler{
 		client:   host.GetClient(),
 		reader:   host.GetAPIReader(),
 		events:   bounded.Events(host.GetEventRecorderFor("engine")), //nolint:staticcheck // RDD serves core Events only
 		watch:    mirrorWatch{host.GetCache()},
-		open:     open,
+		open:     gate.drivers.Open,
 		clock:    clock.RealClock{},
 		load:     newLoad(clock.RealClock{}),
 		log:      host.Log,
@@ -97,7 +92,7 @@ type reconciler struct {
 	metadata metadata.Interface
 	events   record.EventRecorder
 	watch    mirrorWatch
-	open     Open
+	open     engine.Open
 	clock    clock.WithTickerAndDelayedExecution
 	log      *slog.Logger
 	metrics  *metrics
@@ -184,6 +179,7 @@ func report(e *containersv1alpha1.ContainerEngine, acted int64, state State) {
 	status.Containers = engine.Clamp32(int64(state.Counts[engine.KindContainer]))
 	status.Images = engine.Clamp32(int64(state.Counts[engine.KindImage]))
 	status.Volumes = engine.Clamp32(int64(state.Counts[engine.KindVolume]))
+	status.Networks = engine.Clamp32(int64(state.Counts[engine.KindNetwork]))
 	if info := state.Info; info != nil {
 		setInfo(status, info)
 		status.Endpoint = e.Spec.Endpoint

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package mirror keeps Kubernetes objects equal to what is in container engines:
-// Container, Image, Volume and ContainerNamespace objects for each
+// Container, Image, Volume, Network and ContainerNamespace objects for each
 // ContainerEngine.
 //
 // # Parts

@@ -36,6 +36,7 @@ const (
 // the object is in use. It reads the users from the sessions of this process, or, if
 // the engine's controller runs elsewhere, from the API server.
 type gate struct {
+	drivers  engine.Drivers
 	sessions atomic.Pointer[reconciler] // nil until the engine's controller runs here
 }
 
@@ -56,6 +57,11 @@ func (g *gate) hooks() []admission.Hook {
 				}
 				return g.refusal(ctx, reader, i, what)
 			}),
+		admission.NewDeletionHook(version.WithResource("networks"),
+			func() *containersv1alpha1.Network { return &containersv1alpha1.Network{} },
+			func(ctx context.Context, reader client.Reader, n *containersv1alpha1.Network) (string, error) {
+				return g.refusal(ctx, reader, n, "network "+printable.Text(n.Status.Name, maxName))
+			}),
 		admission.NewDeletionHook(version.WithResource("containernamespaces"),
 			func() *containersv1alpha1.ContainerNamespace { return &containersv1alpha1.ContainerNamespace{} },
 			func(ctx context.Context, reader client.Reader, n *containersv1alpha1.ContainerNamespace) (string, error) {
@@ -72,38 +78,34 @@ func (g *gate) refusal(ctx context.Context, reader client.Reader, m client.Objec
 		return "", nil
 	}
 	known := g.known(m)
-	if known != nil && !known.inUse(m) {
+	if known != nil && kindOf(m) != engine.KindNetwork && !known.inUse(m) {
 		return "", nil // the most frequent case, without a read from the API server
 	}
 	var kind containersv1alpha1.EngineType
+	var os string
 	counts, err := deletionCounts(ctx, reader, m.GetNamespace(), name, func(e *containersv1alpha1.ContainerEngine) bool {
-		kind = e.Spec.Type
+		kind, os = e.Spec.Type, e.Status.OS
 		return slices.ContainsFunc(m.GetOwnerReferences(), func(r metav1.OwnerReference) bool { return r.UID == e.UID })
 	})
-	if err != nil || !counts || !refuses(kind, kindOf(m)) {
+	if err != nil || !counts || !slices.Contains(g.drivers.Of(kind).KeepsUsed, kindOf(m)) {
 		return "", err
+	}
+	if predefined(m, os) {
+		return what + " is predefined: the engine does not remove it", nil
 	}
 	if known == nil {
 		if known, err = listKnown(ctx, reader, m.GetNamespace(), name); err != nil {
 			return "", err
 		}
-		if !known.inUse(m) {
-			return "", nil
-		}
 	}
-	users, more, err := prove(ctx, reader, m, known.users(keyOf(m)))
+	if !known.inUse(m) {
+		return "", nil
+	}
+	users, more, err := prove(ctx, reader, m, known.users(usedAs(m)))
 	if err != nil || len(users) == 0 {
 		return "", err
 	}
 	return refusalText(m, what, users, more), nil
-}
-
-// refuses reports whether engines of a type refuse to remove objects in use.
-func refuses(engineType containersv1alpha1.EngineType, kind engine.Kind) bool {
-	if engineType == containersv1alpha1.EngineContainerd {
-		return kind == engine.KindNamespace // an image's name is removed, and the image stays for its containers
-	}
-	return kind != engine.KindNamespace // deleting a moby namespace only removes its mirror
 }
 
 // known returns the table of the session that a mirror belongs to, nil for none.
@@ -144,15 +146,14 @@ func listKnown(ctx context.Context, reader client.Reader, namespace, name string
 // inUse reports whether the engine would refuse to remove a mirror's object. An image
 // with several names only loses one.
 func (t *table) inUse(m client.Object) bool {
-	key := keyOf(m)
-	if len(t.users(key)) == 0 {
+	if len(t.users(usedAs(m))) == 0 {
 		return false
 	}
 	image, ok := m.(*containersv1alpha1.Image)
 	if !ok || image.Status.RepoTag == "" {
 		return true
 	}
-	for _, other := range t.of(key) {
+	for _, other := range t.of(keyOf(m)) {
 		if tag := tagOf(other); tag != "" && tag != image.Status.RepoTag && other.GetDeletionTimestamp() == nil {
 			return false
 		}
@@ -180,7 +181,7 @@ func prove(ctx context.Context, reader client.Reader, m client.Object, users []c
 		case apierrors.IsNotFound(err):
 		case err != nil:
 			return nil, 0, err
-		case slices.Contains(usesOf(now), keyOf(m)):
+		case slices.Contains(usesOf(now), usedAs(m)):
 			proved = append(proved, now)
 		}
 	}
@@ -218,12 +219,16 @@ func refusalText(m client.Object, what string, users []client.Object, more int) 
 	if more > 0 {
 		list += fmt.Sprintf(" and %d more", more)
 	}
-	them := "them"
+	them, pronoun := "them", "them"
 	if len(users)+more == 1 {
+		pronoun = "it"
 		them = "that " + string(kindOf(users[0]))
 	}
 	if kindOf(m) == engine.KindNamespace {
 		return fmt.Sprintf("%s is not empty: it has %s: remove %s first", what, list, them)
+	}
+	if kindOf(m) == engine.KindNetwork { // no engine removes one by force
+		return fmt.Sprintf("%s is used by %s: stop %s or disconnect %s from the network first", what, list, them, pronoun)
 	}
 	return fmt.Sprintf("%s is used by %s: remove %s first, or annotate the %s with %s=true and delete it again, "+
 		"which forces the removal in the engine", what, list, them, kindOf(m), containersv1alpha1.ForceAnnotation)

@@ -3,6 +3,7 @@
 package mirror
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/open"
 )
 
 func gateMeta(name, id, namespace string) metav1.ObjectMeta {
@@ -93,7 +95,7 @@ func TestWhoRefuses(t *testing.T) {
 		{containersv1alpha1.EngineContainerd, engine.KindImage, false},
 		{containersv1alpha1.EngineContainerd, engine.KindNamespace, true},
 	} {
-		if got := refuses(test.engine, test.kind); got != test.want {
+		if got := slices.Contains(open.Drivers().Of(test.engine).KeepsUsed, test.kind); got != test.want {
 			t.Errorf("%s refuses to remove a %s in use: %t, want %t", test.engine, test.kind, got, test.want)
 		}
 	}

@@ -43,6 +43,9 @@ type mirrorKind struct {
 	// uses returns the engine objects that m's object uses, which can't be removed
 	// while it exists; nil for a kind that uses none.
 	uses func(m client.Object) []engine.Key
+	// usedAs returns the key by which the users of m's object know it; nil if that
+	// is the object's own.
+	usedAs func(m client.Object) engine.Key
 
 	status statusKind
 }
@@ -50,6 +53,8 @@ type mirrorKind struct {
 // statusKind handles the status of one kind of mirror, whatever its type.
 type statusKind interface {
 	conditions(m client.Object) *[]metav1.Condition
+	// labels returns the engine's labels, perhaps not all of them.
+	labels(m client.Object) map[string]string
 	// title returns the object's name for users; empty if it is not known.
 	title(m client.Object) string
 	// bounds returns the fields that can be made smaller.
@@ -77,6 +82,7 @@ var kinds = map[engine.Kind]mirrorKind{
 		status: typed[*containersv1alpha1.Container, containersv1alpha1.ContainerStatus]{
 			of:           func(m *containersv1alpha1.Container) *containersv1alpha1.ContainerStatus { return &m.Status },
 			conditionsOf: func(s *containersv1alpha1.ContainerStatus) *[]metav1.Condition { return &s.Conditions },
+			labelsOf:     func(s *containersv1alpha1.ContainerStatus) map[string]string { return s.Labels },
 			titleOf:      func(s *containersv1alpha1.ContainerStatus) string { return s.Name },
 			agesOf: func(s *containersv1alpha1.ContainerStatus) (created, from **metav1.Time) {
 				return &s.CreatedAt, &s.AgeFrom
@@ -104,6 +110,7 @@ var kinds = map[engine.Kind]mirrorKind{
 		status: typed[*containersv1alpha1.Image, containersv1alpha1.ImageStatus]{
 			of:           func(m *containersv1alpha1.Image) *containersv1alpha1.ImageStatus { return &m.Status },
 			conditionsOf: func(s *containersv1alpha1.ImageStatus) *[]metav1.Condition { return &s.Conditions },
+			labelsOf:     func(s *containersv1alpha1.ImageStatus) map[string]string { return s.Labels },
 			titleOf:      func(s *containersv1alpha1.ImageStatus) string { return s.RepoTag },
 			agesOf:       func(s *containersv1alpha1.ImageStatus) (created, from **metav1.Time) { return &s.CreatedAt, &s.AgeFrom },
 			partsOf: func(s *containersv1alpha1.ImageStatus) ([]part, []timeField) {
@@ -125,6 +132,7 @@ var kinds = map[engine.Kind]mirrorKind{
 		status: typed[*containersv1alpha1.Volume, containersv1alpha1.VolumeStatus]{
 			of:           func(m *containersv1alpha1.Volume) *containersv1alpha1.VolumeStatus { return &m.Status },
 			conditionsOf: func(s *containersv1alpha1.VolumeStatus) *[]metav1.Condition { return &s.Conditions },
+			labelsOf:     func(s *containersv1alpha1.VolumeStatus) map[string]string { return s.Labels },
 			titleOf:      func(s *containersv1alpha1.VolumeStatus) string { return s.Name },
 			agesOf: func(s *containersv1alpha1.VolumeStatus) (created, from **metav1.Time) {
 				return &s.CreatedAt, &s.AgeFrom
@@ -133,6 +141,29 @@ var kinds = map[engine.Kind]mirrorKind{
 				return volumeParts(s), []timeField{{"createdAt", &s.CreatedAt}}
 			},
 			addTo: func(object *engine.Object, s *containersv1alpha1.VolumeStatus) { object.Volume = s },
+		},
+	},
+	engine.KindNetwork: {
+		object:         func() client.Object { return &containersv1alpha1.Network{} },
+		list:           func() client.ObjectList { return &containersv1alpha1.NetworkList{} },
+		workers:        4,
+		removedByEvent: true,
+		endsDeletion:   func(err error) bool { return errors.Is(err, engine.ErrRefused) },
+		want:           wantNetwork,
+		namespace:      func(object engine.Object) string { return statusOr(object.Network).Namespace },
+		usedAs:         networkUsedAs,
+		status: typed[*containersv1alpha1.Network, containersv1alpha1.NetworkStatus]{
+			of:           func(m *containersv1alpha1.Network) *containersv1alpha1.NetworkStatus { return &m.Status },
+			conditionsOf: func(s *containersv1alpha1.NetworkStatus) *[]metav1.Condition { return &s.Conditions },
+			labelsOf:     func(s *containersv1alpha1.NetworkStatus) map[string]string { return s.Labels },
+			titleOf:      func(s *containersv1alpha1.NetworkStatus) string { return s.Name },
+			agesOf: func(s *containersv1alpha1.NetworkStatus) (created, from **metav1.Time) {
+				return &s.CreatedAt, &s.AgeFrom
+			},
+			partsOf: func(s *containersv1alpha1.NetworkStatus) ([]part, []timeField) {
+				return networkParts(s), []timeField{{"createdAt", &s.CreatedAt}}
+			},
+			addTo: func(object *engine.Object, s *containersv1alpha1.NetworkStatus) { object.Network = s },
 		},
 	},
 	engine.KindNamespace: {
@@ -149,6 +180,7 @@ var kinds = map[engine.Kind]mirrorKind{
 				return &m.Status
 			},
 			conditionsOf: func(s *containersv1alpha1.ContainerNamespaceStatus) *[]metav1.Condition { return &s.Conditions },
+			labelsOf:     func(s *containersv1alpha1.ContainerNamespaceStatus) map[string]string { return s.Labels },
 			partsOf: func(s *containersv1alpha1.ContainerNamespaceStatus) ([]part, []timeField) {
 				return namespaceParts(s), nil
 			},
@@ -200,6 +232,7 @@ func withStatus(have, want client.Object, now time.Time) client.Object {
 type typed[O client.Object, S any] struct {
 	of           func(O) *S
 	conditionsOf func(*S) *[]metav1.Condition
+	labelsOf     func(*S) map[string]string
 	titleOf      func(*S) string // nil if there is no title
 	partsOf      func(*S) ([]part, []timeField)
 	agesOf       func(*S) (created, from **metav1.Time) // nil if there are none
@@ -212,6 +245,8 @@ type typed[O client.Object, S any] struct {
 func (t typed[O, S]) conditions(m client.Object) *[]metav1.Condition {
 	return t.conditionsOf(t.of(m.(O)))
 }
+
+func (t typed[O, S]) labels(m client.Object) map[string]string { return t.labelsOf(t.of(m.(O))) }
 
 func (t typed[O, S]) title(m client.Object) string {
 	if t.titleOf == nil {

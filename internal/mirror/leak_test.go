@@ -88,7 +88,7 @@ func newLeaking(t *testing.T) *leaking {
 		}
 	}
 	control := controlplanetest.Start(t)
-	control.Install(manager.Definitions(Controllers(open.Engine)))
+	control.Install(manager.Definitions(Controllers(open.Drivers())))
 	scheme := k8sruntime.NewScheme()
 	must(corev1.AddToScheme(scheme))
 	must(containersv1alpha1.AddToScheme(scheme))
@@ -116,7 +116,7 @@ func newLeaking(t *testing.T) *leaking {
 	e := &containersv1alpha1.ContainerEngine{ObjectMeta: metav1.ObjectMeta{Name: "moby", Namespace: "ns"}}
 	e.Spec.Type, e.Spec.Endpoint = containersv1alpha1.EngineMoby, fake.Endpoint()
 	must(kube.Create(ctx, e))
-	connection, err := open.Engine(e.Spec, nil)
+	connection, err := open.Drivers().Open(e.Spec, nil)
 	must(err)
 	registry := prometheus.NewRegistry()
 	m, err := newMetrics(registry)
@@ -188,8 +188,8 @@ func (l *leaking) await(what string, condition func() (bool, string)) {
 	}
 }
 
-// checkTables waits until the session has only what there still is: an image and
-// a namespace.
+// checkTables waits until the session has only what there still is: an image, three
+// networks and a namespace.
 func (l *leaking) checkTables() {
 	l.t.Helper()
 	s := l.session
@@ -213,7 +213,7 @@ func (l *leaking) checkTables() {
 			len(s.actor.acts.list), len(s.connection.removals.keys), len(s.actor.deletions.byUID), len(s.syncer.busy), len(s.syncer.arrived), max(1, len(s.syncer.pacer.debts)),
 		}
 	}
-	want := []int{2, 2, 1, 2, 0, 0, 0, 0, 0, 0, 1}
+	want := []int{5, 5, 1, 5, 0, 0, 0, 0, 0, 0, 1}
 	l.await("the tables are empty", func() (bool, string) {
 		got := sizes()
 		return slices.Equal(got, want), fmt.Sprintf("objects, byKey, byTag, ours, gone, acts, removals, deletions, busy, arrived, debts: %v, want %v", got, want)

@@ -255,6 +255,13 @@ func (p *problems) has(key engine.Key, reason string) bool {
 	return known != nil && p.visibleLocked(known)
 }
 
+// anyOf reports whether a problem of an object is reported.
+func (p *problems) anyOf(key engine.Key) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.ContainsFunc(p.byKey[key], p.visibleLocked)
+}
+
 func (p *problems) visibleLocked(known *problem) bool {
 	if !known.visible && !known.shown.After(p.clock.Now()) {
 		known.visible = true

@@ -75,7 +75,7 @@ func (a *actor) replace(ctx context.Context, have, want client.Object) error {
 	if err := a.writer.remove(ctx, have); err != nil {
 		return err
 	}
-	return a.mirrors.create(ctx, want)
+	return a.mirrors.create(ctx, keepLabels(have, want))
 }
 
 func heldByOthers(obj client.Object) bool {

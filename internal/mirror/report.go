@@ -67,7 +67,8 @@ func (s *Session) reportProgress() {
 			return
 		}
 		reason := state.Reason
-		if reason == containersv1alpha1.ReasonConnectFailed {
+		switch reason {
+		case containersv1alpha1.ReasonConnectFailed, containersv1alpha1.ReasonPermissionDenied, containersv1alpha1.ReasonWrongProtocol:
 			reason = containersv1alpha1.ReasonConnecting
 		}
 		s.setStateIf(state.Reason, reason, "connecting: "+progress)

@@ -6,11 +6,11 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strings"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/endpoint"
 )
 
 // rival returns the name of an older ContainerEngine in the namespace with the
@@ -45,9 +45,8 @@ func sameEndpoint(a, b string) bool {
 	if a == b {
 		return true
 	}
-	pathA, isA := strings.CutPrefix(a, "unix://")
-	pathB, isB := strings.CutPrefix(b, "unix://")
-	if !isA || !isB {
+	pathA, pathB := endpoint.SocketPath(a), endpoint.SocketPath(b)
+	if pathA == "" || pathB == "" {
 		return false
 	}
 	socketA, err := os.Stat(pathA)

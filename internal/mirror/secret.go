@@ -7,25 +7,19 @@ import (
 	"fmt"
 	"sync"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/metadata"
-	"k8s.io/client-go/metadata/metadatainformer"
-	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	secrets "github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager/secret"
 )
 
-// secret is the Secret that a ContainerEngine names. It is read from the API server
-// each time, and only its metadata is watched, so that no key stays in memory. A nil
-// *secret is no Secret, and never changes.
+// secret is the Secret that a ContainerEngine names, and the version that the
+// connection uses. A nil *secret is no Secret, and never changes.
 type secret struct {
-	key      client.ObjectKey
-	reader   client.Reader // not from a cache
+	secrets.Ref
 	metadata metadata.Interface
 	// wake holds a value after a change.
 	wake chan struct{}
@@ -42,8 +36,7 @@ func (r *reconciler) secretOf(e *containersv1alpha1.ContainerEngine) *secret {
 		return nil
 	}
 	return &secret{
-		key:      client.ObjectKey{Namespace: e.Namespace, Name: name},
-		reader:   r.reader,
+		Ref:      secrets.Ref{Key: client.ObjectKey{Namespace: e.Namespace, Name: name}, Reader: r.reader},
 		metadata: r.metadata,
 		wake:     make(chan struct{}, 1),
 	}
@@ -57,22 +50,18 @@ func (s *secret) material() engine.Secret {
 	return s
 }
 
-// String implements [engine.Secret].
-func (s *secret) String() string { return s.key.String() }
-
 // Read implements [engine.Secret].
 func (s *secret) Read(ctx context.Context) (map[string][]byte, error) {
-	var found corev1.Secret
-	err := s.reader.Get(ctx, s.key, &found)
+	data, version, err := s.ReadVersion(ctx)
 	if err != nil && !apierrors.IsNotFound(err) {
-		return nil, fmt.Errorf("read the Secret %s: %w", s.key, err)
+		return nil, err
 	}
-	s.setVersion(found.ResourceVersion, true)
+	s.setVersion(version, true)
 	if err != nil {
 		return nil, fmt.Errorf("the Secret %s does not exist: it must have ca.crt (the engine's certificate authority), "+
-			"and tls.crt and tls.key if the engine requires a client certificate", s.key)
+			"and tls.crt and tls.key if the engine requires a client certificate", s.Key)
 	}
-	return found.Data, nil
+	return data, nil
 }
 
 // changed returns a channel that receives a value when the Secret was created, changed
@@ -89,22 +78,7 @@ func (s *secret) follow(ctx context.Context) {
 	if s == nil {
 		return
 	}
-	informer := metadatainformer.NewFilteredMetadataInformer(s.metadata, corev1.SchemeGroupVersion.WithResource("secrets"),
-		s.key.Namespace, 0, toolscache.Indexers{}, func(options *metav1.ListOptions) {
-			options.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, s.key.Name).String()
-		}).Informer()
-	observe := func(obj any) {
-		if m, ok := obj.(client.Object); ok {
-			s.setVersion(m.GetResourceVersion(), false)
-		}
-	}
-	// It fails only if the informer has stopped, and that has not started.
-	_, _ = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-		AddFunc:    observe,
-		UpdateFunc: func(_, obj any) { observe(obj) },
-		DeleteFunc: func(any) { s.setVersion("", false) },
-	})
-	informer.RunWithContext(ctx)
+	secrets.Follow(ctx, s.metadata, s.Key, func(version string) { s.setVersion(version, false) })
 }
 
 // setVersion records the version of the Secret, empty for none. Changes before the

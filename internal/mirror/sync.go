@@ -78,10 +78,17 @@ func (s *syncer) sync(ctx context.Context, key engine.Key) error {
 		s.problems.clear(key)
 	}
 	if err == nil && object.Container != nil {
-		return s.actor.act(ctx, key, object.Container.Status, before)
+		if err := s.actor.act(ctx, key, object.Container.Status, before); err != nil {
+			return &actError{err}
+		}
 	}
 	return err
 }
+
+// actError reports a failed action on an object whose mirrors are up to date.
+type actError struct{ error }
+
+func (e *actError) Unwrap() error { return e.error }
 
 // inspect inspects an object in the engine. Another worker replaces this one if that
 // takes long.
@@ -255,11 +262,12 @@ func (s *syncer) update(ctx context.Context, have, want client.Object) error {
 	return nil
 }
 
-// mend restores the finalizer and the annotations of a mirror: without the finalizer
+// mend restores the finalizer, the annotations and the engine's labels of a mirror: without the finalizer
 // its deletion would not reach the engine, and the annotations identify its object. It
 // returns the new version of the mirror.
 func (s *syncer) mend(ctx context.Context, have, want client.Object) (client.Object, error) {
-	if !damaged(have, want) {
+	labels, record, relabeled := relabel(have, engineLabels(want))
+	if !relabeled && !damaged(have, want) {
 		return have, nil
 	}
 	mended := have.DeepCopyObject().(client.Object)
@@ -273,6 +281,7 @@ func (s *syncer) mend(ctx context.Context, have, want client.Object) (client.Obj
 	}
 	maps.Copy(annotations, want.GetAnnotations())
 	mended.SetAnnotations(annotations)
+	setLabels(mended, labels, record)
 	if err := s.writer.patch(ctx, have, mended); err != nil {
 		return nil, err
 	}

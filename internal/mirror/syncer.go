@@ -49,11 +49,12 @@ type syncer struct {
 	alive   context.Context //nolint:containedctx // of the workers
 	workers sync.WaitGroup
 
-	mu        sync.Mutex
-	busy      map[engine.Key]*syncing  // guarded by mu; being synced
-	arrived   map[engine.Key]time.Time // guarded by mu; the first event since the last sync
-	current   *batch                   // guarded by mu; of the last comparison
-	deepAfter map[engine.Kind]string   // guarded by mu; where the next deep comparison continues
+	mu         sync.Mutex
+	busy       map[engine.Key]*syncing  // guarded by mu; being synced
+	arrived    map[engine.Key]time.Time // guarded by mu; the first event since the last sync
+	current    *batch                   // guarded by mu; of the last comparison
+	deepAfter  map[engine.Kind]string   // guarded by mu; where the next deep comparison continues
+	lostLogged time.Time                // guarded by mu; the last warning about an event that could not be decoded
 }
 
 // start starts the workers, which end when the queue does.

@@ -12,13 +12,21 @@ import (
 )
 
 // usesOf returns the engine objects that a mirror's object uses: the image and the
-// volumes of a container, and the namespace of a container or an image if the engine
+// volumes of a container, its networks while it runs, and the namespace of a container or an image if the engine
 // has several. The engine can't remove them while they are in use.
 func usesOf(m client.Object) []engine.Key {
 	if uses := kinds[kindOf(m)].uses; uses != nil {
 		return uses(m)
 	}
 	return nil
+}
+
+// usedAs returns the key by which usesOf names what a mirror stands for.
+func usedAs(m client.Object) engine.Key {
+	if as := kinds[kindOf(m)].usedAs; as != nil {
+		return as(m)
+	}
+	return keyOf(m)
 }
 
 // usedByContainer is [mirrorKind.uses] of containers.
@@ -34,6 +42,7 @@ func usedByContainer(obj client.Object) []engine.Key {
 			used = append(used, key)
 		}
 	}
+	used = append(used, networksOf(&m.Status)...)
 	return append(used, namespaceOf(m)...)
 }
 

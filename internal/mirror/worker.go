@@ -4,8 +4,11 @@ package mirror
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -24,6 +27,11 @@ func (s *syncer) event(e engine.Event) {
 	s.mu.Unlock()
 	s.metrics.events.WithLabelValues(s.owner.String(), string(e.Key.Kind)).Inc()
 	switch {
+	case e.Lost != nil && e.Key.Kind == "":
+		for _, kind := range engine.Kinds {
+			s.lists.request(kind, s.pacer.delay(engine.Key{Kind: kind}))
+		}
+		return
 	case e.All, e.Lost != nil:
 		s.lists.request(e.Key.Kind, s.pacer.delay(engine.Key{Kind: e.Key.Kind}))
 		return
@@ -59,6 +67,7 @@ func (s *syncer) work(ctx context.Context, kind engine.Kind) {
 		t := &turn{key: key, tries: queue.NumRequeues(key)}
 		run, known := s.begin(key), s.table.newest(key)
 		item := s.inspected.begin(key)
+		comparison := s.comparison()
 		err := s.sync(withTurn(ctx, t), key)
 		s.finish(key, run, err != nil)
 		switch {
@@ -72,7 +81,7 @@ func (s *syncer) work(ctx context.Context, kind engine.Kind) {
 			s.log.Debug("sync failed, will retry", "kind", key.Kind, "id", key.ID, "error", err)
 			s.queue.retry(key)
 		}
-		s.finishInBatch(key)
+		s.finishInBatch(comparison, key, err)
 		queue.Done(key)
 		if s.patience.finish(t) {
 			return
@@ -96,12 +105,22 @@ func (s *syncer) silent(key engine.Key) {
 	s.connection.link.whileUp(func() {
 		s.problems.add(key, containersv1alpha1.ReasonInspectFailed, fmt.Errorf("no answer from the engine within %s", problemGrace))
 	})
-	s.finishInBatch(key)
-}
-
-func (s *syncer) finishInBatch(key engine.Key) {
 	if current := s.comparison(); current != nil {
 		current.finish(key)
+	}
+}
+
+// finishInBatch removes an object from the comparison that it was synced for: when the
+// sync has succeeded, or when its problem is reported, so that one object does not block
+// the others. Until then its retries are part of the comparison. Otherwise the engine
+// would count as mirrored while a mirror is missing and no problem is reported.
+func (s *syncer) finishInBatch(b *batch, key engine.Key, failure error) {
+	switch {
+	case b == nil || !b.has(key):
+	case failure == nil || errors.As(failure, new(*actError)) || s.problems.anyOf(key):
+		b.finish(key)
+	default:
+		s.clock.AfterFunc(problemGrace, func() { b.finish(key) })
 	}
 }
 
@@ -124,6 +143,21 @@ func (s *syncer) noteEvent(e engine.Event) {
 	case e.All:
 		s.connection.removals.add(e.Key)
 	case e.Lost != nil:
-		s.log.Debug("an event can't be decoded: will compare all objects of its kind", "kind", e.Key.Kind, "error", e.Lost)
+		s.logLost(e)
 	}
+}
+
+// lostPause is the time between two warnings about events that can't be decoded: an
+// engine may send many.
+const lostPause = time.Minute
+
+func (s *syncer) logLost(e engine.Event) {
+	s.mu.Lock()
+	now := s.clock.Now()
+	level := slog.LevelDebug
+	if s.lostLogged.IsZero() || now.Sub(s.lostLogged) >= lostPause {
+		level, s.lostLogged = slog.LevelWarn, now
+	}
+	s.mu.Unlock()
+	s.log.Log(context.Background(), level, "an event of the engine can't be decoded: will compare all objects of its kind", "kind", e.Key.Kind, "error", e.Lost)
 }

@@ -12,7 +12,6 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"strings"
 	"time"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/datastore"
@@ -42,7 +41,12 @@ type Service struct {
 	MayMake bool
 	// Replaced is the version of the daemon that Start replaced; empty for none.
 	Replaced string
+
+	launched int // the process that Start started last; 0 for none
 }
+
+// ErrStopped says that another command stopped the daemon before it was ready.
+var ErrStopped = errors.New("it was stopped before it was ready")
 
 // Overrides replace saved settings for one run; empty ones have no effect.
 type Overrides struct {
@@ -191,6 +195,7 @@ func (s *Service) launch(ctx context.Context, overrides Overrides) error {
 	if err := process.Start(cmd); err != nil {
 		return fault.New(fault.Failed, "start the daemon", s.Executable, err)
 	}
+	s.launched = cmd.Process.Pid
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -203,7 +208,7 @@ func (s *Service) launch(ctx context.Context, overrides Overrides) error {
 		}
 		select {
 		case <-ended:
-			return s.failedStart(false)
+			return s.failedStart(&instance.Daemon{PID: s.launched}, false)
 		case <-ctx.Done():
 			return fault.New(fault.Deadline, "start the daemon of instance", s.Instance.Name(),
 				fmt.Errorf("the process has not reported its state yet and keeps starting; `rdd service stop` stops it: %w", ctx.Err()))
@@ -212,25 +217,32 @@ func (s *Service) launch(ctx context.Context, overrides Overrides) error {
 	}
 }
 
-// failedStart returns why a daemon stopped before it was ready: the reason in its log,
-// unless it was asked to stop (stopping). Then the last line may be an error of a
-// canceled component.
-func (s *Service) failedStart(stopping bool) error {
+// failedStart returns why a daemon stopped before it was ready, from its state file. last is
+// what it wrote before; lived is whether it took its lock. If it did, and the state file is
+// gone or another daemon's, another command has stopped and replaced it.
+func (s *Service) failedStart(last *instance.Daemon, lived bool) error {
 	failed := func(reason error) error {
 		return fault.New(fault.Failed, "start the daemon of instance", s.Instance.Name(), reason)
 	}
-	last := s.Instance.LastWords()
-	reason, own := strings.CutPrefix(last, fault.Prefix)
-	if stopping && !own || strings.Contains(last, instance.StoppedEarly) {
-		return failed(errors.New("it was " + instance.StoppedEarly))
+	ended, err := s.Instance.Ended()
+	if err != nil {
+		return failed(err)
+	}
+	own := ended != nil && ended.PID == last.PID
+	if own && ended.Failure != nil && ended.Failure.Kind == instance.Failed {
+		return failed(fmt.Errorf("%s (log: %s)", ended.Failure.Message, s.Instance.StderrLog()))
 	}
 	if exists, err := s.Instance.Exists(); err == nil && !exists {
 		return failed(errors.New("another command deleted the instance at the same time"))
 	}
-	if dir := diskroom.Find(s.roomNeeded()...); dir != "" && reason == "" {
-		return failed(&diskroom.FullError{Dir: dir}) // so the log may have no last line
+	if own && ended.Stopping || lived && (!own || last.Stopping) {
+		return failed(ErrStopped)
 	}
-	return failed(fmt.Errorf("%s (log: %s)", cmp.Or(reason, "it exited without an error message"), s.Instance.StderrLog()))
+	words := s.Instance.LastWords()
+	if dir := diskroom.Find(s.roomNeeded()...); dir != "" {
+		return failed(&diskroom.FullError{Dir: dir}) // so there may be no state file
+	}
+	return failed(fmt.Errorf("%s (log: %s)", cmp.Or(words, "it exited without an error message"), s.Instance.StderrLog()))
 }
 
 // WaitReady waits until the daemon is ready, and returns its description. If the daemon
@@ -238,14 +250,14 @@ func (s *Service) failedStart(stopping bool) error {
 func (s *Service) WaitReady(ctx context.Context) (*instance.Daemon, error) {
 	ticker := time.NewTicker(poll)
 	defer ticker.Stop()
-	waiting, stopping := "", false
+	waiting, last := "", &instance.Daemon{PID: s.launched}
 	for {
 		daemon, err := s.Instance.Daemon()
 		switch {
 		case err != nil:
 			return nil, err
 		case daemon == nil:
-			return nil, s.failedStart(stopping)
+			return nil, s.failedStart(last, true)
 		case daemon.Version != "" && daemon.Version != version.RDD():
 			return nil, s.versionError(daemon)
 		case daemon.Ready:
@@ -254,7 +266,7 @@ func (s *Service) WaitReady(ctx context.Context) (*instance.Daemon, error) {
 			waiting = daemon.Waiting
 			s.progress("waiting for %s", waiting)
 		}
-		stopping = daemon.Stopping
+		last = daemon
 		select {
 		case <-ctx.Done():
 			return nil, fault.New(fault.Deadline, "wait for the daemon of instance", s.Instance.Name(),

@@ -9,26 +9,31 @@ import (
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/process"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/service/autostart"
 )
 
 // Status is the state of an instance's daemon, as observed by another process.
 type Status struct {
-	Instance    string     `json:"instance"`
-	Created     bool       `json:"created"`
-	CreatedAt   *time.Time `json:"createdAt,omitempty"`
-	Started     bool       `json:"started"`
-	StartedAt   *time.Time `json:"startedAt,omitempty"`
-	PID         int        `json:"pid"`
-	Ready       bool       `json:"ready"`
-	Waiting     string     `json:"waiting,omitempty"`
-	Stopping    bool       `json:"stopping,omitempty"`
-	Version     string     `json:"version,omitempty"`
-	Address     string     `json:"address,omitempty"`
-	Controllers string     `json:"controllers"`
+	Instance  string     `json:"instance"`
+	Created   bool       `json:"created"`
+	CreatedAt *time.Time `json:"createdAt,omitempty"`
+	Started   bool       `json:"started"`
+	StartedAt *time.Time `json:"startedAt,omitempty"`
+	PID       int        `json:"pid"`
+	Ready     bool       `json:"ready"`
+	Waiting   string     `json:"waiting,omitempty"`
+	Stopping  bool       `json:"stopping,omitempty"`
+	// Failure is why the last daemon ended; nil while one runs, and if it was stopped.
+	Failure     *instance.Failure `json:"failure,omitempty"`
+	Version     string            `json:"version,omitempty"`
+	Address     string            `json:"address,omitempty"`
+	Controllers string            `json:"controllers"`
 	// Uptime in seconds.
 	Uptime float64 `json:"uptime"`
 	// Memory is the resident size, in bytes; 0 if it is unknown.
 	Memory int64 `json:"memory"`
+	// Enabled is how the system starts the daemon; nil if it does not.
+	Enabled *autostart.Enabled `json:"enabled,omitempty"`
 }
 
 // ReadStatus reads the daemon's files, and its process. It sends the daemon no request.
@@ -42,7 +47,11 @@ func ReadStatus(inst *instance.Instance) (*Status, error) {
 		return nil, err
 	}
 	status.Created, status.CreatedAt, status.Controllers = true, &settings.Created, settings.Controllers
+	status.Enabled = autostart.Read(inst)
 	daemon, err := inst.Daemon()
+	if err == nil && daemon == nil {
+		status.Failure, err = inst.LastFailure()
+	}
 	if err != nil || daemon == nil {
 		return status, err
 	}

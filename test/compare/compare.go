@@ -85,7 +85,7 @@ func Engine(ctx context.Context, docker *client.Client, engineName string) (map[
 			"labels": text(volume.Labels), "options": text(volume.Options), "createdAt": whole(volume.CreatedAt),
 		}
 	}
-	return objects, nil
+	return objects, addNetworks(ctx, docker, engineName, objects)
 }
 
 func engineContainer(c *container.InspectResponse) Fields {
@@ -137,8 +137,9 @@ func Mirrors(ctx context.Context, kube ctrlclient.Reader, namespace, engineName 
 	var containers containersv1alpha1.ContainerList
 	var images containersv1alpha1.ImageList
 	var volumes containersv1alpha1.VolumeList
+	var networks containersv1alpha1.NetworkList
 	var namespaces containersv1alpha1.ContainerNamespaceList
-	for _, list := range []ctrlclient.ObjectList{&containers, &images, &volumes, &namespaces} {
+	for _, list := range []ctrlclient.ObjectList{&containers, &images, &volumes, &networks, &namespaces} {
 		if err := kube.List(ctx, list, ctrlclient.InNamespace(namespace), ctrlclient.MatchingLabels{containersv1alpha1.EngineLabel: engineName}); err != nil {
 			return nil, err
 		}
@@ -152,6 +153,9 @@ func Mirrors(ctx context.Context, kube ctrlclient.Reader, namespace, engineName 
 	}
 	for i := range volumes.Items {
 		objects["volume "+volumes.Items[i].Name] = Volume(&volumes.Items[i].Status)
+	}
+	for i := range networks.Items {
+		objects["network "+networks.Items[i].Name] = Network(&networks.Items[i].Status)
 	}
 	for _, n := range namespaces.Items {
 		objects["namespace "+n.Status.Name] = Fields{}

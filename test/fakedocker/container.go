@@ -116,7 +116,7 @@ func (s *Server) tellNetworkLocked(c *ctr, action events.Action) {
 	if name == "" {
 		return
 	}
-	s.emitLocked(events.NetworkEventType, action, networkID(name),
+	s.emitLocked(events.NetworkEventType, action, NetworkID(name),
 		map[string]string{"container": c.id, "name": name, "type": driver})
 }
 

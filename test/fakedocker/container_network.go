@@ -47,7 +47,8 @@ func networkOf(c *ctr) (name, driver string) {
 	}
 }
 
-func networkID(name string) string { return hashOf("network:" + name) }
+// NetworkID returns the ID of the network of a name.
+func NetworkID(name string) string { return hashOf("network:" + name) }
 
 // connectLocked gives a container that starts what it has of the network.
 func (s *Server) connectLocked(c *ctr) {
@@ -55,7 +56,7 @@ func (s *Server) connectLocked(c *ctr) {
 	if name == "" {
 		return
 	}
-	endpoint := &network.EndpointSettings{NetworkID: networkID(name), EndpointID: newHexID()}
+	endpoint := &network.EndpointSettings{NetworkID: NetworkID(name), EndpointID: newHexID()}
 	if driver == "bridge" {
 		c.address = s.addressLocked()
 		ip := c.address.As4()
@@ -65,7 +66,13 @@ func (s *Server) connectLocked(c *ctr) {
 		endpoint.MacAddress = network.HardwareAddr{0x02, 0x42, ip[0], ip[1], ip[2], ip[3]}
 		c.ports = s.publishLocked(c)
 	}
-	c.networks = map[string]*network.EndpointSettings{name: endpoint}
+	networks := map[string]*network.EndpointSettings{name: endpoint}
+	for other := range c.networks {
+		if other != name { // it was connected to it since it was made
+			networks[other] = &network.EndpointSettings{NetworkID: NetworkID(other), EndpointID: newHexID(), IPAddress: s.addressLocked()}
+		}
+	}
+	c.networks = networks
 }
 
 func (s *Server) disconnectLocked(c *ctr) {
@@ -73,16 +80,20 @@ func (s *Server) disconnectLocked(c *ctr) {
 		s.ctrs.freed = append(s.ctrs.freed, c.address)
 	}
 	c.address, c.ports = netip.Addr{}, nil
-	c.networks = idleNetworks(c)
+	networks := map[string]*network.EndpointSettings{}
+	for name := range c.networks {
+		networks[name] = &network.EndpointSettings{NetworkID: NetworkID(name)}
+	}
+	c.networks = networks
 }
 
-// idleNetworks are those of a container that doesn't run.
+// idleNetworks are those of a container that was not started yet.
 func idleNetworks(c *ctr) map[string]*network.EndpointSettings {
 	name, _ := networkOf(c)
 	if name == "" {
 		return map[string]*network.EndpointSettings{}
 	}
-	return map[string]*network.EndpointSettings{name: {NetworkID: networkID(name)}}
+	return map[string]*network.EndpointSettings{name: {NetworkID: NetworkID(name)}}
 }
 
 // addressLocked returns an address that no container has. (With more than a

@@ -290,7 +290,7 @@ func TestContainerRefusals(t *testing.T) {
 	wantError(t, err, cerrdefs.IsNotFound, "No such image: other:latest")
 	_, err = c.ContainerCreate(ctx, client.ContainerCreateOptions{Name: "ü", Image: "app"})
 	wantError(t, err, cerrdefs.IsInvalidArgument, "Invalid container name (ü)")
-	_, err = c.NetworkList(ctx, client.NetworkListOptions{})
+	_, err = c.NetworkPrune(ctx, client.NetworkPruneOptions{})
 	wantError(t, err, cerrdefs.IsNotFound, "page not found")
 }
 

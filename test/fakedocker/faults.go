@@ -179,6 +179,7 @@ const (
 	Containers List = "GET /containers/json"
 	Images     List = "GET /images/json"
 	Volumes    List = "GET /volumes"
+	Networks   List = "GET /networks"
 )
 
 // FailList makes the next lists of a kind fail with 500, that many times as in

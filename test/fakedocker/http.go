@@ -82,6 +82,12 @@ func newRoutes() routes {
 	t.add("POST /volumes/create", (*Server).createVolume)
 	t.add("GET /volumes/{name}", (*Server).inspectVolume)
 	t.add("DELETE /volumes/{name}", (*Server).removeVolume)
+	t.add("GET /networks", (*Server).listNetworks)
+	t.add("POST /networks/create", (*Server).createNetwork)
+	t.add("GET /networks/{id}", (*Server).inspectNetwork)
+	t.add("DELETE /networks/{id}", (*Server).removeNetwork)
+	t.add("POST /networks/{id}/connect", (*Server).connectNetwork)
+	t.add("POST /networks/{id}/disconnect", (*Server).disconnectNetwork)
 	return t
 }
 

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package fakedocker is a simulated Docker Engine: a server of the part of its
-// API that RDD and the docker CLI use for containers, images, volumes and
-// events, with no process or file system behind it. Tests and benchmarks use it
+// API that RDD and the docker CLI use for containers, images, volumes, networks
+// and events, with no process or file system behind it. Tests and benchmarks use it
 // for as many containers as they like, and for faults that a real engine can't
 // be made to produce.
 //
 // It answers as a dockerd 20.10 (API 1.41) does, in texts, codes, and the order
 // and attributes of events. A process in one of its containers runs until it is
-// configured otherwise, and ends at once on any signal that ends a process. Networks
-// are names; whichever a container wants is there. There are no logs,
-// attach or exec.
+// configured otherwise, and ends at once on any signal that ends a process. Whichever
+// network a container is created with exists; a network's ID is a hash of its name.
+// There are no logs, attach or exec.
 //
 // Everything may be used by any number of goroutines at once.
 package fakedocker
@@ -66,6 +66,7 @@ type Server struct {
 	ctrs   containers
 	imgs   images
 	vols   volumes
+	nets   networks
 	bus    bus
 	faults faults
 	hangs  hangs
@@ -87,6 +88,7 @@ func New(cfg Config) *Server {
 	if s.clock == nil {
 		s.clock = time.Now
 	}
+	s.nets = newNetworks(s.clock().UTC())
 	s.SetAPIVersion(cmp.Or(cfg.APIVersion, "1.41"))
 	return s
 }

@@ -22,9 +22,11 @@ const (
 	ListContainers   = "GET /containers/json"
 	ListImages       = "GET /images/json"
 	ListVolumes      = "GET /volumes"
+	ListNetworks     = "GET /networks"
 	InspectContainer = "GET /containers/{}/json"
 	InspectImage     = "GET /images/{}/json"
 	InspectVolume    = "GET /volumes/{}"
+	InspectNetwork   = "GET /networks/{}"
 	Logs             = "GET /containers/{}/logs"
 	Pull             = "POST /images/create"
 	CreateExec       = "POST /containers/{}/exec"
@@ -38,11 +40,12 @@ const (
 	RemoveContainer  = "DELETE /containers/{}"
 	RemoveImage      = "DELETE /images/{}"
 	RemoveVolume     = "DELETE /volumes/{}"
+	RemoveNetwork    = "DELETE /networks/{}"
 )
 
 var (
 	versionRE = regexp.MustCompile(`^/v1\.\d+/`)
-	nameRE    = regexp.MustCompile(`^/(containers|images|volumes|exec)/(.+?)(/(?:json|logs|exec|start|stop|restart|pause|unpause))?$`)
+	nameRE    = regexp.MustCompile(`^/(containers|images|volumes|networks|exec)/(.+?)(/(?:json|logs|exec|start|stop|restart|pause|unpause))?$`)
 )
 
 // surfaceOf returns what a request asks for: of Docker's API the method and the
@@ -56,7 +59,7 @@ func surfaceOf(r *http.Request) string {
 		method = http.MethodGet // clients begin with HEAD
 	}
 	switch method + " " + path {
-	case ListContainers, ListImages, ListVolumes, Pull:
+	case ListContainers, ListImages, ListVolumes, ListNetworks, Pull:
 	default:
 		path = nameRE.ReplaceAllString(path, "/$1/{}$3")
 	}
@@ -124,7 +127,7 @@ func kindOf(surface string) kind {
 		return stream
 	case Logs, StartExec:
 		return frames
-	case CreateExec, ListContainers, ListImages, ListVolumes, Info, Version, InspectContainer, InspectImage, InspectVolume, InspectExec:
+	case CreateExec, ListContainers, ListImages, ListVolumes, ListNetworks, Info, Version, InspectContainer, InspectImage, InspectVolume, InspectNetwork, InspectExec:
 		return document
 	}
 	return status

@@ -87,21 +87,25 @@ func create(t *testing.T, docker *client.Client, name string) (id string) {
 func mobyOperations(id string) []operation {
 	containerKey := engine.Key{Kind: engine.KindContainer, ID: id}
 	imageKey := engine.Key{Kind: engine.KindImage, ID: busybox}
+	networkKey := engine.Key{Kind: engine.KindNetwork, ID: fakedocker.NetworkID("bridge")}
 	volumeKey := engine.Key{Kind: engine.KindVolume, ID: "data"}
 	all := []operation{
 		{name: "Info", surfaces: []string{hostile.Info, hostile.Ping}, run: info},
 		{name: "List", surfaces: []string{hostile.ListContainers}, run: list(engine.KindContainer)},
 		{name: "List", surfaces: []string{hostile.ListImages}, run: list(engine.KindImage)},
 		{name: "List", surfaces: []string{hostile.ListVolumes}, run: list(engine.KindVolume)},
+		{name: "List", surfaces: []string{hostile.ListNetworks}, run: list(engine.KindNetwork)},
 		{name: "Inspect", surfaces: []string{hostile.InspectContainer}, run: inspect(containerKey)},
 		{name: "Inspect", surfaces: []string{hostile.InspectImage}, run: inspect(imageKey)},
 		{name: "Inspect", surfaces: []string{hostile.InspectVolume}, run: inspect(volumeKey)},
+		{name: "Inspect", surfaces: []string{hostile.InspectNetwork}, run: inspect(networkKey)},
 		{name: "Watch", surfaces: []string{hostile.Events}, endless: true, run: watch},
 		{name: "Pull", surfaces: []string{hostile.Pull}, run: pull(busybox)},
 		{name: "Logs", surfaces: []string{hostile.InspectContainer, hostile.Logs}, endless: true, run: logs(containerKey)},
 		{name: "Exec", surfaces: []string{hostile.CreateExec, hostile.StartExec, hostile.InspectExec}, endless: true, run: exec(containerKey)},
 		{name: "Remove", surfaces: []string{hostile.RemoveContainer}, statusOnly: true, run: remove(containerKey, "")},
 		{name: "Remove", surfaces: []string{hostile.RemoveVolume}, statusOnly: true, run: remove(volumeKey, "")},
+		{name: "Remove", surfaces: []string{hostile.RemoveNetwork}, statusOnly: true, run: remove(networkKey, "")},
 		{name: "Remove", surfaces: []string{hostile.RemoveImage}, statusOnly: true, run: remove(imageKey, busybox)},
 	}
 	for surface, action := range map[string]containersv1alpha1.Action{

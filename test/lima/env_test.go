@@ -246,6 +246,19 @@ func (e *env) waitCreated(reason string, words string) {
 	})
 }
 
+// stalled waits until the LimaVM is stalled, for a reason, or isn't: an empty one.
+func (e *env) stalled(reason string, words string) {
+	e.t.Helper()
+	e.eventually("Stalled "+reason+" "+words, func() bool {
+		vm := e.get()
+		c := apimeta.FindStatusCondition(vm.Status.Conditions, limav1alpha1.ConditionStalled)
+		if reason == "" || c == nil {
+			return reason == "" && c == nil
+		}
+		return c.Status == metav1.ConditionTrue && c.Reason == reason && strings.Contains(c.Message, words) && c.ObservedGeneration == vm.Generation
+	})
+}
+
 // delete deletes the LimaVM, and waits until it and all that was of it is gone.
 func (e *env) delete() {
 	e.t.Helper()

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
@@ -43,6 +44,7 @@ func TestNoLimactl(t *testing.T) {
 			e.create(true)
 			e.wait(metav1.ConditionFalse, limav1alpha1.ReasonStartFailed)
 			e.waitCreated(limav1alpha1.ReasonCreateFailed, test.words)
+			e.stalled(limav1alpha1.ReasonCreateFailed, test.words)
 			e.delete()
 		})
 	}
@@ -54,8 +56,84 @@ func TestLimactlComes(t *testing.T) {
 	e := newEnv(t, func(cfg *lima.Config) { cfg.Limactl = limactl.Places{Path: dir} })
 	e.create(true)
 	e.waitCreated(limav1alpha1.ReasonCreateFailed, "install Lima")
+	e.stalled(limav1alpha1.ReasonCreateFailed, "install Lima")
 	e.must(os.Symlink(filepath.Join(programs, "limactl"), filepath.Join(dir, "limactl")))
 	e.started()
+	e.stalled("", "")
+}
+
+// TestStalled: a virtual machine that can't be made until its template or something
+// outside changes is stalled, with the reason. Anything else is tried again, and is not.
+func TestStalled(t *testing.T) {
+	const url = "failed to download `https://example.com/vm.qcow2`: "
+	slow := func(cfg *lima.Config) { cfg.FirstPause, cfg.LongestPause = time.Hour, time.Hour }
+	for what, test := range map[string]struct {
+		faults  stage.Faults
+		reason  string // of Running
+		stalled bool
+	}{
+		"no image at the URL":           {stage.Faults{CreateFails: url + "unexpected HTTP status Not Found, body=`gone`"}, limav1alpha1.ReasonStartFailed, true},
+		"no image at the path":          {stage.Faults{CreateFails: "failed to download `/vm.qcow2`: stat /vm.qcow2: no such file or directory"}, limav1alpha1.ReasonStartFailed, true},
+		"a download that breaks":        {stage.Faults{CreateFails: url + "unexpected EOF"}, limav1alpha1.ReasonStartFailed, false},
+		"a server that is busy":         {stage.Faults{CreateFails: url + "unexpected HTTP status Service Unavailable, body=``"}, limav1alpha1.ReasonStartFailed, false},
+		"one of two images unreachable": {stage.Faults{CreateFails: "[" + url + "unexpected HTTP status Not Found, body=`` " + url + "no route to host]"}, limav1alpha1.ReasonStartFailed, false},
+		"a boot that fails":             {stage.Faults{Boot: stage.BootFails}, limav1alpha1.ReasonStartFailed, false},
+	} {
+		t.Run(what, func(t *testing.T) {
+			e := newEnv(t, slow)
+			e.faults(test.faults)
+			e.create(true)
+			vm := e.wait(metav1.ConditionFalse, test.reason)
+			c := apimeta.FindStatusCondition(vm.Status.Conditions, limav1alpha1.ConditionStalled)
+			if test.stalled != (c != nil && c.Status == metav1.ConditionTrue) {
+				t.Fatalf("Stalled is %+v", c)
+			}
+			e.faults(stage.Faults{})
+			e.patch(func(vm *limav1alpha1.LimaVM) { vm.Spec.Params = map[string]string{"ENGINE": "other"} })
+			e.started()
+			e.stalled("", "")
+		})
+	}
+}
+
+// TestStalledByTemplate: while a template is rejected a virtual machine that is as it
+// was is stalled; one that stops or starts is not until it has.
+func TestStalledByTemplate(t *testing.T) {
+	e := newEnv(t)
+	e.create(true)
+	e.started()
+	for _, rejected := range []string{stage.Rejected, stage.RejectedNow} {
+		e.setTemplate(template + "# " + rejected + "\nmessage: " + rejected + "\n")
+		e.stalled(limav1alpha1.ReasonTemplateRejected, "")
+	}
+	e.setRunning(false)
+	e.stopped()
+	e.stalled(limav1alpha1.ReasonTemplateRejected, "")
+	e.setTemplate(template)
+	e.stalled("", "")
+}
+
+// TestStalledForGood: without limactl a deletion waits for that, and says so; a restart
+// that is asked for tries at once again what failed.
+func TestStalledForGood(t *testing.T) {
+	dir := t.TempDir()
+	e := newEnv(t, func(cfg *lima.Config) {
+		cfg.Limactl, cfg.FirstPause, cfg.LongestPause = limactl.Places{Path: dir}, time.Hour, time.Hour
+	})
+	e.must(os.Symlink(filepath.Join(programs, "limactl"), filepath.Join(dir, "limactl")))
+	e.faults(stage.Faults{CreateFails: "failed to download `/vm.qcow2`: no such file or directory"})
+	e.create(true)
+	e.stalled(limav1alpha1.ReasonCreateFailed, "no such file")
+	e.faults(stage.Faults{})
+	e.patch(func(vm *limav1alpha1.LimaVM) { vm.Annotations = map[string]string{limav1alpha1.RestartAnnotation: "1"} })
+	e.started()
+	e.setRunning(false)
+	e.stopped()
+	e.must(os.Remove(filepath.Join(dir, "limactl")))
+	e.must(e.kube.Delete(t.Context(), e.get()))
+	e.stalled(limav1alpha1.ReasonStopFailed, "install Lima")
+	e.must(os.Symlink(filepath.Join(programs, "limactl"), filepath.Join(dir, "limactl")))
+	e.eventually("it is gone", func() bool { return e.get() == nil })
 }
 
 // TestCreationFails half way, is reported, retried, and leaves nothing in the
@@ -172,6 +250,7 @@ func TestCrashLoop(t *testing.T) {
 	e.create(true)
 	e.wait(metav1.ConditionFalse, limav1alpha1.ReasonCrashLoop, "failed 5 times", "Could not set up the machine")
 	e.wait(metav1.ConditionFalse, limav1alpha1.ReasonCrashLoop, "failed 7 times") // it goes on
+	e.stalled("", "")
 	e.setRunning(false)
 	e.stopped()
 	e.setRunning(true)

@@ -14,6 +14,7 @@ import (
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/open"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/traits"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/test/fakedocker"
 )
 
@@ -35,7 +36,7 @@ const blockedEndpoint = "file:///blocked"
 
 func (b *blocking) Open(spec containersv1alpha1.ContainerEngineSpec, secret engine.Secret) (engine.Engine, error) {
 	if spec.Endpoint != blockedEndpoint {
-		return open.Engine(spec, secret)
+		return open.Drivers().Open(spec, secret)
 	}
 	if b.inOpen {
 		<-b.release
@@ -83,7 +84,7 @@ func newBlocked(t *testing.T, inOpen bool) (*env, *blocking, *containersv1alpha1
 	b := &blocking{release: make(chan struct{}), inOpen: inOpen}
 	b.unblock = sync.OnceFunc(func() { close(b.release) })
 	e := prepareEnv(t, docker, healthy.Endpoint(), func(*rest.Config) {})
-	e.open = b.Open
+	e.drivers = open.Drivers().With(engine.Driver{Traits: traits.Simulated(), Open: b.Open})
 	e.begin()
 	t.Cleanup(b.unblock) // before the manager ends
 	ce := e.createWith("blocked", namespace, func(spec *containersv1alpha1.ContainerEngineSpec) {

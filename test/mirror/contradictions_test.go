@@ -93,6 +93,8 @@ func conditions(object ctrlclient.Object) []metav1.Condition {
 		return o.Status.Conditions
 	case *containersv1alpha1.Volume:
 		return o.Status.Conditions
+	case *containersv1alpha1.Network:
+		return o.Status.Conditions
 	case *containersv1alpha1.ContainerNamespace:
 		return o.Status.Conditions
 	}

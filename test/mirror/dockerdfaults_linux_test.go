@@ -113,7 +113,7 @@ func (e *env) deletions() func() []string {
 	ctx, cancel := context.WithCancel(context.Background())
 	var reading sync.WaitGroup
 	for _, list := range []ctrlclient.ObjectList{&containersv1alpha1.ContainerList{}, &containersv1alpha1.ImageList{},
-		&containersv1alpha1.VolumeList{}, &containersv1alpha1.ContainerNamespaceList{}} {
+		&containersv1alpha1.VolumeList{}, &containersv1alpha1.NetworkList{}, &containersv1alpha1.ContainerNamespaceList{}} {
 		stream, err := e.kube.Watch(ctx, list)
 		e.must(err)
 		reading.Go(func() {

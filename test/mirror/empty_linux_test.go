@@ -21,7 +21,7 @@ func TestEnginesWithNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			docker := dockerd.Start(t, dockerd.Config{Program: program})
-			connection, err := open.Engine(containersv1alpha1.ContainerEngineSpec{Type: containersv1alpha1.EngineMoby, Endpoint: docker.Endpoint()}, nil)
+			connection, err := open.Drivers().Open(containersv1alpha1.ContainerEngineSpec{Type: containersv1alpha1.EngineMoby, Endpoint: docker.Endpoint()}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

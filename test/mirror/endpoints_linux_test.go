@@ -114,7 +114,7 @@ func TestTLS(t *testing.T) {
 	e.must(e.kube.Delete(t.Context(), plain))
 
 	ce := e.at("moby", engine.TLSEndpoint(), "certs")
-	e.waitMessage(ce, containersv1alpha1.ReasonConnectFailed, "no Secret "+namespace+"/certs", "ca.crt", "tls.crt", "tls.key")
+	e.waitMessage(ce, containersv1alpha1.ReasonConnectFailed, "the Secret "+namespace+"/certs does not exist", "ca.crt", "tls.crt", "tls.key")
 	for _, wrong := range []struct {
 		data  map[string][]byte
 		words []string

@@ -69,6 +69,8 @@ func realEngines() []engineCase {
 			has: features{
 				api: true, pulls: true, ports: true, health: true, processes: true, unreadInput: true, update: true, importEvents: true, commitEvents: true, pullProgress: true,
 				platforms: false, // it has the image store from before containerd's
+				networks:  true, networkEvents: true, networkPrune: true,
+				defaultNetwork: "bridge", networkPredefined: "pre-defined", networkInUse: "active endpoints",
 			},
 		},
 		{
@@ -77,6 +79,8 @@ func realEngines() []engineCase {
 			has: features{
 				api: true, pulls: true, ports: true, health: true, processes: true, unreadInput: true, update: true, importEvents: true, commitEvents: true,
 				platforms: true, pullProgress: true,
+				networks: true, networkEvents: true, networkPrune: true,
+				defaultNetwork: "bridge", networkPredefined: "pre-defined", networkInUse: "active endpoints",
 			},
 		},
 		{
@@ -91,6 +95,9 @@ func realEngines() []engineCase {
 				importEvents: false, // nor does it tell of images that come out of an archive
 				platforms:    false, // it keeps those of one platform
 				pullProgress: false, // it names the layers only
+				networks:     true, networkPrune: true,
+				networkEvents:  false, // nor of networks that come and go
+				defaultNetwork: "bridge", networkPredefined: "default network", networkInUse: "associated containers",
 			},
 		},
 	}

@@ -26,6 +26,7 @@ import (
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/app"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/controlplanetest"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/open"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/manager"
@@ -60,8 +61,10 @@ type env struct {
 	// nil where there are none.
 	machines *manager.Controller
 	instance *instance.Instance
-	// open opens engines; nil for open.Engine.
-	open mirror.Open
+	// drivers are nil for the built-in ones.
+	drivers engine.Drivers
+	// log is nil for none.
+	log slog.Handler
 
 	// ran is the manager that runs, or ran last: one for a test and its subtests.
 	ran *managerRun
@@ -74,11 +77,11 @@ type managerRun struct {
 }
 
 func (e *env) controllers() []manager.Controller {
-	opens := e.open
-	if opens == nil {
-		opens = open.Engine
+	drivers := e.drivers
+	if drivers == nil {
+		drivers = open.Drivers()
 	}
-	all := append(mirror.Controllers(opens), app.Controllers()...)
+	all := append(mirror.Controllers(drivers), app.Controllers()...)
 	if e.machines != nil {
 		all = append(all, *e.machines)
 	}
@@ -132,7 +135,11 @@ func (e *env) startManager() {
 	e.t.Helper()
 	config := e.control.Server.ClientConfig()
 	e.adjust(config)
-	m, err := manager.New(manager.Config{Controllers: e.controllers(), Instance: e.instance, REST: config, Holder: manager.Embedded(), Log: slog.New(slog.DiscardHandler)})
+	log := slog.DiscardHandler
+	if e.log != nil {
+		log = e.log
+	}
+	m, err := manager.New(manager.Config{Controllers: e.controllers(), Instance: e.instance, REST: config, Holder: manager.Embedded(), Log: slog.New(log)})
 	e.must(err)
 	e.must(m.Setup(context.Background()))
 	ctx, cancel := context.WithCancel(context.Background())
@@ -254,7 +261,7 @@ func (e *env) versions(options ...ctrlclient.ListOption) map[string]string {
 	e.t.Helper()
 	versions := map[string]string{}
 	for _, list := range []ctrlclient.ObjectList{&containersv1alpha1.ContainerList{}, &containersv1alpha1.ImageList{},
-		&containersv1alpha1.VolumeList{}, &containersv1alpha1.ContainerNamespaceList{}} {
+		&containersv1alpha1.VolumeList{}, &containersv1alpha1.NetworkList{}, &containersv1alpha1.ContainerNamespaceList{}} {
 		e.list(list, options...)
 		e.must(apimeta.EachListItem(list, func(obj runtime.Object) error {
 			m := obj.(ctrlclient.Object)

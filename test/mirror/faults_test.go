@@ -5,6 +5,7 @@ package mirror_test
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -166,6 +167,34 @@ func TestFailedInspectIsRetried(t *testing.T) {
 		status := e.mirrorSide("moby")["container "+id]["status"]
 		return status == "running", status
 	})
+}
+
+// TestFailedFirstTry: when an engine is first said to be connected each of its objects
+// is mirrored, or it is said which one is not: one that failed once is tried again first,
+// and one that goes on failing holds up no others.
+func TestFailedFirstTry(t *testing.T) {
+	t.Parallel()
+	for name, times := range map[string]int{"once": 1, "for good": -1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e, engine := newFaulty(t, fakedocker.Config{})
+			id := engine.AddContainers(2, fakedocker.ContainerOptions{Image: busyboxImage})[0]
+			engine.FailInspect(id, times)
+			ce := e.create("moby", namespace)
+			e.waitReason(ce, containersv1alpha1.ReasonConnected)
+			var mirrors containersv1alpha1.ContainerList
+			e.list(&mirrors)
+			complete := apimeta.FindStatusCondition(ce.Status.Conditions, containersv1alpha1.ConditionComplete)
+			switch {
+			case times > 0 && slices.ContainsFunc(mirrors.Items, func(c containersv1alpha1.Container) bool { return c.Name == id }):
+			case times < 0 && complete != nil && complete.Reason == containersv1alpha1.ReasonInspectFailed:
+			default:
+				t.Errorf("%d containers are mirrored, and Complete is %+v", len(mirrors.Items), complete)
+			}
+			engine.FailInspect(id, 0)
+			e.equal("moby")
+		})
+	}
 }
 
 // TestBadObjectDoesNotStopTheOthers: one container is not as the API says.

@@ -25,7 +25,7 @@ import (
 // containers: what RDD does can't cost less.
 func BenchmarkFloor(b *testing.B) {
 	control := controlplanetest.Start(b)
-	control.Install(manager.Definitions(mirror.Controllers(open.Engine)))
+	control.Install(manager.Definitions(mirror.Controllers(open.Drivers())))
 	scheme := runtime.NewScheme()
 	if err := containersv1alpha1.AddToScheme(scheme); err != nil {
 		b.Fatal(err)

@@ -4,10 +4,12 @@ package mirror_test
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/test/fakedocker"
@@ -53,4 +55,29 @@ func TestBecomingARival(t *testing.T) {
 		return len(mirrors) == 0, fmt.Sprint(mirrors)
 	})
 	e.equal("moby")
+}
+
+// TestUnknownContainerBesideARival: a question about a container that no engine has is
+// answered at once. A rival has no session, and is not waited for as an engine that is
+// about to connect.
+func TestUnknownContainerBesideARival(t *testing.T) {
+	t.Parallel()
+	e, engine := newFaulty(t, fakedocker.Config{})
+	e.connect("moby")
+	server := e.endpoints()
+	asked := func(when string) {
+		t.Helper()
+		began := time.Now()
+		if _, code := dialLogs(t, server, "nosuch", ""); code != http.StatusNotFound {
+			t.Errorf("%s: the answer is %d", when, code)
+		}
+		// An engine that connects is waited for 10 s.
+		if took := time.Since(began); took > 8*time.Second {
+			t.Errorf("%s: the answer took %s", when, took)
+		}
+	}
+	asked("alone")
+	rival := e.createWith("rival", namespace, func(spec *containersv1alpha1.ContainerEngineSpec) { spec.Endpoint = engine.Endpoint() })
+	e.waitReason(rival, containersv1alpha1.ReasonConflict)
+	asked("beside a rival")
 }

@@ -78,6 +78,8 @@ func addObject(objects map[string]fields, engineName string, object engine.Objec
 		objects["container "+object.Key.ID] = compare.Container(object.Container)
 	case object.Volume != nil:
 		objects["volume "+containersv1alpha1.VolumeName(engineName, object.Key.ID)] = compare.Volume(object.Volume)
+	case object.Network != nil:
+		objects["network "+containersv1alpha1.NetworkName(engineName, object.Key.ID)] = compare.Network(object.Network)
 	case object.Namespace != nil:
 		objects["namespace "+object.Key.ID] = fields{}
 	}

@@ -38,7 +38,7 @@ func suiteStatus(d *driver) {
 // suiteNotFound: what is not there is said to be not there, in the words of
 // each engine, and nothing else is.
 func suiteNotFound(d *driver) {
-	connection, err := open.Engine(d.getEngine("moby").Spec, nil)
+	connection, err := open.Drivers().Open(d.getEngine("moby").Spec, nil)
 	d.must(err)
 	defer func() { _ = connection.Close() }()
 	ctx, none := d.t.Context(), strings.Repeat("0", 64)
@@ -51,6 +51,7 @@ func suiteNotFound(d *driver) {
 	}
 	for _, key := range []engine.Key{
 		of(engine.KindContainer, none), of(engine.KindImage, "sha256:"+none), of(engine.KindImage, "none:1"), of(engine.KindVolume, "none"),
+		of(engine.KindNetwork, none),
 	} {
 		if _, err := connection.Inspect(ctx, key); !errors.Is(err, engine.ErrNotFound) {
 			d.t.Errorf("inspect the %s %s: %v", key.Kind, key.ID, err)
@@ -93,7 +94,7 @@ func suiteComparisons(d *driver) {
 			return err
 		})
 	} else {
-		kinds = slices.DeleteFunc(kinds, func(kind engine.Kind) bool { return kind == engine.KindVolume })
+		kinds = slices.DeleteFunc(kinds, func(kind engine.Kind) bool { return kind == engine.KindVolume || kind == engine.KindNetwork })
 	}
 	d.compareLists(kinds...)
 	for _, id := range []string{created, runs, paused, exited} {
@@ -113,7 +114,7 @@ func suiteComparisons(d *driver) {
 // compareLists compares lists with inspections, as a connection does.
 func (d *driver) compareLists(kinds ...engine.Kind) {
 	d.t.Helper()
-	connection, err := open.Engine(d.getEngine("moby").Spec, nil)
+	connection, err := open.Drivers().Open(d.getEngine("moby").Spec, nil)
 	d.must(err)
 	defer func() { _ = connection.Close() }()
 	for _, kind := range kinds {
@@ -128,7 +129,7 @@ func (d *driver) compareLists(kinds ...engine.Kind) {
 			object, err := connection.Inspect(d.t.Context(), item.Key)
 			d.must(err)
 			if !item.Current(object, info.Clock) {
-				d.t.Errorf("a list of the %ss shows something else than an inspection: %s, %+v %+v %+v", kind, item.Key.ID, object.Container, object.Images, object.Volume)
+				d.t.Errorf("a list of the %ss shows something else than an inspection: %s, %+v %+v %+v %+v", kind, item.Key.ID, object.Container, object.Images, object.Volume, object.Network)
 			}
 		}
 	}

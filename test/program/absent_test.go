@@ -45,8 +45,10 @@ var onAbsent = map[string]struct {
 	code int
 	args string
 }{
-	"completion": {0, "bash"}, "kubectl": {0, "version --client"}, "ctl": {1, "get ns"},
-	"start": {makes, ""}, "set": {makes, ""}, "run": {makes, ""},
+	"completion": {0, "bash"}, "kubectl": {0, "version --client"}, "ctl": {1, "get ns"}, "list": {0, ""}, "uninstall": {0, "--dry-run"},
+	"start": {makes, ""}, "set": {makes, ""}, "run": {makes, ""}, "docker": {makes, ""}, "nerdctl": {makes, ""}, "helm": {makes, ""},
+	"version": {0, ""}, "upgrade": {0, "--check"}, "get": {1, ""}, "env": {1, ""}, "diagnose": {1, ""},
+	"service enable": {1, ""}, "service disable": {0, ""},
 	"ps": {1, ""}, "images": {1, ""}, "volumes": {1, ""}, "logs": {1, "x"}, "exec": {1, "x true"}, "shell": {1, "true"},
 	"status": {1, ""}, "stop": {0, ""}, "delete": {0, ""}, "reset": {0, ""},
 	"limavm create": {1, "x --template /dev/null"}, "limavm start": {1, "x"}, "limavm stop": {1, "x"}, "limavm restart": {1, "x"},

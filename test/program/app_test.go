@@ -24,7 +24,7 @@ import (
 func TestSetErrors(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
-	h.succeeds([]string{"There is no App"}, "stop")
+	h.succeeds([]string{"has no App"}, "stop")
 	h.fails(1, []string{"expected PROPERTY=VALUE"}, "set", "running")
 	if files := h.files(); len(files) != 0 {
 		t.Errorf("a stop of nothing, and a set of nothing, made files: %v", files)

@@ -226,23 +226,41 @@ func TestVirtualMachineFails(t *testing.T) {
 	v := newVMHome(t)
 	v.fails(1, []string{"TemplateRejected", "field `images` must be set"}, "set", "running=true", "virtualMachine.image=/"+stage.Rejected)
 	v.ok("set", "running=false", "virtualMachine.image=")
-	v.faults(stage.Faults{CreateFails: "failed to download the image: no route to host"})
-	v.fails(1, []string{"CreateFailed", "no route to host", "log: "}, "start")
+	v.stalls(false, "")
+	missing := "failed to download `/vm.qcow2`: stat /vm.qcow2: no such file or directory"
+	v.faults(stage.Faults{CreateFails: missing})
+	v.fails(1, []string{"CreateFailed", missing, "log: "}, "start") // at once
+	v.stalls(true, limav1alpha1.ReasonCreateFailed)
+	contains(t, v.ok("status"), "vm-failed")
 	v.succeeds([]string{"Settled: stopped"}, "stop") // nothing runs
-	v.fails(1, []string{"CreateFailed", "no route to host"}, "start")
+	v.stalls(false, "")
+	v.faults(stage.Faults{CreateFails: "failed to download the image: no route to host"})
+	v.fails(4, []string{"no route to host", "log: "}, "start", "--timeout", "10s") // it is tried again
+	v.stalls(false, "")
 	v.eventually("the status tells of it", func() (bool, string) { // not while it is tried again
 		status := v.ok("status")
 		return strings.Contains(status, "CreateFailed") && strings.Contains(status, "no route to host"), status
 	})
-	v.fails(1, []string{"CreateFailed", "no route to host"}, "reset", "--yes")
+	v.fails(4, []string{"no route to host"}, "reset", "--yes", "--timeout", "10s")
 	v.fails(1, []string{"field `images` must be set"}, "set", "virtualMachine.image=/"+stage.Rejected)
 	v.faults(stage.Faults{})
 	v.ok("set", "virtualMachine.image=")
 	v.fails(1, []string{"TemplateRejected", "shrinking"}, "set", `virtualMachine.mounts=[{"location":"/`+stage.RejectedNow+`"}]`)
+	v.stalls(true, appv1alpha1.ReasonTemplateRejected)
 }
 
-// TestVirtualMachineBootFails: the first failures are not the end of a wait, a
-// loop of them is.
+// stalls checks whether the App is stalled, and for which reason.
+func (v *vmHome) stalls(want bool, reason string) {
+	v.t.Helper()
+	app := v.app()
+	c := apimeta.FindStatusCondition(app.Status.Conditions, appv1alpha1.ConditionStalled)
+	if want != (c != nil) || want && (c.Status != metav1.ConditionTrue || c.Reason != reason || c.ObservedGeneration != app.Generation) {
+		v.t.Errorf("Stalled is %+v, want %t %s", c, want, reason)
+	}
+}
+
+// TestVirtualMachineBootFails: no failure of a boot is the end of a wait, as the daemon
+// tries again.
 func TestVirtualMachineBootFails(t *testing.T) {
 	t.Parallel()
 	v := newVMHome(t)
@@ -255,7 +273,8 @@ func TestVirtualMachineBootFails(t *testing.T) {
 	}
 	v.ok("stop")
 	v.faults(stage.Faults{Boot: stage.BootFails})
-	v.fails(1, []string{"CrashLoop", "Could not set up the machine", "log: "}, "start")
+	v.fails(4, []string{"CrashLoop", "Could not set up the machine", "log: "}, "start", "--timeout", "30s")
+	v.stalls(false, "")
 	contains(t, v.ok("status"), "vm-failed", "CrashLoop: ", "rdd limavm log rd")
 	failures := func() (n int, message string) {
 		message = apimeta.FindStatusCondition(v.vm().Status.Conditions, limav1alpha1.ConditionRunning).Message

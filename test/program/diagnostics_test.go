@@ -355,3 +355,43 @@ func TestStatusOfAnotherVersion(t *testing.T) {
 		t.Errorf("it tells nothing of the App:\n%s", screen)
 	}
 }
+
+// TestDaemonEnded: `rdd status` says that a daemon was killed, or failed to start, and
+// why, until the next one starts; of one that was stopped it says nothing.
+func TestDaemonEnded(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	failure := func() (kind, message string) {
+		t.Helper()
+		var status struct {
+			Failure struct{ Kind, Message string }
+		}
+		if err := json.Unmarshal([]byte(h.ok("service", "status", "-o", "json")), &status); err != nil {
+			t.Fatal(err)
+		}
+		return status.Failure.Kind, status.Failure.Message
+	}
+	h.ok("service", "start")
+	h.ok("service", "stop")
+	h.finds(nil)
+	h.ok("service", "start")
+	h.kill()
+	h.finds([]string{"was killed", "`rdd service start`"}, "daemon-ended of Service /"+h.name)
+	contains(t, h.ok("status"), "ended by itself")
+	if kind, _ := failure(); kind != "Crashed" {
+		t.Errorf("the failure is %q", kind)
+	}
+	h.ok("service", "start")
+	h.finds(nil)
+	h.ok("service", "stop")
+
+	if err := os.Truncate(filepath.Join(h.path("dir"), "store.db"), 0); err != nil {
+		t.Fatal(err)
+	}
+	r := h.fails(1, []string{"damaged"}, "service", "start")
+	kind, message := failure()
+	if kind != "Failed" || !strings.Contains(r.stderr, message) {
+		t.Errorf("the failure is %q: %q, and the command says %q", kind, message, r.stderr)
+	}
+	h.finds([]string{"damaged"}, "daemon-ended of Service /"+h.name)
+}

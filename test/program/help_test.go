@@ -14,7 +14,7 @@ func TestMisspelt(t *testing.T) {
 		t.Errorf("an error prints %q", r.stdout)
 	}
 	h.fails(2, []string{"unexpected argument"}, "start", "now")
-	h.fails(2, []string{"unknown flag", "rdd delete --help"}, "delete", "--force")
+	h.fails(2, []string{"unknown flag", "did you mean `rdd delete --yes`?"}, "delete", "--force")
 	if files := h.files(); len(files) != 0 {
 		t.Errorf("errors made files: %v", files)
 	}

@@ -87,6 +87,9 @@ func testKubectl(t *testing.T, h *home, engine *fakedocker.Server, kubectl []str
 	says([]string{"NAME", "CONTAINER", "IMAGE", "STATUS", "PORTS", "ENGINE", "AGE", "running"}, "get", "containers", "-n", namespace)
 	says([]string{"moby", "Connected"}, "get", "containerengine", "-A")
 	says([]string{"busybox:latest"}, "get", "images", "-n", namespace)
+	says([]string{"container.containers.rancherdesktop.io/", "image.containers.rancherdesktop.io/", "containerengine.containers.rancherdesktop.io/moby"},
+		"get", "all", "-n", namespace)
+	says(nil, "get", "cns", "-A")
 	says([]string{"exitCode", "startedAt"}, "explain", "container.status")
 
 	write(engineManifest)

@@ -110,6 +110,30 @@ func TestVMLife(t *testing.T) {
 	h.eventually("its source is gone with it", func() (bool, string) { return len(h.templates()) == 0, fmt.Sprint(h.templates()) })
 }
 
+// TestVMFromConfigMap: a template is a file, or a ConfigMap of the user's, which stays; a
+// dry run changes nothing.
+func TestVMFromConfigMap(t *testing.T) {
+	t.Parallel()
+	h, _, _ := newLimaHome(t)
+	file := h.write("lima.yaml", limaTemplate, 0o600)
+	h.ok("service", "start")
+	before := h.ok("ctl", "get", "namespaces,configmaps,limavms", "-A", "-o", "name")
+	h.succeeds([]string{"web would be created"}, "limavm", "create", "web", file, "--dry-run")
+	h.fails(3, []string{"template"}, "lima", "create", "web", h.write("bad.yaml", "images: {", 0o600), "--dry-run")
+	h.fails(1, []string{`no file and no ConfigMap "mine"`}, "lima", "create", "web", "mine")
+	h.fails(2, []string{"two templates"}, "lima", "create", "web", "mine", "--template", file)
+	if after := h.ok("ctl", "get", "namespaces,configmaps,limavms", "-A", "-o", "name"); after != before {
+		t.Errorf("a dry run leaves %s, and before there was %s", after, before)
+	}
+	h.ok("ctl", "create", "configmap", "mine", "-n", "default", "--from-file=template="+file)
+	h.succeeds([]string{"cm would be created"}, "lima", "create", "cm", "mine", "-n", "default", "--dry-run")
+	h.succeeds([]string{"cm is created"}, "lima", "create", "cm", "mine", "-n", "default", "--start=false")
+	h.succeeds([]string{"one is created"}, "lima", "create", "one", file, "--start=false")
+	h.ok("lima", "logs", "cm")
+	h.succeeds([]string{"cm is deleted", "one is deleted"}, "lima", "delete", "--yes", "cm", "one")
+	h.ok("ctl", "get", "configmap", "mine", "-n", "default")
+}
+
 // TestVMMistakes: what is asked for wrongly is refused with what would be right,
 // and changes nothing.
 func TestVMMistakes(t *testing.T) {
@@ -122,8 +146,8 @@ func TestVMMistakes(t *testing.T) {
 		args  []string
 	}{
 		{2, []string{"requires the name of a virtual machine"}, []string{"start"}},
-		{2, []string{"name of one virtual machine, received 2"}, []string{"create", "a", "b"}},
-		{2, []string{"--template is required"}, []string{"create", "a"}},
+		{2, []string{`unexpected argument "c"`}, []string{"create", "a", "b", "c"}},
+		{2, []string{"a template is required"}, []string{"create", "a"}},
 		{2, []string{"reserved for the App", "rdd start"}, []string{"create", "rd", "--template", file}},
 		{2, []string{"NAME=VALUE"}, []string{"create", "a", "--template", file, "--param", "x"}},
 		{1, []string{"no such file"}, []string{"create", "a", "--template", "nowhere.yaml"}},
@@ -151,8 +175,9 @@ func TestVMMistakes(t *testing.T) {
 	if got := h.templates(); len(got) != 0 {
 		t.Errorf("left behind: %v", got)
 	}
-	stage.Set(t, limaHome, stage.Faults{CreateFails: "no image like that"})
-	h.fails(1, []string{"web: CreateFailed: ", "no image like that", "rdd limavm log web"}, params...)
+	missing := "failed to download `/vm.qcow2`: stat /vm.qcow2: no such file or directory"
+	stage.Set(t, limaHome, stage.Faults{CreateFails: missing})
+	h.fails(1, []string{"web: CreateFailed: ", missing, "rdd limavm log web"}, params...)
 	stage.Set(t, limaHome, stage.Faults{})
 	h.succeeds([]string{"web is running"}, "limavm", "start", "web") // which was tried again
 	h.fails(1, []string{`virtual machine "wbe" not found`, "available: web", "did you mean web?"}, "limavm", "stop", "web", "wbe")
@@ -181,7 +206,7 @@ func TestVMStartFails(t *testing.T) {
 	h, limaHome, dir := newLimaHome(t)
 	file := h.write("lima.yaml", limaTemplate, 0o600)
 	stage.Set(t, limaHome, stage.Faults{Boot: stage.BootFails})
-	h.fails(1, []string{"web: StartFailed: ", "Could not set up the machine"}, "limavm", "create", "web", "--template", file)
+	h.fails(4, []string{"web: not finished in time: ", "Could not set up the machine"}, "limavm", "create", "web", "--template", file, "--timeout", "10s")
 	h.waitFailures(limaHome, 4)
 	stage.Set(t, limaHome, stage.Faults{})
 	h.succeeds([]string{"web is running"}, "limavm", "start", "web")

@@ -61,7 +61,7 @@ func TestActsByName(t *testing.T) {
 	if got := h.ok("inspect", "--format", "{{.status.name}} {{.status.status}}", "web", "job"); got != "web running\njob exited\n" {
 		t.Errorf("inspect prints %q", got)
 	}
-	contains(t, h.ok("image", "inspect", dockerd.Image), `"kind": "Image"`, "other:one", dockerd.Image)
+	contains(t, h.ok("image", "inspect", dockerd.Image), `"kind": "Image"`, dockerd.Image)
 	h.fails(1, []string{"no volume"}, "volume", "inspect", "nothing")
 
 	h.ok("rm", "--force", "web")

@@ -128,8 +128,8 @@ func nextDiscovery(t *testing.T, c ctrlclient.WithWatch, seen *bool) (*corev1.Co
 func checkEntry(t *testing.T, h *home, entry manager.Entry, selection string) {
 	t.Helper()
 	want := map[string][]string{
-		"*":                  {"container", "image", "volume", "containernamespace", "engine", "app", "demo", "limavm", "hostinfo"},
-		"containers,-engine": {"container", "image", "volume", "containernamespace"},
+		"*":                  {"container", "image", "volume", "network", "containernamespace", "engine", "app", "demo", "limavm", "hostinfo"},
+		"containers,-engine": {"container", "image", "volume", "network", "containernamespace"},
 		"":                   {},
 	}[selection]
 	if !slices.Equal(entry.EnabledControllers, want) || entry.EnabledControllers == nil {
@@ -155,6 +155,7 @@ func createEachKind(t *testing.T, c ctrlclient.Client, controllers []string) {
 		"container":          &containersv1alpha1.Container{ObjectMeta: meta},
 		"image":              &containersv1alpha1.Image{ObjectMeta: meta},
 		"volume":             &containersv1alpha1.Volume{ObjectMeta: meta},
+		"network":            &containersv1alpha1.Network{ObjectMeta: meta},
 		"containernamespace": &containersv1alpha1.ContainerNamespace{ObjectMeta: meta},
 		"engine": &containersv1alpha1.ContainerEngine{ObjectMeta: meta, Spec: containersv1alpha1.ContainerEngineSpec{
 			Type: containersv1alpha1.EngineMoby, Endpoint: "unix:///nowhere"}},

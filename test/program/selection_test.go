@@ -12,19 +12,19 @@ import (
 // TestSelections: each form of a selection, and what runs then.
 func TestSelections(t *testing.T) {
 	t.Parallel()
-	kinds := []string{"container", "image", "volume", "containernamespace"}
+	kinds := []string{"container", "image", "volume", "network", "containernamespace"}
 	all := append(slices.Clone(kinds), "engine", "app", "demo", "limavm", "hostinfo")
-	withoutApp := append(slices.Clone(all[:5]), "limavm", "hostinfo")
+	withoutApp := append(slices.Clone(all[:6]), "limavm", "hostinfo")
 	h := newHome(t)
 	for selection, want := range map[string][]string{
 		"*":                    all,
-		"containers":           all[:5],
+		"containers":           all[:6],
 		"containers,-engine":   kinds,
 		"*,-app":               withoutApp, // a group's name, though a controller has it too
 		"app":                  {"app", "demo"},
 		"app,-demo":            {"app"},
 		"-containers,*,-app":   withoutApp,
-		" demo , containers ":  append(slices.Clone(all[:5]), "demo"),
+		" demo , containers ":  append(slices.Clone(all[:6]), "demo"),
 		"lima":                 {"limavm"},
 		"rdd":                  {"hostinfo"},
 		"":                     nil,

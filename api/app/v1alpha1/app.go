@@ -34,6 +34,10 @@ const (
 	ConditionRunning              = "Running"
 	ConditionContainerEngineReady = "ContainerEngineReady"
 	ConditionSettled              = "Settled"
+	// ConditionStalled is True, and absent otherwise, while waiting does not help until
+	// the spec or something outside changes. Its reason and message are those of
+	// [ConditionSettled].
+	ConditionStalled = "Stalled"
 )
 
 // Reasons of an App's conditions that are not copied from an owned object.
@@ -44,6 +48,8 @@ const (
 	// ReasonTemplateRejected: limactl rejects the new settings; the virtual machine
 	// keeps its current ones.
 	ReasonTemplateRejected = "TemplateRejected"
+	// ReasonConflict: an object of another owner has the name that the App needs.
+	ReasonConflict = "Conflict"
 
 	ReasonSettled          = "Settled"
 	ReasonApplyingTemplate = "ApplyingTemplate"
@@ -140,6 +146,13 @@ type Updates struct {
 	// +kubebuilder:default=true
 	// +optional
 	Enabled *bool `json:"enabled,omitempty"`
+
+	// URL of the feed that names the newest release, for `rdd upgrade --check`: JSON, an
+	// object with version and url, or a list of them. Empty: none.
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^https?://.')",message="must be empty, or begin with https:// or http://"
+	// +optional
+	URL string `json:"url,omitempty"`
 }
 
 // Application has settings of the desktop application.
@@ -204,7 +217,8 @@ type AppStatus struct {
 	// +optional
 	DockerContextError string `json:"dockerContextError,omitempty"`
 
-	// Conditions are Created, Running, ContainerEngineReady and Settled.
+	// Conditions are Created, Running, ContainerEngineReady and Settled, and Stalled
+	// while waiting does not help: until the spec or something outside changes.
 	// +listType=map
 	// +listMapKey=type
 	// +optional
@@ -215,8 +229,8 @@ type AppStatus struct {
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:scope=Cluster,categories=rdd
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=6"
+// +kubebuilder:resource:scope=Cluster,categories={rdd,all}
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=8"
 // +kubebuilder:validation:XValidation:rule="self.metadata.name == 'app'",message="there is one App, and its name is app",messageExpression="'\"' + self.metadata.name + '\": there is one App, and its name is app'",fieldPath=".metadata"
 // +kubebuilder:printcolumn:name="Wanted",type=boolean,JSONPath=`.spec.running`
 // +kubebuilder:printcolumn:name="Engine",type=string,JSONPath=`.spec.containerEngine.name`

@@ -335,8 +335,8 @@ type ContainerStatus struct {
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:categories=rdd
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=7"
+// +kubebuilder:resource:categories={rdd,all}
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=8"
 // +kubebuilder:selectablefield:JSONPath=`.status.name`
 // +kubebuilder:selectablefield:JSONPath=`.status.namespace`
 // +kubebuilder:selectablefield:JSONPath=`.status.status`

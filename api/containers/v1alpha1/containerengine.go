@@ -40,10 +40,16 @@ const (
 	ReasonConnecting    = "Connecting"
 	ReasonConnectFailed = "ConnectFailed"
 	ReasonDisconnected  = "Disconnected"
-	ReasonStopped       = "Stopped"
-	ReasonEngineChanged = "EngineChanged"
-	ReasonConflict      = "Conflict"
-	ReasonUnsupported   = "Unsupported"
+	// ReasonPermissionDenied: the user that the controller runs as may not use the
+	// engine's socket. As after [ReasonConnectFailed] the controller retries.
+	ReasonPermissionDenied = "PermissionDenied"
+	ReasonStopped          = "Stopped"
+	ReasonEngineChanged    = "EngineChanged"
+	ReasonConflict         = "Conflict"
+	ReasonUnsupported      = "Unsupported"
+	// ReasonWrongProtocol: the server at the endpoint does not speak the protocol of the
+	// engine's type. As after [ReasonConnectFailed] the controller retries.
+	ReasonWrongProtocol = "WrongProtocol"
 )
 
 // Reasons why the controller could not mirror an object or act on it. A mirror
@@ -196,6 +202,11 @@ type ContainerEngineStatus struct {
 	// +optional
 	Volumes int32 `json:"volumes"`
 
+	// Networks is the number of Network objects of this engine.
+	// +kubebuilder:default=0
+	// +optional
+	Networks int32 `json:"networks"`
+
 	// Failed is the number of problems: objects of the engine that could not be
 	// mirrored or acted on, and kinds that could not be listed. The condition
 	// Complete describes the most severe one.
@@ -218,8 +229,8 @@ type ContainerEngineStatus struct {
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:shortName=ce,categories=rdd
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=6"
+// +kubebuilder:resource:shortName=ce,categories={rdd,all}
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=8"
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="the name must have at most 63 characters: it is a label of every mirror",fieldPath=".metadata"
 // +kubebuilder:printcolumn:name="Type",type=string,JSONPath=`.spec.type`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`

@@ -30,12 +30,16 @@ const (
 	ForceAnnotation = "containers.rancherdesktop.io/force"
 
 	// IDAnnotation holds the engine's name for the mirrored object: the ID of an
-	// image or a container, the name of a volume or a namespace.
+	// image, a container or a network, the name of a volume or a namespace.
 	IDAnnotation = "containers.rancherdesktop.io/id"
 
 	// NamespaceAnnotation holds the engine's name for the namespace that a container
 	// or an image is in, if the engine has several.
 	NamespaceAnnotation = "containers.rancherdesktop.io/namespace"
+
+	// LabelsAnnotation records, as a JSON object, the labels of a mirror that are the
+	// engine's. All others are the user's.
+	LabelsAnnotation = "containers.rancherdesktop.io/labels"
 
 	// OwnerAnnotation holds the UID of the ContainerEngine. It identifies a mirror
 	// that has lost its owner reference.
@@ -49,7 +53,7 @@ const (
 // MirrorResources returns the resources whose objects mirror an engine's.
 func MirrorResources() []schema.GroupResource {
 	var resources []schema.GroupResource
-	for _, resource := range []string{"containers", "images", "volumes", "containernamespaces"} {
+	for _, resource := range []string{"containers", "images", "volumes", "networks", "containernamespaces"} {
 		resources = append(resources, schema.GroupResource{Group: GroupVersion.Group, Resource: resource})
 	}
 	return resources
@@ -63,6 +67,7 @@ func AddToScheme(scheme *runtime.Scheme) error {
 		&ContainerNamespace{}, &ContainerNamespaceList{},
 		&ImagePullRequest{}, &ImagePullRequestList{},
 		&Image{}, &ImageList{},
+		&Network{}, &NetworkList{},
 		&Volume{}, &VolumeList{},
 	)
 	v1.AddToGroupVersion(scheme, GroupVersion)

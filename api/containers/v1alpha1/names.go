@@ -22,6 +22,13 @@ func VolumeName(engine, volume string) string {
 	return hashedName("vol-", engine, volume)
 }
 
+// NetworkName returns the name of the Network object for a network in the engine
+// of that name: net- and the SHA-256, in hexadecimal, of the two parts with a zero
+// byte between them. Podman's default network has the same ID everywhere.
+func NetworkName(engine, id string) string {
+	return hashedName("net-", engine, id)
+}
+
 // ContainerName returns the name of the Container object for a container in the
 // engine of that name if the ID is not a valid name in Kubernetes: ctr- and the
 // SHA-256, in hexadecimal, of the two parts with a zero byte between them. The

@@ -56,8 +56,8 @@ type VolumeStatus struct {
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:categories=rdd
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=4"
+// +kubebuilder:resource:categories={rdd,all}
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=5"
 // +kubebuilder:selectablefield:JSONPath=`.status.name`
 // +kubebuilder:selectablefield:JSONPath=`.status.namespace`
 // +kubebuilder:printcolumn:name="Volume",type=string,JSONPath=`.status.name`

@@ -21,7 +21,15 @@ const (
 	ConditionCreated = "Created"
 	// ConditionRunning is True when the virtual machine has booted and is running.
 	ConditionRunning = "Running"
+	// ConditionStalled is True, and absent otherwise, while waiting does not help until
+	// the spec, the template or something outside changes. Its reason is that of the
+	// condition that is not as the spec asks, or [ReasonTemplateRejected].
+	ConditionStalled = "Stalled"
 )
+
+// ReasonTemplateRejected is a reason of [ConditionStalled]: limactl rejects the
+// template, and the virtual machine keeps the one that it has.
+const ReasonTemplateRejected = "TemplateRejected"
 
 // Reasons of [ConditionCreated].
 const (
@@ -45,6 +53,16 @@ const (
 	// with a growing delay.
 	ReasonCrashLoop = "CrashLoop"
 )
+
+// Failed reports whether a condition is that of a failed attempt. The controller retries;
+// with [ConditionStalled] a retry is not expected to succeed.
+func Failed(condition metav1.Condition) bool {
+	switch condition.Reason {
+	case ReasonCreateFailed, ReasonStartFailed, ReasonStopFailed, ReasonCrashLoop:
+		return condition.Status != metav1.ConditionTrue
+	}
+	return false
+}
 
 // Phase is an operation on a virtual machine.
 // +kubebuilder:validation:Enum=Creating;Editing;Booting;Stopping;Deleting
@@ -185,7 +203,8 @@ type LimaVMStatus struct {
 	// +optional
 	Progress *Progress `json:"progress,omitempty"`
 
-	// Conditions are Created and Running.
+	// Conditions are Created and Running, and Stalled while waiting does not help:
+	// until the spec, the template or something outside changes.
 	// +listType=map
 	// +listMapKey=type
 	// +optional
@@ -197,8 +216,8 @@ type LimaVMStatus struct {
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:path=limavms,singular=limavm,shortName=vm,categories=rdd
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=4"
+// +kubebuilder:resource:path=limavms,singular=limavm,shortName=vm,categories={rdd,all}
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=6"
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63 && self.metadata.name.matches('^[a-z0-9]+([.-][a-z0-9]+)*$')",message="the name must be one that Lima takes: at most 63 lower case letters and digits, with single dots and dashes between them",fieldPath=".metadata"
 // +kubebuilder:printcolumn:name="Running",type=string,JSONPath=`.status.conditions[?(@.type=="Running")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Running")].reason`

@@ -145,8 +145,8 @@ type HostInfoStatus struct {
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:path=hostinfos,scope=Cluster,categories=rdd
-// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=4"
+// +kubebuilder:resource:path=hostinfos,scope=Cluster,categories={rdd,all}
+// +kubebuilder:metadata:annotations="rdd.rancherdesktop.io/revision=5"
 // +kubebuilder:validation:XValidation:rule="self.metadata.name == 'system'",message="there is one HostInfo, and its name is system",messageExpression="'\"' + self.metadata.name + '\": there is one HostInfo, and its name is system'",fieldPath=".metadata"
 // +kubebuilder:printcolumn:name="CPUs",type=integer,JSONPath=`.status.cpus`
 // +kubebuilder:printcolumn:name="Memory",type=string,JSONPath=`.status.memory`

@@ -12,9 +12,9 @@ import (
 // blockSize is the unit of Stat_t.Blocks on all Unix systems that RDD supports (stat(2)).
 const blockSize = 512
 
-// allocated returns the disk space of a file, which for a sparse disk image is less than
+// Allocated returns the disk space of a file, which for a sparse disk image is less than
 // its size.
-func allocated(info fs.FileInfo) int64 {
+func Allocated(info fs.FileInfo) int64 {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
 		return stat.Blocks * blockSize
 	}

@@ -36,7 +36,7 @@ func disks(home string) (found []Disk) {
 				return nil //nolint:nilerr // see above
 			}
 			if info, err := entry.Info(); err == nil {
-				disk.Used += allocated(info)
+				disk.Used += Allocated(info)
 			}
 			return nil
 		})

@@ -16,7 +16,7 @@ import (
 	appv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/app/v1alpha1"
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	limav1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/lima/v1alpha1"
-	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client/limaclient"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/datastore"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/store"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
@@ -83,7 +83,7 @@ func (i *Inventory) readStore(ctx context.Context, inst *instance.Instance) erro
 
 // hasAppsMachine reports whether the App has a virtual machine.
 func (i *Inventory) hasAppsMachine() bool {
-	return i.Disk(appv1alpha1.VMName) != nil || slices.ContainsFunc(i.VMs, func(vm limav1alpha1.LimaVM) bool { return limaclient.IsApps(&vm) })
+	return i.Disk(appv1alpha1.VMName) != nil || slices.ContainsFunc(i.VMs, func(vm limav1alpha1.LimaVM) bool { return client.IsAppsVM(&vm) })
 }
 
 // Disk returns the disk of a virtual machine; nil for none.

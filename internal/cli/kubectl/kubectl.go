@@ -6,7 +6,6 @@ package kubectl
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"os"
 	"strings"
@@ -35,13 +34,15 @@ const (
 
 // Main runs the unmodified kubectl with args. It returns the exit code, or exits with
 // it.
-func Main(args []string) int {
+func Main(args []string) int { return run(args, configFlags()) }
+
+func run(args []string, flags *genericclioptions.ConfigFlags) int {
 	os.Args = append([]string{"kubectl"}, args...)
 	streams := genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}
 	command := cmd.NewDefaultKubectlCommandWithArgs(cmd.KubectlOptions{
 		PluginHandler: cmd.NewDefaultPluginHandler(plugin.ValidPluginFilenamePrefixes),
 		Arguments:     os.Args,
-		ConfigFlags:   configFlags().WithWarningPrinter(streams),
+		ConfigFlags:   flags.WithWarningPrinter(streams),
 		IOStreams:     streams,
 	})
 	if err := cli.RunNoErrOutput(command); err != nil {
@@ -62,6 +63,8 @@ type Bound struct {
 	// CacheDir is kubectl's discovery cache.
 	CacheDir string
 	Streams  genericiooptions.IOStreams
+	// Fail prints the last message of a run that fails.
+	Fail func(message string, exitCode int)
 	// AddFlags adds RDD's global flags, which rdd has already parsed.
 	AddFlags func(*cobra.Command)
 }
@@ -88,21 +91,23 @@ func (b Bound) Run(args []string) int {
 
 	// kubectl calls this on a fatal error, anywhere.
 	cmdutil.BehaviorOnFatal(func(message string, code int) {
+		code = exitCode(message, code, refused.Load())
 		if message != "" {
-			_, _ = fmt.Fprintln(b.Streams.ErrOut, strings.TrimSuffix(message, "\n"))
+			b.Fail(strings.TrimSuffix(message, "\n"), code)
 		}
-		os.Exit(exitCode(message, code, refused.Load()))
+		os.Exit(code)
 	})
 	err := cli.RunNoErrOutput(root)
 	if err == nil {
 		return fault.ExitOK
 	}
-	_, _ = fmt.Fprintln(b.Streams.ErrOut, "error:", err)
+	code := fault.ExitUsage // cobra rejected the arguments
 	var own *fault.Error
 	if errors.As(err, &own) {
-		return fault.ExitCode(err)
+		code = fault.ExitCode(err)
 	}
-	return fault.ExitUsage // cobra rejected the arguments
+	b.Fail("error: "+err.Error(), code)
+	return code
 }
 
 // exitCode replaces kubectl's exit code 1, which stands for any failure, with a more

@@ -77,6 +77,9 @@ func mirrorOf(about *corev1.ObjectReference) (object ctrlclient.Object, conditio
 	case "Volume":
 		o := &containersv1alpha1.Volume{}
 		return o, &o.Status.Conditions, func() string { return "volume " + o.Status.Name }
+	case "Network":
+		o := &containersv1alpha1.Network{}
+		return o, &o.Status.Conditions, func() string { return "network " + o.Status.Name }
 	case "ContainerNamespace":
 		o := &containersv1alpha1.ContainerNamespace{}
 		return o, &o.Status.Conditions, func() string { return "namespace " + o.Status.Name }

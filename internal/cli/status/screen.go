@@ -25,7 +25,7 @@ func (s *Status) Print(w io.Writer) error {
 		fmt.Fprintf(&text, "%-10s %s\n", name, printable.Text(fmt.Sprintf(format, args...), 0))
 	}
 	row("Instance", "%s", s.Service.Instance)
-	row("Service", "%s", serviceLine(s.Service))
+	row("Service", "%s", ServiceLine(s.Service))
 	if s.answered {
 		s.printApp(row)
 	}
@@ -58,10 +58,21 @@ func (s *Status) Print(w io.Writer) error {
 	return err
 }
 
-func serviceLine(s *service.Status) string {
+// ServiceLine describes the state of a daemon in a line.
+func ServiceLine(s *service.Status) string {
+	line := stateLine(s)
+	if s.Enabled != nil {
+		line += fmt.Sprintf("; starts at %s", s.Enabled.At)
+	}
+	return line
+}
+
+func stateLine(s *service.Status) string {
 	switch {
 	case !s.Created:
 		return "not created: use `rdd start` or `rdd set` to create it"
+	case !s.Started && s.Failure != nil:
+		return "ended by itself"
 	case !s.Started:
 		return "stopped"
 	case s.PID == 0:

@@ -28,6 +28,7 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/client"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/diagnostics"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/dockercontext"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/endpoint"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/finder"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/access"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/hostinfo"
@@ -129,6 +130,9 @@ func (r *Reader) Read(ctx context.Context) (*Status, error) {
 		s.answered = daemon.Failure == nil
 		s.take(&observed)
 	}
+	if f := serviceStatus.Failure; f != nil {
+		observed.Daemon = &diagnostics.Daemon{Instance: serviceStatus.Instance, Ended: f.Message}
+	}
 	observed.System = diagnostics.System{OS: runtime.GOOS, Systemd: hostinfo.Systemd()}
 	if !serviceStatus.Created || !serviceStatus.Started || s.answered && s.App == nil {
 		r.lookForEngine(&observed)
@@ -217,7 +221,7 @@ func (s *Status) take(o *diagnostics.Observed) {
 	for i := range o.Engines {
 		e := &o.Engines[i]
 		s.Engines = append(s.Engines, Engine{e.Namespace, e.Name, e.Spec, e.Status})
-		if path := access.SocketPath(e.Spec.Endpoint); path != "" && !apimeta.IsStatusConditionTrue(e.Status.Conditions, containersv1alpha1.ConditionReady) {
+		if path := endpoint.SocketPath(e.Spec.Endpoint); path != "" && !apimeta.IsStatusConditionTrue(e.Status.Conditions, containersv1alpha1.ConditionReady) {
 			o.Groups[e.Spec.Endpoint] = access.Group(path)
 		}
 	}
@@ -234,7 +238,7 @@ func (r *Reader) lookForEngine(o *diagnostics.Observed) {
 		return
 	}
 	o.Denied = finder.Denied(finder.For(r.Instance, contexts, hostinfo.DockerEndpoints(), r.Getenv))
-	if path := access.SocketPath(o.Denied); path != "" {
+	if path := endpoint.SocketPath(o.Denied); path != "" {
 		if o.Groups == nil {
 			o.Groups = map[string]string{}
 		}

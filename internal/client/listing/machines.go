@@ -54,14 +54,8 @@ func machineState(vm *limav1alpha1.LimaVM) string {
 func trouble(vm *limav1alpha1.LimaVM) string {
 	var words []string
 	for _, c := range vm.Status.Conditions {
-		switch c.Reason {
-		case limav1alpha1.ReasonCreateFailed, limav1alpha1.ReasonStartFailed, limav1alpha1.ReasonStopFailed,
-			limav1alpha1.ReasonCrashLoop, limav1alpha1.ReasonDegraded:
+		if limav1alpha1.Failed(c) || c.Reason == limav1alpha1.ReasonDegraded || c.Status == metav1.ConditionUnknown {
 			words = append(words, c.Message)
-		default:
-			if c.Status == metav1.ConditionUnknown {
-				words = append(words, c.Message)
-			}
 		}
 	}
 	if vm.Status.TemplateError != "" {

@@ -56,6 +56,8 @@ func conditionsOf(obj client.Object) ([]metav1.Condition, bool) {
 		return o.Status.Conditions, true
 	case *containersv1alpha1.Volume:
 		return o.Status.Conditions, true
+	case *containersv1alpha1.Network:
+		return o.Status.Conditions, true
 	}
 	return nil, false
 }

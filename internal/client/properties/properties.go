@@ -14,6 +14,8 @@ import (
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/fault"
 )
 
 // Property is one setting.
@@ -48,6 +50,25 @@ func (p Property) Optional() bool {
 		return len(p.Enum) == 0
 	}
 	return false
+}
+
+// DefaultValue returns the default as it is in an object. A text, a list and a truth
+// value without a default have their empty value.
+func (p Property) DefaultValue() any {
+	switch {
+	case p.Default != "":
+		if value, err := p.parse(p.Default); err == nil {
+			return value
+		}
+		return p.Default
+	case p.Type == "string":
+		return ""
+	case p.Type == "array":
+		return []any{}
+	case p.Type == typeBoolean:
+		return false
+	}
+	return nil
 }
 
 // Set is all settings of a kind.
@@ -143,6 +164,31 @@ func value(v *apiextensionsv1.JSON) string {
 // All returns the settings, sorted by name.
 func (s *Set) All() []Property { return s.properties }
 
+// Select returns the settings of the names, and those in the objects of the names, each
+// once and sorted; all for no name.
+func (s *Set) Select(names ...string) ([]Property, error) {
+	if len(names) == 0 {
+		return s.properties, nil
+	}
+	for _, name := range names {
+		if _, isObject := s.objects[name]; isObject && name != "" {
+			continue
+		}
+		if _, err := s.find(name); err != nil {
+			return nil, err
+		}
+	}
+	var selected []Property
+	for _, property := range s.properties {
+		if slices.ContainsFunc(names, func(name string) bool {
+			return property.Name == name || strings.HasPrefix(property.Name, name+".")
+		}) {
+			selected = append(selected, property)
+		}
+	}
+	return selected, nil
+}
+
 // Names returns the names of the settings, sorted.
 func (s *Set) Names() []string {
 	names := make([]string, len(s.properties))
@@ -156,10 +202,16 @@ func (s *Set) Names() []string {
 func CheckForm(assignments []string) error {
 	for _, assignment := range assignments {
 		if !strings.Contains(assignment, "=") {
-			return fmt.Errorf("%q: expected PROPERTY=VALUE", assignment)
+			return misuse("%q: expected PROPERTY=VALUE", assignment)
 		}
 	}
 	return nil
+}
+
+// misuse returns an error of the words on a command line. Clients of `rdd set` rely on
+// exit code 1 for it, not that of usage.
+func misuse(format string, args ...any) error {
+	return fault.New(fault.Failed, "", "", fmt.Errorf(format, args...))
 }
 
 // Parse turns assignments (NAME=VALUE) into a spec, in which nil resets a value to its
@@ -178,13 +230,13 @@ func (s *Set) Parse(assignments []string) (map[string]any, error) {
 		}
 		parsed, err := property.parse(text)
 		if err != nil {
-			return nil, fmt.Errorf("property %q: %w", name, err)
+			return nil, misuse("property %q: %w", name, err)
 		}
 		if before, ok := texts[name]; ok && before != text {
-			return nil, fmt.Errorf("property %q is set twice, to %q and to %q", name, before, text)
+			return nil, misuse("property %q is set twice, to %q and to %q", name, before, text)
 		}
 		texts[name] = text
-		assign(spec, strings.Split(name, "."), parsed)
+		Assign(spec, strings.Split(name, "."), parsed)
 	}
 	return spec, nil
 }
@@ -196,9 +248,9 @@ func (s *Set) find(name string) (Property, error) {
 		}
 	}
 	if fields, ok := s.objects[name]; ok && name != "" {
-		return Property{}, fmt.Errorf("property %q is an object: set its fields: %s", name, strings.Join(fields, ", "))
+		return Property{}, misuse("property %q is an object: set its fields: %s", name, strings.Join(fields, ", "))
 	}
-	return Property{}, fmt.Errorf("unknown property %q: valid properties are %s", name, strings.Join(s.Names(), ", "))
+	return Property{}, misuse("unknown property %q: valid properties are %s", name, strings.Join(s.Names(), ", "))
 }
 
 func (p Property) parse(text string) (any, error) {
@@ -254,7 +306,8 @@ func (p Property) checkFields(elements []any) error {
 	return nil
 }
 
-func assign(spec map[string]any, path []string, parsed any) {
+// Assign sets the field at a path in a spec, and makes the objects on the way to it.
+func Assign(spec map[string]any, path []string, parsed any) {
 	for _, name := range path[:len(path)-1] {
 		inner, ok := spec[name].(map[string]any)
 		if !ok {

@@ -35,7 +35,7 @@ func appProperties(t *testing.T) *Set {
 
 func TestNames(t *testing.T) {
 	want := []string{
-		"application.updates.enabled", "containerEngine.endpoint", "containerEngine.name", "running",
+		"application.updates.enabled", "application.updates.url", "containerEngine.endpoint", "containerEngine.name", "running",
 		"virtualMachine.cpus", "virtualMachine.disk", "virtualMachine.image", "virtualMachine.memory", "virtualMachine.mounts",
 	}
 	set := appProperties(t)

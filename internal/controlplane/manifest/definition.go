@@ -41,6 +41,9 @@ func ParseDefinitions(sources []Source) ([]*apiextensionsv1.CustomResourceDefini
 		if err := yaml.UnmarshalStrict(data, definition); err != nil {
 			return nil, fmt.Errorf("%s: %w", source.Path, err)
 		}
+		if source.Edit != nil {
+			source.Edit(definition)
+		}
 		definitions = append(definitions, definition)
 	}
 	return definitions, nil

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"strconv"
 
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	clientset "k8s.io/apiextensions-apiserver/pkg/client/clientset/clientset"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -30,6 +31,8 @@ const RevisionAnnotation = "rdd.rancherdesktop.io/revision"
 type Source struct {
 	Files fs.FS
 	Path  string
+	// Edit, which may be nil, changes a definition that was read.
+	Edit func(*apiextensionsv1.CustomResourceDefinition)
 }
 
 func (s Source) read() ([]byte, error) { return fs.ReadFile(s.Files, s.Path) }

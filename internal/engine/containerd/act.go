@@ -89,8 +89,8 @@ func (e *Engine) remove(ctx context.Context, key engine.Key, options engine.Remo
 	case engine.KindNamespace:
 		_, err := e.namespaces.Delete(in(ctx, key.ID), &namespacesapi.DeleteNamespaceRequest{Name: key.ID})
 		return e.translate(err) // containerd refuses unless it is empty
-	case engine.KindVolume:
-		return fmt.Errorf("%w: containerd has no volumes", engine.ErrNotFound)
+	case engine.KindVolume, engine.KindNetwork:
+		return fmt.Errorf("%w: containerd has no %ss", engine.ErrNotFound, key.Kind)
 	}
 	return fmt.Errorf("%w: a %s can't be removed", engine.ErrRefused, key.Kind)
 }

@@ -26,10 +26,13 @@ import (
 	transferapi "github.com/containerd/containerd/api/services/transfer/v1"
 	versionapi "github.com/containerd/containerd/api/services/version/v1"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/endpoint"
 )
 
 // callTimeout bounds every call but the event stream, acts and pulls.
@@ -85,11 +88,11 @@ var (
 
 // New returns an engine at the endpoint. It does not connect.
 func New(cfg Config) (*Engine, error) {
-	path, ok := strings.CutPrefix(cfg.Endpoint, "unix://")
-	if !ok {
-		return nil, fmt.Errorf("use the endpoint %s: this version of rdd connects to containerd only with unix://", cfg.Endpoint)
+	address, err := endpoint.Parse(cfg.Endpoint, endpoint.Unix)
+	if err != nil {
+		return nil, fmt.Errorf("use the endpoint %s: this version of rdd connects to containerd only with unix://: %w", cfg.Endpoint, err)
 	}
-	d := &dialer{endpoint: cfg.Endpoint, path: path}
+	d := &dialer{endpoint: cfg.Endpoint, path: address.Path}
 	conn, err := d.client()
 	if err != nil {
 		return nil, fmt.Errorf("use the endpoint %s: %w", cfg.Endpoint, err)
@@ -156,6 +159,9 @@ func (e *Engine) Info(ctx context.Context) (engine.Info, error) {
 	// The library reconnects within redialPause. ResetConnectBackoff would be faster,
 	// but it reads without a lock a field that a new connection writes.
 	version, err := e.version.Version(ctx, &emptypb.Empty{}, grpc.WaitForReady(true))
+	if status.Code(err) == codes.Unimplemented { // also an answer of HTTP/2 that is no gRPC
+		return engine.Info{}, fmt.Errorf("%s: %w: HTTP/2, but not containerd's API (%w)", e.dialer.endpoint, engine.ErrProtocol, err)
+	}
 	if err != nil {
 		return engine.Info{}, e.translate(err)
 	}

@@ -176,14 +176,14 @@ func eachField(message []byte, f func(number protowire.Number, varint uint64, va
 	}
 }
 
-// criStart starts a container of the CRI plugin, which starts each container once. It
-// reports whether the plugin has the container.
-func (e *Engine) criStart(ctx context.Context, c *containersapi.Container) (bool, error) {
+// criStart starts a container of the CRI plugin, which starts each container once.
+// known reports whether the plugin has the container; with an error it is false.
+func (e *Engine) criStart(ctx context.Context, c *containersapi.Container) (known bool, err error) {
 	if isSandbox(c) {
-		return true, fmt.Errorf("%w: container %s is the sandbox of a pod: only the kubelet starts it, with its pod", engine.ErrRefused, c.GetID())
+		return false, fmt.Errorf("%w: container %s is the sandbox of a pod: only the kubelet starts it, with its pod", engine.ErrRefused, c.GetID())
 	}
-	_, known, err := e.criCall(ctx, "StartContainer", c.GetID())
-	return known || err != nil, err
+	_, known, err = e.criCall(ctx, "StartContainer", c.GetID())
+	return known, err
 }
 
 // criRemove removes a container of the CRI plugin with its networks, and with a

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"strings"
@@ -69,13 +70,50 @@ func (d *dialer) dial(ctx context.Context, _ string) (net.Conn, error) {
 	return conn, err
 }
 
-// probe checks whether containerd accepts a connection.
+// probe checks at once whether a server accepts a connection and speaks gRPC: the
+// library would retry until the end of the call, whatever answers.
 func (d *dialer) probe(ctx context.Context) error {
 	conn, err := d.dial(ctx, "")
 	if err != nil {
 		return d.explain(err)
 	}
-	return conn.Close()
+	defer func() { _ = conn.Close() }()
+	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
+	if err := greet(conn); err != nil {
+		if ctx.Err() != nil {
+			return fmt.Errorf("%s: it does not answer in time (%w)", d.endpoint, ctx.Err())
+		}
+		return fmt.Errorf("%s: %w", d.endpoint, err)
+	}
+	return nil
+}
+
+// A connection over HTTP/2 begins with these (RFC 9113, 3.4): the client's preface, and
+// from both sides a SETTINGS frame: length, type, flags, stream.
+const (
+	http2Preface  = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+	emptySettings = "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+	settingsType  = 4
+)
+
+// greet begins a connection over HTTP/2, and returns an error unless the server does.
+func greet(conn net.Conn) error {
+	// The server may have answered and closed before it reads.
+	_, writeErr := io.WriteString(conn, http2Preface+emptySettings)
+	header := make([]byte, len(emptySettings))
+	n, err := io.ReadFull(conn, header)
+	switch answer := string(header[:n]); {
+	case n == len(header) && header[3] == settingsType && header[0] == 0:
+		return nil
+	case strings.HasPrefix(answer, "HTTP/"):
+		return fmt.Errorf("%w: HTTP, as Docker and Podman speak it, instead of containerd's gRPC", engine.ErrProtocol)
+	case n > 0:
+		return fmt.Errorf("%w: it answers %q instead of containerd's gRPC", engine.ErrProtocol, answer)
+	case errors.Is(err, io.EOF):
+		return errors.New("it closes connections without an answer")
+	default:
+		return errors.Join(writeErr, err)
+	}
 }
 
 // explain returns why there is no connection, and the most likely cause.
@@ -89,7 +127,7 @@ func (d *dialer) explain(err error) error {
 	case errors.Is(last, fs.ErrNotExist):
 		return fmt.Errorf("%s: no such socket: check that containerd runs, and the path (%w)", d.endpoint, last)
 	case errors.Is(last, fs.ErrPermission):
-		return fmt.Errorf("%s: permission denied: the user of rdd has no permission for it; most often only root has (%w)", d.endpoint, last)
+		return fmt.Errorf("%s: %w: the user of rdd has no permission for it; most often only root has (%w)", d.endpoint, engine.ErrDenied, last)
 	case errors.Is(last, syscall.ECONNREFUSED):
 		return fmt.Errorf("%s: connection refused: nothing listens there; check that containerd runs (%w)", d.endpoint, last)
 	}

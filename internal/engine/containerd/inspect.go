@@ -33,8 +33,8 @@ func (e *Engine) Inspect(ctx context.Context, key engine.Key) (engine.Object, er
 		object.Container, err = e.inspectContainer(ctx, key)
 	case engine.KindImage:
 		return e.inspectImage(ctx, key)
-	case engine.KindVolume:
-		err = fmt.Errorf("%w: containerd has no volumes", engine.ErrNotFound)
+	case engine.KindVolume, engine.KindNetwork:
+		err = fmt.Errorf("%w: containerd has no %ss", engine.ErrNotFound, key.Kind)
 	default:
 		err = fmt.Errorf("unknown kind %q", key.Kind)
 	}

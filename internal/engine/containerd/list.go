@@ -29,8 +29,8 @@ import (
 func (e *Engine) List(ctx context.Context, kind engine.Kind) ([]engine.Item, error) {
 	ctx, cancel := engine.Limit(ctx, callTimeout)
 	defer cancel()
-	if kind == engine.KindVolume {
-		return nil, nil // there are none
+	if kind == engine.KindVolume || kind == engine.KindNetwork {
+		return nil, nil // containerd has none: they are nerdctl's and the CNI plugins' own
 	}
 	e.records.clear()
 	e.targets.clear()

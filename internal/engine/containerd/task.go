@@ -50,7 +50,7 @@ func (e *Engine) start(ctx context.Context, key engine.Key, c *containersapi.Con
 		return refuse(key, process, "unpause it instead")
 	}
 	if ofCRI(c) {
-		if done, err := e.criStart(ctx, c); done {
+		if known, err := e.criStart(ctx, c); known || err != nil {
 			return err
 		}
 	}

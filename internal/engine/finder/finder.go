@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/endpoint"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/access"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/instance"
 )
@@ -62,7 +63,7 @@ func For(inst *instance.Instance, contexts Contexts, usual []string, getenv func
 		Contexts:   contexts,
 		Getenv:     getenv,
 		Usual:      usual,
-		Own:        []string{"unix://" + inst.DockerSocket()},
+		Own:        []string{endpoint.ForSocket(inst.DockerSocket())},
 		OwnContext: inst.ContextName(),
 	}
 }
@@ -106,14 +107,14 @@ func (e *NoneError) Is(target error) bool { return target == ErrNone }
 func Denied(cfg Config) string {
 	candidates, _ := cfg.candidates()
 	for _, candidate := range candidates {
-		path := access.SocketPath(candidate.Endpoint)
+		path := endpoint.SocketPath(candidate.Endpoint)
 		if candidate.Endpoint == "" || slices.Contains(cfg.Own, candidate.Endpoint) {
 			continue
 		}
 		if _, err := os.Stat(path); path != "" && errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if access.Denied(candidate.Endpoint) {
+		if access.Denied(path) {
 			return candidate.Endpoint
 		}
 		return ""
@@ -141,7 +142,7 @@ func Find(ctx context.Context, cfg Config) (*Engine, error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		if none.Denied == "" && access.Denied(candidate.Endpoint) {
+		if none.Denied == "" && access.Denied(endpoint.SocketPath(candidate.Endpoint)) {
 			none.Denied = candidate.Endpoint
 		}
 		// That nothing is at a usual place is as usual.

@@ -28,9 +28,10 @@ const (
 	// Containers is for the list of all containers: 20,000 with the labels of
 	// Docker Compose and of a Kubernetes pod have some 60 MB.
 	Containers = 64 << 20
-	// Images and Volumes are for these lists: 20,000 have some 15 MB each.
-	Images  = 32 << 20
-	Volumes = 32 << 20
+	// Images, Volumes and Networks are for these lists: 20,000 have some 15 MB each.
+	Images   = 32 << 20
+	Volumes  = 32 << 20
+	Networks = 32 << 20
 	// Entries is for the number of objects in one list.
 	Entries = 100_000
 	// Message is for one event, or one line of a pull's progress. Both have some

@@ -21,7 +21,7 @@ func (e *Engine) Remove(ctx context.Context, key engine.Key, options engine.Remo
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	err := e.remove(ctx, key, options)
-	if cerrdefs.IsInternal(err) {
+	if cerrdefs.IsInternal(err) && !errors.Is(err, engine.ErrRefused) {
 		return fmt.Errorf("%w: %w", engine.ErrFailed, err)
 	}
 	return err
@@ -34,6 +34,8 @@ func (e *Engine) remove(ctx context.Context, key engine.Key, options engine.Remo
 		_, err = e.api().ContainerRemove(ctx, key.ID, client.ContainerRemoveOptions{Force: true})
 	case engine.KindVolume:
 		_, err = e.api().VolumeRemove(ctx, key.ID, client.VolumeRemoveOptions{Force: options.Force})
+	case engine.KindNetwork:
+		return e.removeNetwork(ctx, key)
 	case engine.KindImage:
 		return e.removeImage(ctx, key.ID, options)
 	case engine.KindNamespace:

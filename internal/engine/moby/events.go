@@ -71,10 +71,10 @@ func (e *Engine) Watch(ctx context.Context, since time.Time, ready func(), sink 
 func decodeEvent(text json.RawMessage, see func(events.Message)) (engine.Event, bool) {
 	var message events.Message
 	if err := json.Unmarshal(text, &message); err != nil {
-		kind, ok := map[events.Type]engine.Kind{
+		kind := map[events.Type]engine.Kind{
 			events.ContainerEventType: engine.KindContainer, events.ImageEventType: engine.KindImage, events.VolumeEventType: engine.KindVolume,
-		}[message.Type]
-		return engine.Event{Key: engine.Key{Kind: kind}, Lost: fmt.Errorf("decode an event of the engine: %w", err)}, ok
+		}[message.Type] // none, which is all: a network's event is about its containers too
+		return engine.Event{Key: engine.Key{Kind: kind}, Lost: fmt.Errorf("decode an event of the engine: %w", err)}, true
 	}
 	see(message)
 	event, ok := convertEvent(message)
@@ -113,12 +113,7 @@ func convertEvent(m events.Message) (engine.Event, bool) {
 		}
 		return event, event.Key.ID != "" && m.Action != events.ActionMount && m.Action != events.ActionUnmount
 	case events.NetworkEventType:
-		container, named := m.Actor.Attributes["container"]
-		if _, podman := m.Actor.Attributes[podmanPod]; podman && !named {
-			container = m.Actor.ID
-		}
-		event.Key = engine.Key{Kind: engine.KindContainer, ID: container}
-		return event, container != ""
+		return networkEvent(event, m)
 	}
 	return event, false
 }

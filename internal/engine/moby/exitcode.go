@@ -11,17 +11,16 @@ import (
 	"time"
 
 	"github.com/moby/moby/client"
+	"k8s.io/apimachinery/pkg/util/wait"
 )
 
-const (
-	// endPause is the first pause before an engine is asked again whether a process
-	// has ended whose output has, and maxEndPause the longest.
-	endPause    = 10 * time.Millisecond
-	maxEndPause = time.Second
-	// endGrace is how long an engine may take to say that a process has ended with
-	// whose connection it had no patience.
-	endGrace = 2 * time.Second
-)
+// endGrace is how long an engine may take to say that a process has ended with
+// whose connection it had no patience.
+const endGrace = 2 * time.Second
+
+// endPause is the back-off between two questions whether a process has ended whose
+// output has.
+var endPause = wait.Backoff{Duration: 10 * time.Millisecond, Factor: 2, Steps: 100, Cap: time.Second}
 
 // outputReader reads what a process writes. An engine closes the connection when the
 // process has ended, and where the process did not read all of its input the system
@@ -45,7 +44,7 @@ func (r *outputReader) Read(p []byte) (int, error) {
 // on. After a reset the connection may have been lost, too.
 func (p *process) exitCode(ctx context.Context, reset bool) (int, error) {
 	began := time.Now()
-	for pause := endPause; ; pause = min(2*pause, maxEndPause) {
+	for pause := endPause; ; {
 		result, err := p.inspect(ctx)
 		switch {
 		case err != nil:
@@ -60,7 +59,7 @@ func (p *process) exitCode(ctx context.Context, reset bool) (int, error) {
 		select {
 		case <-ctx.Done():
 			return 0, ctx.Err()
-		case <-time.After(pause):
+		case <-time.After(pause.Step()):
 		}
 	}
 }

@@ -13,9 +13,11 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/endpoint"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/files/access"
 )
 
@@ -38,7 +40,7 @@ type explainTransport struct {
 // RoundTrip implements [http.RoundTripper].
 func (t explainTransport) RoundTrip(request *http.Request) (*http.Response, error) {
 	response, err := t.next.RoundTrip(request)
-	if err == nil && speaksTLS(response) {
+	if err == nil && isPlainRefusal(response) && strings.Contains(peek(response), errSpeaksTLS.Error()) {
 		_ = response.Body.Close()
 		err = errSpeaksTLS
 	}
@@ -51,19 +53,25 @@ func (t explainTransport) RoundTrip(request *http.Request) (*http.Response, erro
 	return nil, carriedError{t.explain.error(err)}
 }
 
-// speaksTLS reports whether Go's TLS server sent the answer to a client without TLS:
-// it is short, and HTTP 1.0.
-func speaksTLS(response *http.Response) bool {
-	if response.StatusCode != http.StatusBadRequest || response.ProtoAtLeast(1, 1) {
-		return false
-	}
+// isPlainRefusal reports whether Go's TLS server may have sent the answer to a client
+// without TLS: it is HTTP 1.0.
+func isPlainRefusal(response *http.Response) bool {
+	return response.StatusCode == http.StatusBadRequest && !response.ProtoAtLeast(1, 1)
+}
+
+// peek returns the first kilobyte of an answer, which stays readable.
+func peek(response *http.Response) string {
 	body, _ := io.ReadAll(io.LimitReader(response.Body, 1<<10))
 	response.Body = struct {
 		io.Reader
 		io.Closer
 	}{io.MultiReader(bytes.NewReader(body), response.Body), response.Body}
-	return strings.Contains(string(body), errSpeaksTLS.Error())
+	return string(body)
 }
+
+// settingsFrame is how net/http, which has no error value for it, reports an answer that
+// begins with SETTINGS, the first frame of a server that speaks only HTTP/2.
+var settingsFrame = regexp.MustCompile(`malformed HTTP response "\\x00\\x00(\\x..|\\.|.)\\x04(\\x00){5}`)
 
 // explainer explains errors at an endpoint.
 type explainer struct {
@@ -73,18 +81,26 @@ type explainer struct {
 
 // error returns err with its most likely cause and the remedy.
 func (e explainer) error(err error) error {
+	if e.local() && errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%s: %w: %s (%w)", e.endpoint, engine.ErrDenied, e.permitted(), err)
+	}
+	if settingsFrame.MatchString(err.Error()) {
+		return fmt.Errorf("%s: %w: containerd's gRPC instead of Docker's API (%w)", e.endpoint, engine.ErrProtocol, err)
+	}
 	if meaning := e.meaning(err); meaning != "" {
 		return fmt.Errorf("%s: %s (%w)", e.endpoint, meaning, err)
 	}
 	return fmt.Errorf("%s: %w", e.endpoint, err)
 }
 
+func (e explainer) local() bool {
+	address, _ := endpoint.Parse(e.endpoint)
+	return address.Local()
+}
+
 func (e explainer) meaning(err error) string {
-	local := strings.HasPrefix(e.endpoint, "unix:") || strings.HasPrefix(e.endpoint, "npipe:")
 	switch {
-	case local && errors.Is(err, fs.ErrPermission):
-		return engine.Denied + ": " + e.permitted()
-	case local && errors.Is(err, fs.ErrNotExist):
+	case e.local() && errors.Is(err, fs.ErrNotExist):
 		return "no such socket: check that the engine runs, and the path"
 	case errors.Is(err, errRefused):
 		return "connection refused: nothing listens there; check that the engine runs"
@@ -101,7 +117,7 @@ func (e explainer) meaning(err error) string {
 
 // permitted describes the users that may use a local engine's socket.
 func (e explainer) permitted() string {
-	if group := access.Group(access.SocketPath(e.endpoint)); group != "" {
+	if group := access.Group(endpoint.SocketPath(e.endpoint)); group != "" {
 		return "it is for members of the group " + group + ", and the user of rdd was not a member at login"
 	}
 	return "the user of rdd has no permission for it; on Linux most often members of the group docker have"

@@ -23,6 +23,7 @@ import (
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/endpoint"
 )
 
 // stored checks that what is made of an engine's answer is the same after a way
@@ -226,14 +227,18 @@ func FuzzEndpoint(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
-	f.Fuzz(func(t *testing.T, endpoint string) {
-		r, err := newRoute(Config{Endpoint: endpoint})
+	f.Fuzz(func(t *testing.T, text string) {
+		r, err := newRoute(Config{Endpoint: text})
 		if err != nil {
 			return
 		}
 		defer r.close()
-		dialer, err := newSSHDialer(endpoint)
-		if err != nil || !strings.HasPrefix(endpoint, "ssh://") {
+		address := parsed(t, text) // a route needs a valid one
+		if address.Scheme != endpoint.SSH {
+			return
+		}
+		dialer, err := newSSHDialer(address)
+		if err != nil {
 			return
 		}
 		if strings.HasPrefix(dialer.target, "-") || strings.ContainsAny(dialer.target, " \n\x00'\"`$\\;&|") {

@@ -25,6 +25,7 @@ const (
 	containersPath = "/v1.41/containers/json"
 	imagesPath     = "/v1.41/images/json"
 	volumesPath    = "/v1.41/volumes"
+	networksPath   = "/v1.41/networks"
 	someID         = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 	inspectPath    = "/v1.41/containers/" + someID + "/json"
 )
@@ -153,6 +154,7 @@ func TestEndlessAnswers(t *testing.T) {
 		"space":              {containersPath, "container", endless(200, "[", " "), 16, "larger than 16 MiB"},
 		"images":             {imagesPath, "image", endless(200, "[", entry), 32, "list of images is larger than 32 MiB"},
 		"volumes":            {volumesPath, "volume", endless(200, `{"Volumes":[`, `{"Name":"`+strings.Repeat("x", 900)+`"},`), 32, "list of volumes is larger than 32 MiB"},
+		"networks":           {networksPath, "network", endless(200, "[", entry), 32, "list of networks is larger than 32 MiB"},
 		"beside the volumes": {volumesPath, "volume", endless(200, `{"Other":"`, "x"), 16, "larger than 16 MiB"},
 		"info":               {"/v1.41/info", "info", endless(200, `{"ID":"`, "x"), 4, "larger than 4 MiB"},
 		"an inspection":      {inspectPath, "inspect", endless(200, `{"Id":"`, "x"), 16, "larger than 16 MiB"},
@@ -229,7 +231,7 @@ func TestInvalidLists(t *testing.T) {
 		"hangs up":           func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 		"the list is a text": body(`{"Volumes":"none"}`),
 	} {
-		for path, kind := range map[string]engine.Kind{containersPath: engine.KindContainer, imagesPath: engine.KindImage, volumesPath: engine.KindVolume} {
+		for path, kind := range map[string]engine.Kind{containersPath: engine.KindContainer, imagesPath: engine.KindImage, volumesPath: engine.KindVolume, networksPath: engine.KindNetwork} {
 			t.Run(name+" for "+string(kind)+"s", func(t *testing.T) {
 				t.Parallel()
 				p := newPeer(t, "unix", map[string]http.HandlerFunc{path: answer, "/elsewhere": body("[]")})
@@ -240,11 +242,11 @@ func TestInvalidLists(t *testing.T) {
 		}
 	}
 	for path, texts := range map[string][]string{
-		containersPath: {"[]", "[ ]\n"}, imagesPath: {"[]"},
+		containersPath: {"[]", "[ ]\n"}, imagesPath: {"[]"}, networksPath: {"[]"},
 		volumesPath: {`{"Volumes":[],"Warnings":null}`, `{"Volumes":null,"Warnings":null}`, `{"Warnings":["a"],"Volumes":[]}`},
 	} {
 		for _, text := range texts {
-			kind := map[string]engine.Kind{containersPath: engine.KindContainer, imagesPath: engine.KindImage, volumesPath: engine.KindVolume}[path]
+			kind := map[string]engine.Kind{containersPath: engine.KindContainer, imagesPath: engine.KindImage, volumesPath: engine.KindVolume, networksPath: engine.KindNetwork}[path]
 			p := newPeer(t, "unix", map[string]http.HandlerFunc{path: body(text)})
 			if items, err := p.engine.List(t.Context(), kind); err != nil || len(items) != 0 {
 				t.Errorf("%s for %ss, as engines say that there are none: %d items, error %v", text, kind, len(items), err)
@@ -275,9 +277,9 @@ func TestInvalidObjects(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newPeer(t, "unix", map[string]http.HandlerFunc{
-				inspectPath: test.answer, "/v1.41/volumes/" + someID: test.answer, "/v1.41/images/" + image.ID + "/json": test.answer,
+				inspectPath: test.answer, "/v1.41/volumes/" + someID: test.answer, "/v1.41/networks/" + someID: test.answer, "/v1.41/images/" + image.ID + "/json": test.answer,
 			})
-			for _, key := range []engine.Key{{Kind: engine.KindContainer, ID: someID}, {Kind: engine.KindVolume, ID: someID}, image} {
+			for _, key := range []engine.Key{{Kind: engine.KindContainer, ID: someID}, {Kind: engine.KindVolume, ID: someID}, {Kind: engine.KindNetwork, ID: someID}, image} {
 				if object, err := p.engine.Inspect(t.Context(), key); err == nil {
 					t.Errorf("the %s: %+v, and no error", key.Kind, object)
 				}
@@ -310,7 +312,7 @@ func TestInvalidInfo(t *testing.T) {
 // empty ID would stand for all of its kind.
 func TestOddIDs(t *testing.T) {
 	t.Parallel()
-	for kind, path := range map[engine.Kind]string{engine.KindContainer: containersPath, engine.KindImage: imagesPath, engine.KindVolume: volumesPath} {
+	for kind, path := range map[engine.Kind]string{engine.KindContainer: containersPath, engine.KindImage: imagesPath, engine.KindVolume: volumesPath, engine.KindNetwork: networksPath} {
 		for name, id := range map[string]string{
 			"empty": `""`, "null": "null", "a number": "7", "huge": `"` + strings.Repeat("x", 5000) + `"`,
 			"a control character": `"a\u001b[2Jb"`, "not UTF-8": "\"a\xffb\"", "a surrogate": `"\ud800"`, "another path": `"../../info"`,
@@ -346,11 +348,11 @@ func TestOddEvents(t *testing.T) {
 	}
 	text := event(`""`) + event(`"`+strings.Repeat("x", 5000)+`"`) + event(`"a\u0007"`) +
 		`{"Type":"volume","Action":"prune","Actor":{"ID":""}}` + "\n" + "\x1e\n\n" +
-		`{"Type":"container","Action":7}` + "\n" + event(`"`+someID+`"`)
+		`{"Type":"container","Action":7}` + "\n" + `{"Type":"network","Action":7}` + "\n" + `{"Type":7}` + "\n" + event(`"`+someID+`"`)
 	p := newPeer(t, "unix", map[string]http.HandlerFunc{"/v1.41/events": body(text)})
 	var got []string
 	err := p.engine.Watch(t.Context(), time.Now(), func() {}, func(e engine.Event) { got = append(got, string(e.Key.Kind)+" "+e.Key.ID) })
-	want := []string{"volume ", "container ", "container " + someID}
+	want := []string{"volume ", "container ", " ", " ", "container " + someID}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("events %q, want %q (%v)", got, want, err)
 	}

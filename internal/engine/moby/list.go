@@ -50,6 +50,12 @@ func (e *Engine) List(ctx context.Context, kind engine.Kind) ([]engine.Item, err
 				_, err := e.api().VolumeList(ctx, client.VolumeListOptions{})
 				return err
 			})
+	case engine.KindNetwork:
+		return list(ctx, limits.List{What: "the engine's list of networks", Size: limits.Networks}, networkHead, networkItem,
+			func(ctx context.Context) error {
+				_, err := e.api().NetworkList(ctx, client.NetworkListOptions{})
+				return err
+			})
 	}
 	return nil, fmt.Errorf("unknown kind %q", kind)
 }

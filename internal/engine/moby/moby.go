@@ -185,6 +185,12 @@ func (e *Engine) Inspect(ctx context.Context, key engine.Key) (engine.Object, er
 			return object, err
 		}
 		object.Volume = volumeStatus(v)
+	case engine.KindNetwork:
+		n, err := e.inspectNetwork(ctx, key)
+		if err != nil {
+			return object, err
+		}
+		object.Network = networkStatus(n)
 	default:
 		return object, fmt.Errorf("unknown kind %q", key.Kind)
 	}
@@ -214,7 +220,7 @@ func translate(err error) error {
 		return err
 	case cerrdefs.IsNotFound(err):
 		// Another server at the endpoint may not know the path.
-		if words := strings.ToLower(err.Error()); strings.Contains(words, "no such ") || strings.Contains(words, podmanNoImage) {
+		if words := strings.ToLower(err.Error()); strings.Contains(words, "no such ") || strings.Contains(words, podmanNoImage) || networkNotFound.MatchString(words) {
 			return fmt.Errorf("%w: %w", engine.ErrNotFound, err)
 		}
 		return err

@@ -31,6 +31,14 @@ const (
 	// podmanNoImage is what is said of the removal of an image that is not there.
 	podmanNoImage = "image not known"
 
+	// podmanNetwork is the ID of its default network, on every machine. A list calls it
+	// bridge, an inspection podman, and each says that it was just created.
+	podmanNetwork = "2f259bab93aaaaa2542ba43ef33eb990d0999ee1b9924b557b7be53c0b7a1bb9"
+
+	// podmanDefault is in what it answers when that network is to be removed: with the
+	// status 500, as if it could not.
+	podmanDefault = "default network"
+
 	sha256Digits = 64
 )
 

@@ -34,7 +34,7 @@ func TestPodmanEvents(t *testing.T) {
 		"network goes":          {`{"Type":"container","Action":"cleanup","Actor":{"ID":"c"}}`, engine.Key{Kind: engine.KindContainer, ID: "c"}, false, false},
 		"network":               {`{"Type":"network","Action":"connect","Actor":{"ID":"c","Attributes":{"name":"web","podId":""}}}`, engine.Key{Kind: engine.KindContainer, ID: "c"}, false, false},
 		"Docker's network":      {`{"Type":"network","Action":"connect","Actor":{"ID":"n","Attributes":{"container":"c","name":"net"}}}`, engine.Key{Kind: engine.KindContainer, ID: "c"}, false, false},
-		"Docker's new network":  {`{"Type":"network","Action":"create","Actor":{"ID":"n","Attributes":{"name":"net"}}}`, engine.Key{}, false, true},
+		"Docker's new network":  {`{"Type":"network","Action":"create","Actor":{"ID":"n","Attributes":{"name":"net"}}}`, engine.Key{Kind: engine.KindNetwork, ID: "n"}, false, false},
 		"removed container":     {`{"Type":"container","Action":"remove","Actor":{"ID":"c"}}`, engine.Key{Kind: engine.KindContainer, ID: "c"}, true, false},
 		"mount":                 {`{"Type":"container","Action":"mount","Actor":{"ID":"c"}}`, engine.Key{}, false, true},
 	} {

@@ -5,12 +5,12 @@ package moby
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
-	"net/url"
-	"strconv"
-	"strings"
+	"slices"
 	"time"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/endpoint"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/traits"
 )
 
 // dialTimeout bounds the time until a new connection is verified.
@@ -32,62 +32,35 @@ type route struct {
 // newRoute returns the route to an endpoint. An error is permanent: the endpoint is
 // invalid or not supported.
 func newRoute(cfg Config) (*route, error) {
+	address, err := endpoint.Parse(cfg.Endpoint, traits.Moby().Schemes...)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Secret != nil && !slices.Contains(traits.Moby().SecretSchemes, address.Scheme) {
+		return nil, errors.New("a Secret requires a tcp:// endpoint")
+	}
 	r := &route{
 		host:    cfg.Endpoint,
 		explain: explainer{endpoint: cfg.Endpoint},
 		close:   func() {},
 	}
-	scheme, address, _ := strings.Cut(cfg.Endpoint, "://")
-	if cfg.Secret != nil && scheme != "tcp" {
-		return nil, errors.New("a Secret requires a tcp:// endpoint")
-	}
-	switch scheme {
-	case "ssh":
-		dialer, err := newSSHDialer(cfg.Endpoint)
+	switch address.Scheme {
+	case endpoint.SSH:
+		dialer, err := newSSHDialer(address)
 		if err != nil {
 			return nil, err
 		}
 		// Any host works: no engine reads the header.
 		r.host, r.dial, r.close = "tcp://docker.invalid:80", dialer.dial, dialer.close
-	case "tcp":
-		base, err := parseTCP(cfg.Endpoint)
-		if err != nil {
-			return nil, err
-		}
+	case endpoint.TCP:
 		if cfg.Secret != nil {
 			r.explain.secret = cfg.Secret.String()
-			r.dial = (&tlsDialer{address: base.Host, server: base.Hostname(), path: base.Path, secret: cfg.Secret, skipVerify: cfg.SkipVerify}).dial
+			r.dial = (&tlsDialer{address: address.Address(), server: address.Host, path: address.Path, secret: cfg.Secret, skipVerify: cfg.SkipVerify}).dial
 		}
-	case "npipe":
+	case endpoint.NPipe:
 		return r, namedPipes()
-	case "unix":
-		if !strings.HasPrefix(address, "/") {
-			return nil, errors.New("the path of the socket must be absolute")
-		}
-	default:
-		return nil, errors.New("it must begin with unix://, npipe://, tcp:// or ssh://")
+	case endpoint.Unix:
+		r.host = endpoint.Unix.String() + address.Path
 	}
 	return r, nil
-}
-
-// parseTCP takes an endpoint tcp://host:port apart.
-func parseTCP(endpoint string) (*url.URL, error) {
-	base, err := url.Parse(endpoint)
-	switch {
-	case err != nil:
-		return nil, err
-	case base.User != nil || base.RawQuery != "" || base.Fragment != "":
-		return nil, errors.New("it must be tcp://host:port")
-	case base.Hostname() == "" || base.Port() == "":
-		return nil, errors.New("it must be tcp://host:port; Docker's ports are 2375, and 2376 with TLS")
-	}
-	return base, checkPort(base.Port())
-}
-
-// checkPort checks a TCP port.
-func checkPort(port string) error {
-	if number, err := strconv.ParseUint(port, 10, 16); err != nil || number == 0 {
-		return fmt.Errorf("the port %s must be from 1 to 65535", port)
-	}
-	return nil
 }

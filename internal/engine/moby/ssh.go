@@ -19,6 +19,8 @@ import (
 
 	"github.com/docker/cli/cli/connhelper/commandconn"
 	"github.com/docker/cli/cli/connhelper/ssh"
+
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/endpoint"
 )
 
 const (
@@ -45,18 +47,12 @@ type sshDialer struct {
 	closed bool                  // guarded by mu; no connection follows
 }
 
-// newSSHDialer takes an endpoint ssh://user@host:port/path apart.
-func newSSHDialer(endpoint string) (*sshDialer, error) {
-	spec, err := ssh.ParseURL(endpoint)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkSSH(spec); err != nil {
-		return nil, err
-	}
+// newSSHDialer returns a dialer for an endpoint ssh://user@host:port/path.
+func newSSHDialer(address endpoint.Endpoint) (*sshDialer, error) {
+	spec := ssh.Spec{User: address.User, Host: address.Host, Port: address.Port}
 	command := []string{"docker", "system", "dial-stdio"}
-	if strings.Trim(spec.Path, "/") != "" {
-		command = []string{"docker", "--host=unix://" + spec.Path, "system", "dial-stdio"}
+	if strings.Trim(address.Path, "/") != "" { // it is of the other machine, whatever this one's paths are
+		command = []string{"docker", "--host=" + endpoint.Unix.String() + address.Path, "system", "dial-stdio"}
 	}
 	args, err := spec.Command([]string{
 		"-T", "-o", "BatchMode=yes", // no user is there to answer a question
@@ -67,39 +63,13 @@ func newSSHDialer(endpoint string) (*sshDialer, error) {
 	if err != nil {
 		return nil, err
 	}
-	target := spec.Host
-	if spec.User != "" {
-		target = spec.User + "@" + target
+	target := address.Host
+	if address.User != "" {
+		target = address.User + "@" + target
 	}
 	return &sshDialer{
 		args: args, target: target, slots: make(chan struct{}, sshDials), limit: dialTimeout, conns: map[*sshConn]struct{}{},
 	}, nil
-}
-
-// checkSSH refuses what ssh could take for an option, or a shell of its
-// configuration's (ProxyCommand, Match exec) for a command.
-func checkSSH(spec *ssh.Spec) error {
-	for _, part := range []struct{ name, text string }{{"user", spec.User}, {"host", spec.Host}} {
-		if strings.HasPrefix(part.text, "-") {
-			return fmt.Errorf("the %s %q must not begin with a dash", part.name, part.text)
-		}
-		if strings.ContainsFunc(part.text, unsafeInSSH) {
-			return fmt.Errorf("the %s %q has characters that no %s has", part.name, part.text, part.name)
-		}
-	}
-	if spec.Port != "" {
-		if err := checkPort(spec.Port); err != nil {
-			return err
-		}
-	}
-	if strings.ContainsFunc(spec.Path, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		return fmt.Errorf("the path %q has control characters", spec.Path)
-	}
-	return nil
-}
-
-func unsafeInSSH(r rune) bool {
-	return r <= ' ' || r == 0x7f || strings.ContainsRune("'\"`$\\;&<>|(){}*?!", r)
 }
 
 func (d *sshDialer) dial(ctx context.Context) (net.Conn, error) {

@@ -43,7 +43,7 @@ func fakeSSH(t *testing.T, script string) (pids func() []int) {
 
 func dialSSH(t *testing.T, limit time.Duration) error {
 	t.Helper()
-	dialer, err := newSSHDialer("ssh://u@host")
+	dialer, err := newSSHDialer(parsed(t, "ssh://u@host"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func TestSSHEnds(t *testing.T) {
 	running := fakeSSH(t, `while read -r line; do
   [ "$line" = "$(printf '\r')" ] && printf 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK'
 done`)
-	dialer, err := newSSHDialer("ssh://u@host")
+	dialer, err := newSSHDialer(parsed(t, "ssh://u@host"))
 	if err != nil {
 		t.Fatal(err)
 	}

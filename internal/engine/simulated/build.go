@@ -43,6 +43,8 @@ func (c *contents) world() (world, error) {
 	for _, err := range []error{
 		unique("namespaces", c.Namespaces, "name", func(n containersv1alpha1.ContainerNamespaceStatus) string { return n.Name }),
 		unique("volumes", c.Volumes, "name", func(v containersv1alpha1.VolumeStatus) string { return v.Name }),
+		unique("networks", c.Networks, "name", func(n containersv1alpha1.NetworkStatus) string { return n.Name }),
+		unique("networks", c.Networks, "id", func(n containersv1alpha1.NetworkStatus) string { return n.ID }),
 		unique("containers", c.Containers, "name", func(e containerEntry) string { return e.Name }),
 		unique("containers", c.Containers, "id", func(e containerEntry) string { return e.ID }),
 	} {
@@ -63,6 +65,13 @@ func (c *contents) world() (world, error) {
 			return nil, err
 		}
 		w[key] = engine.Object{Key: key, Volume: &c.Volumes[i]}
+	}
+	for i := range c.Networks {
+		key := engine.Key{Kind: engine.KindNetwork, ID: c.Networks[i].ID}
+		if err := checkKey("networks", i, "id", key); err != nil {
+			return nil, err
+		}
+		w[key] = engine.Object{Key: key, Network: &c.Networks[i]}
 	}
 	for i := range c.Containers {
 		key := engine.Key{Kind: engine.KindContainer, ID: c.Containers[i].ID}

@@ -43,6 +43,11 @@ func (c *contents) complete() error {
 			return fmt.Errorf("volumes[%d]%w", i, err)
 		}
 	}
+	for i := range c.Networks {
+		if err := completeNetwork(&c.Networks[i]); err != nil {
+			return fmt.Errorf("networks[%d]%w", i, err)
+		}
+	}
 	for i := range c.Containers {
 		if err := c.completeContainer(&c.Containers[i]); err != nil {
 			return fmt.Errorf("containers[%d]%w", i, err)
@@ -67,6 +72,9 @@ func (c *contents) completeNamespaces() error {
 	}
 	for i := range c.Volumes {
 		use(&c.Volumes[i].Namespace, "volumes", i)
+	}
+	for i := range c.Networks {
+		use(&c.Networks[i].Namespace, "networks", i)
 	}
 	for i := range c.Containers {
 		use(&c.Containers[i].Namespace, "containers", i)

@@ -30,9 +30,10 @@ type contents struct {
 	Namespaces []containersv1alpha1.ContainerNamespaceStatus `json:"namespaces"`
 	// Images has an entry for each tag, and one for an image that has no tag:
 	// one for each Image object. Those with the same ID are one image.
-	Images     []containersv1alpha1.ImageStatus  `json:"images"`
-	Volumes    []containersv1alpha1.VolumeStatus `json:"volumes"`
-	Containers []containerEntry                  `json:"containers"`
+	Images     []containersv1alpha1.ImageStatus   `json:"images"`
+	Volumes    []containersv1alpha1.VolumeStatus  `json:"volumes"`
+	Networks   []containersv1alpha1.NetworkStatus `json:"networks"`
+	Containers []containerEntry                   `json:"containers"`
 }
 
 type containerEntry struct {
@@ -64,7 +65,7 @@ func decode(content []byte) (contents, error) {
 	}
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(text, &fields); err != nil {
-		return c, errors.New("it must have lists called namespaces, images, volumes and containers, each of them optional")
+		return c, errors.New("it must have lists called namespaces, images, volumes, networks and containers, each of them optional")
 	}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		var err error
@@ -75,11 +76,13 @@ func decode(content []byte) (contents, error) {
 			c.Images, err = decodeList[containersv1alpha1.ImageStatus](name, fields[name])
 		case "volumes":
 			c.Volumes, err = decodeList[containersv1alpha1.VolumeStatus](name, fields[name])
+		case "networks":
+			c.Networks, err = decodeList[containersv1alpha1.NetworkStatus](name, fields[name])
 		case "containers":
 			c.Containers, err = decodeList[containerEntry](name, fields[name])
 		default:
 			// The name is the file's, which may be no file for this.
-			err = errors.New("unknown field; there are namespaces, images, volumes and containers")
+			err = errors.New("unknown field; there are namespaces, images, volumes, networks and containers")
 		}
 		if err != nil {
 			return c, err

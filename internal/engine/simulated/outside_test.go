@@ -50,7 +50,7 @@ func TestSize(t *testing.T) {
 	if err := os.Truncate(path, maxSize+1); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := readFile(path); err == nil || !strings.Contains(err.Error(), "more than") {
+	if _, err := readFile(path); err == nil || !strings.Contains(err.Error(), "larger than") {
 		t.Errorf("a file of %d bytes: %v", maxSize+1, err)
 	}
 }

@@ -14,13 +14,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net/url"
-	"path/filepath"
 	"runtime"
 	"sync"
 	"time"
 
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/endpoint"
+	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/engine/traits"
 )
 
 // Version is the version that simulated engines report.
@@ -55,37 +55,19 @@ var _ engine.Engine = (*Engine)(nil)
 
 // New returns an engine for the file at the endpoint. It does not read it.
 func New(cfg Config) (*Engine, error) {
-	path, err := pathOf(cfg.Endpoint)
+	address, err := endpoint.Parse(cfg.Endpoint, traits.Simulated().Schemes...)
 	if err != nil {
 		return nil, fmt.Errorf("use the endpoint %s: %w", cfg.Endpoint, err)
 	}
 	closed := make(chan struct{})
 	return &Engine{
-		path:    path,
+		path:    address.Path,
 		closed:  closed,
 		end:     sync.OnceFunc(func() { close(closed) }),
 		removed: map[part]engine.Object{},
 		acted:   map[engine.Key]acted{},
 		history: newHistory(),
 	}, nil
-}
-
-func pathOf(endpoint string) (string, error) {
-	u, err := url.Parse(endpoint)
-	if err != nil {
-		return "", err
-	}
-	if u.Scheme != "file" || u.Host != "" || u.Path == "" {
-		return "", errors.New("it must be file:///path")
-	}
-	if u.RawQuery != "" || u.Fragment != "" {
-		return "", errors.New("write a ? in the path as %3F and a # as %23")
-	}
-	path := filepath.FromSlash(u.Path)
-	if filepath.VolumeName(path[1:]) != "" { // C:, on Windows
-		path = path[1:]
-	}
-	return filepath.Clean(path), nil
 }
 
 // Close implements [engine.Engine].

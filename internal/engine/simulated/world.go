@@ -70,6 +70,8 @@ func (w world) refusal(p part, force bool) string {
 		}); user != "" {
 			return fmt.Sprintf("remove %s: volume is in use - [%s]", p.key.ID, user)
 		}
+	case engine.KindNetwork:
+		return w.networkRefusal(w[p.key].Network)
 	case engine.KindImage:
 		if len(w[p.key].Images) > 1 || force && p.tag != "" {
 			return "" // it only loses a tag
@@ -149,6 +151,7 @@ func equal(a, b engine.Object) bool { return apiequality.Semantic.DeepEqual(a, b
 func clone(object engine.Object) engine.Object {
 	object.Container = object.Container.DeepCopy()
 	object.Volume = object.Volume.DeepCopy()
+	object.Network = object.Network.DeepCopy()
 	object.Namespace = object.Namespace.DeepCopy()
 	images := object.Images
 	object.Images = nil

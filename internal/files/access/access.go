@@ -4,20 +4,7 @@
 // that helps.
 package access
 
-import (
-	"os"
-	"strings"
-)
-
-// SocketPath returns the path of an endpoint's socket, empty if it is not a socket of
-// this machine.
-func SocketPath(endpoint string) string {
-	path, ok := strings.CutPrefix(endpoint, "unix://")
-	if !ok {
-		return ""
-	}
-	return path
-}
+import "os"
 
 // Group returns the group whose members may use the socket or device at path: empty if
 // there is none, or if it is the administrators' group, which users don't join.
@@ -29,9 +16,6 @@ func Group(path string) string {
 	return groupOf(file)
 }
 
-// Denied reports whether an endpoint is an existing socket of this machine that the
-// user may not connect to. It does not connect, because that could start an engine.
-func Denied(endpoint string) bool {
-	path := SocketPath(endpoint)
-	return path != "" && denied(path)
-}
+// Denied reports whether path, which may be empty, is an existing socket that the user
+// may not connect to. It does not connect, because that could start an engine.
+func Denied(path string) bool { return path != "" && denied(path) }

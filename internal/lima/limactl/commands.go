@@ -77,16 +77,23 @@ func (c *Client) Check(ctx context.Context) error {
 func (c *Client) Validate(ctx context.Context, template string) error {
 	return inScratch(template, func(dir, file string) error {
 		_, err := c.limited(ctx, queryLimit, call{args: []string{"validate", file}, dir: dir})
-		if e := (*Error)(nil); errors.As(err, &e) && e.Kind == Failed {
-			e.Kind = Invalid
-		}
-		return err
+		return rejection(err)
 	})
+}
+
+// rejection returns an error of a command that only checks a template, with the kind
+// [Invalid] unless it has another one.
+func rejection(err error) error {
+	if e := (*Error)(nil); errors.As(err, &e) && e.Kind == Failed {
+		e.Kind = Invalid
+	}
+	return err
 }
 
 // CheckEdit validates the template as a replacement for an instance's: its disk can't
 // shrink, for example. It works on a copy, so that the instance may be running, and is
-// not changed.
+// not changed. An error of the kind [Invalid] says
+// what is wrong with the template.
 func (c *Client) CheckEdit(ctx context.Context, name, template string) error {
 	has, err := regular.Read(filepath.Join(c.Dir(name), templateFile), maxFile)
 	if err != nil {
@@ -100,7 +107,7 @@ func (c *Client) CheckEdit(ctx context.Context, name, template string) error {
 			return err
 		}
 		_, err := c.limited(ctx, queryLimit, call{args: editArgs(name, template), dir: dir, home: dir})
-		return err
+		return rejection(err)
 	})
 }
 

@@ -26,6 +26,8 @@ const (
 	NoInstance
 	// Invalid: limactl rejects a template.
 	Invalid
+	// NoImage: the images that a template names do not exist.
+	NoImage
 	// TimedOut: limactl, or what it waited for, took too long.
 	TimedOut
 )
@@ -72,9 +74,9 @@ func KindOf(err error) Kind {
 	return Failed
 }
 
-// Permanent reports whether limactl can't be run at all, until the user changes the
+// Unusable reports whether limactl can't be run at all, until the user changes the
 // machine.
-func Permanent(err error) bool {
+func Unusable(err error) bool {
 	switch KindOf(err) {
 	case Missing, TooOld, Root:
 		return true
@@ -82,8 +84,21 @@ func Permanent(err error) bool {
 	return false
 }
 
+// Permanent reports whether the same attempt fails again until the user changes the
+// machine, the template or what the template names.
+func Permanent(err error) bool {
+	switch KindOf(err) {
+	case NoKVM, Invalid, NoImage:
+		return true
+	}
+	return Unusable(err)
+}
+
 // classify returns the kind for a message of limactl, as Lima 2.2 words them.
 func classify(message string) Kind {
+	if noImage(message) {
+		return NoImage
+	}
 	for words, kind := range map[string]Kind{
 		"must not run as the root": Root,
 		"unmatched instances":      NoInstance,
@@ -95,4 +110,18 @@ func classify(message string) Kind {
 		}
 	}
 	return Failed
+}
+
+// noImage reports whether none of the images that Lima tried exists. An image whose
+// download broke may be complete after the next attempt.
+func noImage(message string) bool {
+	missing := 0
+	for _, words := range []string{
+		"HTTP status Not Found", "HTTP status Gone", // of httpclientutil.HTTPStatusError
+		"no such file or directory", "The system cannot find the file", "The system cannot find the path",
+	} {
+		missing += strings.Count(message, words)
+	}
+	sought := strings.Count(message, "failed to download")
+	return sought > 0 && missing >= sought
 }

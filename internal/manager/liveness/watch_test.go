@@ -38,7 +38,7 @@ type watched struct {
 func newWatched(t *testing.T) *watched {
 	t.Helper()
 	control := controlplanetest.Start(t)
-	controllers := mirror.Controllers(open.Engine)
+	controllers := mirror.Controllers(open.Drivers())
 	control.Install(manager.Definitions(controllers))
 	scheme := runtime.NewScheme()
 	w := &watched{T: t}

@@ -40,7 +40,7 @@ const (
 func startPlane(t *testing.T) ctrlclient.Client {
 	t.Helper()
 	control := controlplanetest.Start(t)
-	controllers := mirror.Controllers(open.Engine)
+	controllers := mirror.Controllers(open.Drivers())
 	control.Install(manager.Definitions(controllers))
 	scheme := runtime.NewScheme()
 	must(t, corev1.AddToScheme(scheme))

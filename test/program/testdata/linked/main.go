@@ -16,7 +16,7 @@ import (
 )
 
 func main() {
-	registry := append(mirror.Controllers(open.Engine), app.Controllers()...)
+	registry := append(mirror.Controllers(open.Drivers()), app.Controllers()...)
 	registry = append(registry, demo.Controllers()...)
 	os.Exit(standalone.Main(context.Background(), registry, "app", os.Args))
 }
