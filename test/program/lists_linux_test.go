@@ -228,7 +228,7 @@ func (d *likeDocker) containers() {
 	}
 	id := strings.TrimSpace(d.ask("ps", "-aq", "--no-trunc", "--filter", "name=ended"))
 	for _, filter := range []string{
-		"ancestor=derived:1", "ancestor=newest", "ancestor=nothing", "before=failed", "before=" + id[:10], "since=failed", "since=" + id,
+		"ancestor=derived:1", "ancestor=newest", "ancestor=nothing", "before=failed", "before=" + id, "since=failed", "since=" + id,
 		"exited=0", "exited=3", "exited=137", "expose=7000", "expose=80/tcp", "expose=9000-9001/udp", "expose=1", "publish=8080", "publish=80",
 		"publish=8000-9000", "publish=9001/udp", "health=healthy", "health=unhealthy", "health=none", "health=starting", "id=" + id[:6], "id=" + id,
 		"label=empty", "label=com.docker.compose.project", "label=com.docker.compose.project=shop", "label=com.docker.compose.project=other", "label=none",
@@ -278,9 +278,12 @@ func (d *likeDocker) images() {
 	both(same, "-q", "--no-trunc")
 	for _, filter := range []string{
 		"before=newest", "since=other:old", "since=derived:1", "dangling=true", "dangling=false", "label=maker", "label=maker=other", "label=x",
-		"reference=other", "reference=other:*", "reference=*/*/*", "reference=busy*:latest", "reference=registry.example.com:5000/team/app",
+		"reference=other", "reference=other:*", "reference=busy*:latest", "reference=registry.example.com:5000/team/app",
 	} {
 		both(same, "--filter", filter, "--format", "{{.Repository}}:{{.Tag}} {{.ID}}")
+	}
+	if d.program == dockerd.Debian { // the newest engine takes this pattern for any image
+		both(same, "--filter", "reference=*/*/*", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}")
 	}
 	for _, name := range []string{"other", "other:old", "o*", "nothing"} {
 		both(same, "--format", "{{.Repository}}:{{.Tag}}", name)

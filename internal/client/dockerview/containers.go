@@ -4,6 +4,7 @@ package dockerview
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -94,7 +95,7 @@ func parsePorts(value string) (span, error) {
 	}
 	first, last := portRange(numbers)
 	if first == 0 && numbers != "0" {
-		return span{}, fmt.Errorf("must be PORT or FIRST-LAST, with or without /PROTOCOL")
+		return span{}, errors.New("must be PORT or FIRST-LAST, with or without /PROTOCOL")
 	}
 	return span{first, last, strings.ToLower(protocol)}, nil
 }
@@ -126,11 +127,10 @@ func chooseContainers(w *world, o *Options) ([]row, error) {
 // containerPick decides which containers the options select.
 type containerPick struct {
 	*Options
-	images *imageIndex
-	// older and newer have the positions that the filters before and since allow.
-	position map[client.Object]int
-	after    int // of the container in the filter before; -1 for none
-	until    int // of the container in the filter since; the number of containers for none
+	images   *imageIndex
+	position map[client.Object]int // in the list, newest first
+	after    int                   // of the container in the filter before; -1 for none
+	until    int                   // of the container in the filter since; the number of containers for none
 	// ancestors has the IDs of images by scope.
 	ancestors map[string]bool
 }

@@ -119,11 +119,8 @@ func chooseImages(w *world, o *Options) ([]row, error) {
 			continue // untagged
 		case danglingGiven && dangling && len(tags) > 0:
 			continue
-		case !o.All && !(danglingGiven && dangling) && len(tags) == 0:
-			// As docker 29, which does not list untagged images unless requested.
-			if !danglingGiven || !dangling {
-				continue
-			}
+		case !o.All && !dangling && len(tags) == 0:
+			continue // as docker 29, which lists untagged images only on request
 		}
 		for _, r := range image.rows(tags, digests, o) {
 			r.common = common{HeaderContext: imageHeaders(), obj: r.obj, full: o.Full, now: w.now, problem: w.problem}
