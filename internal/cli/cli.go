@@ -112,7 +112,7 @@ Exit codes: 0 success, 1 failure, 2 usage error, 3 refused by the API server, 4 
 			}
 			return e.checkInstance(cmd)
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(*cobra.Command, []string) error {
 			if shown != "" {
 				return e.printVersion(shown)
 			}

@@ -51,7 +51,7 @@ var typed = map[string]string{
 	"apply -f x.yaml": "ctl apply -f x.yaml", "describe container web": "ctl describe container web", "explain app": "ctl explain app", "api-resources": "ctl api-resources …",
 	"create -f x.yaml": "ctl create -f x.yaml", "delete -f x.yaml": "delete --yes|ctl delete -f x.yaml", "config view": "service config|kubectl config view",
 	"config use-context x": "kubectl config use-context x", "config get-contexts": "kubectl config get-contexts", "cluster-info": "ctl cluster-info …",
-	"get": works, "get virtualMachine.cpus": works, "k get pods": "ctl get pods", "nodes": "", "port-forward x 80": "ps", "patch app app": "ctl patch app app",
+	"get": works, "get virtualMachine.cpus": works, "k get pods": "ctl get pods", "nodes": "", "port-forward x 80": "ps", "patch app/app": "ctl patch app/app",
 	"label x a=b": "ctl label x a=b", "wait --for=condition=Ready x": "ctl wait --for=condition=Ready x", "kubectl get pods": works, "ctl get pods": works, "scale x": "ctl scale x",
 	// Below other commands.
 	"service logs": works, "svc logs": works, "svc status": works, "service restart": "service stop && rdd service start", "service install": "service enable", "service ls": "list",

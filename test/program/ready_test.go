@@ -228,7 +228,7 @@ func TestWaitCondition(t *testing.T) {
 	h.ok("ctl", "wait-condition", "app/app", "settled=true", "--timeout", "0")
 	h.fails(4, []string{"it is True (Settled"}, "ctl", "wait-condition", "app/app", "Settled=False", "--timeout", "0")
 	h.fails(4, []string{"does not exist"}, "ctl", "wait-condition", "app/other", "Settled", "--timeout", "0")
-	h.fails(2, []string{"Maybe", "True, False and Unknown"}, "ctl", "wait-condition", "app/app", "Settled=Maybe")
+	h.fails(2, []string{"Maybe", "True, False or Unknown"}, "ctl", "wait-condition", "app/app", "Settled=Maybe")
 	h.fails(1, []string{`no resource type "nothing"`}, "ctl", "wait-condition", "nothing/app", "Settled")
 	h.fails(4, []string{"not finished within 0s"}, "set", "running=false", "--timeout", "0")
 }

@@ -46,7 +46,7 @@ func TestRefusedSelections(t *testing.T) {
 	h := newHome(t)
 	before := h.files()
 	for selection, words := range map[string][]string{
-		"unknown":           {`"unknown"`, "containers (container, image, volume, containernamespace, engine)", "app (app, demo)"},
+		"unknown":           {`"unknown"`, "containers (container, image, volume, network, containernamespace, engine)", "app (app, demo)"},
 		"containers,-imag":  {`"imag"`},
 		"*,,-":              {`unknown`},
 		"engine":            {`"engine" depends on "container": add it`},

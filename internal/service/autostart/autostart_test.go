@@ -4,6 +4,7 @@ package autostart
 
 import (
 	"encoding/xml"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -63,7 +64,7 @@ func TestAgent(t *testing.T) {
 	decoder, depth, names := xml.NewDecoder(strings.NewReader(string(data))), 0, []string{}
 	for {
 		token, err := decoder.Token()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

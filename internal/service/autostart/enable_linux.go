@@ -109,7 +109,7 @@ func Read(inst *instance.Instance) *Enabled {
 func run(ctx context.Context, program string, args ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, commandLimit)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, program, args...).CombinedOutput()
+	out, err := exec.CommandContext(ctx, program, args...).CombinedOutput() //nolint:gosec // systemctl or loginctl
 	if err != nil {
 		return fmt.Errorf("`%s %s`: %w: %s", program, strings.Join(args, " "), err, strings.TrimSpace(string(out)))
 	}

@@ -91,3 +91,6 @@ func schtasks(ctx context.Context, args ...string) error {
 	}
 	return nil
 }
+
+// taskName is the scheduler's name of an instance's task.
+func taskName(name string) string { return `\rancher-desktop-` + name }

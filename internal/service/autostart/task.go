@@ -9,9 +9,6 @@ import (
 	"unicode/utf16"
 )
 
-// taskName is the scheduler's name of an instance's task.
-func taskName(name string) string { return `\rancher-desktop-` + name }
-
 // task is a task of Windows' scheduler, as far as it is read and written here, in the
 // order that its schema wants (schema version 1.2).
 type task struct {
