@@ -148,8 +148,9 @@ func (e *env) addCommands(root *cobra.Command) {
 	absent(reportsAbsence, upgrade)
 	absent(reportsAbsence, versionCmd)
 	root.AddCommand(start, stop, set, get, status, list, run, environment, versionCmd, remove, reset,
-		e.psCommand(), e.imagesCommand(), e.volumesCommand(), e.logsCommand(), e.execCommand(), e.shellCommand(), e.limaCommand(),
+		e.psCommand("ps"), e.imagesCommand("images"), e.volumesCommand("volumes"), e.containerCommand(), e.imageCommand(), e.volumeCommand(), e.logsCommand(), e.execCommand(), e.shellCommand(), e.limaCommand(),
 		e.serviceCommand(), diagnose, uninstall, upgrade, ctl, plain, completion)
+	root.AddCommand(e.shortForms()...)
 	root.AddCommand(tools...)
 	groupCommands(root)
 }

@@ -30,18 +30,18 @@ var typed = map[string]string{
 	"machine rm": "delete", "machine set --cpus 4": "set", "machine inspect": "get", "machine info": "status", "machine reset": "reset",
 	"start": works, "start --cpus 4 --memory 8": works, "start --cpus 4 --memory 8Gi --disk 100 --mount ~/src:w": works, "start --engine containerd": works,
 	"start --cpu 4": "start --cpus N", "start -c 4": "start --cpus N", "start --runtime containerd": "start --engine NAME", "start -p other": "--instance NAME start",
-	"start web": "docker start web|limavm start web", "stop": works, "stop web": "docker stop web|limavm stop web", "stop --force": "stop",
-	"delete --force": "delete --yes", "delete web": "docker rm web|limavm delete web|ctl delete web", "status": works, "version": works, "--version": works,
-	"ssh-config": "limavm list", "restart": "docker restart …|limavm restart rd", "snapshot create x": "", "reboot": "stop && rdd start", "top": "docker stats",
+	"start web": "container start web|limavm start web", "stop": works, "stop web": "container stop web|limavm stop web", "stop --force": "stop",
+	"delete --force": "delete --yes", "delete web": "rm web|limavm delete web|ctl delete web", "status": works, "version": works, "--version": works,
+	"ssh-config": "limavm list", "restart": "restart …|limavm restart rd", "snapshot create x": "", "reboot": "stop && rdd start", "top": "docker stats",
 	// Docker's words.
 	"system prune": "docker system prune", "system prune -af": "docker system prune", "system df": "docker system df", "system info": "status", "stats": "docker stats",
-	"container ls": "ps", "container ls -a": "ps", "container rm web": "docker container rm web", "container stop web": "docker container stop web", "container prune": "docker container prune",
-	"image ls": "images", "image rm x": "docker image rm x", "image prune -a": "docker image prune", "volume ls": "volumes", "volume create v": "docker volume create v",
+	"container ls": works, "container ls -a": works, "container rm web": works, "container stop web": works, "container prune": "docker container prune",
+	"image ls": works, "image rm x": works, "image prune -a": "docker image prune", "volume ls": works, "volume create v": "docker volume create v",
 	"network ls": "docker network ls", "network create n": "docker network create n", "networks": "docker network ls", "build .": "docker build .",
-	"build -t x .": "docker build -t x .", "compose up -d": "docker compose up -d", "docker-compose up": "docker compose up", "rm web": "docker rm web", "rm -f web": "docker rm -f web",
-	"rmi x": "docker rmi x", "pull nginx": "docker pull nginx", "push x": "docker push x", "tag a b": "docker tag a b", "login": "docker login …", "logout": "docker logout …",
-	"inspect web": "docker inspect web", "cp a:/b c": "docker cp a:/b c", "port web": "docker port web", "kill web": "docker kill web", "pause web": "docker pause web",
-	"unpause web": "docker unpause web", "rename a b": "docker rename a b", "restart web": "docker restart web|limavm restart rd", "wait web": "docker wait web", "events": "docker events …",
+	"build -t x .": "docker build -t x .", "compose up -d": "docker compose up -d", "docker-compose up": "docker compose up", "rm web": works, "rm -f web": works,
+	"rmi x": works, "pull nginx": "docker pull nginx", "push x": "docker push x", "tag a b": "docker tag a b", "login": "docker login …", "logout": "docker logout …",
+	"inspect web": works, "cp a:/b c": "docker cp a:/b c", "port web": "docker port web", "kill web": "docker kill web", "pause web": works,
+	"unpause web": works, "rename a b": "docker rename a b", "restart web": works, "wait web": "docker wait web", "events": "docker events …",
 	"history x": "docker history x", "save x": "docker save x", "load -i x": "docker load -i x", "commit a b": "docker commit a b", "search nginx": "docker search nginx",
 	"attach web": "docker attach web", "create nginx": "docker create nginx", "prune": "docker prune …", "context ls": "docker context ls",
 	"run -it alpine sh": "docker run -it alpine sh", "run --rm -p 80:80 nginx": "docker run --rm -p 80:80 nginx", "run -d nginx": "docker run -d nginx",
@@ -131,11 +131,11 @@ func TestAnswersKeepTheInstance(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "did you mean `rdd --instance work shell`?") {
 		t.Error(err)
 	}
-	_, err = try([]string{"rm", "a b", "$(x)", "it's"})
-	if err == nil || !strings.Contains(err.Error(), `rm 'a b' '$(x)' 'it'\''s'`) {
+	_, err = try([]string{"attach", "a b", "$(x)", "it's"})
+	if err == nil || !strings.Contains(err.Error(), `attach 'a b' '$(x)' 'it'\''s'`) {
 		t.Error(err)
 	}
-	_, err = try([]string{"rm", strings.Repeat("x", 1000)})
+	_, err = try([]string{"attach", strings.Repeat("x", 1000)})
 	if err == nil || len(err.Error()) > 200 {
 		t.Error(err)
 	}

@@ -142,6 +142,32 @@ func oneVM(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
+// listMachines prints the virtual machines, once or with each change, or in another format.
+func (e *env) listMachines(ctx context.Context, l *listing.Lister, watch bool, output string) error {
+	if err := checkOutput(output); err != nil {
+		return err
+	}
+	if output != "" && watch {
+		return command.Usage("--watch can't be combined with --output %s", output)
+	}
+	ctx, stop := e.UntilSignal(ctx)
+	defer stop()
+	table := listing.VirtualMachines()
+	return e.withLister(ctx, l, func(*appSession) error {
+		switch {
+		case watch:
+			return e.watch(ctx, l, table)
+		case output == "":
+			return errors.Join(l.Print(ctx, e.Stdout, table), e.sayStaleness(ctx, l))
+		}
+		list, err := l.List(ctx, table)
+		if err != nil {
+			return err
+		}
+		return errors.Join(printAs(e.Stdout, output, list), e.sayStaleness(ctx, l))
+	})
+}
+
 func (e *env) vmListCommand() *cobra.Command {
 	var l listing.Lister
 	var watch bool
@@ -157,7 +183,7 @@ command prints a line for each change until it is interrupted.`,
 			if output == "table" {
 				output = ""
 			}
-			return e.list(cmd.Context(), &l, listing.VirtualMachines(), watch, output)
+			return e.listMachines(cmd.Context(), &l, watch, output)
 		},
 	}
 	e.addVMNamespace(cmd, &l.Scope.Namespace, "show only this `namespace` (default: all)")

@@ -47,7 +47,7 @@ name or the beginning of its ID.`,
 	e.addScopeFlags(cmd, &l.Scope)
 	cmd.ValidArgsFunction = e.completeContainers(&l.Scope, false)
 	cmd.Flags().BoolVarP(&options.Follow, "follow", "f", false, "follow the log output until the container exits")
-	cmd.Flags().StringVar(&tail, "tail", tail, "`number` of lines to print from the end of the logs")
+	cmd.Flags().StringVarP(&tail, "tail", "n", tail, "`number` of lines to print from the end of the logs")
 	return cmd
 }
 

@@ -37,7 +37,8 @@ func answerHabits(root *cobra.Command, typed []string) {
 		if cmd == root && len(words) > 0 && !strings.HasPrefix(words[0], "-") { // the flag belongs to a command that does not exist
 			return root.Args(root, words)
 		}
-		return explain(similarFlag(cmd, err), true)
+		// A group's flag belongs to a subcommand that does not exist.
+		return explain(similarFlag(cmd, err), !cmd.HasSubCommands())
 	})
 	eachCommand(root, func(cmd *cobra.Command) {
 		if check := cmd.Args; check != nil {

@@ -31,7 +31,7 @@ func TestContainerd(t *testing.T) {
 		"{.status.conditions[?(@.type=='ContainerEngineReady')].reason} {.status.dockerSocket}"); got != "Settled Connected " {
 		t.Errorf("the App is %q", got)
 	}
-	contains(t, h.ok("ps"), "web", "running", "rancher-desktop/containerd")
+	contains(t, h.ok("ps"), "web", "Up ", "rancher-desktop/containerd")
 	contains(t, h.ok("ctl", "get", "containernamespaces", "-n", "rancher-desktop"), containerd.Namespace)
 	if got := h.ok("logs", "web"); got != "hello\n" {
 		t.Errorf("the log is %q", got)

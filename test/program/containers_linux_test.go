@@ -43,18 +43,23 @@ func TestContainerCommands(t *testing.T) {
 	}
 	h.ok("set", "running=true", "containerEngine.endpoint="+engine.Endpoint())
 	h.eventually("the container has ended", func() (bool, string) {
-		list := h.ok("ps")
-		return strings.Contains(list, "exited (3)"), list
+		list := h.ok("ps", "--all")
+		return strings.Contains(list, "Exited (3)"), list
 	})
-	contains(t, h.ok("ps"), "CONTAINER ID", web[:12], "web", "running", ended[:12], "rancher-desktop/moby")
-	contains(t, h.ok("ps", "--no-trunc", "--engine", "moby"), web, ended)
+	contains(t, h.ok("ps", "--all"), "CONTAINER ID", web[:12], "web", "Up ", ended[:12], "rancher-desktop/moby")
+	if list := h.ok("ps"); strings.Contains(list, "ended") || !strings.Contains(list, "web") {
+		t.Errorf("without --all: %s", list)
+	}
+	contains(t, h.ok("ps", "-a", "--no-trunc", "--engine", "moby"), web, ended)
 	contains(t, h.ok("ps", "-o", "json"), `"items"`, `"kind": "Container"`, web)
-	contains(t, h.ok("images", "-n", "rancher-desktop"), "busybox", "latest")
+	contains(t, h.ok("images", "--namespace", "rancher-desktop"), "busybox", "latest")
 	contains(t, h.ok("volumes"), "My_Volume", "local")
 	if list := h.succeeds([]string{`ContainerEngine "another" not found`}, "ps", "--engine", "another"); strings.Contains(list.stdout, "web") {
 		t.Errorf("of another engine: %s", list.stdout)
 	}
-	h.fails(2, []string{"json or yaml"}, "ps", "-o", "wide")
+	contains(t, h.ok("ps", "-o", "wide"), "NETWORKS", "MOUNTS", "PROJECT")
+	contains(t, h.ok("ps", "-o", "name"), "container.containers.rancherdesktop.io/"+web)
+	h.fails(2, []string{"json, yaml, wide, name"}, "ps", "-o", "xml")
 
 	if got := h.ok("logs", "--tail", "1", "web"); got != "to out\n" {
 		t.Errorf("the log is %q", got)

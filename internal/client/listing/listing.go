@@ -97,7 +97,7 @@ func (l *Lister) write(w io.Writer, table Table, list client.ObjectList) error {
 	rows := [][]string{append(slices.Clone(table.columns), problemColumn)}
 	problems := false
 	err := apimeta.EachListItem(list, func(obj runtime.Object) error {
-		row, problem := l.row(table, object(obj)), l.problem(object(obj))
+		row, problem := l.row(table, object(obj)), l.Problem(object(obj))
 		problems = problems || problem != ""
 		rows = append(rows, append(row, problem))
 		return nil
@@ -157,7 +157,7 @@ func (l *Lister) Watch(ctx context.Context, w io.Writer, table Table) error {
 }
 
 func (l *Lister) eventRow(event watch.EventType, table Table, obj client.Object) []string {
-	return slices.Concat([]string{string(event)}, l.row(table, obj), []string{l.problem(obj)})
+	return slices.Concat([]string{string(event)}, l.row(table, obj), []string{l.Problem(obj)})
 }
 
 // printRow prints a line with columns at least as wide as widths and the cells of peers,

@@ -20,9 +20,9 @@ const (
 	problemWidth = 120
 )
 
-// problem describes an operation that failed for an object: its deletion, or another one
+// Problem describes an operation that failed for an object: its deletion, or another one
 // from its condition Synced. It is empty if there is none.
-func (l *Lister) problem(obj client.Object) string {
+func (l *Lister) Problem(obj client.Object) string {
 	conditions, ok := conditionsOf(obj)
 	if !ok {
 		return ""

@@ -31,6 +31,9 @@ type Table struct {
 	compare func(a, b client.Object) int
 }
 
+// NewList returns an empty list of the table's kind.
+func (t Table) NewList() client.ObjectList { return t.list() }
+
 // sort puts a list in the table's order.
 func (t Table) sort(list client.ObjectList) error {
 	items, err := apimeta.ExtractList(list)
@@ -50,7 +53,7 @@ func Containers() Table {
 		row: func(obj client.Object, c cells) []string {
 			container := obj.(*containersv1alpha1.Container)
 			status := &container.Status
-			return []string{c.id(ID(obj)), status.Name, status.ImageName, phase(status), status.PortSummary, engineOf(obj), c.age(status.CreatedAt)}
+			return []string{c.id(ID(obj)), status.Name, status.ImageName, phase(status), status.PortSummary, EngineOf(obj), c.age(status.CreatedAt)}
 		},
 		compare: func(a, b client.Object) int {
 			x, y := &a.(*containersv1alpha1.Container).Status, &b.(*containersv1alpha1.Container).Status
@@ -79,7 +82,7 @@ func Images() Table {
 		row: func(obj client.Object, c cells) []string {
 			status := &obj.(*containersv1alpha1.Image).Status
 			repository, tag := splitTag(status.RepoTag)
-			return []string{repository, tag, c.id(status.ID), units.HumanSizeWithPrecision(float64(status.Size), 3), engineOf(obj), c.age(status.CreatedAt)}
+			return []string{repository, tag, c.id(status.ID), units.HumanSizeWithPrecision(float64(status.Size), 3), EngineOf(obj), c.age(status.CreatedAt)}
 		},
 		compare: func(a, b client.Object) int {
 			x, y := &a.(*containersv1alpha1.Image).Status, &b.(*containersv1alpha1.Image).Status
@@ -107,7 +110,7 @@ func Volumes() Table {
 		list:    func() client.ObjectList { return &containersv1alpha1.VolumeList{} },
 		row: func(obj client.Object, c cells) []string {
 			status := &obj.(*containersv1alpha1.Volume).Status
-			return []string{status.Name, status.Driver, status.Mountpoint, engineOf(obj), c.age(status.CreatedAt)}
+			return []string{status.Name, status.Driver, status.Mountpoint, EngineOf(obj), c.age(status.CreatedAt)}
 		},
 		compare: func(a, b client.Object) int {
 			return cmp.Compare(a.(*containersv1alpha1.Volume).Status.Name, b.(*containersv1alpha1.Volume).Status.Name)
@@ -120,8 +123,8 @@ func ID(obj client.Object) string {
 	return cmp.Or(obj.GetAnnotations()[containersv1alpha1.IDAnnotation], obj.GetName())
 }
 
-// engineOf returns namespace and name of a mirror's ContainerEngine.
-func engineOf(obj client.Object) string {
+// EngineOf returns namespace and name of a mirror's ContainerEngine.
+func EngineOf(obj client.Object) string {
 	return obj.GetNamespace() + "/" + obj.GetLabels()[containersv1alpha1.EngineLabel]
 }
 
