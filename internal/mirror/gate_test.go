@@ -90,8 +90,10 @@ func TestWhoRefuses(t *testing.T) {
 	}{
 		{containersv1alpha1.EngineMoby, engine.KindVolume, true},
 		{containersv1alpha1.EngineMoby, engine.KindImage, true},
+		{containersv1alpha1.EngineMoby, engine.KindNetwork, true},
 		{containersv1alpha1.EngineMoby, engine.KindNamespace, false},
 		{containersv1alpha1.EngineSimulated, engine.KindVolume, true},
+		{containersv1alpha1.EngineSimulated, engine.KindNetwork, true},
 		{containersv1alpha1.EngineContainerd, engine.KindImage, false},
 		{containersv1alpha1.EngineContainerd, engine.KindNamespace, true},
 	} {

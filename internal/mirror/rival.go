@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	containersv1alpha1 "github.com/rancher-sandbox/rancher-desktop-daemon/api/containers/v1alpha1"
@@ -32,11 +33,22 @@ func (r *reconciler) rival(ctx context.Context, e *containersv1alpha1.ContainerE
 	return "", nil
 }
 
+// older reports whether a comes before b. Creation timestamps are whole seconds: of two
+// ContainerEngines of one second, the one that has the engine keeps it.
 func older(a, b *containersv1alpha1.ContainerEngine) bool {
 	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
 		return a.CreationTimestamp.Before(&b.CreationTimestamp)
 	}
+	if hasEngine(a) != hasEngine(b) {
+		return hasEngine(a)
+	}
 	return a.UID < b.UID
+}
+
+// hasEngine reports whether this controller connects, or is connected, to the engine.
+func hasEngine(e *containersv1alpha1.ContainerEngine) bool {
+	ready := apimeta.FindStatusCondition(e.Status.Conditions, containersv1alpha1.ConditionReady)
+	return ready != nil && ready.Reason != containersv1alpha1.ReasonConflict && ready.Reason != containersv1alpha1.ReasonStopped
 }
 
 // sameEndpoint reports whether two endpoints are known to be the same: a socket may

@@ -71,7 +71,7 @@ func TestEngineContradictsItselfOnDeletions(t *testing.T) {
 				if condition == nil {
 					return false, fmt.Sprintf("%+v", object)
 				}
-				return condition.Reason == "Contradicted" && strings.Contains(condition.Message, "but still lists the"), fmt.Sprint(condition)
+				return condition.Reason == "Contradicted" && strings.Contains(condition.Message, "but still lists"), fmt.Sprint(condition)
 			})
 			e.calledAtMost(engine.Server, 12, test.remove)
 			e.calledAtMost(engine.Server, before+15, test.inspect)
@@ -114,7 +114,7 @@ func TestEngineContradictsItselfOnActs(t *testing.T) {
 	engine.FailRoute(pause, http.StatusNotFound, -1)
 	e.askAction(id, containersv1alpha1.ActionPause)
 	m := e.becomes(id, containersv1alpha1.PhaseRunning)
-	if last := m.Status.LastAction; last == nil || last.State != containersv1alpha1.ActionFailed || !strings.Contains(last.Error, "but still lists the") {
+	if last := m.Status.LastAction; last == nil || last.State != containersv1alpha1.ActionFailed || !strings.Contains(last.Error, "but still lists") {
 		t.Errorf("the act: %+v", last)
 	}
 	e.calledAtMost(engine.Server, 5, pause)

@@ -42,6 +42,7 @@ func TestBecomingARival(t *testing.T) {
 	t.Parallel()
 	e, _ := newFaulty(t, fakedocker.Config{})
 	e.connect("moby")
+	e.nextSecond()
 	other, _ := newFake(t, fakedocker.Config{})
 	second := e.createWith("second", namespace, func(spec *containersv1alpha1.ContainerEngineSpec) { spec.Endpoint = other.Endpoint() })
 	e.waitReason(second, containersv1alpha1.ReasonConnected)
@@ -80,4 +81,11 @@ func TestUnknownContainerBesideARival(t *testing.T) {
 	rival := e.createWith("rival", namespace, func(spec *containersv1alpha1.ContainerEngineSpec) { spec.Endpoint = engine.Endpoint() })
 	e.waitReason(rival, containersv1alpha1.ReasonConflict)
 	asked("beside a rival")
+}
+
+// nextSecond waits until objects that are created now are younger than the existing ones.
+func (e *env) nextSecond() {
+	e.t.Helper()
+	now := time.Now().Unix()
+	e.eventually("a second has passed", func() (bool, string) { return time.Now().Unix() > now, "" })
 }

@@ -221,14 +221,14 @@ func ports(s *containersv1alpha1.ContainerStatus) (list []container.PortSummary)
 		span, protocol, _ := strings.Cut(port.Name, "/")
 		first, last := portRange(span)
 		for n := first; n <= last && n > 0; n++ {
-			summary := container.PortSummary{PrivatePort: uint16(n), Type: protocol}
+			summary := container.PortSummary{PrivatePort: uint16(n), Type: protocol} //nolint:gosec // portRange has the limit
 			if len(port.Bindings) == 0 {
 				list = append(list, summary)
 			}
 			for _, binding := range port.Bindings {
 				host, _ := portRange(binding.HostPort)
 				summary.IP, _ = netip.ParseAddr(binding.HostIP) // an invalid address is none
-				summary.PublicPort = uint16(host + n - first)
+				summary.PublicPort = uint16(host + n - first)   //nolint:gosec // as above, for a valid binding
 				list = append(list, summary)
 			}
 		}

@@ -81,8 +81,9 @@ func (f Filters) engine(obj client.Object) bool {
 	return f.exact(engineFilter, name) || f.exact(engineFilter, obj.GetNamespace()+"/"+name)
 }
 
-// boolean returns the value of a filter that is true or false, and whether it is given.
-func (f Filters) boolean(name string) (value, given bool, err error) {
+// dangling returns the value of the filter dangling, and whether it is given.
+func (f Filters) dangling() (value, given bool, err error) {
+	const name = "dangling"
 	for i, text := range f[name] {
 		var next bool
 		switch text {

@@ -22,7 +22,7 @@ func FindImage(ctx context.Context, l *listing.Lister, name string) ([]*containe
 	mirrors := list.(*containersv1alpha1.ImageList).Items
 	var found []*containersv1alpha1.Image
 	var engines []string
-	newImageIndex(mirrors).find(name, func(scope string, image *containersv1alpha1.Image) {
+	newImageIndex(mirrors).find(name, func(_ string, image *containersv1alpha1.Image) {
 		found, engines = append(found, image), append(engines, listing.EngineOf(image))
 	})
 	switch {

@@ -46,7 +46,7 @@ func byImage(compare func(a, b *imageRow) int) func(a, b row) int {
 }
 
 func checkImageFilters(f Filters) error {
-	if _, _, err := f.boolean("dangling"); err != nil {
+	if _, _, err := f.dangling(); err != nil {
 		return err
 	}
 	for _, value := range f["until"] {
@@ -99,7 +99,7 @@ func wholeImages(mirrors []containersv1alpha1.Image) []*wholeImage {
 // chooseImages is [Kind.choose] of images.
 func chooseImages(w *world, o *Options) ([]row, error) {
 	f := o.Filters
-	dangling, danglingGiven, err := f.boolean("dangling")
+	dangling, danglingGiven, err := f.dangling()
 	if err != nil {
 		return nil, err
 	}
@@ -134,16 +134,16 @@ func chooseImages(w *world, o *Options) ([]row, error) {
 func createdWithin(w *world, f Filters) (func(*containersv1alpha1.ImageStatus) bool, error) {
 	index := newImageIndex(w.images)
 	at := func(name string) (*time.Time, error) {
-		for _, value := range f[name] {
-			var found *containersv1alpha1.Image
-			index.find(value, func(_ string, image *containersv1alpha1.Image) { found = image })
-			if found == nil {
-				return nil, fmt.Errorf("filter %s: no image %q found (see `rdd images`)", name, value)
-			}
-			created := timeOf(found.Status.CreatedAt)
-			return &created, nil
+		if len(f[name]) == 0 {
+			return nil, nil
 		}
-		return nil, nil
+		var found *containersv1alpha1.Image
+		index.find(f[name][0], func(_ string, image *containersv1alpha1.Image) { found = image })
+		if found == nil {
+			return nil, fmt.Errorf("filter %s: no image %q found (see `rdd images`)", name, f[name][0])
+		}
+		created := timeOf(found.Status.CreatedAt)
+		return &created, nil
 	}
 	before, err := at("before")
 	if err != nil {

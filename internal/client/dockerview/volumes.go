@@ -19,7 +19,7 @@ func Volumes() *Kind {
 		Table:   listing.Volumes(),
 		filters: []string{"dangling", "driver", engineFilter, "label", "name"},
 		check: func(f Filters) error {
-			_, _, err := f.boolean("dangling")
+			_, _, err := f.dangling()
 			return err
 		},
 		reads:  []listing.Table{listing.Volumes(), listing.Containers()},
@@ -45,7 +45,7 @@ func byVolume(compare func(a, b *volumeRow) int) func(a, b row) int {
 // chooseVolumes is [Kind.choose] of volumes, by name in natural order.
 func chooseVolumes(w *world, o *Options) ([]row, error) {
 	f := o.Filters
-	dangling, given, err := f.boolean("dangling")
+	dangling, given, err := f.dangling()
 	if err != nil {
 		return nil, err
 	}

@@ -15,7 +15,7 @@ func Moby() engine.Traits {
 		IsDockerAPI:   true,
 		Schemes:       []endpoint.Scheme{endpoint.Unix, endpoint.NPipe, endpoint.TCP, endpoint.SSH},
 		SecretSchemes: []endpoint.Scheme{endpoint.TCP},
-		KeepsUsed:     []engine.Kind{engine.KindImage, engine.KindVolume},
+		KeepsUsed:     []engine.Kind{engine.KindImage, engine.KindVolume, engine.KindNetwork},
 		Socket:        "docker.sock",
 		Places: []engine.Place{
 			{Base: engine.Root, Path: "var/run/docker.sock"},

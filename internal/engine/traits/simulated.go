@@ -13,6 +13,6 @@ func Simulated() engine.Traits {
 	return engine.Traits{
 		Type:      containersv1alpha1.EngineSimulated,
 		Schemes:   []endpoint.Scheme{endpoint.File},
-		KeepsUsed: []engine.Kind{engine.KindImage, engine.KindVolume},
+		KeepsUsed: []engine.Kind{engine.KindImage, engine.KindVolume, engine.KindNetwork},
 	}
 }
