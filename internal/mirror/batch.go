@@ -53,14 +53,17 @@ func (b *batch) has(key engine.Key) bool {
 	return open
 }
 
-func (b *batch) finish(key engine.Key) {
+// finish removes an object, and reports whether it had not finished.
+func (b *batch) finish(key engine.Key) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if _, ok := b.open[key]; ok {
-		delete(b.open, key)
-		b.ended[key.Kind]++
-		b.checkLocked()
+	if _, open := b.open[key]; !open {
+		return false
 	}
+	delete(b.open, key)
+	b.ended[key.Kind]++
+	b.checkLocked()
+	return true
 }
 
 func (b *batch) checkLocked() {

@@ -120,7 +120,24 @@ func (s *syncer) finishInBatch(b *batch, key engine.Key, failure error) {
 	case failure == nil || errors.As(failure, new(*actError)) || s.problems.anyOf(key):
 		b.finish(key)
 	default:
-		s.clock.AfterFunc(problemGrace, func() { b.finish(key) })
+		s.clock.AfterFunc(problemGrace, func() { s.giveUpInBatch(b, key, failure) })
+	}
+}
+
+// giveUpInBatch removes an object from a comparison although no sync of it has succeeded,
+// and reports that, if no problem of it is reported yet: an inspection that was cut short
+// for others is none.
+func (s *syncer) giveUpInBatch(b *batch, key engine.Key, failure error) {
+	if !b.has(key) {
+		return
+	}
+	if !s.problems.anyOf(key) {
+		s.connection.link.whileUp(func() {
+			s.problems.add(key, containersv1alpha1.ReasonInspectFailed, fmt.Errorf("not mirrored within %s: %w", problemGrace, failure))
+		})
+	}
+	if !b.finish(key) {
+		s.clearProblems(key) // a sync succeeded at this moment
 	}
 }
 
