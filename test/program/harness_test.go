@@ -217,7 +217,22 @@ func (h *home) runProgram(program string, args ...string) result {
 	if err != nil && !errors.As(err, &exit) {
 		h.t.Fatalf("%s %v: %v", program, args, err)
 	}
-	return result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
+	return result{stdout.String(), withoutRaceNotice(stderr.String()), cmd.ProcessState.ExitCode()}
+}
+
+// withoutRaceNotice removes the line that Kubernetes prints in programs that are built
+// with the race detector.
+func withoutRaceNotice(stderr string) string {
+	if !raceEnabled {
+		return stderr
+	}
+	var kept strings.Builder
+	for line := range strings.Lines(stderr) {
+		if !strings.HasSuffix(strings.TrimSpace(line), "Data race detection enabled") {
+			kept.WriteString(line)
+		}
+	}
+	return kept.String()
 }
 
 func (h *home) command(ctx context.Context, program string, args ...string) *exec.Cmd {
