@@ -127,7 +127,7 @@ func (a *appSession) sayUnused(spec map[string]any, endpoint string) {
 func enginesOfMachines() []string {
 	var types []string
 	for _, kind := range traits.All() {
-		if kind.Service != "" {
+		if kind.Socket != "" {
 			types = append(types, string(kind.Type))
 		}
 	}
