@@ -182,7 +182,7 @@ func (p *containerPick) includes(c *containersv1alpha1.Container) bool {
 	case !p.All && p.Last <= 0 && len(f["status"]) == 0 && !alive(s):
 		return false
 	}
-	return f.engine(c) && f.match("name", s.Name) && f.match("id", listing.ID(c)) && f.labels(s.Labels) &&
+	return f.engine(c) && (f.match("name", s.Name) || f.match("name", "/"+s.Name)) && f.match("id", listing.ID(c)) && f.labels(s.Labels) &&
 		p.exited(s) && f.match("status", string(s.Status)) && f.exact("health", cmp.Or(s.Health, noHealthcheck)) &&
 		p.mounts(s) && p.networks(s) && p.ports(s) && p.descends(c)
 }
