@@ -66,7 +66,8 @@ func (r *containerRow) Image() string {
 	case r.full:
 		return text(name)
 	}
-	if id := formatter.TruncateID(r.status.Image); id == formatter.TruncateID(name) {
+	// A simulated engine may have names for IDs.
+	if id := formatter.TruncateID(r.status.Image); strings.HasPrefix(r.status.Image, "sha256:") && id == formatter.TruncateID(name) {
 		return text(id)
 	}
 	return text(familiar(name))

@@ -3,6 +3,7 @@
 package dockerview
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -62,6 +63,24 @@ func TestParseTime(t *testing.T) {
 	for _, text := range []string{"", "x", "NaN", "1e300", "2006-13-01"} {
 		if got, err := ParseTime(text, now); err == nil {
 			t.Errorf("%s: %v", text, got)
+		}
+	}
+}
+
+// TestImageOfContainer: an ID is shortened, and a name is not, even if a simulated engine
+// has nothing else.
+func TestImageOfContainer(t *testing.T) {
+	id := "sha256:" + strings.Repeat("ab", 32)
+	for _, test := range []struct{ id, name, want string }{
+		{id, "busybox:1", "busybox:1"},
+		{id, id, "abababababab"},
+		{id, "docker.io/library/busybox:1", "busybox:1"},
+		{"busybox:1", "busybox:1", "busybox:1"},
+		{"", "", "<no image>"},
+	} {
+		r := containerRow{status: &containersv1alpha1.ContainerStatus{Image: test.id}, image: imageOf{name: test.name}}
+		if got := r.Image(); got != test.want {
+			t.Errorf("the image %s of the ID %s is shown as %q, want %q", test.name, test.id, got, test.want)
 		}
 	}
 }
