@@ -78,12 +78,12 @@ container's name or the beginning of its ID, or ENGINE/NAME.`,
 		Example: fmt.Sprintf("  rdd container %s web\n  rdd container %[1]s moby/web 3f2a", action),
 		Args:    someNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return e.eachName(cmd, &l, args, func(ctx context.Context, name string) (string, error) {
+			return e.eachName(cmd, &l, args, func(ctx context.Context, a *appSession, name string) (string, error) {
 				found, err := l.Container(ctx, name)
 				if err != nil {
 					return "", err
 				}
-				return printable.Text(name, 0), acts.Act(ctx, l.Client, found, action)
+				return printable.Text(name, 0), acts.Act(ctx, a.client, found, action)
 			})
 		},
 	}
@@ -101,12 +101,12 @@ func (e *env) waitCommand() *cobra.Command {
 		Example: "  rdd container wait job",
 		Args:    someNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return e.eachName(cmd, &l, args, func(ctx context.Context, name string) (string, error) {
+			return e.eachName(cmd, &l, args, func(ctx context.Context, a *appSession, name string) (string, error) {
 				found, err := l.Container(ctx, name)
 				if err != nil {
 					return "", err
 				}
-				code, err := acts.Wait(ctx, l.Client, found)
+				code, err := acts.Wait(ctx, a.client, found)
 				return strconv.Itoa(int(code)), err
 			})
 		},

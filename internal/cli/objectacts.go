@@ -64,7 +64,7 @@ func volumeObjects() *objectKind {
 
 // eachName calls do for each name at the same time. It prints the results in order: what
 // do returns, or its error. It fails if one failed.
-func (e *env) eachName(cmd *cobra.Command, l *listing.Lister, names []string, do func(ctx context.Context, name string) (string, error)) error {
+func (e *env) eachName(cmd *cobra.Command, l *listing.Lister, names []string, do func(ctx context.Context, a *appSession, name string) (string, error)) error {
 	ctx, stop := e.UntilSignal(cmd.Context())
 	defer stop()
 	return e.withLister(ctx, l, func(session *appSession) error {
@@ -72,7 +72,7 @@ func (e *env) eachName(cmd *cobra.Command, l *listing.Lister, names []string, do
 		results, errs := make([]string, len(names)), make([]error, len(names))
 		var group sync.WaitGroup
 		for i, name := range names {
-			group.Go(func() { results[i], errs[i] = do(ctx, name) })
+			group.Go(func() { results[i], errs[i] = do(ctx, session, name) })
 		}
 		group.Wait()
 		for i, name := range names {
@@ -112,7 +112,7 @@ remove without --force is refused.`,
 		Example: fmt.Sprintf("  rdd %s rm old\n  rdd %[1]s rm --force old older", kind.name),
 		Args:    someNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return e.eachName(cmd, &l, args, func(ctx context.Context, name string) (string, error) {
+			return e.eachName(cmd, &l, args, func(ctx context.Context, a *appSession, name string) (string, error) {
 				found, err := kind.find(ctx, &l, name)
 				if err != nil {
 					return "", err
@@ -123,7 +123,7 @@ remove without --force is refused.`,
 					}
 				}
 				for _, obj := range found {
-					if err := acts.Remove(ctx, l.Client, obj, force); err != nil {
+					if err := acts.Remove(ctx, a.client, obj, force); err != nil {
 						return "", err
 					}
 				}

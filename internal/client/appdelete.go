@@ -42,7 +42,7 @@ func (s *Session) WaitAppGone(ctx context.Context, app client.Object) error {
 	say(last)
 	owned, err := s.ownedEngines(ctx, app)
 	for i := 0; err == nil && i < len(owned); i++ {
-		err = s.wait(ctx, engines, client.ObjectKeyFromObject(&owned[i]), func(object client.Object) (bool, error) {
+		err = s.Wait(ctx, engines, client.ObjectKeyFromObject(&owned[i]), func(object client.Object) (bool, error) {
 			engine, ok := object.(*containersv1alpha1.ContainerEngine)
 			if !ok || engine.UID != owned[i].UID {
 				return true, nil
@@ -56,7 +56,7 @@ func (s *Session) WaitAppGone(ctx context.Context, app client.Object) error {
 	}
 	if err == nil {
 		say("the App")
-		err = s.wait(ctx, apps, appKey, func(object client.Object) (bool, error) {
+		err = s.Wait(ctx, apps, appKey, func(object client.Object) (bool, error) {
 			return object == nil || object.GetUID() != app.GetUID(), nil
 		})
 	}
@@ -74,7 +74,7 @@ func (s *Session) appVMGone(ctx context.Context, app client.Object, say func(wha
 		if owner == nil || owner.UID != app.GetUID() {
 			continue
 		}
-		err := s.wait(ctx, vms, client.ObjectKeyFromObject(&machines[i]), func(object client.Object) (bool, error) {
+		err := s.Wait(ctx, vms, client.ObjectKeyFromObject(&machines[i]), func(object client.Object) (bool, error) {
 			vm, ok := object.(*limav1alpha1.LimaVM)
 			if !ok || vm.UID != machines[i].UID {
 				return true, nil

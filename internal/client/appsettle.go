@@ -43,7 +43,7 @@ func (s *Session) SettleApp(ctx context.Context, request AppRequest) (message st
 		err = s.waitAtMost(ctx, observeLimit, apps, appKey, w.observeStalled)
 	}
 	if err == nil {
-		err = s.wait(ctx, apps, appKey, w.observe)
+		err = s.Wait(ctx, apps, appKey, w.observe)
 	}
 	return w.message, ended(ctx, err, func() error { return errors.New("not settled in time: " + w.last) })
 }
@@ -129,7 +129,7 @@ func describe(condition *metav1.Condition) string {
 // followAppVM reports the progress of the App's virtual machine until ctx ends.
 func (s *Session) followAppVM(ctx context.Context, namespace string) {
 	quiet := &Session{Connect: s.API, Clock: s.Clock} // SettleApp itself reports a lost connection
-	_ = quiet.wait(ctx, vms, client.ObjectKey{Namespace: namespace, Name: appv1alpha1.VMName}, func(object client.Object) (bool, error) {
+	_ = quiet.Wait(ctx, vms, client.ObjectKey{Namespace: namespace, Name: appv1alpha1.VMName}, func(object client.Object) (bool, error) {
 		var percent *int32
 		if vm, ok := object.(*limav1alpha1.LimaVM); ok && vm.Status.Progress != nil {
 			percent = vm.Status.Progress.Percent

@@ -58,7 +58,7 @@ func TestOneClient(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- s.wait(ctx, apps, appKey, func(client.Object) (bool, error) { return true, nil }) }()
+	go func() { ended <- s.Wait(ctx, apps, appKey, func(client.Object) (bool, error) { return true, nil }) }()
 	for made.Load() < 3 {
 		waitFor(t, clock)
 		clock.Step(retryPause)

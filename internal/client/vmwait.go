@@ -54,7 +54,7 @@ func (s *Session) WaitVM(ctx context.Context, r VMRequest) (message string, err 
 		return "", err
 	}
 	last := "no progress yet"
-	err = s.wait(ctx, vms, r.key, func(object client.Object) (bool, error) {
+	err = s.Wait(ctx, vms, r.key, func(object client.Object) (bool, error) {
 		vm, _ := object.(*limav1alpha1.LimaVM)
 		done, err := r.judge(vm)
 		if vm != nil {

@@ -33,10 +33,10 @@ const restartPatience = 30 * time.Second
 // ErrEnded reports that the daemon has stopped and has not been started again.
 var ErrEnded = errors.New("the daemon has stopped: run `rdd service start` to continue, and see `rdd service log` for the reason")
 
-// wait calls look with the current object and after each change, until look is done or
-// fails, or ctx ends, in which case it returns ctx's error. If the API server stops, wait
-// waits until it is back. list returns an empty list of the object's kind.
-func (s *Session) wait(ctx context.Context, list func() client.ObjectList, key client.ObjectKey, look each) error {
+// Wait calls look with the current object, nil if it does not exist, and after each change,
+// until look is done or fails, or ctx ends, in which case it returns ctx's error. If the API
+// server stops, Wait waits until it is back. list returns an empty list of the object's kind.
+func (s *Session) Wait(ctx context.Context, list func() client.ObjectList, key client.ObjectKey, look func(client.Object) (done bool, err error)) error {
 	var ended time.Time // when the daemon was first found stopped; zero if it runs
 	for try := 0; ; try++ {
 		err := s.once(ctx, list, key, look)
@@ -69,12 +69,12 @@ func (s *Session) wait(ctx context.Context, list func() client.ObjectList, key c
 // limactl, for example, the status does not change.
 const observeLimit = 10 * time.Second
 
-// waitAtMost is wait until ctx ends or a time is over, which is no error.
+// waitAtMost is [Session.Wait] until ctx ends or a time is over, which is no error.
 func (s *Session) waitAtMost(ctx context.Context, limit time.Duration, list func() client.ObjectList, key client.ObjectKey, look each) error {
 	limited, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer s.Clock.AfterFunc(limit, cancel).Stop()
-	err := s.wait(limited, list, key, look)
+	err := s.Wait(limited, list, key, look)
 	if ctx.Err() == nil && limited.Err() != nil {
 		return nil
 	}

@@ -23,7 +23,7 @@ const (
 // Problem describes an operation that failed for an object: its deletion, or another one
 // from its condition Synced. It is empty if there is none.
 func (l *Lister) Problem(obj client.Object) string {
-	conditions, ok := conditionsOf(obj)
+	conditions, ok := Conditions(obj)
 	if !ok {
 		return ""
 	}
@@ -47,8 +47,8 @@ func (l *Lister) Problem(obj client.Object) string {
 	return text
 }
 
-// conditionsOf returns the conditions of a mirror, and whether obj is a mirror.
-func conditionsOf(obj client.Object) ([]metav1.Condition, bool) {
+// Conditions returns the conditions of a mirror, and whether obj is a mirror.
+func Conditions(obj client.Object) ([]metav1.Condition, bool) {
 	switch o := obj.(type) {
 	case *containersv1alpha1.Container:
 		return o.Status.Conditions, true
