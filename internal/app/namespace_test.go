@@ -3,8 +3,6 @@
 package app
 
 import (
-	"net/http"
-	"sync/atomic"
 	"testing"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -13,25 +11,11 @@ import (
 	"github.com/rancher-sandbox/rancher-desktop-daemon/internal/controlplane/controlplanetest"
 )
 
-// writes counts the requests that are no reads.
-type writes struct {
-	http.RoundTripper
-	n *atomic.Int32
-}
-
-func (w writes) RoundTrip(request *http.Request) (*http.Response, error) {
-	if request.Method != http.MethodGet {
-		w.n.Add(1)
-	}
-	return w.RoundTripper.RoundTrip(request)
-}
-
 // TestReconcilesWriteNoNamespace: only the first reconcile of an App makes its
 // namespace, and no other tries.
 func TestReconcilesWriteNoNamespace(t *testing.T) {
-	var n atomic.Int32
 	config := controlplanetest.Start(t).Server.ClientConfig()
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return writes{next, &n} })
+	n := controlplanetest.CountWrites(config)
 	api, err := client.New(config, client.Options{})
 	if err != nil {
 		t.Fatal(err)

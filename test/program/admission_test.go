@@ -82,13 +82,7 @@ func TestHooks(t *testing.T) {
 		t.Run(place, func(t *testing.T) {
 			t.Parallel()
 			h := newHome(t)
-			if place == "daemon" {
-				h.ok("service", "start")
-			} else {
-				h.ok("service", "start", "--controllers", "*,-app")
-				h.spawn("app-controller")
-				h.runs("app", "demo")
-			}
+			h.startWith(place, "app-controller", "app", "app", "demo")
 			c := h.client()
 
 			err := c.Create(t.Context(), newDemo("bad", "Hello, {{.Age}}!"))

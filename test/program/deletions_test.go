@@ -93,13 +93,7 @@ func TestDeletionOfWhatIsInUse(t *testing.T) {
 		t.Run(place, func(t *testing.T) {
 			t.Parallel()
 			h := newHome(t)
-			if place == "daemon" {
-				h.ok("service", "start")
-			} else {
-				h.ok("service", "start", "--controllers", "*,-engine")
-				h.spawn("containers-controller")
-				h.runs("containers", "engine")
-			}
+			h.startWith(place, "containers-controller", "engine", "containers", "engine")
 			u := startInUse(t, h)
 			u.refusesWhatIsInUse()
 			u.deletesByForce()

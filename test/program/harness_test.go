@@ -399,3 +399,17 @@ func contains(t *testing.T, text string, words ...string) {
 		}
 	}
 }
+
+// startWith starts the daemon. If place is "external", the daemon leaves controllers
+// out, and a program runs them; startWith waits for the named one of the group.
+func (h *home) startWith(place, program, leftOut, group, controller string) *process {
+	h.t.Helper()
+	if place == "daemon" {
+		h.ok("service", "start")
+		return nil
+	}
+	h.ok("service", "start", "--controllers", "*,-"+leftOut)
+	external := h.spawn(program)
+	h.runs(group, controller)
+	return external
+}

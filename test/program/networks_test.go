@@ -22,13 +22,7 @@ func TestNetworksAndLabels(t *testing.T) {
 		t.Run(place, func(t *testing.T) {
 			t.Parallel()
 			h := newHome(t)
-			if place == "daemon" {
-				h.ok("service", "start")
-			} else {
-				h.ok("service", "start", "--controllers", "*,-engine")
-				h.spawn("containers-controller")
-				h.runs("containers", "engine")
-			}
+			h.startWith(place, "containers-controller", "engine", "containers", "engine")
 			networksAndLabels(t, h, place == "daemon")
 		})
 	}

@@ -61,14 +61,7 @@ func TestPassthrough(t *testing.T) {
 		t.Run(place, func(t *testing.T) {
 			t.Parallel()
 			h := newHome(t)
-			var external *process
-			if place == "daemon" {
-				h.ok("service", "start")
-			} else {
-				h.ok("service", "start", "--controllers", "*,-app")
-				external = h.spawn("app-controller")
-				h.runs("app", "demo")
-			}
+			external := h.startWith(place, "app-controller", "app", "app", "demo")
 			token := h.config().BearerToken
 			forged := http.Header{"X-Remote-User": {"forged"}, "X-Remote-Group": {"system:masters"}, "X-Mine": {"kept"},
 				"X-Remote-Extra-Role": {"forged"}, "X_remote_user": {"forged"}, "X-Forwarded-For": {"forged"}, "X-Forwarded-Prefix": {"forged"},

@@ -7,8 +7,10 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"net/http"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -145,4 +147,24 @@ func (e *Env) Install(definitions []manifest.Source) {
 	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
 	defer cancel()
 	e.check(manifest.Installer{REST: e.Server.ClientConfig(), Sole: true}.Install(ctx, definitions, nil))
+}
+
+// CountWrites returns a number that rises with each request of the configuration's clients
+// that is no read.
+func CountWrites(config *rest.Config) *atomic.Int32 {
+	var n atomic.Int32
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return writes{next, &n} })
+	return &n
+}
+
+type writes struct {
+	http.RoundTripper
+	n *atomic.Int32
+}
+
+func (w writes) RoundTrip(request *http.Request) (*http.Response, error) {
+	if request.Method != http.MethodGet {
+		w.n.Add(1)
+	}
+	return w.RoundTripper.RoundTrip(request)
 }
