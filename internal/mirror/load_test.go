@@ -91,7 +91,7 @@ func TestLoadPassesOverStuckWrites(t *testing.T) {
 	}
 	clock.Step(stuckWrite)
 	if err := quick(); err != nil {
-		t.Errorf("beside a write that is stuck: %v", err)
+		t.Fatalf("beside a write that is stuck: %v", err)
 	}
 	lower()
 	stick()
