@@ -67,13 +67,13 @@ func run(ctx context.Context) error {
 		return err
 	}
 	say(`
-That was RDD. The instance goes on; try:
+The instance keeps running. Try:
 
-  bin/rdd status                                      how everything is
+  bin/rdd status                                      the status, and what is wrong
   bin/rdd ctl get containers,images,volumes           the engine's objects, with kubectl
   bin/rdd ctl get containers --watch                  … while you use docker -H %s
   bin/rdd service config --file ~/.kube/rdd.yaml      for any other Kubernetes client
-  bin/rdd service delete                              the end of it`, address)
+  bin/rdd service delete                              stop and delete the instance`, address)
 	if pid := filepath.Join(engineDir(), "pid"); address == ownEndpoint() {
 		say("  %skill $(cat %s)  stop the engine that was started here", strings.Join(append(elevate(), ""), " "), pid)
 	}
